@@ -1,0 +1,98 @@
+import { z } from "zod";
+import { type Duration, seconds } from "./duration.ts";
+import { quote, UsageError } from "./errors.ts";
+import { mebibytes, type Size } from "./size.ts";
+
+/**
+ * A stack program's settings: one zod object whose keys are the configuration keys below `oneoff:`. Each has a
+ * description and, unless it must be given, a default. Pulumi hands over every value as text, so the kinds of setting
+ * below take text and turn it into what the program wants.
+ */
+export type SettingsSchema = z.ZodObject<Record<string, z.ZodType>>;
+
+/** A whole number above zero. */
+export const count = () =>
+  z.coerce
+    .number("expected a whole number above zero")
+    .int("expected a whole number")
+    .positive("expected a number above zero");
+
+/** Whole numbers above zero, separated by commas. */
+export const counts = () =>
+  z
+    .union([z.string().transform((text) => text.split(",").map((item) => item.trim())), z.array(z.number())])
+    .refine((items) => items.every((item) => Number.isInteger(Number(item)) && Number(item) > 0 && item !== ""), {
+      error: 'expected whole numbers above zero, separated by commas, such as "5,10,20"',
+    })
+    .transform((items) => items.map(Number));
+
+/** `"true"` or `"false"`. */
+export const flag = () => z.union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")]);
+
+/** A {@link Duration}, such as `"90 minutes"`. */
+export const duration = () => checked((text) => seconds(text)).transform((text) => text as Duration);
+
+/** A {@link Size}, such as `"2 GB"`. */
+export const size = () => checked((text) => mebibytes(text)).transform((text) => text as Size);
+
+const checked = (parse: (text: string) => unknown) =>
+  z.string().superRefine((text, context) => {
+    try {
+      parse(text);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: (error as Error).message.replace(/^.*?: /, "") });
+    }
+  });
+
+/** One row of what `oneoff settings` prints. */
+export interface SettingDoc {
+  readonly key: string;
+  readonly about: string;
+  /** As it would be set; undefined where the setting must be given or may be left out. */
+  readonly default?: string;
+}
+
+/** The settings of a schema, in the order they are declared. */
+export function describeSettings(schema: SettingsSchema): readonly SettingDoc[] {
+  return Object.entries(schema.shape).map(([key, type]) => {
+    const parsed = type.safeParse(undefined);
+    return {
+      key: `oneoff:${key}`,
+      about: type.description ?? "",
+      ...(parsed.success && parsed.data !== undefined && { default: String(parsed.data) }),
+    };
+  });
+}
+
+/**
+ * Settings parsed from configuration text.
+ *
+ * @param given configuration of the stack, full keys (`oneoff:rows`) to text; keys of other namespaces are ignored.
+ * @throws UsageError for a key that the schema doesn't have or a value that it refuses: the key, the value and the cure.
+ */
+export function parseSettings<S extends SettingsSchema>(
+  schema: S,
+  given: Readonly<Record<string, string>>,
+): z.output<S> {
+  const own = Object.entries(given)
+    .filter(([key]) => key.startsWith("oneoff:"))
+    .map(([key, value]) => [key.slice("oneoff:".length), value] as const);
+  const known = Object.keys(schema.shape);
+  for (const [key] of own) {
+    if (!known.includes(key)) {
+      throw new UsageError(
+        `oneoff:${key} is not a setting of this stack; there are ${known.map((k) => `oneoff:${k}`).join(", ")}`,
+      );
+    }
+  }
+  const values = Object.fromEntries(own);
+  const result = schema.safeParse(values);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0] as z.core.$ZodIssue;
+  const key = String(issue.path[0]);
+  throw new UsageError(
+    key in values
+      ? `oneoff:${key} is ${quote(values[key])}: ${issue.message}; set it with: pulumi config set oneoff:${key} VALUE`
+      : `oneoff:${key} is not set (${schema.shape[key]?.description}); set it with: pulumi config set oneoff:${key} VALUE`,
+  );
+}

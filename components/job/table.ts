@@ -1,0 +1,42 @@
+/** Types a column may have; each exists alike in Parquet, Athena, BigQuery and DuckDB. */
+export const ColumnType = {
+  /** UTF-8 text. */
+  string: "string",
+  /** 64-bit signed integer. */
+  integer: "integer",
+  /** 64-bit floating point number. */
+  double: "double",
+  boolean: "boolean",
+  /** Instant in UTC, in microseconds. */
+  timestamp: "timestamp",
+  /** Calendar day. */
+  date: "date",
+} as const;
+export type ColumnType = (typeof ColumnType)[keyof typeof ColumnType];
+
+export interface Column {
+  /** Lower-case letters, digits and underscores, a letter first: what every query engine takes unquoted. */
+  readonly name: string;
+  readonly type: ColumnType;
+  /** Unit of the values, such as "s" or "kWh". @default none */
+  readonly unit?: string;
+  /**
+   * The values are measured anew by each run (a duration, say), so they are left out of the table's digest.
+   * @default false
+   */
+  readonly measured?: boolean;
+}
+
+/**
+ * What a job leaves in the lake: Parquet files under `<lake>/<name>/run=<runId>/`, or below that in one folder per value
+ * of each partition column. Files are written once and never changed.
+ */
+export interface Table {
+  /** Lower-case letters, digits and underscores, a letter first. Unique in the job; `run` and `lake` are taken. */
+  readonly name: string;
+  /** One sentence of what a row is. */
+  readonly about: string;
+  readonly columns: readonly Column[];
+  /** Names of columns that are folders below `run=<runId>` (`month=2012-01`), in order. @default none */
+  readonly partitions?: readonly string[];
+}
