@@ -1,0 +1,115 @@
+import { execFileSync, spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { dirname, extname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { readJson, writeJson } from "./json.ts";
+
+/**
+ * A process that can't be mistaken for another one that got the same id later: `born` is when the kernel started it, so
+ * it differs for a recycled id and after a restart of the machine.
+ */
+export const ProcessId = z.object({ pid: z.int(), born: z.string() });
+export type ProcessId = z.infer<typeof ProcessId>;
+
+/** When the process with this id was started, or undefined when there is none (a zombie counts as none). */
+export function born(pid: number): string | undefined {
+  try {
+    if (process.platform === "linux") {
+      // Fields after the command's name, which may hold anything: state is the 1st of them, start time the 20th (proc(5)).
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
+      if (fields[0] === "Z") return undefined;
+      return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()} ${fields[19]}`;
+    }
+    const line = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
+    return line === "" || line.startsWith("Z") ? undefined : line.replace(/^\S+\s+/, "");
+  } catch {
+    return undefined;
+  }
+}
+
+export const identify = (pid: number): ProcessId | undefined => {
+  const start = born(pid);
+  return start === undefined ? undefined : { pid, born: start };
+};
+
+export const isAlive = (id: ProcessId | undefined): id is ProcessId => id !== undefined && born(id.pid) === id.born;
+
+/** The process registered in `file`, undefined when nobody is. */
+export const registered = (file: string): ProcessId | undefined => ProcessId.safeParse(readJson(file)).data;
+
+/** Ends a process: it is asked first, and killed with everything it started when it doesn't end within `graceMs`. */
+export async function stop(id: ProcessId | undefined, graceMs = 5000): Promise<void> {
+  if (!isAlive(id)) return;
+  signal(id.pid, "SIGTERM");
+  for (const end = Date.now() + graceMs; isAlive(id) && Date.now() < end; ) await sleep(25);
+  if (isAlive(id)) killTree(id.pid);
+  while (isAlive(id)) await sleep(10);
+}
+
+/** Kills a process, its descendants and whatever is in its process group. */
+export function killTree(leader: number): void {
+  const rows = execFileSync("ps", ["-axo", "pid=,ppid=,pgid="], { encoding: "utf8" })
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number) as [number, number, number]);
+  const doomed = new Set([leader]);
+  for (let size = 0; size !== doomed.size; ) {
+    size = doomed.size;
+    for (const [pid, ppid, pgid] of rows) if (doomed.has(ppid) || pgid === leader) doomed.add(pid);
+  }
+  for (const pid of doomed) signal(pid, "SIGKILL");
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/**
+ * Starts a module of this package as a process that outlives this one and its process group, and waits until it has
+ * registered itself in `folder`. It registers itself, rather than being registered here, so that it is known even if we
+ * are killed in between.
+ *
+ * @param script path without its ending: it is TypeScript in a checkout and JavaScript in the published package.
+ * @throws Error when it ends before it is registered, with the last lines it printed.
+ */
+export async function startDetached(script: URL, folder: string, logFile: string): Promise<ProcessId> {
+  mkdirSync(dirname(logFile), { recursive: true });
+  const log = openSync(logFile, "a");
+  const path = fileURLToPath(script) + extname(fileURLToPath(import.meta.url));
+  const child = spawn(process.execPath, [path, folder], { detached: true, stdio: ["ignore", log, log], cwd: folder });
+  closeSync(log);
+  child.unref();
+  let ended = false;
+  child.once("exit", () => {
+    ended = true;
+  });
+  for (;;) {
+    const id = registered(registration(folder));
+    if (id?.pid === child.pid && isAlive(id)) return id;
+    if (ended)
+      throw new Error(`it did not start; the last lines of ${logFile}:\n${tail(readFileSync(logFile, "utf8"))}`);
+    await sleep(20);
+  }
+}
+
+/** Makes this process the one registered in `folder`. */
+export function register(folder: string): void {
+  writeJson(registration(folder), identify(process.pid));
+}
+
+/** Whether this process is still the one registered in `folder`: it isn't once the folder is gone or taken over. */
+export const isRegistered = (folder: string): boolean => registered(registration(folder))?.pid === process.pid;
+
+/** The last lines of a text. */
+export const tail = (text: string, lines = 15): string => text.trimEnd().split("\n").slice(-lines).join("\n");
+
+/** Where a process that belongs to a folder registers itself. */
+export const registration = (folder: string): string => join(folder, "process.json");

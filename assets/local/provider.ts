@@ -1,0 +1,39 @@
+/** The Pulumi provider `oneoff-local`: what the local components are made of, on this machine. */
+import * as provider from "@pulumi/pulumi/provider/index.js";
+import { folder } from "./folder.ts";
+import { plain, type ResourceKind } from "./resource.ts";
+import { run } from "./run.ts";
+import { server } from "./server.ts";
+
+const kinds: Readonly<Record<string, ResourceKind>> = {
+  "oneoff-local:index:Folder": folder,
+  "oneoff-local:index:Run": run,
+  "oneoff-local:index:Server": server,
+};
+
+function kindOf(urn: string): ResourceKind {
+  const type = (urn.split("::")[2] as string).split("$").at(-1) as string;
+  const kind = kinds[type];
+  if (!kind) throw new Error(`oneoff-local has no resource ${type}; it has ${Object.keys(kinds).join(", ")}`);
+  return kind;
+}
+
+await provider.main(
+  {
+    version: "0.1.0",
+    async check(urn, _olds, news) {
+      return { inputs: news, failures: [...(await kindOf(urn).check(urn, plain(news)))] };
+    },
+    diff: async (_id, urn, olds, news) => kindOf(urn).diff(plain(olds), plain(news)),
+    create: async (urn, inputs) => kindOf(urn).create(urn, plain(inputs)),
+    async read(id, urn, props) {
+      const now = await kindOf(urn).read(plain(props));
+      return now ? { id, props: now, inputs: kindOf(urn).inputsOf(now) } : { id: "", props: {} };
+    },
+    async update(_id, urn, olds, news) {
+      return { outs: await kindOf(urn).update(plain(olds), plain(news)) };
+    },
+    delete: async (_id, urn, props) => kindOf(urn).delete(plain(props)),
+  },
+  process.argv.slice(2),
+);

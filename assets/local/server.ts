@@ -1,0 +1,91 @@
+/** The dashboard's server: a process on this machine that lives until it is deleted, started again when it has died. */
+import { createHash } from "node:crypto";
+import { mkdirSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { writeJson } from "./json.ts";
+import { layout } from "./layout.ts";
+import { isAlive, registered, registration, startDetached, stop } from "./process.ts";
+import { isSame, type ResourceKind } from "./resource.ts";
+
+interface Server {
+  readonly name: string;
+  readonly lake: string;
+  readonly port: number;
+  readonly job: { readonly name: string };
+  readonly page?: string;
+}
+
+interface Running extends Server {
+  readonly url: string;
+}
+
+export const server: ResourceKind = {
+  async check(_urn, { lake, name, port }: Server) {
+    if (!(await isTaken(port)) || (await tokenAt(port)) === tokenOf(lake, name)) return [];
+    const reason = `port is ${port}: another program listens on it; end that, or choose another with: pulumi config set oneoff:port ${port + 1}`;
+    return [{ property: "port", reason }];
+  },
+  diff(state: Running, inputs: Server) {
+    const moved = state.lake !== inputs.lake || state.name !== inputs.name;
+    const { url: _, ...old } = state;
+    return {
+      changes: moved || !isSame(old, inputs) || !isAlive(registered(registration(home(inputs)))),
+      replaces: moved ? ["lake"] : [],
+      deleteBeforeReplace: true,
+    };
+  },
+  async create(_urn, inputs: Server) {
+    return { id: home(inputs), outs: await start(inputs) };
+  },
+  read: async (state: Running) => (isAlive(registered(registration(home(state)))) ? state : undefined),
+  update: async (_state, inputs: Server) => start(inputs),
+  async delete(state: Running) {
+    await stop(registered(registration(home(state))));
+    rmSync(home(state), { recursive: true, force: true });
+  },
+  inputsOf: ({ url: _, ...inputs }: Running) => inputs,
+};
+
+const home = ({ lake, name }: Server): string => layout(lake).dashboard(name);
+
+/** By what a dashboard is known when its port is asked: that one on the same lake is ours already. */
+const tokenOf = (lake: string, name: string): string =>
+  createHash("sha256").update(`${lake}\n${name}`).digest("hex").slice(0, 16);
+
+/** Starts the server, in place of the one that runs, and waits until it answers. */
+async function start(inputs: Server): Promise<Running> {
+  const { lake, name, port, job, page } = inputs;
+  await stop(registered(registration(home(inputs))));
+  mkdirSync(home(inputs), { recursive: true });
+  const config = { job, port, token: tokenOf(lake, name), engine: { kind: "duckdb", lake }, ...(page && { page }) };
+  writeJson(join(home(inputs), "config.json"), config);
+  const id = await startDetached(
+    new URL("./dashboard", import.meta.url),
+    home(inputs),
+    join(home(inputs), "server.log"),
+  );
+  while ((await tokenAt(port)) !== config.token) {
+    if (!isAlive(id)) throw new Error(`the dashboard ended at once; see ${join(home(inputs), "server.log")}`);
+    await sleep(50);
+  }
+  return { ...inputs, url: `http://127.0.0.1:${port}` };
+}
+
+const isTaken = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+
+/** The token of the dashboard that listens on a port, undefined where there is none. */
+async function tokenAt(port: number): Promise<string | undefined> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/api/identity`, { signal: AbortSignal.timeout(1000) });
+    return ((await response.json()) as { token?: string }).token;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,40 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify, styleText } from "node:util";
+import { ownBackend } from "../engine/backend.ts";
+import { loadProgram } from "../stacks/index.ts";
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly cure?: string;
+}
+
+/** Says what a stack needs and whether it is there; resolves to whether all of it is. */
+export async function doctor(stack: string): Promise<boolean> {
+  const program = await loadProgram(stack);
+  const checks = [...(await setupChecks()), backendCheck(program.rents)];
+  for (const { name, ok, detail, cure } of checks) {
+    const mark = ok ? styleText("green", "ok     ") : styleText("red", "missing");
+    console.log(`${mark}  ${name.padEnd(16)}  ${detail}${ok || !cure ? "" : `\n         ${cure}`}`);
+  }
+  return checks.every((check) => check.ok);
+}
+
+/** What set-up finds; it is asked because it is what would install it. */
+async function setupChecks(): Promise<readonly Check[]> {
+  const setup = fileURLToPath(new URL("../engine/setup.mjs", import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [setup, "--check", "--json"]).catch((error) => error);
+  return JSON.parse(stdout);
+}
+
+function backendCheck(rents: boolean): Check {
+  const own = ownBackend();
+  return {
+    name: "Pulumi backend",
+    ok: own !== undefined || !rents,
+    detail: own ?? (rents ? "you are not logged in" : "none of your own: .oneoff/state is used"),
+    cure: 'Log in with "pulumi login", or set PULUMI_BACKEND_URL.',
+  };
+}

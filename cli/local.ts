@@ -1,0 +1,51 @@
+import { existsSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { readStatus } from "../assets/local/cluster.ts";
+import { readJson } from "../assets/local/json.ts";
+import { layout } from "../assets/local/layout.ts";
+import { isAlive, registered, registration } from "../assets/local/process.ts";
+import { UsageError } from "../components/core/errors.ts";
+import { RunRecord } from "../components/job/run.ts";
+import type { ClusterCommands, RunStatus } from "./cluster.ts";
+
+/** The commands of a local cluster: everything is in the lake's folder. */
+export function localCommands(lake: string): ClusterCommands {
+  const places = layout(lake);
+  return {
+    async status(run): Promise<RunStatus | undefined> {
+      const home = places.cluster(run);
+      const status = readStatus(home) ?? RunRecord.safeParse(readJson(places.record(run))).data;
+      const killed = status?.state === "running" && !isAlive(registered(registration(home)));
+      if (!killed) return status;
+      return {
+        ...status,
+        state: "failed",
+        error: "its cluster was killed, or the machine restarted, before the run ended",
+      };
+    },
+    async log(run, step, from) {
+      const file = await open(places.log(run, step)).catch(() => undefined);
+      if (!file) return { text: "", next: from };
+      try {
+        const { size } = await file.stat();
+        const buffer = Buffer.alloc(Math.max(0, size - from));
+        await file.read(buffer, 0, buffer.length, from);
+        return { text: buffer.toString("utf8"), next: from + buffer.length };
+      } finally {
+        await file.close();
+      }
+    },
+    async get(run, table, format, out) {
+      const folder = places.table(table, run);
+      if (!existsSync(folder)) throw new UsageError(`run ${run} has no table ${table} in ${lake}`);
+      const connection = await (await DuckDBInstance.create()).connect();
+      const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
+      const rows = `read_parquet(${quoted(`${folder}/**/*.parquet`)}, hive_partitioning = true)`;
+      const options = format === "csv" ? "FORMAT csv, HEADER" : "FORMAT parquet, COMPRESSION zstd";
+      await connection.run(
+        `COPY (SELECT * EXCLUDE (run) FROM ${rows}) TO ${quoted(out ?? "/dev/stdout")} (${options})`,
+      );
+    },
+  };
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/env node
+/** `oneoff`: what one does with a stack beside `pulumi up` and `pulumi destroy`. */
+import { spawn } from "node:child_process";
+import { Command, Option } from "commander";
+import { quote, UsageError } from "../components/core/errors.ts";
+import { describeSettings } from "../components/core/settings.ts";
+import { checkRunId } from "../components/job/run.ts";
+import { localBackendEnv, ownBackend } from "../engine/backend.ts";
+import { loadProgram } from "../stacks/index.ts";
+import { clusterOf, TableFormat } from "./cluster.ts";
+import { doctor } from "./doctor.ts";
+import { ensureStack, outputsOf, pulumiOutput } from "./pulumi.ts";
+import { destroy, newRunId, start, upAndWatch } from "./start.ts";
+import { settingsTable } from "./table.ts";
+import { watch } from "./watch.ts";
+
+const STACK = ["[stack]", "the stack", "local"] as const;
+
+const program = new Command("oneoff")
+  .description("Throwaway Spark and ML infrastructure: what there is beside `pulumi up` and `pulumi destroy`")
+  .showHelpAfterError()
+  .version("0.1.0");
+
+program
+  .command("doctor")
+  .description("say what is installed, what is missing and how to get it")
+  .argument(...STACK)
+  .action(async (stack: string) => fail(!(await doctor(stack))));
+
+program
+  .command("env")
+  .description('print the environment of local stacks, for: eval "$(npx oneoff env)"')
+  .action(async () => {
+    const env = Object.entries(localBackendEnv());
+    for (const [key, value] of env) console.log(`export ${key}='${value.replaceAll("'", "'\\''")}'`);
+    if (env.length === 0) console.log(`# your own Pulumi backend is used: ${ownBackend()}`);
+    await ensureStack("local");
+  });
+
+program
+  .command("settings")
+  .description("list the settings of a stack and their defaults")
+  .argument(...STACK)
+  .option("--job <name>", "the job whose settings to list with them")
+  .action(async (stack: string, { job }: { job?: string }) => {
+    const given: Record<string, string> = job === undefined ? {} : { "oneoff:job": job };
+    console.log(settingsTable(describeSettings((await loadProgram(stack)).settings(given))));
+  });
+
+program
+  .command("watch")
+  .description("follow the run of a stack to its end; exit with its outcome")
+  .argument(...STACK)
+  .option("--no-logs", "show progress without the steps' log lines")
+  .action(async (stack: string, { logs }: { logs: boolean }) => {
+    const outputs = await outputsOf(stack);
+    const cluster = await clusterOf(stack, outputs);
+    fail(!(await watch(cluster, String(outputs.run), { logs, output: process.stdout })));
+  });
+
+program
+  .command("open")
+  .description("open the dashboard of a stack in the browser")
+  .argument(...STACK)
+  .action(async (stack: string) => {
+    const { dashboard } = await outputsOf(stack);
+    console.log(dashboard);
+    const opener = process.platform === "darwin" ? "open" : "xdg-open";
+    spawn(opener, [String(dashboard)], { detached: true, stdio: "ignore" })
+      .once("error", () => {}) // no browser here: the address is printed
+      .unref();
+  });
+
+program
+  .command("run")
+  .description("compute again: set a new run id and bring the stack up; earlier runs stay")
+  .argument(...STACK)
+  .option("--id <runId>", "the new run's id", newRunId())
+  .action(async (stack: string, { id }: { id: string }) => {
+    await pulumiOutput(stack, ["config", "set", "oneoff:runId", checkRunId(id, "--id")]);
+    fail(!(await upAndWatch(stack)));
+  });
+
+program
+  .command("get")
+  .description("write a table of a run as CSV or Parquet")
+  .argument("<table>", "a table of the job")
+  .option("--stack <name>", "the stack", "local")
+  .option("--run <runId>", "the run; the stack's when not given")
+  .addOption(new Option("--format <format>", "of the file").choices(Object.keys(TableFormat)).default("csv"))
+  .option("--out <file>", "the file to write; standard output when not given")
+  .action(async (table: string, options: { stack: string; run?: string; format: TableFormat; out?: string }) => {
+    if (options.format === "parquet" && !options.out) throw new UsageError("--format parquet needs --out FILE");
+    if (!/^[a-z][a-z0-9_]*$/.test(table)) throw new UsageError(`${quote(table)} is not the name of a table`);
+    const outputs = await outputsOf(options.stack);
+    const run = checkRunId(options.run ?? String(outputs.run), "--run");
+    await (await clusterOf(options.stack, outputs)).get(run, table, options.format, options.out);
+  });
+
+program
+  .command("start", { hidden: true })
+  .description("npm start: bring up stack local and watch its run")
+  .action(async () => fail(!(await start())));
+
+program
+  .command("destroy", { hidden: true })
+  .description("npm run destroy: take away stack local")
+  .action(async () => fail(!(await destroy())));
+
+function fail(failed: boolean): void {
+  if (failed) process.exitCode = 1;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`oneoff: ${error.message}\n`);
+  process.exitCode = 1;
+}

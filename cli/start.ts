@@ -1,0 +1,65 @@
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { localBackendEnv, projectFolder } from "../engine/backend.ts";
+import { clusterOf } from "./cluster.ts";
+import { ensureStack, outputsOf, pulumi, pulumiOutput } from "./pulumi.ts";
+import { watch } from "./watch.ts";
+
+const STACK = "local";
+
+/** Brings a stack up and watches its run to the end; resolves to whether both succeeded. */
+export async function upAndWatch(stack: string): Promise<boolean> {
+  if ((await pulumi(stack, ["up", "--yes", "--suppress-outputs"])) !== 0) return false;
+  const outputs = await outputsOf(stack);
+  const leave = () => {
+    console.log(`\nThe run goes on: "npx oneoff watch ${stack}" shows it again. Dashboard: ${outputs.dashboard}`);
+    process.exit(130);
+  };
+  process.once("SIGINT", leave);
+  const cluster = await clusterOf(stack, outputs);
+  const succeeded = await watch(cluster, String(outputs.run), { logs: false, output: process.stdout });
+  process.off("SIGINT", leave);
+  console.log(`Dashboard: ${outputs.dashboard}`);
+  return succeeded;
+}
+
+/** `npm start`: the local stack, made where there is none. */
+export async function start(): Promise<boolean> {
+  await ensureStack(STACK);
+  const succeeded = await upAndWatch(STACK);
+  console.log('Results and dashboard stay until "npm run destroy".');
+  return succeeded;
+}
+
+/** Destroys the local stack and removes it, and the local backend with it when nothing else is in there. */
+export async function destroy(): Promise<boolean> {
+  await ensureStack(STACK);
+  if ((await pulumi(STACK, ["destroy", "--yes"])) !== 0) return false;
+  const backend = localBackendEnv().PULUMI_BACKEND_URL;
+  if (backend === undefined) return true; // the user's own backend keeps its empty stack
+  await pulumiOutput(STACK, ["stack", "rm", "--yes", "--preserve-config"]);
+  forgetSalt(join(projectFolder(), "stacks", `Pulumi.${STACK}.yaml`));
+  const folder = fileURLToPath(backend);
+  if (!hasStacks(folder)) rmSync(folder, { recursive: true, force: true });
+  return true;
+}
+
+const hasStacks = (backend: string): boolean => {
+  const stacks = join(backend, ".pulumi", "stacks");
+  if (!existsSync(stacks)) return false;
+  return readdirSync(stacks, { recursive: true, withFileTypes: true }).some(
+    (entry) => entry.isFile() && entry.name.endsWith(".json"),
+  );
+};
+
+/** Takes out the salt that Pulumi wrote into the stack's settings, unless a secret there needs it. */
+function forgetSalt(file: string): void {
+  if (!existsSync(file)) return;
+  const text = readFileSync(file, "utf8");
+  if (!/^\s+secure:/m.test(text)) writeFileSync(file, text.replace(/^encryptionsalt:.*\n/m, ""));
+}
+
+/** An id for a new run: the time, to the second, in UTC. */
+export const newRunId = (now = new Date()): string =>
+  now.toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");

@@ -1,0 +1,26 @@
+import { type Duration, seconds, spoken } from "../core/duration.ts";
+import { quote, UsageError } from "../core/errors.ts";
+
+/** When a cluster ends, whatever happens. Both are ages, so the clock never enters the program. */
+export interface Lifetime {
+  /** The cluster ends this long after its creation, finished or not. */
+  readonly deadline: Duration;
+  /** A cluster that is kept alive ends after this long without work. @default it ends when its work ends */
+  readonly idle?: Duration;
+}
+
+/**
+ * A deadline in seconds.
+ *
+ * @throws UsageError when it isn't a duration, is shorter than `least` (what a cluster of this kind needs to start) or
+ * longer than `most`.
+ */
+export function deadlineSeconds(lifetime: Lifetime, least: Duration, most: Duration): number {
+  const deadline = seconds(lifetime.deadline, "deadline");
+  if (deadline < seconds(least) || deadline > seconds(most)) {
+    throw new UsageError(
+      `deadline is ${quote(lifetime.deadline)} (${spoken(deadline)}): expected something from "${least}" to "${most}"`,
+    );
+  }
+  return deadline;
+}

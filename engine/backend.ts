@@ -1,0 +1,44 @@
+/** Where Pulumi keeps its state when the user has not said where: in a folder of the project, for local stacks only. */
+import { existsSync, mkdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { readJson } from "../assets/local/json.ts";
+
+const FOLDER = join(".oneoff", "state");
+
+/** The folder of the Pulumi project that the working directory is in, else the working directory. */
+export function projectFolder(from = process.cwd()): string {
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, "Pulumi.yaml"))) return folder;
+    if (folder === dirname(folder)) return resolve(from);
+  }
+}
+
+/** Whether a backend's address is that of a project's own folder. */
+export const isLocalBackend = (url: string | undefined): boolean => url?.endsWith("/.oneoff/state") ?? false;
+
+/** The user's own backend, by environment or login; undefined when there is none. */
+export function ownBackend(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  if (env.PULUMI_BACKEND_URL && !isLocalBackend(env.PULUMI_BACKEND_URL)) return env.PULUMI_BACKEND_URL;
+  if (env.PULUMI_ACCESS_TOKEN) return "the service that PULUMI_ACCESS_TOKEN is for";
+  const home = env.PULUMI_CREDENTIALS_PATH ?? env.PULUMI_HOME ?? join(homedir(), ".pulumi");
+  const credentials = readJson(join(home, "credentials.json")) as { current?: string } | undefined;
+  return credentials?.current || undefined;
+}
+
+/**
+ * What to put over the environment so that `pulumi` works on a local stack: nothing where the user has a backend, else
+ * the project's own folder. Its passphrase is empty, since what lies there never holds a secret worth one; a passphrase
+ * of the user's own is kept.
+ */
+export function localBackendEnv(env: NodeJS.ProcessEnv = process.env): Readonly<Record<string, string>> {
+  if (ownBackend(env)) return {};
+  const folder = join(projectFolder(), FOLDER);
+  mkdirSync(folder, { recursive: true });
+  const hasPassphrase = env.PULUMI_CONFIG_PASSPHRASE !== undefined || env.PULUMI_CONFIG_PASSPHRASE_FILE !== undefined;
+  return {
+    PULUMI_BACKEND_URL: pathToFileURL(folder).href,
+    ...(!hasPassphrase && { PULUMI_CONFIG_PASSPHRASE: "" }),
+  };
+}

@@ -1,0 +1,18 @@
+/** The Pulumi program of every stack: runs stacks/<program>.ts with the stack's settings. */
+import * as pulumi from "@pulumi/pulumi";
+import { allConfig } from "@pulumi/pulumi/runtime/config.js";
+import { UsageError } from "./components/core/errors.ts";
+import { parseSettings } from "./components/core/settings.ts";
+import { isLocalBackend } from "./engine/backend.ts";
+import { loadProgram } from "./stacks/index.ts";
+
+const { "oneoff:program": chosen, ...given } = allConfig();
+const program = await loadProgram(chosen ?? pulumi.getStack());
+if (program.rents && isLocalBackend(process.env.PULUMI_BACKEND_URL)) {
+  throw new UsageError(
+    `stack ${pulumi.getStack()} rents machines, and the backend is the one for this machine only: log in to one that outlives it with "pulumi login", and unset PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE`,
+  );
+}
+const settings = parseSettings(program.settings(given), given);
+
+export default program.run(settings);

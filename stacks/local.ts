@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { jobKind, jobs } from "../assets/jobs/index.ts";
+import { count, duration, size } from "../components/core/settings.ts";
+import { stackProgram } from "../components/core/stack.ts";
+import { LocalCluster, LocalDashboard, LocalLake, Removal } from "../components/local.ts";
+
+const settings = z.object({
+  job: z
+    .string()
+    .default("xo")
+    .describe(`Which job to run: ${Object.keys(jobs).join(", ")}`),
+  runId: z.string().default("1").describe("Names the run; only a new one computes again (`npx oneoff run` sets one)"),
+  deadline: duration().default("30 minutes").describe("The run is ended this long after its start, finished or not"),
+  cores: count().optional().describe("Cores that Spark uses; all of this machine when not set"),
+  memory: size().default("2 GB").describe("Memory of Spark's Java virtual machine; Python workers come on top"),
+  lake: z.string().default(".oneoff/lake").describe("Folder of the results"),
+  removal: z.enum(Removal).default("delete").describe("What `pulumi destroy` does with the results: delete or retain"),
+  port: count().default(8765).describe("Port of the dashboard on 127.0.0.1"),
+});
+
+export default stackProgram({
+  about: "A job on this machine: real Spark, results in a folder, a dashboard on loopback",
+  rents: false,
+  // The job's own settings are for the job alone; the program sees those of the stack.
+  settings: (given) => settings.extend(jobKind(given["oneoff:job"]).settings.shape) as typeof settings,
+  run(settings) {
+    const { runId, deadline, cores, memory, removal, port } = settings;
+    const job = jobKind(settings.job).create(settings);
+    const lake = new LocalLake("lake", { job, path: settings.lake, removal });
+    const cluster = new LocalCluster("cluster", { job, lake, lifetime: { deadline }, runId, cores, memory });
+    const dashboard = new LocalDashboard("dashboard", { job, lake, port });
+    return { cluster: "local", run: cluster.runId, lake: lake.uri, logs: cluster.logs, dashboard: dashboard.url };
+  },
+});

@@ -1,0 +1,44 @@
+/** Pulumi's mocks, with a record of every resource that was asked for. */
+import * as pulumi from "@pulumi/pulumi";
+
+export interface Registered {
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: Readonly<Record<string, unknown>>;
+  readonly custom: boolean;
+}
+
+const SIGNATURE = "4dabf18193072939515e22adb298388d";
+
+/** Starts recording; call it once per file, before the first resource. */
+export function record(): { readonly resources: Registered[] } {
+  const resources: Registered[] = [];
+  pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs, custom }) => {
+        if (resources.some((other) => other.type === type && other.name === name)) {
+          throw new Error(`two resources ${type} are called ${name}`);
+        }
+        resources.push({ type, name, inputs, custom: custom ?? false });
+        return { id: `${name}-id`, state: { ...inputs, url: "http://mock", state: "running", logs: "/logs" } };
+      },
+      call: ({ inputs }) => inputs,
+    },
+    "oneoff",
+    "test",
+  );
+  return { resources };
+}
+
+/** Runs a program's constructors to the end, so that every registration has arrived. */
+export async function settle<T>(make: () => T): Promise<T> {
+  const made = make();
+  await pulumi.runtime.disconnect();
+  return made;
+}
+
+/** The value of an output. */
+export const result = <T>(output: pulumi.Output<T>): Promise<T> =>
+  new Promise((resolve) => output.apply((value) => resolve(value)));
+
+export const isSecret = (value: unknown): boolean => typeof value === "object" && value !== null && SIGNATURE in value;
