@@ -1,5 +1,6 @@
 /** The Pulumi provider `oneoff-local`: what the local components are made of, on this machine. */
 import * as provider from "@pulumi/pulumi/provider/index.js";
+import * as settings from "@pulumi/pulumi/runtime/settings.js";
 import { folder } from "./folder.ts";
 import { plain, type ResourceKind } from "./resource.ts";
 import { run } from "./run.ts";
@@ -17,6 +18,9 @@ function kindOf(urn: string): ResourceKind {
   if (!kind) throw new Error(`oneoff-local has no resource ${type}; it has ${Object.keys(kinds).join(", ")}`);
   return kind;
 }
+
+// For warnings to reach the user: the SDK connects a provider's log to the engine only for components.
+settings.resetOptions("", "", 0, process.argv.at(-1) as string, "", false, "");
 
 await provider.main(
   {

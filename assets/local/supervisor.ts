@@ -190,6 +190,8 @@ function environment(site: string | undefined): NodeJS.ProcessEnv {
     PYSPARK_PYTHON: spec.python,
     PYSPARK_DRIVER_PYTHON: spec.python,
     SPARK_LOCAL_DIRS: workFolder(folder),
+    SPARK_SUBMIT_OPTS: `"-Djava.io.tmpdir=${workFolder(folder)}"`,
+    TMPDIR: workFolder(folder),
     SPARK_LOCAL_IP: "127.0.0.1",
     ...(site && { PYTHONPATH: [site, process.env.PYTHONPATH].filter(Boolean).join(delimiter) }),
   };
