@@ -157,7 +157,7 @@ function sparkArguments(step: ClusterStep): readonly string[] {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.log.level": "WARN",
-    "spark.ui.enabled": "false", // it would listen on every address
+    "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.warehouse.dir": workFolder(folder),
     ...step.conf,

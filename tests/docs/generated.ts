@@ -1,0 +1,36 @@
+/** The parts of the documentation that are made from code: settings tables and the SQL subset. */
+import { execFileSync } from "node:child_process";
+import { globSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { settingsTable } from "../../cli/table.ts";
+import { describeSettings } from "../../components/core/settings.ts";
+import { loadProgram } from "../../stacks/index.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+const made: Readonly<Record<string, (argument: string) => Promise<string>>> = {
+  settings: async (stack) => settingsTable(describeSettings((await loadProgram(stack)).settings({}))),
+  sql: async () =>
+    execFileSync(`${root}/.oneoff/venv/bin/python`, [`${root}/tests/jobs/sql_subset.py`, "--markdown"], {
+      encoding: "utf8",
+    }).trim(),
+};
+
+/** Pages of the documentation, paths relative to the root. */
+export const pages = (): readonly string[] => [
+  "README.md",
+  "CONTRIBUTING.md",
+  ...globSync("docs/**/*.md", { cwd: root }),
+];
+
+export const readPage = (page: string): string => readFileSync(`${root}/${page}`, "utf8");
+
+/** A page with its generated parts as the code says they are. */
+export async function regenerated(page: string): Promise<string> {
+  let text = readPage(page);
+  for (const [block, kind, argument] of text.matchAll(/<!-- (settings|sql) ?(\S*) -->\n[\s\S]*?<!-- end -->/g)) {
+    const content = await made[kind as string]?.(argument as string);
+    text = text.replace(block, () => `<!-- ${`${kind} ${argument}`.trim()} -->\n${content}\n<!-- end -->`);
+  }
+  return text;
+}

@@ -1,0 +1,102 @@
+/** The package as its users get it: packed, installed elsewhere, imported from both kinds of program. */
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { processesOf } from "../project.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const home = mkdtempSync(join(tmpdir(), "oneoff-package-"));
+const modules = join(home, "node_modules");
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+const run = (command: string, args: readonly string[], cwd: string) =>
+  execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+
+beforeAll(() => {
+  run("npm", ["pack", "--silent", "--pack-destination", home], root);
+  const archive = readdirSync(home).find((file) => file.endsWith(".tgz")) as string;
+  run("tar", ["-xzf", archive], home);
+  mkdirSync(join(modules, "@pulumi"), { recursive: true });
+  cpSync(join(home, "package"), join(modules, "pulumi-oneoff"), { recursive: true });
+  // What npm would install beside it: its dependencies and peers, and the types of Node that Pulumi's template has.
+  for (const name of [...Object.keys(manifest.dependencies), "@pulumi/pulumi", "@types/node"]) {
+    mkdirSync(join(modules, name, ".."), { recursive: true });
+    symlinkSync(join(root, "node_modules", name), join(modules, name));
+  }
+}, 120_000);
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+const body = `
+const tiny = job({
+  name: "tiny",
+  from: FROM,
+  steps: [{ name: "count", script: "count.py", timeLimit: "5 minutes" }],
+  tables: [{ name: "points", about: "A point", columns: [{ name: "x", type: ColumnType.double }] }],
+});
+const lifetime: Lifetime = { deadline: "1.5 hours" };
+const use = (j: Job) => [LocalLake, LocalCluster, LocalDashboard].length + j.steps.length;
+console.log(JSON.stringify([use(tiny), use(xo({ rows: 10 })), lifetime.deadline]));
+try {
+  job({ ...tiny, from: FROM, name: "Not A Name", steps: [] });
+} catch (error) {
+  console.log(error instanceof UsageError);
+}
+`;
+const imports = `
+import { ColumnType, type Job, job, type Lifetime, UsageError } from "pulumi-oneoff";
+import { xo } from "pulumi-oneoff/jobs";
+import { LocalCluster, LocalDashboard, LocalLake } from "pulumi-oneoff/local";
+`;
+const printed = '[4,5,"1.5 hours"]\ntrue\n';
+
+function program(name: string, text: string, config: object, type: string): string {
+  const folder = join(home, name);
+  mkdirSync(folder);
+  writeFileSync(join(folder, "index.ts"), text);
+  writeFileSync(join(folder, "count.py"), "");
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: config, files: ["index.ts"] }));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name, type }));
+  return folder;
+}
+
+test("an ESM program on Node's resolution compiles with its types and runs", () => {
+  const options = { strict: true, module: "nodenext", target: "es2023", types: ["node"], outDir: "bin" };
+  const folder = program("esm", `${imports}${body.replaceAll("FROM", "import.meta.url")}`, options, "module");
+  run(join(root, "node_modules/.bin/tsc"), ["-p", "."], folder);
+  cpSync(join(folder, "count.py"), join(folder, "bin", "count.py"));
+  expect(run(process.execPath, ["bin/index.js"], folder)).toBe(printed);
+}, 60_000);
+
+test("a program like Pulumi's TypeScript template (CommonJS, old resolution) compiles with its types and runs", () => {
+  const options = {
+    ...{ strict: true, outDir: "bin", target: "es2020", module: "commonjs", moduleResolution: "node", pretty: true },
+    ...{ experimentalDecorators: true, noFallthroughCasesInSwitch: true, noImplicitReturns: true },
+    forceConsistentCasingInFileNames: true,
+  };
+  const folder = program("template", `${imports}${body.replaceAll("FROM", "__filename")}`, options, "commonjs");
+  run(join(root, "node_modules/typescript5/bin/tsc"), ["-p", "."], folder);
+  cpSync(join(folder, "count.py"), join(folder, "bin", "count.py"));
+  expect(run(process.execPath, ["bin/index.js"], folder)).toBe(printed);
+}, 60_000);
+
+test("importing starts and deploys nothing", () => {
+  expect(processesOf(home)).toEqual([]);
+});
+
+test("the package has what runs elsewhere, and no sources or tests", () => {
+  const files = run("find", [".", "-type", "f"], join(modules, "pulumi-oneoff")).trim().split("\n");
+  for (const file of [
+    ...["assets/jobs/oneoff.py", "assets/jobs/xo/train.py", "assets/jobs/xo/requirements.txt", "assets/local/step.sh"],
+    ...["assets/local/pulumi-resource-oneoff-local", "assets/local/provider.js", "assets/local/supervisor.js"],
+    ...["assets/dashboard/server.js", "assets/dashboard/page/index.html", "cli/main.js", "engine/setup.mjs"],
+  ]) {
+    expect(files).toContain(`./dist/${file}`);
+  }
+  expect(files.filter((file) => /tests?\/|[^d]\.ts$|tsconfig/.test(file))).toEqual([]);
+  expect(run(process.execPath, ["dist/cli/main.js", "settings", "local"], join(modules, "pulumi-oneoff"))).toContain(
+    "`oneoff:rows`",
+  );
+});

@@ -1,0 +1,321 @@
+/** The resources of the local provider, with real Spark, through the deaths that they must survive. */
+import { spawn, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
+import { readStatus } from "../../assets/local/cluster.ts";
+import { folder } from "../../assets/local/folder.ts";
+import { writeJson } from "../../assets/local/json.ts";
+import { layout } from "../../assets/local/layout.ts";
+import { identify, isAlive, type ProcessId, registered, registration, stop } from "../../assets/local/process.ts";
+import { run } from "../../assets/local/run.ts";
+import { server } from "../../assets/local/server.ts";
+import { job } from "../../components/job/job.ts";
+import { RunRecord } from "../../components/job/run.ts";
+import { processesOf, readJsonFile } from "../project.ts";
+
+const python = fileURLToPath(new URL("../../.oneoff/venv/bin/python", import.meta.url));
+let lake: string;
+let home: string;
+
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), "oneoff-provider-"));
+  lake = join(home, "lake");
+  await folder.create("", { path: lake, retain: false });
+});
+afterEach(async () => {
+  await folder.delete({ path: lake, retain: false });
+  rmSync(home, { recursive: true, force: true });
+});
+
+/** A job of one step, and what the run's resource is told of it. */
+function inputs(args: readonly string[], change: object = {}, step: object = {}) {
+  const { name, steps, tables } = job({
+    name: "numbers",
+    from: import.meta.url,
+    steps: [
+      {
+        name: "count",
+        script: "steps/step.py",
+        arguments: ["--numbers", "{numbers}", ...args],
+        pyFiles: ["../../assets/jobs/oneoff.py"],
+        ...step,
+      },
+    ],
+    tables: [{ name: "numbers", about: "A number", columns: [{ name: "n", type: "integer" }] }],
+  });
+  const spec = {
+    run: "1",
+    job: { name, steps, tables },
+    lake,
+    deadlineSeconds: 300,
+    cores: 1,
+    memoryMebibytes: 512,
+    python,
+  };
+  return { ...spec, ...change };
+}
+
+const places = () => layout(lake);
+const status = () => readStatus(places().cluster("1"));
+const supervisor = () => registered(registration(places().cluster("1"))) as ProcessId;
+const record = () => RunRecord.parse(readJsonFile(places().record("1")));
+
+async function until(condition: () => boolean, what: string, seconds = 40): Promise<void> {
+  for (const end = Date.now() + seconds * 1000; Date.now() < end; await sleep(50)) if (condition()) return;
+  throw new Error(`${what} did not happen within ${seconds} s; the status is ${JSON.stringify(status())}`);
+}
+const ended = () => until(() => status()?.state !== "running", "the end of the run");
+/** Whether the step's task is at work: then a JVM and Python workers are there. */
+const sparkRuns = () => until(() => status()?.steps[0]?.progress !== undefined, "the first progress");
+const sparkProcesses = () => processesOf(lake).filter((line) => !line.includes("supervisor"));
+
+test("a run goes to its end, leaves its table, record, log and nothing running, and is never made again", async () => {
+  const made = await run.create(
+    "",
+    inputs(["--secret", "{secret:token}"], { secrets: { token: "hush!" } }, { secrets: ["token"] }),
+  );
+  expect(JSON.stringify(made.outs)).not.toContain("hush!");
+  await ended();
+  expect(status()).toMatchObject({
+    state: "succeeded",
+    steps: [{ name: "count", state: "succeeded", progress: { done: 2, total: 2 } }],
+  });
+  expect(record()).toMatchObject({ state: "succeeded", job: "numbers", tables: { numbers: { rows: 1 } } });
+  expect(readdirSync(places().table("numbers", "1"))).toEqual(["part.parquet"]);
+  expect(readFileSync(places().log("1", "count"), "utf8")).toContain("[oneoff] numbers 2/2");
+  await until(() => !isAlive(supervisor()), "the end of the supervisor");
+  expect(processesOf(lake)).toEqual([]);
+  expect(readdirSync(places().cluster("1")).sort()).toEqual([
+    "process.json",
+    "spec.json",
+    "status.json",
+    "supervisor.log",
+  ]);
+
+  const state = { ...made.outs };
+  expect(await run.read(state)).toMatchObject({ state: "succeeded" });
+  expect(run.diff(state, inputs([]))).toMatchObject({ changes: false });
+  expect(run.diff(state, inputs([], { run: "2" }))).toMatchObject({ changes: true, replaces: ["run"] });
+  const written = statSync(join(places().table("numbers", "1"), "part.parquet")).mtimeMs;
+  expect((await run.create("", inputs([]))).outs).toMatchObject({ state: "succeeded" });
+  await run.delete(state);
+  expect(existsSync(places().cluster("1"))).toBe(false);
+  expect(record().state).toBe("succeeded");
+  expect((await run.create("", inputs([]))).outs).toMatchObject({ state: "succeeded" });
+  expect(statSync(join(places().table("numbers", "1"), "part.parquet")).mtimeMs).toBe(written);
+}, 90_000);
+
+test("a step that fails fails the run, in one line that says why", async () => {
+  await run.create("", inputs(["--fail", "the moon is in the wrong house"]));
+  await ended();
+  expect(status()).toMatchObject({
+    state: "failed",
+    error: 'step "count" failed (exit 1): the moon is in the wrong house',
+    steps: [{ state: "failed" }],
+  });
+  expect(record()).toMatchObject({ state: "failed", error: expect.stringContaining("wrong house") });
+  expect(existsSync(places().table("numbers", "1"))).toBe(false);
+}, 60_000);
+
+test("the deadline and a step's time limit end a run with everything it started", async () => {
+  const limited = inputs(["--sleep", "100"], {}, { timeLimit: "8 seconds" });
+  await run.create("", limited);
+  await ended();
+  expect(status()?.error).toBe('step "count" took longer than its time limit of 8 s');
+  await until(() => processesOf(lake).length === 0, "the end of every process");
+  await run.create("", inputs(["--sleep", "100"], { run: "2", deadlineSeconds: 8 }));
+  const second = () => readStatus(places().cluster("2"));
+  await until(() => second()?.state === "failed", "the end of the second run");
+  expect(second()?.error).toBe("the deadline of 8 s has passed");
+  await until(() => processesOf(lake).length === 0, "the end of every process");
+}, 90_000);
+
+test("when the supervisor is killed, Spark ends too; the run is settled as failed, and stays so", async () => {
+  const { outs } = await run.create("", inputs(["--sleep", "100"]));
+  await sparkRuns();
+  expect(sparkProcesses().length).toBeGreaterThan(0);
+  process.kill(supervisor().pid, "SIGKILL");
+  await until(() => processesOf(lake).length === 0, "the end of every process", 10);
+  expect(status()?.state).toBe("running");
+  expect(await run.read(outs)).toMatchObject({ state: "failed" });
+  expect(record()).toMatchObject({ state: "failed", error: expect.stringContaining("was killed") });
+  expect((await run.create("", inputs([]))).outs).toMatchObject({ state: "failed" });
+  expect(processesOf(lake)).toEqual([]);
+}, 60_000);
+
+test("when Spark is killed, the run fails; destroy in mid-run ends it and says so", async () => {
+  await run.create("", inputs(["--sleep", "100"]));
+  await sparkRuns();
+  spawnSync("pkill", ["-KILL", "-f", `java.*${lake}`]);
+  await ended();
+  expect(status()?.error).toMatch(/^step "count" failed \(exit \w+\)/);
+
+  const { outs } = await run.create("", inputs(["--sleep", "100"], { run: "2" }));
+  await until(() => readStatus(places().cluster("2"))?.steps[0]?.progress !== undefined, "the first progress");
+  await run.delete(outs);
+  expect(processesOf(lake)).toEqual([]);
+  expect(existsSync(places().cluster("2"))).toBe(false);
+  expect(RunRecord.parse(readJsonFile(places().record("2")))).toMatchObject({
+    state: "failed",
+    error: "the cluster was destroyed before its run ended",
+  });
+}, 90_000);
+
+test("deleting the lake ends what lives in it, also what the engine never heard of", async () => {
+  await run.create("", inputs(["--sleep", "100"]));
+  await sparkRuns();
+  await folder.delete({ path: lake, retain: false });
+  expect(existsSync(lake)).toBe(false);
+  await until(() => processesOf(lake).length === 0, "the end of every process", 10);
+}, 60_000);
+
+test("a supervisor whose folder is taken away ends by itself", async () => {
+  await run.create("", inputs(["--sleep", "100"]));
+  await sparkRuns();
+  rmSync(lake, { recursive: true, force: true, maxRetries: 20 });
+  await until(() => processesOf(lake).length === 0, "the end of every process", 15);
+}, 60_000);
+
+test("a recycled process id is not killed", async () => {
+  const bystander = spawn("sleep", ["60"]);
+  const id = identify(bystander.pid as number) as ProcessId;
+  await stop({ ...id, born: "another time" });
+  mkdirSync(places().cluster("9"), { recursive: true });
+  writeJson(registration(places().cluster("9")), { ...id, born: "before the restart" });
+  await folder.delete({ path: lake, retain: false });
+  expect(isAlive(id)).toBe(true);
+  await stop(id);
+  expect(isAlive(id)).toBe(false);
+});
+
+test("a lake is deleted with what it holds and nothing else; retained, it stays and is taken up again", async () => {
+  mkdirSync(join(lake, "numbers", "run=1"), { recursive: true });
+  writeFileSync(join(lake, "notes.txt"), "mine");
+  await folder.delete({ path: lake, retain: true });
+  expect(readdirSync(lake).sort()).toEqual(["_lake.json", "notes.txt", "numbers"]);
+  expect(folder.check("", { path: lake, retain: true })).toEqual([]);
+  await folder.delete({ path: lake, retain: false });
+  expect(readdirSync(lake)).toEqual(["notes.txt"]);
+  await folder.delete({ path: lake, retain: false }); // without its marker it is no lake
+  expect(readdirSync(lake)).toEqual(["notes.txt"]);
+});
+
+test("a folder that can't be a lake is refused, with the cure", () => {
+  const reasonOf = (path: string) => String(folder.check("", { path, retain: false })[0 as never]?.["reason" as never]);
+  writeFileSync(join(home, "file"), "");
+  mkdirSync(join(home, "full"));
+  writeFileSync(join(home, "full", "thesis.tex"), "");
+  expect(reasonOf(join(home, "file", "lake"))).toContain(
+    `${join(home, "file")} is not a folder; choose another folder with: pulumi config set oneoff:lake`,
+  );
+  expect(reasonOf(join(home, "full"))).toContain("has files that are not a lake's");
+  expect(reasonOf("/proc/oneoff")).toMatch(/can't be written|has 0 MB free/);
+  expect(folder.check("", { path: join(home, "new", "deep"), retain: false })).toEqual([]);
+});
+
+const small = mkdtempSync(join(tmpdir(), "oneoff-small-"));
+const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=20m", "tmpfs", small]).status === 0;
+afterAll(() => {
+  if (mounted) spawnSync("umount", ["-l", small]);
+  rmSync(small, { recursive: true, force: true });
+});
+
+// Mounting takes rights that not every machine gives.
+test.skipIf(!mounted)(
+  "a full disk is refused beforehand, and named when it fills up in mid-run",
+  async () => {
+    const path = join(small, "lake");
+    expect(folder.check("", { path, retain: false })).toMatchObject([
+      {
+        reason: expect.stringMatching(
+          /^lake is ".*": its disk has \d+ MB free and a run needs at least 537 MB; free some/,
+        ),
+      },
+    ]);
+    await folder.create("", { path, retain: false });
+    await run.create("", inputs(["--fill"], { lake: path }));
+    const filled = () => readStatus(layout(path).cluster("1"));
+    await until(() => filled()?.state !== "running", "the end of the run");
+    expect(filled()?.error).toBe(
+      `step "count" failed: no space is left on the disk of ${path}; free some, or put the lake elsewhere`,
+    );
+    await folder.delete({ path, retain: false });
+    expect(readdirSync(small)).toEqual([]);
+  },
+  60_000,
+);
+
+test("Python without PySpark, and Java too old or missing, are refused with the cure", () => {
+  const reasons = (change: object) =>
+    (run.check("", inputs([], change)) as readonly { reason: string }[]).map((f) => f.reason);
+  expect(reasons({})).toEqual([]);
+  expect(reasons({ python: "/bin/python" })[0]).toContain('python is "/bin/python": no PySpark is installed beside it');
+  const stub = (text: string) => {
+    const folder = mkdtempSync(join(home, "java-"));
+    mkdirSync(join(folder, "bin"));
+    writeFileSync(join(folder, "bin", "java"), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    return folder;
+  };
+  const old = process.env.JAVA_HOME;
+  try {
+    process.env.JAVA_HOME = stub("echo 'openjdk version \"11.0.2\" 2019-01-15' >&2");
+    expect(reasons({})[0]).toContain("Java is 11");
+    process.env.JAVA_HOME = stub("echo 'java version \"1.8.0_292\"' >&2");
+    expect(reasons({})[0]).toContain("Java is 8");
+    process.env.JAVA_HOME = stub("echo 'openjdk version \"21\" 2023-09-19' >&2");
+    expect(reasons({})).toEqual([]);
+    process.env.JAVA_HOME = join(home, "nowhere");
+    expect(reasons({})[0]).toContain("Java is not there");
+  } finally {
+    if (old === undefined) delete process.env.JAVA_HOME;
+    else process.env.JAVA_HOME = old;
+  }
+});
+
+test("the dashboard's process is started, found dead and started again, refuses a taken port, and is ended", async () => {
+  const port = await freePort();
+  const board = { name: "board", lake, port, job: { name: "numbers", tables: inputs([]).job.tables, panels: [] } };
+  expect(await server.check("", board)).toEqual([]);
+  const { outs } = await server.create("", board);
+  expect(outs.url).toBe(`http://127.0.0.1:${port}`);
+  expect((await fetch(outs.url)).status).toBe(200);
+  expect(await server.check("", board)).toEqual([]); // its own port
+  expect(server.diff(outs, board)).toMatchObject({ changes: false });
+  expect(await server.check("", { ...board, name: "other" })).toMatchObject([
+    { property: "port", reason: expect.stringContaining(`port is ${port}: another program listens on it`) },
+  ]);
+
+  const first = registered(registration(places().dashboard("board"))) as ProcessId;
+  process.kill(first.pid, "SIGKILL");
+  await until(() => !isAlive(first), "the dashboard's death");
+  expect(await server.read(outs)).toBeUndefined();
+  expect(server.diff(outs, board)).toMatchObject({ changes: true, replaces: [] });
+  expect(await server.update(outs, board)).toEqual(outs);
+  expect((await fetch(outs.url)).status).toBe(200);
+
+  await server.delete(outs);
+  await expect(fetch(outs.url)).rejects.toThrow();
+  expect(existsSync(places().dashboard("board"))).toBe(false);
+}, 30_000);
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });

@@ -1,0 +1,122 @@
+/** The local stack as its user has it: the real engine, the real provider, real Spark, the real dashboard. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { layout } from "../../assets/local/layout.ts";
+import { RunRecord } from "../../components/job/run.ts";
+import { makeProject, type Outcome, type Project, processesOf, readJsonFile } from "../project.ts";
+
+let project: Project;
+let port: number;
+const lake = () => join(project.folder, ".oneoff", "lake");
+const api = (path: string) => fetch(`http://127.0.0.1:${port}/api/${path}`);
+const record = (run: string) => RunRecord.parse(readJsonFile(layout(lake()).record(run)));
+
+beforeAll(async () => {
+  project = makeProject();
+  const probe = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => probe.once("listening", resolve));
+  port = (probe.address() as { port: number }).port;
+  probe.close();
+});
+afterAll(async () => {
+  await project.oneoff("destroy");
+  project.remove();
+});
+
+const set = (...settings: readonly string[]) =>
+  project.mustPulumi("config", "set-all", ...settings.flatMap((text) => ["--plaintext", text]), "--stack", "local");
+const succeeds = ({ code, output }: Outcome) => {
+  if (code !== 0) throw new Error(`it ended with ${code}:\n${output}`);
+  return output;
+};
+
+test("npm start runs the job to its end, and the ordinary commands work from there", async () => {
+  expect(succeeds(await project.oneoff("env"))).toContain(`export PULUMI_BACKEND_URL='file://`);
+  await set("oneoff:rows=600", "oneoff:hidden=3,6", "oneoff:seeds=2", `oneoff:port=${port}`, "oneoff:memory=512 MB");
+  const started = succeeds(await project.oneoff("start"));
+  expect(started).toMatch(/generate: succeeded in \d+ s/);
+  expect(started).toMatch(/train: (models \d\/4|succeeded)/);
+  expect(started).toContain("Run 1 of xo succeeded after");
+  expect(started).toContain(`Dashboard: http://127.0.0.1:${port}`);
+  expect(record("1").tables).toMatchObject({ points: { rows: 600 }, models: { rows: 4 }, optimum: { rows: 1 } });
+
+  const panels = ((await (await api("job")).json()) as { panels: { name: string }[] }).panels;
+  expect(panels.length).toBeGreaterThan(3);
+  for (const { name } of panels) expect((await api(`panels/${name}?run=1`)).status, name).toBe(200);
+
+  const again = await project.mustPulumi("up", "--yes", "--skip-preview", "--expect-no-changes", "--stack", "local");
+  expect(again).toContain("7 unchanged");
+  await project.mustPulumi("refresh", "--yes", "--skip-preview", "--stack", "local");
+  const state = JSON.parse(await project.mustPulumi("stack", "export", "--stack", "local"));
+  const runs = state.deployment.resources.filter(({ type }: { type: string }) => type === "oneoff-local:index:Run");
+  expect(runs).toMatchObject([{ outputs: { state: "succeeded", run: "1" } }]);
+  await project.mustPulumi("up", "--yes", "--skip-preview", "--expect-no-changes", "--stack", "local");
+}, 180_000);
+
+test("a table of a run can be had as CSV and as Parquet; what isn't there is named", async () => {
+  const csv = succeeds(await project.oneoff("get", "models"))
+    .trim()
+    .split("\n");
+  expect(csv[0]).toBe("hidden,seed,accuracy,accuracy_se,seconds");
+  expect(csv).toHaveLength(5);
+  const file = join(project.folder, "points.parquet");
+  succeeds(await project.oneoff("get", "points", "--format", "parquet", "--out", file));
+  expect(readFileSync(file).subarray(0, 4).toString()).toBe("PAR1");
+  expect(await project.oneoff("get", "nothing")).toMatchObject({
+    code: 1,
+    output: expect.stringContaining("oneoff: run 1 has no table nothing"),
+  });
+  expect((await project.oneoff("get", "models", "--run", "7")).output).toContain("run 7 has no table models");
+}, 60_000);
+
+test("a changed job is warned of, and computed by a new run; the old run stays", async () => {
+  const before = record("1");
+  await set("oneoff:rows=700");
+  const up = await project.mustPulumi("up", "--yes", "--skip-preview", "--stack", "local");
+  expect(up).toContain('but run "1" was made with the old one and stays');
+  expect(succeeds(await project.oneoff("run", "--id", "two"))).toContain("Run two of xo succeeded after");
+  expect(record("two").tables.points).toMatchObject({ rows: 700 });
+  expect(record("1")).toEqual(before);
+  expect(readdirSync(join(lake(), "points")).sort()).toEqual(["run=1", "run=two"]);
+  const listed = JSON.stringify(await (await api("runs")).json());
+  expect(listed).toContain('"two"');
+  expect(listed).toContain('"1"');
+}, 180_000);
+
+test("a run that fails fails the command, with the last lines of its log", async () => {
+  await set("oneoff:memory=1 MB");
+  const { code, output } = await project.oneoff("run", "--id", "three");
+  expect(code).toBe(1);
+  expect(output).toContain("The last lines of step generate:");
+  expect(output).toMatch(/Run three of xo failed after .*: step "generate" failed \(exit \d+\)/);
+  expect(output).toContain('"npx oneoff run" starts a new run');
+  expect(await project.oneoff("watch", "--no-logs")).toMatchObject({ code: 1 });
+  expect(record("two").state).toBe("succeeded");
+}, 120_000);
+
+test("a port that is taken is refused before anything is changed", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  const taken = (other.address() as { port: number }).port;
+  await set(`oneoff:port=${taken}`);
+  const { code, output } = await project.pulumi("preview", "--stack", "local");
+  other.close();
+  await set(`oneoff:port=${port}`);
+  expect(code).not.toBe(0);
+  expect(output).toContain(
+    `port is ${taken}: another program listens on it; end that, or choose another with: pulumi config set oneoff:port`,
+  );
+  expect((await api("identity")).status).toBe(200);
+}, 60_000);
+
+test("destroy leaves no process, no file and no port, and the settings as they were set", async () => {
+  succeeds(await project.oneoff("destroy"));
+  expect(processesOf(project.folder)).toEqual([]);
+  expect(readdirSync(join(project.folder, ".oneoff"))).toEqual(["venv"]);
+  await expect(api("identity")).rejects.toThrow();
+  const settings = readFileSync(join(project.folder, "stacks", "Pulumi.local.yaml"), "utf8");
+  expect(settings).toContain("# Settings of stack `local`");
+  expect(settings).not.toContain("encryptionsalt");
+  expect(existsSync(lake())).toBe(false);
+}, 60_000);
