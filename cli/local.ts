@@ -1,5 +1,8 @@
-import { existsSync } from "node:fs";
+import { createReadStream, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { readStatus } from "../assets/local/cluster.ts";
 import { readJson } from "../assets/local/json.ts";
@@ -39,6 +42,9 @@ export function localCommands(lake: string): ClusterCommands {
     async get(run, table, format, out) {
       const folder = places.table(table, run);
       if (!existsSync(folder)) throw new UsageError(`run ${run} has no table ${table} in ${lake}`);
+      // DuckDB writes files only, and not every standard output can be opened as one.
+      const scratch = mkdtempSync(join(tmpdir(), "oneoff-get-"));
+      const file = out ?? join(scratch, "table");
       const connection = await (await DuckDBInstance.create()).connect();
       const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
       const rows = `read_parquet(${quoted(`${folder}/**/*.parquet`)}, hive_partitioning = true)`;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createLogUpdate } from "log-update";
-import { tail } from "../assets/local/process.ts";
+import { tail } from "../assets/local/log.ts";
 import { spoken } from "../components/core/duration.ts";
 import { UsageError } from "../components/core/errors.ts";
 import type { ClusterCommands, RunStatus } from "./cluster.ts";

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { readJson, writeJson } from "./json.ts";
+import { tail } from "./log.ts";
 
 /**
  * A process that can't be mistaken for another one that got the same id later: `born` is when the kernel started it, so
@@ -107,9 +108,6 @@ export function register(folder: string): void {
 
 /** Whether this process is still the one registered in `folder`: it isn't once the folder is gone or taken over. */
 export const isRegistered = (folder: string): boolean => registered(registration(folder))?.pid === process.pid;
-
-/** The last lines of a text. */
-export const tail = (text: string, lines = 15): string => text.trimEnd().split("\n").slice(-lines).join("\n");
 
 /** Where a process that belongs to a folder registers itself. */
 export const registration = (folder: string): string => join(folder, "process.json");

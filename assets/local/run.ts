@@ -87,7 +87,7 @@ async function stateOf(spec: ClusterSpec): Promise<ClusterStatus["state"] | unde
   const home = layout(spec.lake).cluster(spec.run);
   const record = RunRecord.safeParse(readJson(layout(spec.lake).record(spec.run))).data;
   const status = readStatus(home) ?? record;
-  if (!status || status.state !== "running" || isAlive(registered(registration(home)))) return status?.state;
+  if (status?.state !== "running" || isAlive(registered(registration(home)))) return status?.state;
   const orphaned = orphan(status);
   if (existsSync(home)) writeJson(statusFile(home), orphaned);
   if (existsSync(dirname(layout(spec.lake).record(spec.run)))) await keepRecord(spec, orphaned);

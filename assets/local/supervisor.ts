@@ -18,6 +18,7 @@ import {
 } from "./cluster.ts";
 import { readJson, writeJson } from "./json.ts";
 import { layout } from "./layout.ts";
+import { lastProblem } from "./log.ts";
 import { isRegistered, killTree, register } from "./process.ts";
 import { keepRecord } from "./record.ts";
 
@@ -213,8 +214,7 @@ function failure(step: ClusterStep, code: number | string): string {
   if (log.includes("No space left on device")) {
     return `step "${step.name}" failed: no space is left on the disk of ${spec.lake}; free some, or put the lake elsewhere`;
   }
-  const lines = log.split("\n").filter((line) => /\S/.test(line) && !/ (INFO|WARN) |^\s+at |^\[oneoff\]/.test(line));
-  return `step "${step.name}" failed (exit ${code}): ${lines.at(-1)?.trim() ?? "it printed nothing"}`;
+  return `step "${step.name}" failed (exit ${code}): ${lastProblem(log)}`;
 }
 
 await main();

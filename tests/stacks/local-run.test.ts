@@ -1,6 +1,8 @@
 /** The local stack as its user has it: the real engine, the real provider, real Spark, the real dashboard. */
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { layout } from "../../assets/local/layout.ts";
@@ -13,11 +15,17 @@ const lake = () => join(project.folder, ".oneoff", "lake");
 const api = (path: string) => fetch(`http://127.0.0.1:${port}/api/${path}`);
 const record = (run: string) => RunRecord.parse(readJsonFile(layout(lake()).record(run)));
 
+/** A server on a free port. */
+async function listen(): Promise<{ readonly port: number; close(): void }> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { port: (server.address() as AddressInfo).port, close: () => server.close() };
+}
+
 beforeAll(async () => {
   project = makeProject();
-  const probe = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => probe.once("listening", resolve));
-  port = (probe.address() as { port: number }).port;
+  const probe = await listen();
+  port = probe.port;
   probe.close();
 });
 afterAll(async () => {
@@ -97,15 +105,14 @@ test("a run that fails fails the command, with the last lines of its log", async
 }, 120_000);
 
 test("a port that is taken is refused before anything is changed", async () => {
-  const other = createServer().listen(0, "127.0.0.1");
-  const taken = (other.address() as { port: number }).port;
-  await set(`oneoff:port=${taken}`);
+  const other = await listen();
+  await set(`oneoff:port=${other.port}`);
   const { code, output } = await project.pulumi("preview", "--stack", "local");
   other.close();
   await set(`oneoff:port=${port}`);
   expect(code).not.toBe(0);
   expect(output).toContain(
-    `port is ${taken}: another program listens on it; end that, or choose another with: pulumi config set oneoff:port`,
+    `port is ${other.port}: another program listens on it; end that, or choose another with: pulumi config set oneoff:port`,
   );
   expect((await api("identity")).status).toBe(200);
 }, 60_000);
