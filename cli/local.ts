@@ -49,9 +49,12 @@ export function localCommands(lake: string): ClusterCommands {
       const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
       const rows = `read_parquet(${quoted(`${folder}/**/*.parquet`)}, hive_partitioning = true)`;
       const options = format === "csv" ? "FORMAT csv, HEADER" : "FORMAT parquet, COMPRESSION zstd";
-      await connection.run(
-        `COPY (SELECT * EXCLUDE (run) FROM ${rows}) TO ${quoted(out ?? "/dev/stdout")} (${options})`,
-      );
+      try {
+        await connection.run(`COPY (SELECT * EXCLUDE (run) FROM ${rows}) TO ${quoted(file)} (${options})`);
+        if (out === undefined) await pipeline(createReadStream(file), process.stdout, { end: false });
+      } finally {
+        rmSync(scratch, { recursive: true });
+      }
     },
   };
 }
