@@ -5,7 +5,6 @@ export type { Size } from "./core/size.ts";
 export type { Transform, Transformed } from "./core/transform.ts";
 export { type Job, type JobArgs, job } from "./job/job.ts";
 export type { Choice, Panel, VegaLiteSpec } from "./job/panel.ts";
-export { RunRecord } from "./job/run.ts";
 export type { SparkStep, SparkStepArgs } from "./job/step.ts";
 export { type Column, ColumnType, type Table } from "./job/table.ts";
 export type { Lifetime } from "./lifetime/lifetime.ts";

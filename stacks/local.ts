@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jobKind, jobs } from "../assets/jobs/index.ts";
+import { jobKind, jobs } from "../assets/jobs/registry.ts";
 import { count, duration, size } from "../components/core/settings.ts";
 import { stackProgram } from "../components/core/stack.ts";
 import { LocalCluster, LocalDashboard, LocalLake, Removal } from "../components/local.ts";

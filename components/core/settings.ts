@@ -21,9 +21,13 @@ export const count = () =>
 export const counts = () =>
   z
     .union([z.string().transform((text) => text.split(",").map((item) => item.trim())), z.array(z.number())])
-    .refine((items) => items.every((item) => Number.isInteger(Number(item)) && Number(item) > 0 && item !== ""), {
-      error: 'expected whole numbers above zero, separated by commas, such as "5,10,20"',
-    })
+    .refine(
+      (items) =>
+        items.length > 0 && items.every((item) => Number.isInteger(Number(item)) && Number(item) > 0 && item !== ""),
+      {
+        error: 'expected whole numbers above zero, separated by commas, such as "5,10,20"',
+      },
+    )
     .transform((items) => items.map(Number));
 
 /** `"true"` or `"false"`. */
@@ -95,4 +99,18 @@ export function parseSettings<S extends SettingsSchema>(
       ? `oneoff:${key} is ${quote(values[key])}: ${issue.message}; set it with: pulumi config set oneoff:${key} VALUE`
       : `oneoff:${key} is not set (${schema.shape[key]?.description}); set it with: pulumi config set oneoff:${key} VALUE`,
   );
+}
+
+/**
+ * Arguments checked by a schema, with its defaults.
+ *
+ * @param where what to name in the error: the function that takes the arguments.
+ * @throws UsageError for a value that the schema refuses.
+ */
+export function checkArgs<S extends SettingsSchema>(where: string, schema: S, args: object): z.output<S> {
+  const result = schema.safeParse(args);
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0] as z.core.$ZodIssue;
+  const key = String(path[0]);
+  throw new UsageError(`${where}: ${key} is ${quote(args[key as keyof typeof args])}: ${message}`);
 }

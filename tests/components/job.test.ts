@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { jobKind, jobs } from "../../assets/jobs/index.ts";
+import { jobKind, jobs } from "../../assets/jobs/registry.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
 import { type JobArgs, job } from "../../components/job/job.ts";
 
@@ -91,7 +91,9 @@ test("xo takes its arguments into its steps", () => {
   const [generate, train] = xo({ rows: 50, hidden: [3, 4], seeds: 2 }).steps;
   expect(generate?.arguments).toEqual(["--points", "{points}", "--rows", "50", "--seed", "1"]);
   expect(train?.arguments.slice(-4)).toEqual(["--hidden", "3,4", "--seeds", "2"]);
-  expect(() => xo({ hidden: [0] })).toThrow("expected whole numbers above zero");
+  expect(() => xo({ hidden: [0] })).toThrow("xo: hidden is [0]: expected whole numbers above zero");
+  expect(() => xo({ hidden: [] })).toThrow("xo: hidden is []: expected whole numbers above zero");
+  expect(() => xo({ rows: 0.5 })).toThrow("xo: rows is 0.5: expected a whole number");
 });
 
 test("every job that comes along can be made from its defaults, and an unknown one is refused with the known ones", () => {

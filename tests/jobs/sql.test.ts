@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { DuckDbEngine } from "../../assets/dashboard/duckdb.ts";
-import { jobs } from "../../assets/jobs/index.ts";
+import { jobs } from "../../assets/jobs/registry.ts";
 
 const script = fileURLToPath(new URL("./sql_subset.py", import.meta.url));
 const python = fileURLToPath(new URL("../../.oneoff/venv/bin/python", import.meta.url));

@@ -1,28 +1,27 @@
-import { z } from "zod";
-import { count, counts } from "../../../components/core/settings.ts";
+import { checkArgs } from "../../../components/core/settings.ts";
 import { type Job, job } from "../../../components/job/job.ts";
+import { panels } from "./panels.ts";
+import { xoSettings } from "./settings.ts";
 
-export const xoSettings = z.object({
-  rows: count().default(20_000).describe("Number of points to generate"),
-  hidden: counts()
-    .default([5, 10, 20, 30, 60, 100, 150, 250, 400, 600])
-    .describe("Neurons in the hidden layer of each network of the sweep, separated by commas"),
-  seeds: count().default(3).describe("Networks trained per hidden size, each from other starting weights"),
-  seed: count()
-    .default(1)
-    .describe("Seed of the points: the same seed makes the same points, however many executors there are"),
-});
-
-export type XoArgs = z.input<typeof xoSettings>;
+export interface XoArgs {
+  /** Number of points to generate. @default 20000 */
+  readonly rows?: number;
+  /** Neurons in the hidden layer of each network of the sweep. @default [5, 10, 20, 30, 60, 100, 150, 250, 400, 600] */
+  readonly hidden?: readonly number[];
+  /** Networks trained per hidden size, each from other starting weights. @default 3 */
+  readonly seeds?: number;
+  /** Seed of the points: the same seed makes the same points, however many executors there are. @default 1 */
+  readonly seed?: number;
+}
 
 /**
  * Points labelled X, O or B (background) and a sweep of neural networks that learn to tell them apart, to find the
  * smallest that does it as well as the best.
  *
- * @throws UsageError never; the arguments are checked by `xoSettings`, whose ZodError names the one that is wrong.
+ * @throws UsageError when an argument is not a whole number above zero, or there is no hidden size.
  */
 export function xo(args: XoArgs = {}): Job {
-  const { rows, hidden, seeds, seed } = xoSettings.parse(args);
+  const { rows, hidden, seeds, seed } = checkArgs("xo", xoSettings, args);
   return job({
     name: "xo",
     from: import.meta.url,
@@ -91,21 +90,6 @@ export function xo(args: XoArgs = {}): Job {
         ],
       },
     ],
-    panels: [
-      {
-        name: "points",
-        title: "Points",
-        shows: "A sample of up to 5,000 of the generated points, coloured by the letter they belong to.",
-        sql: "SELECT x, y, label FROM {points} ORDER BY id LIMIT 5000",
-        chart: {
-          mark: { type: "point", filled: true, size: 8 },
-          encoding: {
-            x: { field: "x", type: "quantitative" },
-            y: { field: "y", type: "quantitative" },
-            color: { field: "label", type: "nominal" },
-          },
-        },
-      },
-    ],
+    panels,
   });
 }

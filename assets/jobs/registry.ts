@@ -1,0 +1,27 @@
+import { quote, UsageError } from "../../components/core/errors.ts";
+import type { SettingsSchema } from "../../components/core/settings.ts";
+import type { Job } from "../../components/job/job.ts";
+import { xo } from "./xo/index.ts";
+import { xoSettings } from "./xo/settings.ts";
+
+/** A job that a stack can be told to run by name, and the settings it adds to the stack's. */
+export interface JobKind {
+  readonly about: string;
+  readonly settings: SettingsSchema;
+  /** Makes the job; takes the stack's parsed settings, of which it reads its own. */
+  readonly create: (settings: object) => Job;
+}
+
+/** The jobs that come with the package, by the name that `oneoff:job` takes. */
+export const jobs: Readonly<Record<string, JobKind>> = {
+  xo: { about: "Which size of neural network tells X, O and background apart", settings: xoSettings, create: xo },
+};
+
+/** @throws UsageError when no job has that name. */
+export function jobKind(name = "xo"): JobKind {
+  const kind = Object.hasOwn(jobs, name) ? jobs[name] : undefined;
+  if (kind) return kind;
+  throw new UsageError(
+    `oneoff:job is ${quote(name)}: there is no such job; there are ${Object.keys(jobs).join(", ")}; set it with: pulumi config set oneoff:job xo`,
+  );
+}
