@@ -12,8 +12,9 @@ const STACK = "local";
 export async function upAndWatch(stack: string): Promise<boolean> {
   if ((await pulumi(stack, ["up", "--yes", "--suppress-outputs"])) !== 0) return false;
   const outputs = await outputsOf(stack);
+  console.log(`The dashboard fills in while the run goes on: ${outputs.dashboard}`);
   const leave = () => {
-    console.log(`\nThe run goes on: "npx oneoff watch ${stack}" shows it again. Dashboard: ${outputs.dashboard}`);
+    console.log(`\nThe run goes on: "npx oneoff watch ${stack}" shows it again.`);
     process.exit(130);
   };
   process.once("SIGINT", leave);
