@@ -34,7 +34,7 @@ program
     const env = Object.entries(localBackendEnv());
     for (const [key, value] of env) console.log(`export ${key}='${value.replaceAll("'", "'\\''")}'`);
     if (env.length === 0) console.log(`# your own Pulumi backend is used: ${ownBackend()}`);
-    await ensureStack("local");
+    else await ensureStack("local");
   });
 
 program
