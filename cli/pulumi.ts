@@ -2,7 +2,7 @@ import { execFile, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { promisify } from "node:util";
 import { UsageError } from "../components/core/errors.ts";
-import { localBackendEnv, ownBackend, projectFolder } from "../engine/backend.ts";
+import { localBackendEnv, ownBackend, projectFolder, releaseDeadLocks } from "../engine/backend.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
 
 /** The environment that `pulumi` gets for a stack: the local backend only where nothing is rented. */
@@ -50,8 +50,10 @@ export async function pulumiOutput(stack: string, args: readonly string[]): Prom
   }
 }
 
-/** Makes a stack where there is none yet. */
+/** Makes a local stack where there is none yet, and frees it from an engine that was killed. */
 export async function ensureStack(stack: string): Promise<void> {
+  const backend = localBackendEnv().PULUMI_BACKEND_URL;
+  if (backend !== undefined) releaseDeadLocks(backend);
   try {
     await pulumiOutput(stack, ["stack", "init"]);
   } catch (error) {

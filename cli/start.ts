@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { folder } from "../assets/local/folder.ts";
+import type { Properties } from "../assets/local/resource.ts";
 import { localBackendEnv, projectFolder } from "../engine/backend.ts";
 import { clusterOf } from "./cluster.ts";
 import { ensureStack, outputsOf, pulumi, pulumiOutput } from "./pulumi.ts";
@@ -36,14 +38,25 @@ export async function start(): Promise<boolean> {
 /** Destroys the local stack and removes it, and the local backend with it when nothing else is in there. */
 export async function destroy(): Promise<boolean> {
   await ensureStack(STACK);
+  const halfMade = await pendingFolders();
   if ((await pulumi(STACK, ["destroy", "--yes"])) !== 0) return false;
+  for (const inputs of halfMade) await folder.delete(inputs);
   const backend = localBackendEnv().PULUMI_BACKEND_URL;
   if (backend === undefined) return true; // the user's own backend keeps its empty stack
   await pulumiOutput(STACK, ["stack", "rm", "--yes", "--preserve-config"]);
   forgetSalt(join(projectFolder(), "stacks", `Pulumi.${STACK}.yaml`));
-  const folder = fileURLToPath(backend);
-  if (!hasStacks(folder)) rmSync(folder, { recursive: true, force: true });
+  const state = fileURLToPath(backend);
+  if (!hasStacks(state)) rmSync(state, { recursive: true, force: true });
   return true;
+}
+
+/** Lakes that an engine was killed over while it made them: it could not write down that they are there. */
+async function pendingFolders(): Promise<readonly Properties[]> {
+  const { deployment } = JSON.parse(await pulumiOutput(STACK, ["stack", "export"]));
+  const pending: readonly Properties[] = deployment.pending_operations ?? [];
+  return pending
+    .filter(({ type, resource }) => type === "creating" && resource.type === "oneoff-local:index:Folder")
+    .map(({ resource }) => resource.inputs);
 }
 
 const hasStacks = (backend: string): boolean => {

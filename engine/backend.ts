@@ -1,9 +1,10 @@
 /** Where Pulumi keeps its state when the user has not said where: in a folder of the project, for local stacks only. */
-import { existsSync, mkdirSync } from "node:fs";
-import { homedir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { homedir, hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { readJson } from "../assets/local/json.ts";
+import { born } from "../assets/local/process.ts";
 
 const FOLDER = join(".oneoff", "state");
 
@@ -25,6 +26,20 @@ export function ownBackend(env: NodeJS.ProcessEnv = process.env): string | undef
   const home = env.PULUMI_CREDENTIALS_PATH ?? env.PULUMI_HOME ?? join(homedir(), ".pulumi");
   const credentials = readJson(join(home, "credentials.json")) as { current?: string } | undefined;
   return credentials?.current || undefined;
+}
+
+/**
+ * Takes away locks of the project's own backend whose holder, an engine on this machine, was killed. Pulumi itself asks
+ * for `pulumi cancel`, because elsewhere it can't know.
+ */
+export function releaseDeadLocks(backend: string): void {
+  const locks = join(fileURLToPath(backend), ".pulumi", "locks");
+  if (!existsSync(locks)) return;
+  for (const entry of readdirSync(locks, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    const lock = readJson(file) as { pid?: number; hostname?: string } | undefined;
+    if (lock?.pid && lock.hostname === hostname() && born(lock.pid) === undefined) rmSync(file);
+  }
 }
 
 /**

@@ -1,9 +1,11 @@
 /** The local stack as its user has it: the real engine, the real provider, real Spark, the real dashboard. */
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { layout } from "../../assets/local/layout.ts";
 import { RunRecord } from "../../components/job/run.ts";
@@ -116,6 +118,23 @@ test("a port that is taken is refused before anything is changed", async () => {
   );
   expect((await api("identity")).status).toBe(200);
 }, 60_000);
+
+test("after the engine is killed in mid-up, npm run destroy finds everything, and npm start begins anew", async () => {
+  succeeds(await project.oneoff("destroy"));
+  succeeds(await project.oneoff("env"));
+  const args = ["up", "--yes", "--skip-preview", "--stack", "local", "--non-interactive"];
+  const engine = spawn("pulumi", args, { cwd: project.folder, env: project.env, detached: true, stdio: "ignore" });
+  while (!existsSync(layout(lake()).marker)) await sleep(5);
+  process.kill(-(engine.pid as number), "SIGKILL");
+  await once(engine, "exit");
+  succeeds(await project.oneoff("destroy"));
+  await sleep(2000); // what was being started when the engine died
+  expect(processesOf(project.folder)).toEqual([]);
+  expect(existsSync(lake())).toBe(false);
+  succeeds(await project.oneoff("env"));
+  await set("oneoff:memory=512 MB", "oneoff:runId=four");
+  expect(succeeds(await project.oneoff("start"))).toContain("Run four of xo succeeded");
+}, 180_000);
 
 test("destroy leaves no process, no file and no port, and the settings as they were set", async () => {
   succeeds(await project.oneoff("destroy"));
