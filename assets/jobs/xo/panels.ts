@@ -1,20 +1,23 @@
 import type { Panel } from "../../../components/job/panel.ts";
 
-/** The letters have the same colours everywhere: told apart by any eye, and clear on light and on dark ground. */
+/** The letters have the same colours everywhere: told apart by any eye, with the background's behind the others. */
 const LETTER = {
   field: "label",
   type: "nominal",
   title: null,
-  scale: { domain: ["X", "O", "B"], range: ["#3a8bd0", "#e2702f", "#a6afba"] },
+  scale: { domain: ["X", "O", "B"], range: ["#3a8bd0", "#e2702f", { expr: "dark ? '#59636f' : '#c3cad2'" }] },
   legend: { labelExpr: "datum.value === 'B' ? 'background' : datum.value" },
 } as const;
+
+/** The dashboard sets it. */
+const DARK = { name: "dark", value: false } as const;
 
 const HIDDEN = {
   field: "hidden",
   type: "quantitative",
   title: "Neurons in the hidden layer",
   scale: { type: "log", nice: false, padding: 14 },
-  axis: { grid: false, values: [1, 2, 5].flatMap((n) => [n, n * 10, n * 100, n * 1000, n * 10_000]) },
+  axis: { grid: false, values: [1, 10, 100, 1000, 10_000].flatMap((power) => [power, 2 * power, 5 * power]) },
 } as const;
 
 const plane = (axis: "x" | "y", field: string = axis) => ({
@@ -29,7 +32,7 @@ const OPTIMUM: Panel = {
   name: "optimum",
   title: "The smallest network that is good enough",
   shows: "The chosen size of the hidden layer, how well it does, and why it was chosen.",
-  sql: "SELECT hidden, accuracy, accuracy_se, reason FROM {optimum} ORDER BY hidden",
+  sql: "SELECT hidden, accuracy, accuracy_se, reason FROM {optimum} ORDER BY hidden NULLS LAST",
   chart: {
     layer: [
       { mark: "text", encoding: { text: { field: "hidden", format: ",", title: "neurons" } } },
@@ -44,16 +47,12 @@ const POINTS: Panel = {
   name: "points",
   title: "Points",
   shows: "A sample of up to 5,000 of the generated points, coloured by the letter they belong to.",
-  sql: "SELECT x, y, label FROM {points} ORDER BY id LIMIT 5000",
+  sql: "SELECT x, y, label FROM {points} ORDER BY id NULLS LAST LIMIT 5000",
   chart: {
     usermeta: { aspect: "equal" },
-    mark: { type: "point", filled: true, size: 9 },
-    encoding: {
-      x: plane("x"),
-      y: plane("y"),
-      color: LETTER,
-      opacity: { condition: { test: "datum.label === 'B'", value: 0.5 }, value: 0.95 },
-    },
+    params: [DARK],
+    mark: { type: "point", filled: true, size: 12, opacity: 1 },
+    encoding: { x: plane("x"), y: plane("y"), color: LETTER },
   },
 };
 
@@ -70,17 +69,18 @@ const SURFACE: Panel = {
         count(DISTINCT x) AS columns, count(DISTINCT y) AS lines FROM {surface}
     )
     SELECT s.hidden, s.x, s.y, s.predicted AS label,
-      CASE WHEN g.columns > 1 THEN g.width / (g.columns - 1) / 2 ELSE 0.5 END AS half_x,
-      CASE WHEN g.lines > 1 THEN g.height / (g.lines - 1) / 2 ELSE 0.5 END AS half_y,
+      CASE WHEN g.columns > 1 THEN round(g.width * 1e0 / (2 * g.columns - 2), 6) ELSE 0.5 END AS half_x,
+      CASE WHEN g.lines > 1 THEN round(g.height * 1e0 / (2 * g.lines - 2), 6) ELSE 0.5 END AS half_y,
       CASE WHEN o.hidden IS NULL THEN FALSE ELSE TRUE END AS is_optimum
     FROM {surface} s
     JOIN shown ON shown.hidden = s.hidden AND shown.seed = s.seed
     CROSS JOIN grid g
     LEFT JOIN {optimum} o ON o.hidden = s.hidden
-    ORDER BY s.hidden, s.y, s.x`,
+    ORDER BY s.hidden NULLS LAST, s.y NULLS LAST, s.x NULLS LAST`,
   choice: { column: "hidden", label: "Neurons", preferred: "is_optimum" },
   chart: {
     usermeta: { aspect: "equal" },
+    params: [DARK],
     // Each point of the grid becomes a cell that reaches halfway to the next point.
     transform: ["x", "y"].flatMap((axis) => [
       { calculate: `datum.${axis} - datum.half_${axis}`, as: `${axis}_from` },
@@ -112,14 +112,20 @@ const ACCURACY: Panel = {
     FROM {models} m
     JOIN sizes s ON s.hidden = m.hidden
     LEFT JOIN {optimum} o ON o.hidden = m.hidden
-    ORDER BY m.hidden, m.seed`,
+    ORDER BY m.hidden NULLS LAST, m.seed NULLS LAST`,
   chart: {
     encoding: { x: HIDDEN },
     layer: [
       {
         mark: { type: "area", opacity: 0.18 },
         encoding: {
-          y: { field: "low", type: "quantitative", title: "Accuracy", axis: { format: ".0%" }, scale: { zero: false } },
+          y: {
+            field: "low",
+            type: "quantitative",
+            title: "Accuracy",
+            axis: { format: ".2~%" },
+            scale: { zero: false },
+          },
           y2: { field: "high" },
         },
       },
@@ -151,7 +157,7 @@ const SECONDS: Panel = {
   name: "seconds",
   title: "Training time",
   shows: "Seconds that training took against the size of the hidden layer: each dot is a network, the line their mean.",
-  sql: "SELECT hidden, seed, seconds FROM {models} ORDER BY hidden, seed",
+  sql: "SELECT hidden, seed, seconds FROM {models} ORDER BY hidden NULLS LAST, seed NULLS LAST",
   chart: {
     encoding: { x: HIDDEN },
     layer: [

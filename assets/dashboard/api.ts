@@ -1,0 +1,56 @@
+import type { Panel } from "../../components/job/panel.ts";
+import type { RunRecord } from "../../components/job/run.ts";
+import type { QueryResult, TableVersions } from "./engine.ts";
+
+/** What server and page say to each other. Types only, because the page's bundle must not pull in the server. */
+
+/** `GET /api/identity` */
+export interface Identity {
+  readonly name: "oneoff-dashboard";
+  readonly token: string;
+  readonly pid: number;
+}
+
+/** `GET /api/job` */
+export interface JobAnswer {
+  readonly title: string;
+  readonly job: string;
+  /** Of job and page together: when the server comes back with another one, the page is out of date. */
+  readonly version: string;
+  readonly panels: readonly PanelAnswer[];
+}
+
+/** A panel without its SQL, which is the server's business. */
+export interface PanelAnswer extends Pick<Panel, "name" | "title" | "shows" | "chart" | "choice"> {
+  /** Tables that the panel reads. */
+  readonly tables: readonly string[];
+}
+
+/** `GET /api/runs` and event `runs` */
+export interface RunsAnswer {
+  /** The server's clock, ISO 8601 in UTC: elapsed time is told by it, as the browser's may be off. */
+  readonly now: string;
+  /** Newest first. */
+  readonly runs: readonly RunRecord[];
+}
+
+/** `GET /api/panels/:panel?run=` */
+export interface RowsAnswer extends QueryResult {
+  /** Versions of the panel's tables that the rows are at least as new as. */
+  readonly tables: TableVersions;
+}
+
+/** Any answer that is not 2xx or 304. */
+export interface ErrorAnswer {
+  /** One sentence. */
+  readonly error: string;
+}
+
+/** Events of `GET /api/events?run=&run=`. The first of `runs` and of each run's `tables` says how things stand. */
+export interface Events {
+  readonly hello: { readonly version: string };
+  readonly runs: RunsAnswer;
+  readonly tables: { readonly run: string; readonly tables: TableVersions };
+  /** Nothing happened, and the connection is alive. */
+  readonly beat: { readonly now: string };
+}

@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import { type Context, Hono } from "hono";
+import { quote, UsageError } from "../../components/core/errors.ts";
+import { checkRunId } from "../../components/job/run.ts";
+import type { Identity, JobAnswer, RunsAnswer } from "./api.ts";
+import { type Body, bodyHeaders, negotiate } from "./body.ts";
+import type { DashboardConfig } from "./config.ts";
+import { type QueryEngine, QueryError } from "./engine.ts";
+import { type EventStreams, SHOWN_RUNS } from "./events.ts";
+import { failure, guard } from "./guard.ts";
+import { log } from "./log.ts";
+import { PageFiles } from "./page-files.ts";
+import { type Rows, tablesOf } from "./rows.ts";
+
+/** What the routes need. */
+export interface AppParts {
+  readonly config: DashboardConfig;
+  readonly engine: QueryEngine;
+  readonly page: PageFiles;
+  readonly rows: Rows;
+  readonly streams: EventStreams;
+}
+
+/** What is asked for isn't there. */
+class NotFound extends Error {}
+
+/** The dashboard's routes. A browser names a panel and a run; it never sends SQL. */
+export function dashboardApp({ config, engine, page, rows, streams }: AppParts): Hono {
+  const app = new Hono();
+  const version = async () => digest([jobAnswer(config, ""), await page.version().catch(() => "no page")]);
+  app.use(guard);
+  app.onError((error, context) => explain(context, error));
+  app.notFound((context) => failure(context, 404, "There is nothing at this address."));
+
+  app.get("/api/identity", (context) =>
+    context.json({ name: "oneoff-dashboard", token: config.token, pid: process.pid } satisfies Identity, 200, FRESH),
+  );
+  app.get("/api/job", async (context) => context.json(jobAnswer(config, await version()), 200, FRESH));
+  app.get("/api/runs", async (context) => {
+    const runs = (await engine.runs()).slice(0, SHOWN_RUNS);
+    return context.json({ now: new Date().toISOString(), runs } satisfies RunsAnswer, 200, FRESH);
+  });
+  app.get("/api/panels/:panel", async (context) => {
+    const name = context.req.param("panel");
+    const panel = config.job.panels.find((candidate) => candidate.name === name);
+    if (!panel) throw new NotFound(`There is no panel ${quote(name)}.`);
+    const run = await knownRun(engine, context.req.query("run") ?? "");
+    const wanted = await rows.want(panel, run);
+    try {
+      return await answer(context, wanted.etag, "application/json", (encoding) => rows.answer(wanted, encoding));
+    } catch (error) {
+      if (!(error instanceof QueryError)) throw error;
+      if (!rows.closing) log(`Panel ${quote(name)} of run ${run} failed`, error.cause ?? error);
+      return failure(context, 500, `The query of panel ${quote(name)} failed: ${error.message}`);
+    }
+  });
+  app.get("/api/events", async (context) => {
+    const asked = [...new Set(context.req.queries("run") ?? [])].slice(0, 2);
+    const runIds = await Promise.all(asked.map((run) => knownRun(engine, run)));
+    return streams.open(context, runIds, await version());
+  });
+  app.get("/:file?", async (context) => {
+    const name = context.req.param("file") ?? "index.html";
+    if (!PageFiles.has(name)) throw new NotFound("There is nothing at this address.");
+    const encoding = negotiate(context.req.header("accept-encoding"));
+    const file = await page.file(name, encoding).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === "ENOENT"
+        ? new NotFound("The page is not built: node assets/dashboard/build.ts builds it.")
+        : error;
+    });
+    return answer(context, file.etag, file.type, async () => file.body);
+  });
+  return app;
+}
+
+const FRESH = { "Cache-Control": "no-store" };
+
+function jobAnswer({ title, job }: DashboardConfig, version: string): JobAnswer {
+  return {
+    title: title ?? job.name,
+    job: job.name,
+    version,
+    panels: job.panels.map((panel) => {
+      const { name, title, shows, chart, choice } = panel;
+      return { name, title, shows, chart, tables: tablesOf(panel), ...(choice && { choice }) };
+    }),
+  };
+}
+
+async function knownRun(engine: QueryEngine, given: string): Promise<string> {
+  const run = checkRunId(given, "run");
+  const runs = await engine.runs();
+  if (!runs.some((record) => record.run === run)) throw new NotFound(`There is no run ${quote(run)}.`);
+  return run;
+}
+
+/** A body, or 304 without looking for one when the browser has it already. */
+async function answer(
+  context: Context,
+  etag: string,
+  type: string,
+  body: (encoding: Body["encoding"]) => Promise<Body>,
+): Promise<Response> {
+  const headers = { ETag: etag, "Cache-Control": "private, no-cache" };
+  const has = (context.req.header("if-none-match") ?? "").split(",").some((tag) => tag.trim() === etag);
+  if (has) return context.body(null, 304, { ...headers, Vary: "Accept-Encoding" });
+  const found = await body(negotiate(context.req.header("accept-encoding")));
+  return context.body(found.bytes, 200, { ...headers, "Content-Type": type, ...bodyHeaders(found) });
+}
+
+function explain(context: Context, error: Error): Response {
+  if (error instanceof NotFound) return failure(context, 404, error.message);
+  if (error instanceof UsageError) return failure(context, 400, `${error.message}.`);
+  log(`${context.req.path} failed`, error);
+  return failure(context, 500, "The dashboard's server failed; its log says why.");
+}
+
+const digest = (value: unknown) => createHash("sha256").update(JSON.stringify(value)).digest("base64url").slice(0, 22);

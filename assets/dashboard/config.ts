@@ -1,0 +1,80 @@
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+import { quote, UsageError } from "../../components/core/errors.ts";
+import { placeholders } from "../../components/job/job.ts";
+import { ColumnType } from "../../components/job/table.ts";
+
+/** Table and column names stand in SQL and in folder names, so they are checked here too, whoever wrote the file. */
+const Identifier = z.string().regex(/^[a-z][a-z0-9_]*$/, "expected lower-case letters, digits and underscores");
+const Absolute = z.string().refine(isAbsolute, "expected an absolute path");
+
+const TableConfig = z.object({
+  name: Identifier,
+  about: z.string(),
+  columns: z
+    .array(z.object({ name: Identifier, type: z.enum(ColumnType), unit: z.string().optional() }))
+    .min(1, "expected at least one column"),
+  partitions: z.array(Identifier).optional(),
+});
+
+const PanelConfig = z.object({
+  name: z.string().regex(/^[a-z][a-z0-9-]*$/, "expected lower-case words joined by dashes"),
+  title: z.string(),
+  shows: z.string(),
+  sql: z.string(),
+  chart: z.record(z.string(), z.unknown()),
+  choice: z.object({ column: z.string(), label: z.string(), preferred: z.string().optional() }).optional(),
+});
+
+/** What the server is started with. A `Job` may be given as it is: what the dashboard doesn't need is dropped. */
+export const DashboardConfig = z.strictObject({
+  /** Heading of the page. @default the job's name */
+  title: z.string().optional(),
+  job: z
+    .object({ name: z.string(), tables: z.array(TableConfig), panels: z.array(PanelConfig) })
+    .superRefine(({ tables, panels }, context) => {
+      for (const panel of panels) {
+        for (const name of placeholders(panel.sql)) {
+          if (tables.some((table) => table.name === name)) continue;
+          context.addIssue({
+            code: "custom",
+            message: `panel ${quote(panel.name)} reads {${name}}, which is no table`,
+          });
+        }
+      }
+    }),
+  /** Where the rows are. */
+  engine: z.discriminatedUnion("kind", [
+    z.strictObject({
+      kind: z.literal("duckdb"),
+      /** The lake's folder. It need not exist yet. */
+      lake: Absolute,
+    }),
+  ]),
+  /** Of 127.0.0.1; 0 takes a free one. */
+  port: z.int().min(0).max(65_535),
+  /** Given back by `/api/identity`, so that whoever started the server can tell it from a stranger on the port. */
+  token: z.string().min(1, "expected some text"),
+  /** Folder of the built page. @default where the build puts it */
+  page: Absolute.optional(),
+});
+export type DashboardConfig = z.infer<typeof DashboardConfig>;
+
+/** @throws UsageError that names the file, the setting and what is wrong with it. */
+export function parseConfig(text: string, file: string): DashboardConfig {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${file} is not JSON: ${(error as Error).message}`);
+  }
+  return checkConfig(value, file);
+}
+
+/** @throws UsageError as `parseConfig` does. */
+export function checkConfig(value: unknown, file = "the dashboard's configuration"): DashboardConfig {
+  const result = DashboardConfig.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0] as z.core.$ZodIssue;
+  throw new UsageError(`${file}: ${[...issue.path.map(String), issue.message].join(": ")}`);
+}

@@ -1,0 +1,171 @@
+import type { RunRecord } from "../../../components/job/run.ts";
+import type { PanelAnswer, RowsAnswer } from "../api.ts";
+import type { TableVersions } from "../engine.ts";
+import { AnswerError, fetchRows } from "./api.ts";
+import { h, setText } from "./dom.ts";
+import { type Drawing, drawing, type Extents } from "./drawing.ts";
+import { type Row, rowsOf } from "./rows.ts";
+import { noRows } from "./runs.ts";
+import { DataTable } from "./table.ts";
+import { ago, type Clock, counted, exactly } from "./time.ts";
+
+/** What a figure asks of its panel. */
+export interface FigureHost {
+  readonly panel: PanelAnswer;
+  readonly clock: Clock;
+  /** There are other rows: the panel sees to what is drawn. */
+  filled(): void;
+}
+
+/** One panel's picture of one run, and all the states it can be in. */
+export class Figure {
+  readonly run: string;
+  readonly element: HTMLElement;
+  readonly #host: FigureHost;
+  readonly #caption = h("figcaption", {});
+  readonly #message = h("div", { class: "message" });
+  readonly #foot = h("p", { class: "foot" });
+  readonly #drawing: Drawing;
+  readonly #table: DataTable;
+  #record: RunRecord | undefined;
+  #answer: RowsAnswer | undefined;
+  #rows: readonly Row[] = [];
+  /** Versions of tables that the server told of. */
+  #latest: TableVersions = {};
+  #fetching = false;
+  /** The last attempt to fetch did not get through. */
+  #stale = false;
+
+  constructor(run: string, host: FigureHost) {
+    this.run = run;
+    this.#host = host;
+    this.#drawing = drawing(host.panel.chart);
+    this.#table = new DataTable(`Data of ${host.panel.title}`);
+    this.element = h(
+      "figure",
+      {},
+      this.#caption,
+      this.#drawing.element,
+      this.#message,
+      this.#foot,
+      this.#table.element,
+    );
+    this.#show("message");
+    setText(this.#message, "Loading…");
+    void this.refresh();
+  }
+
+  get rows(): readonly Row[] {
+    return this.#rows;
+  }
+
+  /** Fetches when the server's tables are newer than what is shown. */
+  tables(versions: TableVersions): void {
+    this.#latest = { ...this.#latest, ...versions };
+    if (this.#outdated()) void this.refresh();
+  }
+
+  /** After a lost connection: fetches what did not get through. */
+  retry(): void {
+    if (this.#stale) void this.refresh();
+  }
+
+  /** What is known of the run; it decides what an empty figure says. */
+  about(record: RunRecord | undefined, captioned: boolean): void {
+    this.#record = record;
+    this.#caption.hidden = !captioned;
+    setText(this.#caption, `Run ${this.run}`);
+    if (this.#answer?.rows === 0) this.#sayEmpty();
+  }
+
+  async refresh(): Promise<void> {
+    if (this.#fetching) return;
+    this.#fetching = true;
+    try {
+      this.#answer = await fetchRows(this.#host.panel.name, this.run);
+      this.#rows = rowsOf(this.#answer);
+      this.#stale = false;
+      this.#host.filled();
+    } catch (error) {
+      this.#failed(error as Error);
+    } finally {
+      this.#fetching = false;
+    }
+    if (!this.#stale && this.#outdated()) void this.refresh();
+  }
+
+  /** Draws these of its rows. `spoken` says which they are. */
+  async draw(rows: readonly Row[], spoken: string): Promise<void> {
+    if (!this.#answer) return;
+    this.#table.update(this.#answer.columns, rows);
+    this.tick();
+    if (rows.length === 0) return this.#sayEmpty();
+    this.#show("drawing");
+    const { title, shows } = this.#host.panel;
+    await this.#drawing.draw(
+      rows,
+      `${title}. ${shows} ${spoken} ${counted.format(rows.length)} rows.`.replaceAll("  ", " "),
+    );
+  }
+
+  get extents(): Extents {
+    return this.#drawing.element.hidden ? {} : this.#drawing.extents;
+  }
+
+  share(extents: Extents): Promise<void> {
+    return this.#drawing.share(extents);
+  }
+
+  restyle(): Promise<void> {
+    return this.#drawing.restyle();
+  }
+
+  /** Says anew how many rows there are and how old they are. */
+  tick(): void {
+    if (!this.#answer) return;
+    const { rows, tables } = this.#answer;
+    const times = Object.values(tables).flatMap(({ updated }) => (updated ? [Date.parse(updated)] : []));
+    const newest = Math.max(...times);
+    const written = times.length > 0 ? ` · updated ${ago(this.#host.clock.now() - newest)}` : "";
+    setText(this.#foot, rows === 0 ? "" : `${counted.format(rows)} ${rows === 1 ? "row" : "rows"}${written}`);
+    this.#foot.title = times.length > 0 ? exactly(newest) : "";
+  }
+
+  dispose(): void {
+    this.#drawing.dispose();
+    this.element.remove();
+  }
+
+  #outdated(): boolean {
+    const has = this.#answer?.tables ?? {};
+    return this.#host.panel.tables.some((name) => {
+      const latest = this.#latest[name]?.version;
+      return latest !== undefined && latest !== has[name]?.version;
+    });
+  }
+
+  #failed(error: Error): void {
+    this.#stale = true;
+    // Not reached at all: the banner says so, and what is on display stays.
+    if (!(error instanceof AnswerError)) return;
+    const again = h("button", { type: "button" }, "Try again");
+    again.addEventListener("click", () => void this.refresh());
+    this.#message.replaceChildren(h("p", { class: "error", role: "alert" }, error.message), again);
+    this.#show("message");
+  }
+
+  #sayEmpty(): void {
+    const rowsElsewhere = this.#rows.length > 0;
+    const text = rowsElsewhere ? "This run has no rows for this choice." : noRows(this.#record, this.#host.clock.now());
+    setText(this.#message, text);
+    this.#show("message");
+  }
+
+  #show(what: "drawing" | "message"): void {
+    this.#drawing.element.hidden = what !== "drawing";
+    this.#message.hidden = what !== "message";
+    const readable = what === "drawing";
+    this.#foot.hidden = !readable;
+    this.#table.element.hidden = !readable;
+  }
+}

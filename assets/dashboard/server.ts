@@ -1,0 +1,100 @@
+import { realpathSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { createAdaptorServer } from "@hono/node-server";
+import { UsageError } from "../../components/core/errors.ts";
+import { dashboardApp } from "./app.ts";
+import { checkConfig, type DashboardConfig, parseConfig } from "./config.ts";
+import { DuckDbEngine } from "./duckdb.ts";
+import type { QueryEngine } from "./engine.ts";
+import { EventStreams } from "./events.ts";
+import { log } from "./log.ts";
+import { PageFiles, pageFolder } from "./page-files.ts";
+import { Rows } from "./rows.ts";
+import { LakeWatch } from "./watch.ts";
+
+/** A dashboard that is being served. */
+export interface Dashboard {
+  readonly url: string;
+  readonly port: number;
+  /** How many pages are told of changes at this moment. */
+  readonly listeners: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves a job's panels on 127.0.0.1.
+ *
+ * @param given a {@link DashboardConfig}; it is checked, as it mostly comes out of a file.
+ * @throws UsageError when it is not one, or the port is taken.
+ */
+export async function serve(given: unknown): Promise<Dashboard> {
+  const config = checkConfig(given);
+  const engine = engineOf(config);
+  const watch = new LakeWatch(engine);
+  const streams = new EventStreams(watch);
+  const rows = new Rows(engine);
+  const page = new PageFiles(config.page ?? pageFolder());
+  // Hono's adapter declares three kinds of server; without options it makes this one.
+  const server = createAdaptorServer({ fetch: dashboardApp({ config, engine, page, rows, streams }).fetch }) as Server;
+  const port = await listen(server, config.port);
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    port,
+    get listeners() {
+      return watch.listeners;
+    },
+    async close() {
+      streams.close();
+      rows.close();
+      await closed(server);
+      await engine.close();
+    },
+  };
+}
+
+function engineOf({ engine, job }: DashboardConfig): QueryEngine {
+  switch (engine.kind) {
+    case "duckdb":
+      return new DuckDbEngine({ lake: engine.lake, job });
+  }
+}
+
+function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      reject(error.code === "EADDRINUSE" ? new UsageError(`port is ${port}: another program has it`) : error),
+    );
+    server.listen(port, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+async function main(file: string | undefined): Promise<void> {
+  if (!file) throw new UsageError("give the configuration: node server.ts config.json");
+  const dashboard = await serve(parseConfig(await readFile(file, "utf8"), file));
+  log(`The dashboard is at ${dashboard.url}`);
+  const end = (signal: string) => {
+    log(`Ending on ${signal}`);
+    void dashboard.close().then(() => process.exit(0));
+  };
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, end);
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  main(process.argv[2]).catch((error: Error) => {
+    log(
+      error instanceof UsageError ? error.message : "The dashboard could not start",
+      ...(error instanceof UsageError ? [] : [error]),
+    );
+    process.exit(error instanceof UsageError ? 2 : 1);
+  });
+}

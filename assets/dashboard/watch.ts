@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { RunRecord } from "../../components/job/run.ts";
+import type { QueryEngine, TableVersions } from "./engine.ts";
+import { log } from "./log.ts";
+
+/** Who is told of changes. */
+export interface Listener {
+  readonly runIds: readonly string[];
+  runs(records: readonly RunRecord[]): void;
+  /** Only the tables that changed. */
+  tables(run: string, versions: TableVersions): void;
+}
+
+/** What a listener knows already. */
+interface Known {
+  runs?: string;
+  readonly versions: Map<string, string>;
+}
+
+interface Sight {
+  readonly records: readonly RunRecord[];
+  readonly tables: ReadonlyMap<string, TableVersions>;
+}
+
+/** Looks at the lake for all listeners together, and not at all while there are none. */
+export class LakeWatch {
+  readonly #engine: QueryEngine;
+  readonly #listeners = new Map<Listener, Known>();
+  #wake = new AbortController();
+  #looking = false;
+
+  constructor(engine: QueryEngine) {
+    this.#engine = engine;
+  }
+
+  /** How many are told of changes. */
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  /** The listener is told first how things stand, then of each change. @returns what ends that. */
+  subscribe(listener: Listener): () => void {
+    this.#listeners.set(listener, { versions: new Map() });
+    this.#wake.abort();
+    if (!this.#looking) void this.#look();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#wake.abort();
+    };
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true;
+    while (this.#listeners.size > 0) {
+      this.#wake = new AbortController();
+      try {
+        const sight = await this.#see();
+        for (const [listener, known] of this.#listeners) tell(listener, known, sight);
+      } catch (error) {
+        log("The lake could not be looked at; it is tried again", error);
+      }
+      await sleep(this.#engine.pollMilliseconds, undefined, { signal: this.#wake.signal }).catch(() => undefined);
+    }
+    this.#looking = false;
+  }
+
+  async #see(): Promise<Sight> {
+    const runIds = [...new Set([...this.#listeners.keys()].flatMap((listener) => listener.runIds))];
+    const [records, ...versions] = await Promise.all([
+      this.#engine.runs(),
+      ...runIds.map((run) => this.#engine.versions(run)),
+    ]);
+    return { records, tables: new Map(runIds.map((run, i) => [run, versions[i] as TableVersions])) };
+  }
+}
+
+function tell(listener: Listener, known: Known, { records, tables }: Sight): void {
+  const runs = JSON.stringify(records);
+  if (runs !== known.runs) {
+    known.runs = runs;
+    listener.runs(records);
+  }
+  for (const run of listener.runIds) {
+    const changed = Object.entries(tables.get(run) ?? {}).filter(
+      ([table, { version }]) => known.versions.get(`${run}/${table}`) !== version,
+    );
+    for (const [table, { version }] of changed) known.versions.set(`${run}/${table}`, version);
+    if (changed.length > 0) listener.tables(run, Object.fromEntries(changed));
+  }
+}
