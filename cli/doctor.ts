@@ -4,6 +4,9 @@ import { promisify, styleText } from "node:util";
 import { ownBackend } from "../engine/backend.ts";
 import { loadProgram } from "../stacks/index.ts";
 
+/** What installs, and what is asked for what is installed. */
+export const setupScript = fileURLToPath(new URL("../engine/setup.mjs", import.meta.url));
+
 interface Check {
   readonly name: string;
   readonly ok: boolean;
@@ -17,15 +20,15 @@ export async function doctor(stack: string): Promise<boolean> {
   const checks = [...(await setupChecks()), backendCheck(program.rents)];
   for (const { name, ok, detail, cure } of checks) {
     const mark = ok ? styleText("green", "ok     ") : styleText("red", "missing");
-    console.log(`${mark}  ${name.padEnd(16)}  ${detail}${ok || !cure ? "" : `\n         ${cure}`}`);
+    console.log(`${mark}  ${name.padEnd(20)}  ${detail}${ok || !cure ? "" : `\n         ${cure}`}`);
   }
   return checks.every((check) => check.ok);
 }
 
-/** What set-up finds; it is asked because it is what would install it. */
 async function setupChecks(): Promise<readonly Check[]> {
-  const setup = fileURLToPath(new URL("../engine/setup.mjs", import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [setup, "--check", "--json"]).catch((error) => error);
+  const { stdout } = await promisify(execFile)(process.execPath, [setupScript, "--check", "--json"]).catch(
+    (error) => error,
+  );
   return JSON.parse(stdout);
 }
 

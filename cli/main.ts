@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** `oneoff`: what one does with a stack beside `pulumi up` and `pulumi destroy`. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { Command, Option } from "commander";
 import { quote, UsageError } from "../components/core/errors.ts";
 import { describeSettings } from "../components/core/settings.ts";
@@ -8,7 +8,7 @@ import { checkRunId } from "../components/job/run.ts";
 import { localBackendEnv, ownBackend } from "../engine/backend.ts";
 import { loadProgram } from "../stacks/index.ts";
 import { clusterOf, TableFormat } from "./cluster.ts";
-import { doctor } from "./doctor.ts";
+import { doctor, setupScript } from "./doctor.ts";
 import { ensureStack, outputsOf, pulumiOutput } from "./pulumi.ts";
 import { destroy, newRunId, start, upAndWatch } from "./start.ts";
 import { settingsTable } from "./table.ts";
@@ -26,6 +26,14 @@ program
   .description("say what is installed, what is missing and how to get it")
   .argument(...STACK)
   .action(async (stack: string) => fail(!(await doctor(stack))));
+
+program
+  .command("setup")
+  .description("make .oneoff/venv with PySpark, where there is none")
+  .action(() => {
+    const { status } = spawnSync(process.execPath, [setupScript], { stdio: "inherit" });
+    process.exitCode = status ?? 1;
+  });
 
 program
   .command("env")

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { delimiter, dirname } from "node:path";
-import { commandPath, LOG, ROOT } from "./setup/find.mjs";
+import { CHECKOUT, commandPath, LOG, ROOT } from "./setup/find.mjs";
 import { diskFull, Failure, interruption, locked, needSpace, stopOnSignals } from "./setup/process.mjs";
 import { steps } from "./setup/steps.mjs";
 
@@ -60,7 +60,7 @@ function check(wanted, json) {
     try {
       const detail = ready();
       if (detail !== undefined) return { name, ok: true, detail };
-      return { name, ok: false, detail: "not set up", cure: "node engine/setup.mjs" };
+      return { name, ok: false, detail: "not set up", cure: CHECKOUT ? "node engine/setup.mjs" : "npx oneoff setup" };
     } catch (error) {
       return { name, ok: false, detail: error.what || error.message, cure: error.cure };
     }

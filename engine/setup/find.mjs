@@ -5,13 +5,17 @@ import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-export const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
+const SOURCE = resolve(fileURLToPath(import.meta.url), "../../..");
+/** Whether this is a checkout of the project, not the published package within another project. */
+export const CHECKOUT = fs.existsSync(join(SOURCE, "package-lock.json"));
+export const ROOT = CHECKOUT ? SOURCE : process.cwd();
+export const REQUIREMENTS = join(SOURCE, "engine/requirements.txt");
 export const STATE = join(ROOT, ".oneoff");
 export const LOG = join(STATE, "setup.log");
 export const MODULES = join(ROOT, "node_modules");
 export const NODE = join(MODULES, "node/bin/node");
 export const VENV = join(STATE, "venv");
-export const PULUMI = readJson(join(ROOT, "package.json"))?.devDependencies?.pulumi;
+export const PULUMI = readJson(join(SOURCE, "package.json"))?.devDependencies?.pulumi;
 export const VERSIONS = join(process.env.PULUMI_HOME || join(homedir(), ".pulumi"), "versions");
 export const CLI = join(VERSIONS, String(PULUMI), "bin");
 

@@ -18,6 +18,7 @@ export function steps() {
   ];
   const lock = join(STATE, "setup.lock");
   const cliLock = join(VERSIONS, `${PULUMI}.lock`);
+  const pyspark = { name: "PySpark", lock, ready: venv, make: makeVenv, takes: "pip install, 500 MB, a minute or two" };
   const makes = [
     {
       name: "npm packages",
@@ -47,7 +48,7 @@ export function steps() {
       tests: true,
     },
   ];
-  return fs.existsSync(join(ROOT, "package-lock.json")) ? [...finds, ...makes] : finds;
+  return find.CHECKOUT ? [...finds, ...makes] : [...finds, pyspark];
 }
 
 /** Java for Spark, from JAVA_HOME where that is set, as Spark does it. */
@@ -184,22 +185,31 @@ function makeHost() {
   for (const [name, text] of Object.entries(hostFiles())) find.replaceFile(join(CLI, name), text, 0o755);
 }
 
-const requirements = join(ROOT, "engine/requirements.txt");
-
 /** A venv has its own path in it, so it is built in place, and its stamp is written last. */
 const venvStamp = () =>
-  createHash("sha256").update(`${VENV}\n${python().version}\n`).update(fs.readFileSync(requirements)).digest("hex");
+  createHash("sha256")
+    .update(`${VENV}\n${python().version}\n`)
+    .update(fs.readFileSync(find.REQUIREMENTS))
+    .digest("hex");
 
 function venv() {
   if (!executable(join(VENV, "bin/python")) || find.readText(join(VENV, "stamp")) !== venvStamp()) return;
-  return /^pyspark==(\S+)/m.exec(fs.readFileSync(requirements, "utf8"))?.[1] ?? "";
+  return /^pyspark==(\S+)/m.exec(fs.readFileSync(find.REQUIREMENTS, "utf8"))?.[1] ?? "";
 }
 
 async function makeVenv() {
   fs.rmSync(VENV, { recursive: true, force: true });
   await execute(python().path, ["-m", "venv", VENV]);
   const quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar=off"];
-  await execute(join(VENV, "bin/python"), ["-m", "pip", "install", ...quiet, "--require-hashes", "-r", requirements]);
+  await execute(join(VENV, "bin/python"), [
+    "-m",
+    "pip",
+    "install",
+    ...quiet,
+    "--require-hashes",
+    "-r",
+    find.REQUIREMENTS,
+  ]);
   find.replaceFile(join(VENV, "stamp"), venvStamp());
 }
 

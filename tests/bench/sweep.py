@@ -285,7 +285,7 @@ def main() -> None:
         case ["mllib", points, iterations]:
             print(json.dumps(sweep_mllib(points, {int(k): v for k, v in json.loads(iterations).items()})))
         case ["sklearn", points, hidden, seeds]:
-            os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+            os.environ.update(train.BLAS_ENVIRONMENT)
             print(json.dumps(sweep_sklearn(points, json.loads(hidden), int(seeds))))
         case arguments:
             parser = oneoff.ArgumentParser(description="Compare three ways to train the sweep of job xo, in JSON.")

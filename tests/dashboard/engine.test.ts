@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { DuckDbEngine } from "../../assets/dashboard/duckdb.ts";
 import type { QueryResult } from "../../assets/dashboard/engine.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
@@ -226,6 +226,7 @@ test("it closes when the queries that are under way are done, and takes no more"
 });
 
 test("runs come newest first, and what is no record of this job is left out", async () => {
+  const log = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   expect(await engine.runs()).toEqual([]);
   await lake.record({ run: "old", job: "toy", started: "2026-03-01T09:00:00Z" });
   await lake.record({ run: "new", job: "toy", started: "2026-03-01T12:00:00+01:00" });
@@ -237,6 +238,10 @@ test("runs come newest first, and what is no record of this job is left out", as
   expect(await runs()).toEqual(["new running", "old running"]);
   await lake.record({ run: "new", job: "toy", started: "2026-03-01T12:00:00+01:00", state: "succeeded" });
   expect(await runs()).toEqual(["new succeeded", "old running"]);
+  // The log names each once, however often it is looked at.
+  const said = log.mock.calls.map(([line]) => String(line).match(/_runs\/(\S+) is not the record of a run/)?.[1]);
+  expect(said.sort()).toEqual(["broken.json", "renamed.json"]);
+  log.mockRestore();
 });
 
 test("a lake may have any name", async () => {

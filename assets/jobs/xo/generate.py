@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     tasks = parts(options.rows)
     with SparkContext(appName="xo: generate", pyFiles=[oneoff.__file__]) as spark:
-        oneoff.collect(spark.parallelize(tasks, len(tasks)).map(task), "points")
+        oneoff.collect(spark.parallelize(tasks, len(tasks)).map(task), "parts")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ BATCH = 250  # points
 # Adam's learning rate and the number of batches at that rate. Large first and then ever smaller takes a fraction of the
 # time of one rate throughout; the number of batches does not grow with the points, so neither does the time.
 SCHEDULE = ((0.2, 600), (0.05, 200), (0.0125, 200), (0.003, 200))
+# A task has one core. On x86 all processors with AVX2 must take the same kernels, or the last bits of the weights and
+# with them the digests would depend on the machine. numpy reads this when it is first imported.
+BLAS_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Haswell"}
 # tanh of small inputs is nearly a straight line, of which no letters are made.
 INPUT_RANGE = (-4, 4)
 
@@ -127,6 +130,7 @@ def lattice(places: np.ndarray, grid: int) -> np.ndarray:
 def evaluate(train: Points, test: Points, hidden: int, seed: int, grid: int) -> tuple[Model, np.ndarray, np.ndarray]:
     """A trained network's accuracy, the lattice (grid^2 x 2) and what it predicts there (grid^2)."""
     import numpy as np
+    import sklearn.neural_network  # noqa: F401 - the first import takes a second, which is no training
 
     start = time.perf_counter()
     model = fit(train, hidden, seed)
@@ -180,10 +184,7 @@ def sweep(train: Points, test: Points, options: argparse.Namespace) -> list[Mode
     from pyspark import SparkConf, SparkContext
 
     models, surface, grid = options.models, options.surface, options.grid
-    conf = SparkConf().setAppName("xo: train")
-    # A task has one core. The environment must say so before numpy is first imported there.
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        conf.setExecutorEnv(variable, "1")
+    conf = SparkConf().setAppName("xo: train").setExecutorEnv(pairs=list(BLAS_ENVIRONMENT.items()))
     # The largest first, or the last task would be the longest and the other cores would wait for it.
     tasks = [(hidden, seed) for hidden in sorted(options.hidden, reverse=True) for seed in range(options.seeds)]
     with SparkContext(conf=conf, pyFiles=[oneoff.__file__]) as spark:

@@ -1,0 +1,35 @@
+"""Puts the steps' modules where tests can import them, and runs steps as a cluster does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS = ROOT / "assets" / "jobs"
+BENCH = ROOT / "tests" / "bench"
+sys.path[:0] = [str(JOBS), str(JOBS / "xo"), str(BENCH)]
+
+import train  # noqa: E402 - found through the line above
+
+# Before numpy is imported anywhere: what a test trains must agree in every bit with what a step trains.
+os.environ.update(train.BLAS_ENVIRONMENT)
+
+
+def run_python(script: Path, *arguments: str, flags: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Runs a script without Spark."""
+    return subprocess.run([sys.executable, *flags, script, *arguments], capture_output=True, text=True, check=False)
+
+
+def submit(script: Path, *arguments: str, cores: int) -> subprocess.Popen[str]:
+    """Starts a step on a local Spark; its output can be read line by line while it runs."""
+    here = Path(sys.executable).parent
+    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "PATH": f"{here}:{os.environ['PATH']}"}
+    spark = [here / "spark-submit", "--master", f"local[{cores}]", "--conf", "spark.ui.enabled=false"]
+    # The quick compiler is enough for a JVM that lives for seconds.
+    java = ["--driver-java-options", "-XX:TieredStopAtLevel=1"]
+    step = ["--py-files", JOBS / "oneoff.py", script, *arguments]
+    return subprocess.Popen([*spark, *java, *step], env=environment, stdout=subprocess.PIPE, text=True)
