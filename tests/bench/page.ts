@@ -1,9 +1,8 @@
 /** What a viewer waits for: a panel's rows from the server, and the first chart after opening the page. */
-import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
 import { serve } from "../../assets/dashboard/server.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
+import { launch } from "../chromium.ts";
 import { FakeLake } from "../dashboard/fake-lake.ts";
 import { FakeXo } from "../dashboard/fake-xo.ts";
 import type { Figure } from "./index.ts";
@@ -66,9 +65,7 @@ export async function page(): Promise<readonly Figure[]> {
 
 /** Milliseconds from opening the page to the first chart, each in a browser profile of its own: nothing is cached. */
 async function openings(url: string): Promise<readonly number[]> {
-  const recorded = fileURLToPath(new URL("../../.oneoff/chromium", import.meta.url));
-  const executablePath = existsSync(recorded) ? readFileSync(recorded, "utf8").trim() : "/usr/bin/chromium";
-  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  const browser = await launch();
   try {
     const times: number[] = [];
     for (let i = 0; i < OPENINGS; i++) {

@@ -110,7 +110,7 @@ def measure(command: Sequence[str | Path]) -> tuple[dict[str, float], str]:
         wall = time.perf_counter() - start
         if process.returncode:
             errors.seek(0)
-            sys.exit(f"sweep.py: error: {' '.join(map(str, command))} failed:\n{errors.read()[-4000:]}")
+            sys.exit(f"sweep.py: error: {' '.join(map(str, command))} failed:\n{errors.read()[-4000:]}{output[-4000:]}")
     return {"cpu_seconds": round(sum(meter.seen.values()), 1), "wall_seconds": round(wall, 1)}, output
 
 
