@@ -47,6 +47,7 @@ export async function destroy(): Promise<boolean> {
   forgetSalt(join(projectFolder(), "stacks", `Pulumi.${STACK}.yaml`));
   const state = fileURLToPath(backend);
   if (!hasStacks(state)) rmSync(state, { recursive: true, force: true });
+  console.log("The stack is gone: no process, no file and no port is left. What set-up installed stays.");
   return true;
 }
 
