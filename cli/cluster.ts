@@ -1,12 +1,9 @@
-import type { ClusterStatus } from "../assets/local/cluster.ts";
 import { UsageError } from "../components/core/errors.ts";
-
-/** How a run is doing; every kind of cluster reports it alike. */
-export type RunStatus = ClusterStatus;
+import type { RunStatus } from "../components/job/run.ts";
 
 /** What the command line needs of one kind of cluster. A stack says which kind it has in its output `cluster`. */
 export interface ClusterCommands {
-  /** The runs of the lake and how they are doing; undefined while there is no such run. */
+  /** How a run is doing; undefined while there is no such run. */
   status(run: string): Promise<RunStatus | undefined>;
   /** What a step has printed, from a position on. */
   log(run: string, step: string, from: number): Promise<{ readonly text: string; readonly next: number }>;

@@ -4,29 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { readStatus } from "../assets/local/cluster.ts";
-import { readJson } from "../assets/local/json.ts";
+import { findRun } from "../assets/local/cluster.ts";
 import { layout } from "../assets/local/layout.ts";
-import { isAlive, registered, registration } from "../assets/local/process.ts";
 import { UsageError } from "../components/core/errors.ts";
-import { RunRecord } from "../components/job/run.ts";
-import type { ClusterCommands, RunStatus } from "./cluster.ts";
+import type { ClusterCommands } from "./cluster.ts";
 
 /** The commands of a local cluster: everything is in the lake's folder. */
 export function localCommands(lake: string): ClusterCommands {
   const places = layout(lake);
   return {
-    async status(run): Promise<RunStatus | undefined> {
-      const home = places.cluster(run);
-      const status = readStatus(home) ?? RunRecord.safeParse(readJson(places.record(run))).data;
-      const killed = status?.state === "running" && !isAlive(registered(registration(home)));
-      if (!killed) return status;
-      return {
-        ...status,
-        state: "failed",
-        error: "its cluster was killed, or the machine restarted, before the run ended",
-      };
-    },
+    status: async (run) => findRun(lake, run)?.status,
     async log(run, step, from) {
       const file = await open(places.log(run, step)).catch(() => undefined);
       if (!file) return { text: "", next: from };
@@ -52,6 +39,11 @@ export function localCommands(lake: string): ClusterCommands {
       try {
         await connection.run(`COPY (SELECT * EXCLUDE (run) FROM ${rows}) TO ${quoted(file)} (${options})`);
         if (out === undefined) await pipeline(createReadStream(file), process.stdout, { end: false });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "EPIPE") return; // the reader has seen enough
+        throw new UsageError(
+          `table ${table} of run ${run} can't be written to ${out ?? "standard output"}: ${(error as Error).message}`,
+        );
       } finally {
         rmSync(scratch, { recursive: true });
       }

@@ -42,7 +42,7 @@ program
     const env = Object.entries(localBackendEnv());
     for (const [key, value] of env) console.log(`export ${key}='${value.replaceAll("'", "'\\''")}'`);
     if (env.length === 0) console.log(`# your own Pulumi backend is used: ${ownBackend()}`);
-    else await ensureStack("local");
+    await ensureStack("local");
   });
 
 program
@@ -85,7 +85,8 @@ program
   .argument(...STACK)
   .option("--id <runId>", "the new run's id", newRunId())
   .action(async (stack: string, { id }: { id: string }) => {
-    await pulumiOutput(stack, ["config", "set", "oneoff:runId", checkRunId(id, "--id")]);
+    await refuseRun(stack, checkRunId(id, "--id"));
+    await pulumiOutput(stack, ["config", "set", "oneoff:runId", id]);
     fail(!(await upAndWatch(stack)));
   });
 
@@ -114,6 +115,21 @@ program
   .command("destroy", { hidden: true })
   .description("npm run destroy: take away stack local")
   .action(async () => fail(!(await destroy())));
+
+/** @throws UsageError when the run is there already, or another one is still going on. */
+async function refuseRun(stack: string, id: string): Promise<void> {
+  const outputs = await outputsOf(stack).catch(() => undefined); // not up yet: then there is no run either
+  if (!outputs) return;
+  const cluster = await clusterOf(stack, outputs);
+  if (await cluster.status(id))
+    throw new UsageError(`--id is ${quote(id)}: that run is there already; choose another id`);
+  const current = await cluster.status(String(outputs.run));
+  if (current?.state === "running") {
+    throw new UsageError(
+      `run ${quote(outputs.run)} is still going on and would be ended: wait for it with "npx oneoff watch ${stack}", or end it with "npx pulumi destroy --stack ${stack}"`,
+    );
+  }
+}
 
 function fail(failed: boolean): void {
   if (failed) process.exitCode = 1;

@@ -13,7 +13,9 @@ export async function pulumiEnv(stack: string): Promise<NodeJS.ProcessEnv> {
       `stack ${stack} rents machines and you are not logged in to a Pulumi backend: log in with "pulumi login" (or set PULUMI_BACKEND_URL), so that its state outlives this folder`,
     );
   }
-  return { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", ...(local && localBackendEnv()) };
+  const own = local ? localBackendEnv() : {};
+  if (own.PULUMI_BACKEND_URL) releaseDeadLocks(own.PULUMI_BACKEND_URL);
+  return { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", ...own };
 }
 
 /** Whether a stack rents nothing, as far as its name tells: one of another project is not ours to judge. */
@@ -28,7 +30,7 @@ export async function pulumi(stack: string, args: readonly string[]): Promise<nu
   const ignore = () => {}; // Ctrl-C reaches Pulumi as well, which cancels in good order
   process.on("SIGINT", ignore);
   return new Promise((resolve, reject) => {
-    child.once("error", reject);
+    child.once("error", (error) => reject(explain(error)));
     child.once("close", (code, signal) => {
       process.off("SIGINT", ignore);
       resolve(code ?? 128 + constants.signals[signal ?? "SIGTERM"]);
@@ -45,15 +47,21 @@ export async function pulumiOutput(stack: string, args: readonly string[]): Prom
   try {
     return (await promisify(execFile)("pulumi", [...args, "--stack", stack, "--non-interactive"], options)).stdout;
   } catch (error) {
-    const said = (error as { stderr?: string }).stderr?.trim();
-    throw new UsageError(said?.replace(/^error: /, "") || (error as Error).message);
+    throw explain(error as Error & { stderr?: string });
   }
 }
 
-/** Makes a local stack where there is none yet, and frees it from an engine that was killed. */
+function explain(error: Error & { readonly code?: unknown; readonly stderr?: string }): UsageError {
+  if (error.code === "ENOENT") {
+    return new UsageError(
+      'pulumi is not there: in a checkout "npm start" sets it up; else see https://www.pulumi.com/docs/install',
+    );
+  }
+  return new UsageError(error.stderr?.trim().replace(/^error: /, "") || error.message);
+}
+
+/** Makes a stack where there is none yet. */
 export async function ensureStack(stack: string): Promise<void> {
-  const backend = localBackendEnv().PULUMI_BACKEND_URL;
-  if (backend !== undefined) releaseDeadLocks(backend);
   try {
     await pulumiOutput(stack, ["stack", "init"]);
   } catch (error) {

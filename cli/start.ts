@@ -31,7 +31,7 @@ export async function upAndWatch(stack: string): Promise<boolean> {
 export async function start(): Promise<boolean> {
   await ensureStack(STACK);
   const succeeded = await upAndWatch(STACK);
-  console.log('Results and dashboard stay until "npm run destroy".');
+  console.log('What is there stays until "npm run destroy".');
   return succeeded;
 }
 

@@ -3,7 +3,8 @@ import { createLogUpdate } from "log-update";
 import { tail } from "../assets/local/log.ts";
 import { spoken } from "../components/core/duration.ts";
 import { UsageError } from "../components/core/errors.ts";
-import type { ClusterCommands, RunStatus } from "./cluster.ts";
+import type { RunStatus } from "../components/job/run.ts";
+import type { ClusterCommands } from "./cluster.ts";
 
 const POLL_MS = 250;
 

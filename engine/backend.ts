@@ -44,8 +44,8 @@ export function releaseDeadLocks(backend: string): void {
 
 /**
  * What to put over the environment so that `pulumi` works on a local stack: nothing where the user has a backend, else
- * the project's own folder. Its passphrase is empty, since what lies there never holds a secret worth one; a passphrase
- * of the user's own is kept.
+ * the project's own folder. Its passphrase is empty, because whoever can read that folder could read one kept beside it;
+ * who gives a local job secrets sets a passphrase, which is kept.
  */
 export function localBackendEnv(env: NodeJS.ProcessEnv = process.env): Readonly<Record<string, string>> {
   if (ownBackend(env)) return {};

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { jobKind, jobs } from "../assets/jobs/registry.ts";
-import { count, duration, size } from "../components/core/settings.ts";
+import { count, duration, port, runId, size } from "../components/core/settings.ts";
 import { stackProgram } from "../components/core/stack.ts";
 import { LocalCluster, LocalDashboard, LocalLake, Removal } from "../components/local.ts";
 
@@ -9,13 +9,15 @@ const settings = z.object({
     .string()
     .default("xo")
     .describe(`Which job to run: ${Object.keys(jobs).join(", ")}`),
-  runId: z.string().default("1").describe("Names the run; only a new one computes again (`npx oneoff run` sets one)"),
-  deadline: duration().default("30 minutes").describe("The run is ended this long after its start, finished or not"),
+  runId: runId().default("1").describe("Names the run; only a new one computes again (`npx oneoff run` sets one)"),
+  deadline: duration(...LocalCluster.deadlines)
+    .default("30 minutes")
+    .describe("The run is ended this long after its start, finished or not"),
   cores: count().optional().describe("Cores that Spark uses; all of this machine when not set"),
   memory: size().default("2 GB").describe("Memory of Spark's Java virtual machine; Python workers come on top"),
   lake: z.string().default(".oneoff/lake").describe("Folder of the results"),
   removal: z.enum(Removal).default("delete").describe("What `pulumi destroy` does with the results: delete or retain"),
-  port: count().default(8765).describe("Port of the dashboard on 127.0.0.1"),
+  port: port().default(8765).describe("Port of the dashboard on 127.0.0.1"),
 });
 
 export default stackProgram({

@@ -18,24 +18,30 @@ export async function buildPage(folder: string = DEFAULT_FOLDER): Promise<boolea
   const stamp = await inputs();
   if ((await readFile(join(folder, STAMP), "utf8").catch(() => "")) === stamp) return false;
   await mkdir(folder, { recursive: true });
-  const copies = COPIED.map(async (name) => put(join(folder, name), await readFile(join(SOURCE, name))));
-  await Promise.all([...copies, bundle().then((code) => put(join(folder, "page.js"), code))]);
+  const copies = COPIED.map(async (name) => ({ name, content: await readFile(join(SOURCE, name)) }));
+  const files = [...(await bundle()), ...(await Promise.all(copies))];
+  await Promise.all(files.map(({ name, content }) => put(join(folder, name), content)));
   await put(join(folder, STAMP), stamp);
   return true;
 }
 
-async function bundle(): Promise<Uint8Array> {
-  const { outputFiles } = await build({
-    entryPoints: [join(SOURCE, "page.ts")],
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    minify: true,
-    legalComments: "none",
-    write: false,
-  });
-  return (outputFiles[0] as (typeof outputFiles)[number]).contents;
-}
+/** `page.js`, and `vega.js`, which is read while the page already waits for its rows. */
+const bundle = () =>
+  Promise.all(
+    ["page", "vega"].map(async (name) => {
+      const { outputFiles } = await build({
+        entryPoints: [join(SOURCE, `${name}.ts`)],
+        bundle: true,
+        external: ["./vega.js"],
+        format: "esm",
+        target: "es2022",
+        minify: true,
+        legalComments: "none",
+        write: false,
+      });
+      return { name: `${name}.js`, content: (outputFiles[0] as (typeof outputFiles)[number]).contents };
+    }),
+  );
 
 /** Digest of all that the bundle is made of. Packages only change with the lock file of what is installed. */
 async function inputs(): Promise<string> {

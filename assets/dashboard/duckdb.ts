@@ -145,13 +145,13 @@ async function select(
   sql: string,
   signal: AbortSignal | undefined,
 ): Promise<QueryResult["columns"]> {
-  signal?.throwIfAborted();
-  const stop = () => connection.interrupt();
-  signal?.addEventListener("abort", stop, { once: true });
   const statements = await connection.extractStatements(sql);
   if (statements.count !== 1) throw new Error("it must be one SELECT");
   const statement = await statements.prepare(0);
+  const stop = () => connection.interrupt();
+  signal?.addEventListener("abort", stop, { once: true });
   try {
+    signal?.throwIfAborted();
     if (statement.statementType !== StatementType.SELECT) throw new Error("it must be a SELECT");
     return await columnsOf(await statement.stream());
   } finally {

@@ -8,6 +8,7 @@ const TYPES = {
   "index.html": "text/html; charset=utf-8",
   "style.css": "text/css; charset=utf-8",
   "page.js": "text/javascript; charset=utf-8",
+  "vega.js": "text/javascript; charset=utf-8",
   "icon.svg": "image/svg+xml",
 } as const;
 type PageFile = keyof typeof TYPES;
@@ -18,7 +19,7 @@ export function pageFolder(): string {
   return existsSync(join(beside, "page.js")) ? beside : join(import.meta.dirname, "../../.oneoff/page");
 }
 
-/** The built page: four files and no others, so no path is ever looked up on disk. */
+/** The built page: five files and no others, so no path is ever looked up on disk. */
 export class PageFiles {
   readonly #folder: string;
   readonly #encoded = new Map<string, Promise<Body>>();

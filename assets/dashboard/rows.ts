@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
+import { gzipSync } from "node:zlib";
 import { placeholders } from "../../components/job/job.ts";
 import type { RowsAnswer } from "./api.ts";
-import { type Body, type Encoding, encode } from "./body.ts";
+import { type Body, Encoding, encode } from "./body.ts";
 import type { DashboardConfig } from "./config.ts";
-import type { QueryEngine, TableVersions } from "./engine.ts";
+import type { QueryEngine, QueryResult, TableVersions } from "./engine.ts";
 
 export type PanelConfig = DashboardConfig["job"]["panels"][number];
 
@@ -73,7 +74,7 @@ export class Rows {
   async #query({ panel, run, tables }: Wanted, encoding: Encoding): Promise<Body> {
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(LIMIT_MILLISECONDS)]);
     const result = await this.#engine.query(panel.sql, run, { signal });
-    return encode(json({ ...result, tables }), encoding);
+    return encode(json({ ...result, tables }), pays(result) ? encoding : Encoding.identity);
   }
 
   #keep(key: string, body: Body): void {
@@ -86,6 +87,18 @@ export class Rows {
       this.#answers.delete(oldest);
     }
   }
+}
+
+/** Fewer values are packed in no time. */
+const MANY_VALUES = 100_000;
+/** How many rows tell what the others are like. */
+const SAMPLE = 500;
+
+/** Whether packing is worth its time: many random numbers take long, and shrink by no more than half. */
+function pays({ columns, rows }: QueryResult): boolean {
+  if (rows * columns.length < MANY_VALUES) return true;
+  const sample = JSON.stringify(columns.map(({ values }) => values.slice(0, SAMPLE)));
+  return gzipSync(sample, { level: 1 }).length * 3 < sample.length;
 }
 
 /** How many values are made text at once. */

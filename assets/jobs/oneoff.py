@@ -64,7 +64,7 @@ def write_part(table: pa.Table, folder: str, name: str) -> None:
 
 
 def read_table(folder: str, columns: Sequence[str]) -> pa.Table | None:
-    """All rows of the part files below `folder`, in no particular order; None when there is no part file.
+    """All rows of the part files below `folder`, in no particular order; None when there are none.
 
     Raises ValueError when a file lacks one of the columns.
     """
@@ -183,7 +183,7 @@ def collect(rdd: RDD, what: str) -> list[Any]:
         try:
             rows = job.result()
         except Py4JJavaError as failure:
-            sys.exit(f"error: {what}: {_why(failure.java_exception.getMessage())}")
+            sys.exit(f"{Path(sys.argv[0]).name}: error: {what}: {_why(failure.java_exception.getMessage())}")
     progress(what, total, total)
     return rows
 

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { RunRecord } from "../../components/job/run.ts";
+import { RunRecord, RunStatus } from "../../components/job/run.ts";
 import { readJson } from "./json.ts";
+import { layout } from "./layout.ts";
+import { isAlive, registered, registration } from "./process.ts";
 
 const Step = z.object({
   name: z.string(),
@@ -42,27 +44,41 @@ export const ClusterSpec = z.object({
 export type ClusterSpec = z.infer<typeof ClusterSpec>;
 export type ClusterStep = z.infer<typeof Step>;
 
-/** How far a step has come in what it counts ("models"). */
-const Progress = z.object({ what: z.string(), done: z.int(), total: z.int() });
-
-/** How a local cluster is doing, in `status.json` of its folder: the run's record and what only the cluster can tell. */
-export const ClusterStatus = RunRecord.omit({ tables: true }).extend({
-  steps: z.array(
-    RunRecord.shape.steps.element.extend({
-      started: z.iso.datetime().optional(),
-      ended: z.iso.datetime().optional(),
-      progress: Progress.optional(),
-    }),
-  ),
-});
-export type ClusterStatus = z.infer<typeof ClusterStatus>;
-
 export const specFile = (folder: string): string => join(folder, "spec.json");
 export const statusFile = (folder: string): string => join(folder, "status.json");
 /** Scratch space of the steps, gone when the cluster ends. */
 export const workFolder = (folder: string): string => join(folder, "work");
 export const secretsFolder = (folder: string): string => join(folder, "secrets");
 
-/** The status in a cluster's folder, undefined while there is none. */
-export const readStatus = (folder: string): ClusterStatus | undefined =>
-  ClusterStatus.safeParse(readJson(statusFile(folder))).data;
+/** The status that a cluster last wrote, in `status.json` of its folder; undefined while there is none. */
+const readStatus = (folder: string): RunStatus | undefined => RunStatus.safeParse(readJson(statusFile(folder))).data;
+
+/** How a run is doing, and whether its cluster could not say so itself. */
+export interface Found {
+  readonly status: RunStatus;
+  /** The cluster was killed; the status is what follows from that, and nobody has written it down yet. */
+  readonly orphaned: boolean;
+}
+
+/** How a run is doing, undefined when nothing of it is left. A record that has ended is the last word. */
+export function findRun(lake: string, run: string): Found | undefined {
+  const folder = layout(lake).cluster(run);
+  const alive = isAlive(registered(registration(folder))); // looked at first: what it writes after that is newer
+  const record = RunRecord.safeParse(readJson(layout(lake).record(run))).data;
+  const written = readStatus(folder);
+  if (record && record.state !== "running") {
+    return { status: written?.state === record.state ? written : record, orphaned: false };
+  }
+  const status = written ?? record;
+  if (!status) return undefined;
+  if (status.state !== "running" || alive) return { status, orphaned: false };
+  return { status: orphan(status), orphaned: true };
+}
+
+const orphan = (status: RunStatus): RunStatus => ({
+  ...status,
+  state: "failed",
+  error: "its cluster was killed, or the machine restarted, before the run ended",
+  ended: new Date().toISOString(),
+  steps: status.steps.map((step) => (step.state === "running" ? { ...step, state: "failed" } : step)),
+});

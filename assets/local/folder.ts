@@ -1,15 +1,5 @@
 /** A folder that is a lake: made empty, and deleted with what the lake holds and nothing else. */
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  rmdirSync,
-  rmSync,
-  statfsSync,
-  statSync,
-} from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { readJson, writeJson } from "./json.ts";
 import { layout } from "./layout.ts";
@@ -26,39 +16,54 @@ interface Folder {
 }
 
 export const folder: ResourceKind = {
-  check(_urn, { path }: Folder) {
-    const problem = problemOf(path);
+  check(urn, { path }: Folder, old?: Folder) {
+    const problem = problemOf(path, urn) ?? moveProblem(path, old);
     return problem ? [{ property: "path", reason: `lake is ${JSON.stringify(path)}: ${problem}` }] : [];
   },
   diff: (state, inputs) => ({
     changes: !isSame(state, inputs),
     replaces: state.path === inputs.path ? [] : ["path"],
   }),
-  async create(_urn, { path, retain }: Folder) {
+  async create(urn, { path, retain }: Folder) {
     mkdirSync(path, { recursive: true });
-    writeJson(layout(path).marker, { about: "A lake of pulumi-oneoff: one folder per table, one per run below it." });
+    writeJson(layout(path).marker, { ...MARKER, owner: urn });
     return { id: path, outs: { path, retain } };
   },
   read: async (state: Folder) => (existsSync(layout(state.path).marker) ? state : undefined),
   update: async (_state, inputs: Folder) => inputs,
   async delete({ path, retain }: Folder) {
-    if (!isLake(path)) return;
+    if (!readMarker(path)) return;
     await stopProcesses(path);
-    if (retain) return;
-    for (const name of readdirSync(path)) {
-      if (isOurs(path, name)) rmSync(join(path, name), { recursive: true, force: true, maxRetries: 5 });
+    const { marker, clusters, dashboards, records, logs } = layout(path);
+    for (const own of [clusters, dashboards]) remove(own);
+    if (retain) return writeJson(marker, MARKER); // the next stack may have it
+    for (const own of [records, logs]) remove(own);
+    for (const entry of readdirSync(path, { withFileTypes: true })) {
+      if (entry.isDirectory()) removeRuns(join(path, entry.name));
     }
-    if (readdirSync(path).length === 0) rmdirSync(path);
+    remove(marker); // last: as long as it is there, an interrupted delete can be taken up again
+    removeIfEmpty(path);
   },
   inputsOf: ({ path, retain }: Folder) => ({ path, retain }),
 };
 
-const isLake = (path: string): boolean => readJson(layout(path).marker) !== undefined;
+const MARKER = { about: "A lake of pulumi-oneoff: one folder per table, one per run below it." };
 
-/** A lake holds tables (folders of runs) and, under "_", what is about them. */
-const isOurs = (path: string, name: string): boolean =>
-  name.startsWith("_") ||
-  (statSync(join(path, name)).isDirectory() && readdirSync(join(path, name)).every((run) => run.startsWith("run=")));
+const readMarker = (path: string) => readJson(layout(path).marker) as { readonly owner?: string } | undefined;
+
+const remove = (path: string) => rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+
+/** Removes a table's runs, and its folder when nothing else is in there. */
+function removeRuns(table: string): void {
+  const runs = readdirSync(table).filter((name) => name.startsWith("run="));
+  for (const run of runs) remove(join(table, run));
+  if (runs.length > 0) removeIfEmpty(table);
+}
+
+/** A file that macOS puts into every folder it shows doesn't count. */
+function removeIfEmpty(folder: string): void {
+  if (readdirSync(folder).every((name) => name === ".DS_Store")) remove(folder);
+}
 
 /** Ends clusters and dashboards that live in the folder: those the engine was killed too early to hear of. */
 async function stopProcesses(path: string): Promise<void> {
@@ -69,14 +74,22 @@ async function stopProcesses(path: string): Promise<void> {
   await Promise.all(homes.map((home) => stop(registered(registration(home)))));
 }
 
-function problemOf(path: string): string | undefined {
+/** A lake that moves would leave its results behind to be deleted. */
+function moveProblem(path: string, old: Folder | undefined): string | undefined {
+  if (!old || old.path === path || old.retain || !existsSync(layout(old.path).records)) return undefined;
+  return `the results of this stack are in ${JSON.stringify(old.path)} and would be deleted; keep them first with: pulumi config set oneoff:removal retain, and pulumi up`;
+}
+
+function problemOf(path: string, urn: string): string | undefined {
   let ancestor = path;
   while (!existsSync(ancestor)) ancestor = dirname(ancestor);
   const cure = "choose another folder with: pulumi config set oneoff:lake FOLDER";
   try {
     if (!statSync(ancestor).isDirectory()) return `${ancestor} is not a folder; ${cure}`;
     accessSync(ancestor, constants.W_OK | constants.X_OK);
-    if (ancestor === path && !isLake(path) && readdirSync(path).length > 0) {
+    const { owner } = readMarker(path) ?? {};
+    if (owner !== undefined && owner !== urn) return `it is the lake of another stack (${owner}); ${cure}`;
+    if (ancestor === path && !readMarker(path) && readdirSync(path).length > 0) {
       return `the folder has files that are not a lake's; empty it, or ${cure}`;
     }
     const { bavail, bsize } = statfsSync(ancestor);

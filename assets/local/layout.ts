@@ -5,8 +5,10 @@ export const layout = (lake: string) => ({
   /** Says that the folder is a lake, so that nothing else is ever taken for one and deleted. */
   marker: join(lake, "_lake.json"),
   table: (table: string, run: string) => join(lake, table, `run=${run}`),
+  records: join(lake, "_runs"),
   /** The run's record; see RunRecord. */
   record: (run: string) => join(lake, "_runs", `${run}.json`),
+  logs: join(lake, "_logs"),
   log: (run: string, step: string) => join(lake, "_logs", run, `${step}.log`),
   clusters: join(lake, "_clusters"),
   /** The local cluster of a run: its specification, its process, its status, and scratch space while it lives. */

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -18,14 +18,11 @@ export type ProcessId = z.infer<typeof ProcessId>;
 export function born(pid: number): string | undefined {
   try {
     if (process.platform === "linux") {
-      // Fields after the command's name, which may hold anything: state is the 1st of them, start time the 20th (proc(5)).
-      const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-        .replace(/^.*\) /s, "")
-        .split(" ");
-      if (fields[0] === "Z") return undefined;
+      const fields = statFields(pid); // state is the 1st of them, start time the 20th
+      if (!fields || fields[0] === "Z") return undefined;
       return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()} ${fields[19]}`;
     }
-    const line = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
+    const line = ps("-o", "stat=,lstart=", "-p", String(pid));
     return line === "" || line.startsWith("Z") ? undefined : line.replace(/^\S+\s+/, "");
   } catch {
     return undefined;
@@ -53,10 +50,7 @@ export async function stop(id: ProcessId | undefined, graceMs = 5000): Promise<v
 
 /** Kills a process, its descendants and whatever is in its process group. */
 export function killTree(leader: number): void {
-  const rows = execFileSync("ps", ["-axo", "pid=,ppid=,pgid="], { encoding: "utf8" })
-    .trim()
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/).map(Number) as [number, number, number]);
+  const rows = processTable();
   const doomed = new Set([leader]);
   for (let size = 0; size !== doomed.size; ) {
     size = doomed.size;
@@ -64,6 +58,39 @@ export function killTree(leader: number): void {
   }
   for (const pid of doomed) signal(pid, "SIGKILL");
 }
+
+/** Kills what is left of a process group whose leader has ended; as long as something is, its id is not given anew. */
+export const killGroup = (leader: number): void => signal(-leader, "SIGKILL");
+
+type Row = readonly [pid: number, parent: number, group: number];
+
+function processTable(): readonly Row[] {
+  if (process.platform !== "linux") {
+    return ps("-axo", "pid=,ppid=,pgid=")
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/).map(Number) as unknown as Row);
+  }
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.flatMap((pid) => {
+    const fields = statFields(pid);
+    return fields ? [[Number(pid), Number(fields[1]), Number(fields[2])] as const] : [];
+  });
+}
+
+/** Fields of /proc/PID/stat after the command's name, which may hold anything (proc(5)); undefined when it is gone. */
+function statFields(pid: number | string): readonly string[] | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+  } catch {
+    return undefined;
+  }
+}
+
+/** What ps prints, the same in every time zone and language: start times are compared as text. */
+const ps = (...args: readonly string[]): string =>
+  execFileSync("ps", args, { encoding: "utf8", env: { ...process.env, LC_ALL: "C", TZ: "UTC" } }).trim();
 
 function signal(pid: number, name: NodeJS.Signals): void {
   try {

@@ -25,8 +25,9 @@ settings.resetOptions("", "", 0, process.argv.at(-1) as string, "", false, "");
 await provider.main(
   {
     version: "0.1.0",
-    async check(urn, _olds, news) {
-      return { inputs: news, failures: [...(await kindOf(urn).check(urn, plain(news)))] };
+    async check(urn, olds, news) {
+      const old = Object.keys(olds).length > 0 ? plain(olds) : undefined;
+      return { inputs: news, failures: [...(await kindOf(urn).check(urn, plain(news), old))] };
     },
     diff: async (_id, urn, olds, news) => kindOf(urn).diff(plain(olds), plain(news)),
     create: async (urn, inputs) => kindOf(urn).create(urn, plain(inputs)),

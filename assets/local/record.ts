@@ -1,12 +1,13 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { ClusterSpec, ClusterStatus } from "./cluster.ts";
+import type { RunStatus } from "../../components/job/run.ts";
+import type { ClusterSpec } from "./cluster.ts";
 
 const script = fileURLToPath(new URL("../jobs/oneoff.py", import.meta.url));
 
 /** Has the run's record in the lake say what a cluster's status says; with the tables' digests once it succeeded. */
-export async function keepRecord(spec: ClusterSpec, status: ClusterStatus): Promise<void> {
+export async function keepRecord(spec: ClusterSpec, status: RunStatus): Promise<void> {
   const tables = spec.job.tables.map(({ name, columns }) => {
     const digested = columns.filter((column) => !column.measured).map((column) => column.name);
     return `${name}=${digested.join(",")}`;

@@ -6,7 +6,11 @@ export type Properties = any;
 /** One kind of resource of the local provider. Properties come without the engine's marks for secrets. */
 export interface ResourceKind {
   /** What is wrong with the inputs, as far as this machine can tell before anything is made. */
-  check(urn: string, inputs: Properties): Promise<readonly CheckFailure[]> | readonly CheckFailure[];
+  check(
+    urn: string,
+    inputs: Properties,
+    oldInputs?: Properties,
+  ): Promise<readonly CheckFailure[]> | readonly CheckFailure[];
   diff(state: Properties, inputs: Properties): DiffResult;
   create(urn: string, inputs: Properties): Promise<CreateResult>;
   /** The state as it is now, undefined when the thing is gone. */

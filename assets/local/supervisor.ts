@@ -1,25 +1,17 @@
 /** A local cluster: runs the steps of one run, one after another, within their time limits and its deadline, and ends. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { spoken } from "../../components/core/duration.ts";
 import { fill } from "../../components/job/job.ts";
-import {
-  ClusterSpec,
-  type ClusterStatus,
-  type ClusterStep,
-  secretsFolder,
-  specFile,
-  statusFile,
-  workFolder,
-} from "./cluster.ts";
+import type { RunStatus } from "../../components/job/run.ts";
+import { ClusterSpec, type ClusterStep, secretsFolder, specFile, statusFile, workFolder } from "./cluster.ts";
 import { readJson, writeJson } from "./json.ts";
 import { layout } from "./layout.ts";
 import { lastProblem } from "./log.ts";
-import { isRegistered, killTree, register } from "./process.ts";
+import { isRegistered, killGroup, killTree, register } from "./process.ts";
 import { keepRecord } from "./record.ts";
 
 const folder = process.argv[2] as string;
@@ -27,7 +19,7 @@ const spec = ClusterSpec.parse(readJson(specFile(folder)));
 const lake = layout(spec.lake);
 const started = new Date();
 const deadline = new Date(started.getTime() + spec.deadlineSeconds * 1000);
-const status: ClusterStatus = {
+const status: RunStatus = {
   run: spec.run,
   job: spec.job.name,
   state: "running",
@@ -39,10 +31,21 @@ const status: ClusterStatus = {
 /** Why everything must end now, once there is a reason. */
 let reason: string | undefined;
 let running: ChildProcess | undefined;
+/** The step that runs, and when its time is up. */
+let limit: { readonly step: ClusterStep; readonly ends: number } | undefined;
 
 function end(why: string): void {
   reason ??= why;
   if (running?.pid) killTree(running.pid);
+}
+
+/** Looks at the clock rather than setting timers for it: a machine that slept has not stopped the clock. */
+function checkTime(): void {
+  if (!isRegistered(folder)) end("its folder was removed");
+  if (Date.now() > deadline.getTime()) end(`the deadline of ${spoken(spec.deadlineSeconds)} has passed`);
+  if (limit && Date.now() > limit.ends) {
+    end(`step "${limit.step.name}" took longer than its time limit of ${spoken(limit.step.timeLimitSeconds)}`);
+  }
 }
 
 function publish(): void {
@@ -60,10 +63,7 @@ function record(): Promise<void> {
 async function main(): Promise<void> {
   register(folder);
   process.on("SIGTERM", () => end("the cluster was destroyed before its run ended"));
-  const watch = setInterval(() => {
-    if (!isRegistered(folder)) end("its folder was removed");
-    if (Date.now() > deadline.getTime()) end(`the deadline of ${spoken(spec.deadlineSeconds)} has passed`);
-  }, 500);
+  setInterval(checkTime, 500);
   publish();
   try {
     await record();
@@ -72,7 +72,6 @@ async function main(): Promise<void> {
   } catch (error) {
     status.error = (reason ?? (error as Error).message).trim();
   }
-  clearInterval(watch);
   if (!isRegistered(folder)) return;
   // Scratch goes first: it makes room for the record where the disk is full.
   rmSync(workFolder(folder), { recursive: true, force: true });
@@ -89,63 +88,60 @@ async function main(): Promise<void> {
 }
 
 async function runStep(step: ClusterStep, index: number, site: string | undefined): Promise<void> {
-  const mine = status.steps[index] as ClusterStatus["steps"][number];
+  const mine = status.steps[index] as RunStatus["steps"][number];
   mine.state = "running";
   mine.started = new Date().toISOString();
   publish();
   record().catch(() => {}); // for those who watch; the record at the end is the one that counts
-  const limit = setTimeout(
-    () => end(`step "${step.name}" took longer than its time limit of ${spoken(step.timeLimitSeconds)}`),
-    step.timeLimitSeconds * 1000,
-  );
+  limit = { step, ends: Date.now() + step.timeLimitSeconds * 1000 };
   try {
-    if (reason) throw new Error(reason);
-    const code = await submit(step, mine, site);
-    if (reason ?? code !== 0) throw new Error(reason ?? failure(step, code));
+    const logFile = lake.log(spec.run, step.name);
+    const submit = [join(dirname(spec.python), "spark-submit"), ...sparkArguments(step)];
+    const code = await execute(submit, logFile, environment(site), (line) => {
+      const match = /^\[oneoff\] (\S+) (\d+)\/(\d+)$/.exec(line);
+      if (!match) return;
+      mine.progress = { what: match[1] as string, done: Number(match[2]), total: Number(match[3]) };
+      publish();
+    });
+    if (reason || code !== 0) throw new Error(reason ?? failure(step, code));
     mine.state = "succeeded";
   } catch (error) {
     mine.state = "failed";
     throw error;
   } finally {
-    clearTimeout(limit);
+    limit = undefined;
     mine.ended = new Date().toISOString();
     publish();
   }
 }
 
-/** Runs spark-submit, keeps what it prints, and resolves to its exit code. */
-function submit(
-  step: ClusterStep,
-  progress: ClusterStatus["steps"][number],
-  site: string | undefined,
+/** Runs a command that dies with this process, keeps what it prints, and resolves to its exit code. */
+function execute(
+  command: readonly string[],
+  logFile: string,
+  env: NodeJS.ProcessEnv,
+  onLine: (line: string) => void = () => {},
 ): Promise<number | string> {
-  const logFile = lake.log(spec.run, step.name);
-  mkdirSync(dirname(logFile), { recursive: true });
-  mkdirSync(workFolder(folder), { recursive: true });
+  if (reason) throw new Error(reason);
+  for (const path of [dirname(logFile), workFolder(folder)]) mkdirSync(path, { recursive: true });
   const log = createWriteStream(logFile, { flags: "a" });
-  const child = spawn(
-    "/bin/sh",
-    [
-      fileURLToPath(new URL("./step.sh", import.meta.url)),
-      join(dirname(spec.python), "spark-submit"),
-      ...sparkArguments(step),
-    ],
-    { detached: true, cwd: workFolder(folder), env: environment(site), stdio: ["ignore", "pipe", "pipe", "pipe"] },
-  );
+  const child = spawn("/bin/sh", [fileURLToPath(new URL("./step.sh", import.meta.url)), ...command], {
+    detached: true,
+    cwd: workFolder(folder),
+    env,
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
   running = child;
-  const follow = (stream: NodeJS.ReadableStream) =>
+  for (const stream of [child.stdout, child.stderr] as NodeJS.ReadableStream[]) {
     createInterface({ input: stream }).on("line", (line) => {
       log.write(`${line}\n`);
-      const match = /^\[oneoff\] (\S+) (\d+)\/(\d+)$/.exec(line);
-      if (!match) return;
-      progress.progress = { what: match[1] as string, done: Number(match[2]), total: Number(match[3]) };
-      publish();
+      onLine(line);
     });
-  follow(child.stdout as NodeJS.ReadableStream);
-  follow(child.stderr as NodeJS.ReadableStream);
+  }
   return new Promise((resolve, reject) => {
     log.once("error", reject);
     child.once("error", reject);
+    child.once("exit", () => killGroup(child.pid as number)); // what it left behind
     child.once("close", (code, signal) => {
       running = undefined;
       log.end(() => resolve(code ?? signal ?? "unknown"));
@@ -204,7 +200,9 @@ async function installRequirements(): Promise<string | undefined> {
   if (files.length === 0) return undefined;
   const site = join(workFolder(folder), "site-packages");
   const script = fileURLToPath(new URL("./requirements.py", import.meta.url));
-  await promisify(execFile)(spec.python, [script, "--into", site, ...files], { maxBuffer: 1 << 26 });
+  const logFile = lake.log(spec.run, "requirements");
+  const code = await execute([spec.python, script, "--into", site, ...files], logFile, environment(undefined));
+  if (reason || code !== 0) throw new Error(reason ?? lastProblem(readFileSync(logFile, "utf8")));
   return existsSync(site) ? site : undefined;
 }
 

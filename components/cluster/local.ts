@@ -10,10 +10,11 @@ import type { LocalLake } from "../lake/local.ts";
 import { deadlineSeconds, type Lifetime } from "../lifetime/lifetime.ts";
 
 export interface LocalClusterArgs {
+  /** What to run. */
   readonly job: Job;
   /** Where the results go. */
   readonly lake: LocalLake;
-  /** The run is ended at its deadline, from "10 seconds" to "7 days". */
+  /** The run is ended at its deadline, which is within {@link LocalCluster.deadlines}. */
   readonly lifetime: Lifetime;
   /**
    * Names the run. A run is executed once: only a new id computes again, and old runs stay in the lake.
@@ -34,6 +35,9 @@ export interface LocalClusterArgs {
 
 /** Spark on this machine: runs a job over a local lake, then ends itself. */
 export class LocalCluster extends pulumi.ComponentResource {
+  /** The shortest and the longest deadline there can be: Spark takes some seconds to start. */
+  static readonly deadlines = ["10 seconds", "7 days"] as const;
+  /** Names the run. */
   readonly runId: string;
   /** "running", "succeeded" or "failed": what it was when Pulumi looked last. `pulumi refresh` looks again. */
   readonly state: pulumi.Output<string>;
@@ -48,7 +52,7 @@ export class LocalCluster extends pulumi.ComponentResource {
       run: this.runId,
       job: { name: args.job.name, steps: args.job.steps, tables: args.job.tables },
       lake: args.lake.path,
-      deadlineSeconds: deadlineSeconds(args.lifetime, "10 seconds", "7 days"),
+      deadlineSeconds: deadlineSeconds(args.lifetime, ...LocalCluster.deadlines),
       cores: checkCores(args.cores ?? availableParallelism()),
       memoryMebibytes: mebibytes(args.memory ?? "2 GB", "memory"),
       python: resolve(pulumi.getRootDirectory(), args.python ?? process.env.ONEOFF_PYTHON ?? ".oneoff/venv/bin/python"),

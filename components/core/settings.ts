@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { checkRunId } from "../job/run.ts";
 import { type Duration, seconds } from "./duration.ts";
 import { quote, UsageError } from "./errors.ts";
 import { mebibytes, type Size } from "./size.ts";
@@ -33,18 +34,29 @@ export const counts = () =>
 /** `"true"` or `"false"`. */
 export const flag = () => z.union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")]);
 
-/** A {@link Duration}, such as `"90 minutes"`. */
-export const duration = () => checked((text) => seconds(text)).transform((text) => text as Duration);
+/** A {@link Duration}, such as `"90 minutes"`, within bounds. */
+export const duration = (least: Duration, most: Duration) =>
+  checked((text) => {
+    const given = seconds(text);
+    if (given < seconds(least) || given > seconds(most))
+      throw new UsageError(`expected something from "${least}" to "${most}"`);
+  }).transform((text) => text as Duration);
 
 /** A {@link Size}, such as `"2 GB"`. */
 export const size = () => checked((text) => mebibytes(text)).transform((text) => text as Size);
+
+/** A port number. */
+export const port = () => count().max(65_535, "expected a number from 1 to 65535");
+
+/** The id of a run, as {@link checkRunId} takes it. */
+export const runId = () => checked((text) => checkRunId(text));
 
 const checked = (parse: (text: string) => unknown) =>
   z.string().superRefine((text, context) => {
     try {
       parse(text);
     } catch (error) {
-      context.addIssue({ code: "custom", message: (error as Error).message.replace(/^.*?: /, "") });
+      context.addIssue({ code: "custom", message: (error as Error).message.replace(/^\w+ is .*?: /, "") });
     }
   });
 

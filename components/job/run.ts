@@ -24,6 +24,21 @@ export const RunRecord = z.object({
 });
 export type RunRecord = z.infer<typeof RunRecord>;
 
+/** How far a step has come in what it counts ("models"). */
+const Progress = z.object({ what: z.string(), done: z.int(), total: z.int() });
+
+/** How a run is doing, as its cluster tells: the record and what changes too often to be recorded. */
+export const RunStatus = RunRecord.omit({ tables: true }).extend({
+  steps: z.array(
+    RunRecord.shape.steps.element.extend({
+      started: z.iso.datetime().optional(),
+      ended: z.iso.datetime().optional(),
+      progress: Progress.optional(),
+    }),
+  ),
+});
+export type RunStatus = z.infer<typeof RunStatus>;
+
 /**
  * `runId` as it stands in folder names of the lake.
  * @throws UsageError when it has characters that don't belong into a folder's or a tag's name.

@@ -1,12 +1,10 @@
 import { type Duration, seconds, spoken } from "../core/duration.ts";
 import { quote, UsageError } from "../core/errors.ts";
 
-/** When a cluster ends, whatever happens. Both are ages, so the clock never enters the program. */
+/** When a cluster ends, whatever happens. It is told as an age, so the clock never enters the program. */
 export interface Lifetime {
   /** The cluster ends this long after its creation, finished or not. */
   readonly deadline: Duration;
-  /** A cluster that is kept alive ends after this long without work. @default it ends when its work ends */
-  readonly idle?: Duration;
 }
 
 /**

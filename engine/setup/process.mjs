@@ -181,7 +181,9 @@ const isAlive = (name) => Boolean(name) && identity(name.split(" ")[1]) === name
 function identity(pid) {
   try {
     if (process.platform !== "linux") {
-      return `process ${pid} since ${execFileSync("ps", ["-o", "lstart=", "-p", String(pid)])
+      return `process ${pid} since ${execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], {
+        env: { ...process.env, LC_ALL: "C", TZ: "UTC" },
+      })
         .toString()
         .trim()}`;
     }

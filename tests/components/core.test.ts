@@ -9,6 +9,8 @@ import {
   duration,
   flag,
   parseSettings,
+  port,
+  runId,
   size,
 } from "../../components/core/settings.ts";
 import { mebibytes } from "../../components/core/size.ts";
@@ -72,8 +74,10 @@ test("a run id is a folder's name", () => {
 const schema = z.object({
   rows: count().default(10).describe("Rows"),
   hidden: counts().default([5, 10]).describe("Sizes"),
-  deadline: duration().default("1 hour").describe("End"),
+  deadline: duration("1 minute", "7 days").default("1 hour").describe("End"),
   memory: size().default("2 GB").describe("Memory"),
+  port: port().default(80).describe("Port"),
+  runId: runId().default("1").describe("Run"),
   fast: flag().default(false).describe("Fast"),
   region: z.string().describe("Where"),
 });
@@ -85,6 +89,8 @@ test("settings are parsed from text, with defaults", () => {
     hidden: [1, 2, 3],
     deadline: "1 hour",
     memory: "2 GB",
+    port: 80,
+    runId: "1",
     fast: true,
     region: "here",
   });
@@ -99,6 +105,9 @@ test.each([
   ["hidden", "5,-1", 'oneoff:hidden is "5,-1"'],
   ["hidden", "5,,6", 'oneoff:hidden is "5,,6"'],
   ["deadline", "soon", 'oneoff:deadline is "soon": expected a number and a unit'],
+  ["deadline", "8 days", 'oneoff:deadline is "8 days": expected something from "1 minute" to "7 days"'],
+  ["port", "70000", 'oneoff:port is "70000": expected a number from 1 to 65535'],
+  ["runId", "a/b", 'oneoff:runId is "a/b": expected 1 to 63 letters'],
   ["memory", "4g", 'oneoff:memory is "4g": expected a number and a unit'],
   ["fast", "yes", 'oneoff:fast is "yes"'],
 ])("the setting %s is refused when it is %j, with the cure", (key, value, message) => {
@@ -120,6 +129,8 @@ test("settings are described with their defaults as one would set them", () => {
     { key: "oneoff:hidden", about: "Sizes", default: "5,10" },
     { key: "oneoff:deadline", about: "End", default: "1 hour" },
     { key: "oneoff:memory", about: "Memory", default: "2 GB" },
+    { key: "oneoff:port", about: "Port", default: "80" },
+    { key: "oneoff:runId", about: "Run", default: "1" },
     { key: "oneoff:fast", about: "Fast", default: "false" },
     { key: "oneoff:region", about: "Where" },
   ]);

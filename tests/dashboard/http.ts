@@ -34,6 +34,13 @@ export async function get(
   };
 }
 
+/** Reads an answer to its last byte and throws it away. @returns its status. */
+export async function drain(url: string, headers: Readonly<Record<string, string>>): Promise<number | undefined> {
+  const response = await open(url, headers, "GET");
+  for await (const _ of response);
+  return response.statusCode;
+}
+
 function unpack(bytes: Buffer, encoding: string | undefined): string {
   if (encoding === "br") return brotliDecompressSync(bytes).toString();
   return (encoding === "gzip" ? gunzipSync(bytes) : bytes).toString();

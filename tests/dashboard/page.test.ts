@@ -57,9 +57,9 @@ const succeeded = (seconds: number): Partial<RunRecord> => ({
 });
 
 /** Two runs that are over; the newer one is "second". */
-async function twoRuns(): Promise<void> {
-  await new FakeXo(lake, "first", 9).all(SIZES.slice(0, 8), 60);
-  await new FakeXo(lake, "second").all();
+async function twoRuns(sizes: readonly number[] = [5, 30, 60]): Promise<void> {
+  await new FakeXo(lake, "first", 9).all(sizes.slice(0, 8), 60);
+  await new FakeXo(lake, "second").all(sizes);
   await record("first", succeeded(4000));
   await record("second", succeeded(2000));
 }
@@ -112,6 +112,27 @@ test("it waits for the first run and fills in while the files appear", async () 
   expect(complaints).toEqual([]);
 });
 
+test("only the panels that read what changed are fetched again, once", async () => {
+  await record("live");
+  const { page } = await open(browser, "about:blank");
+  const fetched: Record<string, number> = {};
+  page.on("request", (request) => {
+    const name = new URL(request.url()).pathname.match(/^\/api\/panels\/(.+)/)?.[1];
+    if (name) fetched[name] = (fetched[name] ?? 0) + 1;
+  });
+  await page.goto(dashboard.url);
+  const fake = new FakeXo(lake, "live");
+  await soon(() => fetched).toEqual({ optimum: 1, points: 1, surface: 1, accuracy: 1, seconds: 1 });
+  await soon(() => dashboard.listeners).toBe(1);
+  await fake.points(50);
+  await soon(() => foot(page, "points")).toMatch(/^50 rows/);
+  await fake.optimum(30);
+  await soon(() => text(page, ".text dd")).toHaveLength(3);
+  // Longer than the server takes to look again.
+  await page.waitForTimeout(700);
+  expect(fetched).toEqual({ optimum: 2, points: 2, surface: 2, accuracy: 2, seconds: 1 });
+});
+
 test("the choice of network changes the picture, starts with the optimum and is kept", async () => {
   const fake = new FakeXo(lake, "live");
   await record("live");
@@ -140,7 +161,7 @@ test("the choice of network changes the picture, starts with the optimum and is 
 });
 
 test("a run is compared with another, side by side on the same axes", async () => {
-  await twoRuns();
+  await twoRuns(SIZES);
   const { page, complaints } = await open(browser, dashboard.url);
   await soon(() => canvases(page).count()).toBe(4);
   await picture(page, "light");
@@ -187,8 +208,23 @@ test("an older run can be chosen, and the newest is followed otherwise", async (
   await soon(() => text(page, ".run-name")).toEqual(["first"]);
 });
 
+test("when the lake is destroyed it waits for a run again", async () => {
+  await record("live");
+  await new FakeXo(lake, "live").points(10);
+  const { page } = await open(browser, dashboard.url);
+  await soon(() => canvases(page).count()).toBe(1);
+  await lake.remove();
+  await page.getByText("No run yet.").waitFor();
+  expect(await page.locator("#panels").isVisible()).toBe(false);
+  expect(await page.locator("#header select").first().isVisible()).toBe(false);
+  expect(await text(page, ".strip")).toEqual([]);
+  await record("next");
+  await new FakeXo(lake, "next").points(20);
+  await soon(() => foot(page, "points")).toMatch(/^20 rows/);
+});
+
 test("it is dark when the system is, and changes with it", async () => {
-  await twoRuns();
+  await twoRuns(SIZES);
   const { page, complaints } = await open(browser, dashboard.url, { colorScheme: "dark" });
   await soon(() => canvases(page).count()).toBe(4);
   const ground = () => page.evaluate<string>("getComputedStyle(document.body).backgroundColor");
@@ -204,7 +240,7 @@ test("it is dark when the system is, and changes with it", async () => {
 });
 
 test("everything can be done with the keyboard, and the data read as a table", async () => {
-  await twoRuns();
+  await twoRuns(SIZES);
   const { page, complaints } = await open(browser, dashboard.url);
   await soon(() => canvases(page).count()).toBe(4);
   const focused = () =>
@@ -284,6 +320,25 @@ test("a query that fails says so, and can be tried again", async () => {
   vi.restoreAllMocks();
 });
 
+test("a chart that can't be drawn says so, and its rows can be read", async () => {
+  const job = xo();
+  const transform = [{ calculate: "nonsense(datum.seconds)", as: "z" }];
+  const panels = job.panels.map((each) =>
+    each.name === "seconds" ? { ...each, chart: { ...each.chart, transform } } : each,
+  );
+  const other = await start(0, { panels });
+  await new FakeXo(lake, "live").all([5, 10], 10);
+  await record("live");
+  const { page } = await open(browser, other.url);
+  const alert = panel(page, "seconds").getByRole("alert");
+  await alert.waitFor();
+  expect(await alert.textContent()).toBe("The chart can't be drawn: Unrecognized function: nonsense");
+  await panel(page, "seconds").getByText("Data as a table").click();
+  await soon(() => panel(page, "seconds").locator("tbody tr").count()).toBe(6);
+  await soon(() => canvases(page).count()).toBe(3);
+  await other.close();
+});
+
 test("a failed run and a lost one are told apart, and text is never markup", async () => {
   const error = 'step train: <img src=x onerror="document.title=1"> ran out of memory';
   await record("bad", {
@@ -336,7 +391,7 @@ test("a server that comes back with another job gets its own page", async () => 
 });
 
 test("it fits a phone", async () => {
-  await twoRuns();
+  await twoRuns(SIZES);
   const phone = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
   const { page, complaints } = await open(browser, `${dashboard.url}?with=first`, phone);
   await soon(() => canvases(page).count()).toBe(8);

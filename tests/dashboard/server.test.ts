@@ -125,12 +125,14 @@ test("it tells who it is", async () => {
   });
 });
 
-test("the page is four files and nothing else", async () => {
+test("the page is five files and nothing else", async () => {
   const page = await get(at(""));
   expect(page.headers["content-type"]).toBe("text/html; charset=utf-8");
   expect(page.text).toContain('<script type="module" src="page.js">');
   expect(page.text).not.toMatch(/<script(?![^>]* src=)|<style| style=| on[a-z]+=/);
-  expect((await get(at("page.js"))).headers["content-type"]).toBe("text/javascript; charset=utf-8");
+  for (const name of ["page.js", "vega.js"]) {
+    expect((await get(at(name))).headers["content-type"], name).toBe("text/javascript; charset=utf-8");
+  }
   for (const path of [
     "built-from.txt",
     "server.ts",
@@ -257,6 +259,19 @@ test("answers are compressed for whom that suits, and are the same to all", asyn
     expect(packed.size).toBeLessThan(plain.size / 2);
     expect(packed.json.columns).toEqual(plain.json.columns);
   }
+});
+
+test("many values are compressed only when that shrinks them much", async () => {
+  const rows = (value: string) =>
+    `SELECT range % 10 AS id, ${value} AS value, 'a' AS label, true AS good, NULL::TIMESTAMP AS at, NULL::DATE AS day FROM range(60000)`;
+  for (const [run, value] of Object.entries({ even: "0.5::DOUBLE", noise: "random()" })) {
+    await lake.record({ run, job: "toy" });
+    await lake.part("readings", run, rows(value));
+  }
+  const encoding = async (run: string) =>
+    (await get(at(`api/panels/values?run=${run}`), { "accept-encoding": "br" })).headers["content-encoding"];
+  expect(await encoding("even")).toBe("br");
+  expect(await encoding("noise")).toBeUndefined();
 });
 
 test("two runs are watched by one stream: how they stand, then what changes", async () => {

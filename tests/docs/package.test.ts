@@ -1,5 +1,6 @@
 /** The package as its users get it: packed, installed elsewhere, imported from both kinds of program. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -85,6 +86,14 @@ test("a program like Pulumi's TypeScript template (CommonJS, old resolution) com
 test("importing starts and deploys nothing", () => {
   expect(processesOf(home)).toEqual([]);
 });
+
+test("the provider of the local components starts from the package", async () => {
+  const plugin = join(modules, "pulumi-oneoff/dist/assets/local/pulumi-resource-oneoff-local");
+  const provider = spawn(plugin, ["127.0.0.1:1"], { stdio: ["ignore", "pipe", "inherit"] });
+  const [port] = await once(provider.stdout, "data");
+  provider.kill();
+  expect(String(port)).toMatch(/^\d+\n$/);
+}, 30_000);
 
 test("the package has what runs elsewhere, and no sources or tests", () => {
   const files = run("find", [".", "-type", "f"], join(modules, "pulumi-oneoff")).trim().split("\n");

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ROOT / "assets" / "jobs"
 BENCH = ROOT / "tests" / "bench"
@@ -19,13 +21,29 @@ import train  # noqa: E402 - found through the line above
 os.environ.update(train.BLAS_ENVIRONMENT)
 
 
+@pytest.fixture
+def object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that stands for s3:// and gs://. It shows which paths are used, not that a cloud takes them."""
+    import pyarrow.fs
+
+    store = pyarrow.fs.SubTreeFileSystem(str(tmp_path), pyarrow.fs.LocalFileSystem())
+
+    class Clouds:
+        @staticmethod
+        def from_uri(uri: str) -> tuple[pyarrow.fs.FileSystem, str]:
+            return store, uri.partition("://")[2]
+
+    monkeypatch.setattr(pyarrow.fs, "FileSystem", Clouds)
+    return tmp_path
+
+
 def run_python(script: Path, *arguments: str, flags: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """Runs a script without Spark."""
     return subprocess.run([sys.executable, *flags, script, *arguments], capture_output=True, text=True, check=False)
 
 
 def submit(script: Path, *arguments: str, cores: int) -> subprocess.Popen[str]:
-    """Starts a step on a local Spark; its output can be read line by line while it runs."""
+    """Starts a step on a local Spark; its output, errors among it, can be read line by line while it runs."""
     here = Path(sys.executable).parent
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "PATH": f"{here}:{os.environ['PATH']}"}
     spark = [here / "spark-submit", "--master", f"local[{cores}]", "--conf", "spark.ui.enabled=false"]

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
@@ -16,15 +17,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
-import { readStatus } from "../../assets/local/cluster.ts";
+import { secretsFolder, statusFile } from "../../assets/local/cluster.ts";
 import { folder } from "../../assets/local/folder.ts";
-import { writeJson } from "../../assets/local/json.ts";
+import { readJson, writeJson } from "../../assets/local/json.ts";
 import { layout } from "../../assets/local/layout.ts";
 import { identify, isAlive, type ProcessId, registered, registration, stop } from "../../assets/local/process.ts";
 import { run } from "../../assets/local/run.ts";
 import { server } from "../../assets/local/server.ts";
 import { job } from "../../components/job/job.ts";
-import { RunRecord } from "../../components/job/run.ts";
+import { RunRecord, RunStatus } from "../../components/job/run.ts";
 import { processesOf, readJsonFile } from "../project.ts";
 
 const python = fileURLToPath(new URL("../../.oneoff/venv/bin/python", import.meta.url));
@@ -69,6 +70,7 @@ function inputs(args: readonly string[], change: object = {}, step: object = {})
   return { ...spec, ...change };
 }
 
+const readStatus = (cluster: string) => RunStatus.safeParse(readJson(statusFile(cluster))).data;
 const places = () => layout(lake);
 const status = () => readStatus(places().cluster("1"));
 const supervisor = () => registered(registration(places().cluster("1"))) as ProcessId;
@@ -109,6 +111,7 @@ test("a run goes to its end, leaves its table, record, log and nothing running, 
   const state = { ...made.outs };
   expect(await run.read(state)).toMatchObject({ state: "succeeded" });
   expect(run.diff(state, inputs([]))).toMatchObject({ changes: false });
+  expect(made.outs.state).toMatch(/^(running|succeeded)$/);
   expect(run.diff(state, inputs([], { run: "2" }))).toMatchObject({ changes: true, replaces: ["run"] });
   const written = statSync(join(places().table("numbers", "1"), "part.parquet")).mtimeMs;
   expect((await run.create("", inputs([]))).outs).toMatchObject({ state: "succeeded" });
@@ -175,6 +178,43 @@ test("when Spark is killed, the run fails; destroy in mid-run ends it and says s
   });
 }, 90_000);
 
+test("a succeeded run stays so when its cluster was killed before it could say so itself", async () => {
+  const { outs } = await run.create("", inputs([]));
+  await ended();
+  await until(() => !isAlive(supervisor()), "the end of the supervisor");
+  writeJson(statusFile(places().cluster("1")), { ...status(), state: "running", ended: undefined });
+  expect(await run.read(outs)).toMatchObject({ state: "succeeded" });
+  expect(record().state).toBe("succeeded");
+}, 60_000);
+
+test("a cluster is destroyed also when its record can't be written; secrets don't outlive a killed one", async () => {
+  const args = ["--sleep", "100", "--secret", "{secret:token}"];
+  const { outs } = await run.create("", inputs(args, { secrets: { token: "hush!" } }, { secrets: ["token"] }));
+  await sparkRuns();
+  process.kill(supervisor().pid, "SIGKILL");
+  await until(() => processesOf(lake).length === 0, "the end of every process", 10);
+  expect(readdirSync(secretsFolder(places().cluster("1")))).toEqual(["token"]);
+  await run.delete({ ...outs, python: "/gone/python" });
+  expect(existsSync(places().cluster("1"))).toBe(false);
+  expect(record().state).toBe("running"); // nobody could write it
+}, 60_000);
+
+test("what a step leaves running ends with it", async () => {
+  await run.create("", inputs(["--leave"], {}, { timeLimit: "30 days" }));
+  await ended();
+  expect(status()?.state).toBe("succeeded");
+  await until(() => processesOf("sleep 300").length === 0, "the end of the process left behind", 5);
+}, 60_000);
+
+test("requirements are installed within the deadline, and what can't be installed fails the run", async () => {
+  writeFileSync(join(home, "requirements.txt"), "no-such-package-of-oneoff==1.0 --hash=sha256:00\n");
+  const spec = inputs([]);
+  const steps = spec.job.steps.map((step) => ({ ...step, requirements: join(home, "requirements.txt") }));
+  await run.create("", { ...spec, job: { ...spec.job, steps } });
+  await ended();
+  expect(status()).toMatchObject({ state: "failed", error: expect.stringContaining("no-such-package-of-oneoff") });
+}, 60_000);
+
 test("deleting the lake ends what lives in it, also what the engine never heard of", async () => {
   await run.create("", inputs(["--sleep", "100"]));
   await sparkRuns();
@@ -212,6 +252,40 @@ test("a lake is deleted with what it holds and nothing else; retained, it stays 
   expect(readdirSync(lake)).toEqual(["notes.txt"]);
   await folder.delete({ path: lake, retain: false }); // without its marker it is no lake
   expect(readdirSync(lake)).toEqual(["notes.txt"]);
+});
+
+test("a delete that was interrupted is taken up again; what a file manager leaves in a table doesn't keep it", async () => {
+  mkdirSync(join(lake, "numbers", "run=1"), { recursive: true });
+  writeFileSync(join(lake, "numbers", ".DS_Store"), "");
+  symlinkSync("/nowhere", join(lake, "dangling"));
+  mkdirSync(join(lake, "mine"));
+  await folder.delete({ path: lake, retain: false });
+  expect(readdirSync(lake).sort()).toEqual(["dangling", "mine"]);
+  expect(existsSync(places().marker)).toBe(false);
+});
+
+test("the lake of another stack is refused, until it was retained and left", async () => {
+  await folder.create("urn:one", { path: lake, retain: true });
+  expect(folder.check("urn:one", { path: lake, retain: true })).toEqual([]);
+  expect(folder.check("urn:two", { path: lake, retain: true })).toMatchObject([
+    { reason: expect.stringContaining("it is the lake of another stack (urn:one); choose another folder") },
+  ]);
+  await folder.delete({ path: lake, retain: true });
+  expect(folder.check("urn:two", { path: lake, retain: true })).toEqual([]);
+});
+
+test("a lake that moves away from its results is refused, unless they are retained", () => {
+  const moved = { path: join(home, "elsewhere"), retain: false };
+  expect(folder.check("", moved, { path: lake, retain: false })).toEqual([]); // no results yet
+  mkdirSync(places().records);
+  expect(folder.check("", moved, { path: lake, retain: false })).toMatchObject([
+    {
+      reason: expect.stringContaining(
+        "would be deleted; keep them first with: pulumi config set oneoff:removal retain",
+      ),
+    },
+  ]);
+  expect(folder.check("", moved, { path: lake, retain: true })).toEqual([]);
 });
 
 test("a folder that can't be a lake is refused, with the cure", () => {

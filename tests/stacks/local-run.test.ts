@@ -85,10 +85,14 @@ test("a changed job is warned of, and computed by a new run; the old run stays",
   const before = record("1");
   await set("oneoff:rows=700");
   const up = await project.mustPulumi("up", "--yes", "--skip-preview", "--stack", "local");
-  expect(up).toContain('but run "1" was made with the old one and stays');
+  expect(up).toContain('But run "1" was started as it was and stays');
   expect(succeeds(await project.oneoff("run", "--id", "two"))).toContain("Run two of xo succeeded after");
   expect(record("two").tables.points).toMatchObject({ rows: 700 });
   expect(record("1")).toEqual(before);
+  expect(await project.oneoff("run", "--id", "1")).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('oneoff: --id is "1": that run is there already'),
+  });
   expect(readdirSync(join(lake(), "points")).sort()).toEqual(["run=1", "run=two"]);
   const listed = JSON.stringify(await (await api("runs")).json());
   expect(listed).toContain('"two"');

@@ -43,13 +43,15 @@ test.each([
   [{ "oneoff:rows": "0" }, 'oneoff:rows is "0": expected a number above zero'],
   [{ "oneoff:hidden": "" }, 'oneoff:hidden is "": expected whole numbers above zero'],
   [{ "oneoff:deadline": "soon" }, 'oneoff:deadline is "soon": expected a number and a unit'],
+  [{ "oneoff:port": "70000" }, 'oneoff:port is "70000": expected a number from 1 to 65535'],
+  [{ "oneoff:runId": "a/b" }, 'oneoff:runId is "a/b": expected 1 to 63 letters'],
   [{ "oneoff:rowz": "1" }, "oneoff:rowz is not a setting of this stack"],
 ])(
   "local: %j is refused before anything is made, in one line",
   async (config, message) => {
     const project = await engine({ ...local, config });
     try {
-      const { code, output } = await project.pulumi("preview", "--stack", "local");
+      const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", "local");
       expect(code).not.toBe(0);
       expect(output).toContain(message);
       expect(output).not.toMatch(/^\s+at /m);

@@ -65,9 +65,10 @@ export class PanelCard implements FigureHost {
 
   async #draw(): Promise<void> {
     const figures = this.#shown;
-    this.#choice?.offer(figures.flatMap((figure) => figure.rows));
+    this.#choice?.offer(figures.map((figure) => figure.columns));
     const spoken = this.#choice?.spoken ?? "";
-    await Promise.all(figures.map((figure) => figure.draw(this.#choice?.pick(figure.rows) ?? figure.rows, spoken)));
+    const all = () => true;
+    await Promise.all(figures.map((figure) => figure.draw(this.#choice?.drawn(figure.columns) ?? all, spoken)));
     const extents = together(figures.map((figure) => figure.extents));
     await Promise.all(figures.map((figure) => figure.share(extents)));
   }

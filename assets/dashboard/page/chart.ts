@@ -1,8 +1,8 @@
-import { changeset, parse, View } from "vega";
-import { expressionInterpreter } from "vega-interpreter";
+import type { View } from "vega";
 import type { VegaLiteSpec } from "../../../components/job/panel.ts";
 import { h } from "./dom.ts";
 import type { Drawing, Extents } from "./drawing.ts";
+import { vega } from "./lazy.ts";
 import type { Row } from "./rows.ts";
 import { showTooltip } from "./tooltip.ts";
 import { type Axis, axesOf, hasEqualAspect, naturalScale, ROWS, sharedExtent, vegaSpec } from "./vega-spec.ts";
@@ -68,9 +68,10 @@ export class Chart implements Drawing {
     this.#width = this.element.clientWidth;
     // Not on display; the first resize draws it.
     if (this.#width === 0) return;
-    const spec = vegaSpec(this.#spec, this.#width);
+    const { parse, View, expressionInterpreter: expr } = await vega;
+    const spec = vegaSpec(await vega, this.#spec, this.#width);
     const view = new View(parse(spec, undefined, { ast: true }), {
-      expr: expressionInterpreter,
+      expr,
       renderer: "canvas",
       hover: true,
       tooltip: showTooltip,
@@ -85,19 +86,24 @@ export class Chart implements Drawing {
   }
 
   async #fill(view: View): Promise<void> {
+    const { changeset } = await vega;
     // Vega marks the objects it is given as its own, so each view has copies.
     const copies = this.#rows.map((row) => ({ ...row }));
     const everything = () => true;
-    await view.change(ROWS, changeset().remove(everything).insert(copies)).runAsync();
+    view.change(ROWS, changeset().remove(everything).insert(copies));
     await this.#fit(view);
     this.#describe();
   }
 
-  /** Gives the axes the extents they share with other charts, and the height that goes with them. */
+  /** Gives the axes the extents they share with other charts or need to have any, and the height that goes with them. */
   async #fit(view: View): Promise<void> {
-    for (const axis of this.#axes) view.signal(sharedExtent(axis), this.#shared[axis] ?? widened(view, axis) ?? null);
+    for (const axis of this.#axes) view.signal(sharedExtent(axis), this.#shared[axis] ?? null);
     // Other rows may have longer labels, and need other margins.
     await view.resize().runAsync();
+    for (const axis of this.#axes) {
+      const around = this.#shared[axis] ? undefined : widened(view, axis);
+      if (around) await view.signal(sharedExtent(axis), around).resize().runAsync();
+    }
     if (!hasEqualAspect(this.#spec)) return;
     // Few steps: labels that come and go change the width a little, and could do so for ever.
     for (let step = 0; step < 3; step++) {

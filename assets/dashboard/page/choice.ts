@@ -1,7 +1,7 @@
 import type { Choice } from "../../../components/job/panel.ts";
-import type { Value } from "../engine.ts";
+import type { ResultColumn, Value } from "../engine.ts";
 import { labelled, setOptions } from "./dom.ts";
-import type { Row } from "./rows.ts";
+import type { Drawn } from "./rows.ts";
 import { counted } from "./time.ts";
 
 /** The control that picks which rows of a panel are drawn. */
@@ -23,12 +23,19 @@ export class ChoiceControl {
     });
   }
 
-  /** Offers the values of these rows. */
-  offer(rows: readonly Row[]): void {
+  /** Offers the values of these results. */
+  offer(results: readonly (readonly ResultColumn[])[]): void {
     const { column, preferred } = this.#choice;
-    const isPreferred = (row: Row) => preferred !== undefined && row[preferred] === true;
-    this.#values = [...new Set(rows.map((row) => row[column] ?? null))];
-    const best = new Set(rows.filter(isPreferred).map((row) => row[column] ?? null));
+    const values = new Set<Value>();
+    const best = new Set<Value>();
+    for (const columns of results) {
+      const isPreferred = valuesOf(columns, preferred);
+      for (const [i, value] of valuesOf(columns, column).entries()) {
+        values.add(value);
+        if (isPreferred[i] === true) best.add(value);
+      }
+    }
+    this.#values = [...values];
     const first = this.#values.findIndex((value) => best.has(value));
     const kept = this.#chosen === undefined ? -1 : this.#values.indexOf(this.#chosen);
     const text = (value: Value) => (typeof value === "number" ? counted.format(value) : String(value ?? "–"));
@@ -40,10 +47,11 @@ export class ChoiceControl {
     this.element.hidden = this.#values.length === 0;
   }
 
-  /** Those that are to be drawn. */
-  pick(rows: readonly Row[]): readonly Row[] {
-    const value = this.#values[Number(this.#select.value)];
-    return rows.filter((row) => (row[this.#choice.column] ?? null) === value);
+  /** Which rows of a result have the chosen value. */
+  drawn(columns: readonly ResultColumn[]): Drawn {
+    const chosen = this.#values[Number(this.#select.value)];
+    const values = valuesOf(columns, this.#choice.column);
+    return (row) => values[row] === chosen;
   }
 
   /** What is chosen, as a clause for those who don't see the picture. */
@@ -51,3 +59,6 @@ export class ChoiceControl {
     return `${this.#choice.label}: ${this.#select.selectedOptions[0]?.text ?? "none"}.`;
   }
 }
+
+const valuesOf = (columns: readonly ResultColumn[], name: string | undefined): readonly Value[] =>
+  columns.find((column) => column.name === name)?.values ?? [];

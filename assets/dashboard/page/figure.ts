@@ -1,10 +1,10 @@
 import type { RunRecord } from "../../../components/job/run.ts";
 import type { PanelAnswer, RowsAnswer } from "../api.ts";
-import type { TableVersions } from "../engine.ts";
+import type { ResultColumn, TableVersions } from "../engine.ts";
 import { AnswerError, fetchRows } from "./api.ts";
 import { h, setText } from "./dom.ts";
 import { type Drawing, drawing, type Extents } from "./drawing.ts";
-import { type Row, rowsOf } from "./rows.ts";
+import { type Drawn, rowsOf } from "./rows.ts";
 import { noRows } from "./runs.ts";
 import { DataTable } from "./table.ts";
 import { ago, type Clock, counted, exactly } from "./time.ts";
@@ -29,10 +29,11 @@ export class Figure {
   readonly #table: DataTable;
   #record: RunRecord | undefined;
   #answer: RowsAnswer | undefined;
-  #rows: readonly Row[] = [];
   /** Versions of tables that the server told of. */
   #latest: TableVersions = {};
   #fetching = false;
+  /** The server told of something while rows were being fetched. */
+  #told = false;
   /** The last attempt to fetch did not get through. */
   #stale = false;
 
@@ -55,13 +56,14 @@ export class Figure {
     void this.refresh();
   }
 
-  get rows(): readonly Row[] {
-    return this.#rows;
+  get columns(): readonly ResultColumn[] {
+    return this.#answer?.columns ?? [];
   }
 
   /** Fetches when the server's tables are newer than what is shown. */
   tables(versions: TableVersions): void {
     this.#latest = { ...this.#latest, ...versions };
+    this.#told = true;
     if (this.#outdated()) void this.refresh();
   }
 
@@ -75,15 +77,15 @@ export class Figure {
     this.#record = record;
     this.#caption.hidden = !captioned;
     setText(this.#caption, `Run ${this.run}`);
-    if (this.#answer?.rows === 0) this.#sayEmpty();
+    if (this.#answer?.rows === 0 && !this.#stale) this.#sayEmpty();
   }
 
   async refresh(): Promise<void> {
     if (this.#fetching) return;
     this.#fetching = true;
+    this.#told = false;
     try {
       this.#answer = await fetchRows(this.#host.panel.name, this.run);
-      this.#rows = rowsOf(this.#answer);
       this.#stale = false;
       this.#host.filled();
     } catch (error) {
@@ -91,21 +93,26 @@ export class Figure {
     } finally {
       this.#fetching = false;
     }
-    if (!this.#stale && this.#outdated()) void this.refresh();
+    // Rows may also be newer than what was last told of; that is no reason to fetch them again.
+    if (!this.#stale && this.#told && this.#outdated()) void this.refresh();
   }
 
-  /** Draws these of its rows. `spoken` says which they are. */
-  async draw(rows: readonly Row[], spoken: string): Promise<void> {
+  /** Draws some of its rows. `spoken` says which they are. */
+  async draw(isDrawn: Drawn, spoken: string): Promise<void> {
     if (!this.#answer) return;
+    const rows = rowsOf(this.#answer, isDrawn);
     this.#table.update(this.#answer.columns, rows);
     this.tick();
     if (rows.length === 0) return this.#sayEmpty();
     this.#show("drawing");
     const { title, shows } = this.#host.panel;
-    await this.#drawing.draw(
-      rows,
-      `${title}. ${shows} ${spoken} ${counted.format(rows.length)} rows.`.replaceAll("  ", " "),
-    );
+    const label = `${title}. ${shows} ${spoken} ${counted.format(rows.length)} rows.`.replaceAll("  ", " ");
+    try {
+      await this.#drawing.draw(rows, label);
+    } catch (error) {
+      // The fault of the chart's specification, or of rows that it can't take; they can still be read.
+      this.#sayFailed(`The chart can't be drawn: ${(error as Error).message}`, true);
+    }
   }
 
   get extents(): Extents {
@@ -147,24 +154,26 @@ export class Figure {
   #failed(error: Error): void {
     this.#stale = true;
     // Not reached at all: the banner says so, and what is on display stays.
-    if (!(error instanceof AnswerError)) return;
+    if (error instanceof AnswerError) this.#sayFailed(error.message, false);
+  }
+
+  #sayFailed(sentence: string, readable: boolean): void {
     const again = h("button", { type: "button" }, "Try again");
     again.addEventListener("click", () => void this.refresh());
-    this.#message.replaceChildren(h("p", { class: "error", role: "alert" }, error.message), again);
-    this.#show("message");
+    this.#message.replaceChildren(h("p", { class: "error", role: "alert" }, sentence), again);
+    this.#show("message", readable);
   }
 
   #sayEmpty(): void {
-    const rowsElsewhere = this.#rows.length > 0;
+    const rowsElsewhere = (this.#answer?.rows ?? 0) > 0;
     const text = rowsElsewhere ? "This run has no rows for this choice." : noRows(this.#record, this.#host.clock.now());
     setText(this.#message, text);
     this.#show("message");
   }
 
-  #show(what: "drawing" | "message"): void {
+  #show(what: "drawing" | "message", readable = what === "drawing"): void {
     this.#drawing.element.hidden = what !== "drawing";
     this.#message.hidden = what !== "message";
-    const readable = what === "drawing";
     this.#foot.hidden = !readable;
     this.#table.element.hidden = !readable;
   }

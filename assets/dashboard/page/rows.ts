@@ -10,15 +10,21 @@ const CHARTED: Partial<Record<ResultColumn["type"], (value: string) => number>> 
   date: (value) => Date.parse(`${value}T00:00:00`),
 };
 
-export function rowsOf({ columns, rows }: Pick<RowsAnswer, "columns" | "rows">): readonly Row[] {
-  const cells = columns.map(({ name, type, values }) => {
-    const convert = CHARTED[type];
-    const charted = convert ? values.map((value) => (value === null ? null : convert(value as string))) : values;
-    return [name, charted] as const;
-  });
-  return Array.from({ length: rows }, (_, i) => {
-    const row: Record<string, Value> = {};
-    for (const [name, values] of cells) row[name] = values[i] ?? null;
-    return row;
-  });
+/** Which rows are drawn, by their number. */
+export type Drawn = (row: number) => boolean;
+
+/** Rows for a chart. Only those that are drawn become objects: of a large result that is often a small part. */
+export function rowsOf({ columns, rows }: Pick<RowsAnswer, "columns" | "rows">, isDrawn: Drawn): readonly Row[] {
+  const drawn: Record<string, Value>[] = [];
+  for (let i = 0; i < rows; i++) if (isDrawn(i)) drawn.push(rowOf(columns, i));
+  return drawn;
+}
+
+function rowOf(columns: readonly ResultColumn[], i: number): Record<string, Value> {
+  const row: Record<string, Value> = {};
+  for (const { name, type, values } of columns) {
+    const value = values[i] ?? null;
+    row[name] = value === null ? null : (CHARTED[type]?.(value as string) ?? value);
+  }
+  return row;
 }

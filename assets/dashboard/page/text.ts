@@ -1,14 +1,8 @@
-import { defaultLocale } from "vega";
 import type { VegaLiteSpec } from "../../../components/job/panel.ts";
-import type { Value } from "../engine.ts";
 import { h } from "./dom.ts";
 import type { Drawing } from "./drawing.ts";
+import { vega } from "./lazy.ts";
 import type { Row } from "./rows.ts";
-
-declare module "vega" {
-  /** Exported, but not in Vega's typings. */
-  export function defaultLocale(): { format(specifier: string): (value: number) => string };
-}
 
 /** What stands in one text mark. */
 interface TextPart {
@@ -18,6 +12,8 @@ interface TextPart {
   /** A part with a title is a figure with its caption; one without is a sentence. */
   readonly title?: string;
 }
+
+type Format = (specifier: string) => (value: number) => string;
 
 interface TextLayer {
   readonly mark?: string | { readonly type?: string };
@@ -44,7 +40,8 @@ export class TextDrawing implements Drawing {
   }
 
   async draw(rows: readonly Row[]): Promise<void> {
-    this.element.replaceChildren(...rows.map((row) => this.#row(row)));
+    const { format } = (await vega).defaultLocale();
+    this.element.replaceChildren(...rows.map((row) => this.#row(row, format)));
   }
 
   // Nothing of a text depends on an axis, and its colours are the style sheet's.
@@ -56,17 +53,15 @@ export class TextDrawing implements Drawing {
     this.element.remove();
   }
 
-  #row(row: Row): HTMLElement {
-    const shown = (part: TextPart) => formatted(row[part.field] ?? null, part.format);
+  #row(row: Row, format: Format): HTMLElement {
+    const shown = ({ field, format: specifier }: TextPart) => {
+      const value = row[field] ?? "–";
+      return typeof value === "number" && specifier ? format(specifier)(value) : String(value);
+    };
     const figures = this.#parts.flatMap((part) =>
       part.title === undefined ? [] : [h("div", {}, h("dt", {}, part.title), h("dd", {}, shown(part)))],
     );
     const sentences = this.#parts.filter((part) => part.title === undefined).map((part) => h("p", {}, shown(part)));
     return h("div", { class: "text-row" }, ...(figures.length > 0 ? [h("dl", {}, ...figures)] : []), ...sentences);
   }
-}
-
-function formatted(value: Value, format: string | undefined): string {
-  if (value === null) return "–";
-  return typeof value === "number" && format ? defaultLocale().format(format)(value) : String(value);
 }

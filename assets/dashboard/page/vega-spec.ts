@@ -1,6 +1,7 @@
 import type { Scale, Spec } from "vega";
-import { compile, type TopLevelSpec } from "vega-lite";
+import type { TopLevelSpec } from "vega-lite";
 import type { VegaLiteSpec } from "../../../components/job/panel.ts";
+import type { Vega } from "./lazy.ts";
 import { chartConfig, isDark } from "./theme.ts";
 
 /** Name of the data set that the rows are put into. */
@@ -17,9 +18,9 @@ export const sharedExtent = (axis: Axis): string => `${axis}_shared`;
 export const naturalScale = (axis: Axis): string => `${axis}_natural`;
 
 /** What Vega draws, in the colours of the moment. */
-export function vegaSpec(spec: VegaLiteSpec, width: number): Spec {
+export function vegaSpec({ compile }: Vega, spec: VegaLiteSpec, width: number): Spec {
   const full = {
-    height: HEIGHT,
+    height: hasEqualAspect(spec) ? width / 2 : HEIGHT,
     ...spec,
     width,
     params: (spec.params as readonly Param[] | undefined)?.map(themed) ?? [],

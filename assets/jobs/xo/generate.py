@@ -60,8 +60,9 @@ def points(seed: int, first: int, last: int, rows: int) -> pa.Table:
     import pyarrow as pa
 
     x, y, label = (np.concatenate(parts) for parts in zip(*(block(seed, n) for n in range(first, last)), strict=True))
-    id = np.arange(first * BLOCK, min(last * BLOCK, rows))
-    return pa.table({"id": id, "x": x[: len(id)], "y": y[: len(id)], "label": pa.array(label[: len(id)], pa.string())})
+    ids = np.arange(first * BLOCK, last * BLOCK)
+    table = pa.table({"id": ids, "x": x, "y": y, "label": pa.array(label, pa.string())})
+    return table.slice(0, rows - first * BLOCK)
 
 
 def parts(rows: int) -> list[tuple[int, int]]:

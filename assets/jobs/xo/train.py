@@ -80,17 +80,17 @@ def split(folder: str) -> tuple[Points, Points]:
     import numpy as np
 
     table = oneoff.read_table(folder, ["id", "x", "y", "label"])
-    if table is None or table.num_rows == 0:
+    if table is None:
         raise ValueError("there are none; generate.py makes them")
     table = table.sort_by("id")
-    id, label = table["id"].to_numpy(), np.array(table["label"].to_pylist())
-    if (np.diff(id) == 0).any():
+    ids, label = table["id"].to_numpy(), np.array(table["label"].to_pylist())
+    if (np.diff(ids) == 0).any():
         raise ValueError("some ids stand twice; the folder must have the points of one run only")
     place = np.column_stack([table["x"].to_numpy(), table["y"].to_numpy()]).astype(np.float32)
-    held_out = id % HELD_OUT == 0
+    held_out = ids % HELD_OUT == 0
     train, test = (Points(place[chosen], label[chosen]) for chosen in (~held_out, held_out))
     if len(test.labels) == 0 or len(set(train.labels)) < 2:
-        raise ValueError(f"{len(id)} are too few to learn from")
+        raise ValueError(f"{len(ids)} are too few to learn from")
     return train, test
 
 

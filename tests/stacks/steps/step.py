@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,12 +18,15 @@ def main() -> None:
     parser.add_argument("--numbers", required=True, help="folder of the table")
     parser.add_argument("--sleep", type=float, default=0, help="seconds to keep a task busy")
     parser.add_argument("--fail", help="text to fail with")
+    parser.add_argument("--leave", action="store_true", help="leave a process behind")
     parser.add_argument("--fill", action="store_true", help="write until the disk is full")
     parser.add_argument("--secret", type=Path, help="file whose text's length is written")
     args = parser.parse_args()
     spark = SparkSession.builder.getOrCreate()
     oneoff.progress("numbers", 1, 2)
     spark.sparkContext.parallelize([args.sleep], 1).foreach(time.sleep)
+    if args.leave:
+        subprocess.Popen(["sleep", "300"], cwd=Path(args.numbers).parents[1])
     if args.fill:
         Path(args.numbers).mkdir(parents=True)
         with Path(args.numbers, ".fill").open("wb") as file:

@@ -1,0 +1,154 @@
+"""`oneoff.py record`: the record of a run, as the components read it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import oneoff
+import pyarrow as pa
+import pytest
+from conftest import JOBS, ROOT, run_python
+
+SCRIPT = JOBS / "oneoff.py"
+STEPS = ["--step", "generate=succeeded", "--step", "train=running"]
+
+
+def record(lake: Path, *arguments: str, run: str = "r1") -> subprocess.CompletedProcess[str]:
+    return run_python(SCRIPT, "record", "--lake", str(lake), "--run", run, "--job", "xo", *arguments)
+
+
+def written(lake: Path, run: str = "r1") -> dict[str, Any]:
+    return json.loads((lake / "_runs" / f"{run}.json").read_text())
+
+
+def parse(text: str) -> subprocess.CompletedProcess[str]:
+    """What RunRecord of components/job/run.ts says of it."""
+    program = """
+        import { RunRecord } from "./components/job/run.ts";
+        import { readFileSync } from "node:fs";
+        RunRecord.strict().parse(JSON.parse(readFileSync(0, "utf8")));
+    """
+    node = [ROOT / "node_modules" / ".bin" / "node", "--input-type=module", "-e", program]
+    return subprocess.run(node, input=text, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def test_running_then_succeeded(tmp_path: Path) -> None:
+    assert record(tmp_path, "--state", "running", "--deadline", "2026-11-21T15:30:00+02:00", *STEPS).returncode == 0
+    first = written(tmp_path)
+    assert first == {
+        "run": "r1",
+        "job": "xo",
+        "state": "running",
+        "started": first["started"],
+        "deadline": "2026-11-21T13:30:00.000Z",
+        "steps": [{"name": "generate", "state": "succeeded"}, {"name": "train", "state": "running"}],
+        "tables": {},
+    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first["started"])
+
+    table = pa.table({"id": [1, 2], "seconds": [0.5, 0.25]})
+    oneoff.write_part(table, str(tmp_path / "models" / "run=r1"), "part")
+    oneoff.write_part(table, str(tmp_path / "models" / "run=r2"), "part")
+    tables = ["--table", "models=id", "--table", "absent=id,x"]
+    assert record(tmp_path, "--state", "succeeded", "--step", "train=succeeded", *tables).returncode == 0
+    last = written(tmp_path)
+    assert last == {
+        **first,
+        "state": "succeeded",
+        "steps": [{"name": "train", "state": "succeeded"}],
+        "ended": last["ended"],
+        "tables": {
+            "models": {"rows": 2, "digest": oneoff.digest(str(tmp_path / "models" / "run=r1"), ["id"])[1]},
+            "absent": {"rows": 0, "digest": "0" * 32},
+        },
+    }
+    started, ended = (datetime.fromisoformat(last[key]) for key in ("started", "ended"))
+    assert started < ended
+    assert [path.name for path in (tmp_path / "_runs").iterdir()] == ["r1.json"]
+
+
+def test_failed_says_why_in_one_line(tmp_path: Path) -> None:
+    assert record(tmp_path, "--state", "failed", "--error", "step train:\n  out of memory\n").returncode == 0
+    assert written(tmp_path)["error"] == "step train: out of memory"
+    assert "ended" in written(tmp_path)
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed"])
+@pytest.mark.parametrize("later", oneoff.RUN_STATES)
+def test_what_has_ended_stays_as_it_is(tmp_path: Path, end: str, later: str) -> None:
+    assert record(tmp_path, "--state", end).returncode == 0
+    before = (tmp_path / "_runs" / "r1.json").read_bytes()
+    refused = record(tmp_path, "--state", later)
+    assert refused.returncode == oneoff.EXIT_RUN_ENDED == 3
+    assert re.fullmatch(rf"oneoff\.py: error: run r1 has ended: it {end} at \S+; its record is kept\n", refused.stderr)
+    assert (tmp_path / "_runs" / "r1.json").read_bytes() == before
+    assert record(tmp_path, "--state", later, run="r2").returncode == 0
+
+
+def test_components_can_read_every_state(tmp_path: Path) -> None:
+    for state, more in (("running", STEPS), ("failed", ["--error", "why"]), ("succeeded", ["--table", "t=a"])):
+        deadline = ["--deadline", "2026-11-21T13:30:00Z"]
+        assert record(tmp_path, "--state", state, *more, *deadline, run=state).returncode == 0
+        parsed = parse((tmp_path / "_runs" / f"{state}.json").read_text())
+        assert parsed.returncode == 0, parsed.stderr
+    wrong = {**written(tmp_path, "running"), "state": "pending"}
+    assert parse(json.dumps(wrong)).returncode != 0
+
+
+def test_a_digest_that_cannot_be_had_leaves_the_run_running(tmp_path: Path) -> None:
+    record(tmp_path, "--state", "running")
+    oneoff.write_part(pa.table({"id": [1]}), str(tmp_path / "models" / "run=r1"), "part")
+    refused = record(tmp_path, "--state", "succeeded", "--table", "models=id,absent")
+    assert refused.returncode == 1
+    assert re.fullmatch(r"oneoff\.py: error: \S+ has no column 'absent'\n", refused.stderr)
+    assert written(tmp_path)["state"] == "running"
+
+
+def test_in_an_object_store(object_store: Path) -> None:
+    (object_store / "bucket" / "_runs").mkdir(parents=True)
+    running = oneoff.record("s3://bucket", "r1", "xo", "running")
+    assert written(object_store / "bucket") == running
+    ended = oneoff.record("s3://bucket", "r1", "xo", "failed", error="why")
+    assert written(object_store / "bucket") == ended
+    assert ended["started"] == running["started"]
+    with pytest.raises(oneoff.RunEndedError):
+        oneoff.record("s3://bucket", "r1", "xo", "succeeded")
+
+
+def test_a_record_without_digests_loads_the_standard_library_only(tmp_path: Path) -> None:
+    arguments = ["record", "--lake", str(tmp_path), "--run", "r1", "--job", "xo", "--state", "running"]
+    loaded = run_python(SCRIPT, *arguments, flags=["-X", "importtime"]).stderr
+    assert "argparse" in loaded
+    assert not re.search(r"\b(numpy|pyarrow|pyspark)\b", loaded)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: --state"),
+        (["--state", "done"], "argument --state: invalid choice"),
+        (["--state", "running", "--step", "train"], "argument --step: 'train' is not NAME=STATE"),
+        (["--state", "running", "--step", "train=done"], "argument --step: 'train=done' is not NAME=STATE"),
+        (["--state", "running", "--table", "models"], "argument --table: 'models' is not NAME=COLUMN,COLUMN"),
+        (["--state", "running", "--table", "models=id,"], "argument --table: 'models=id,' is not"),
+        (["--state", "running", "--deadline", "soon"], "argument --deadline: 'soon' is not a time"),
+        (["--state", "running", "--deadline", "2026-11-21T13:30:00"], "argument --deadline: '2026-11-21T13:30:00'"),
+        (["--state", "running", "--run", "../r1"], "argument --run: '../r1' is not"),
+        (["--state", "running", "--error", "why"], "--error goes with --state failed only"),
+    ],
+)
+def test_bad_arguments(tmp_path: Path, arguments: list[str], message: str) -> None:
+    refused = record(tmp_path, *arguments)
+    assert refused.returncode == 2
+    assert re.fullmatch(rf"oneoff\.py( record)?: error: {re.escape(message)}.*\n", refused.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help() -> None:
+    assert "record" in run_python(SCRIPT, "--help").stdout
+    assert "--deadline" in run_python(SCRIPT, "record", "--help").stdout
