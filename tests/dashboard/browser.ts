@@ -1,28 +1,12 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
-
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
-];
 
 const PICTURES = join(import.meta.dirname, "../pictures");
 
-/** Where set-up found a Chromium, and where Debian puts one. */
-function executable(): string {
-  const recorded = join(import.meta.dirname, "../../.oneoff/chromium");
-  if (process.env.ONEOFF_CHROMIUM) return process.env.ONEOFF_CHROMIUM;
-  return existsSync(recorded) ? readFileSync(recorded, "utf8").trim() : "/usr/bin/chromium";
-}
-
-export const launch = (): Promise<Browser> => chromium.launch({ executablePath: executable(), args: FLAGS });
+export { launch } from "../chromium.ts";
 
 /** A page, and everything that it complained of. */
 export interface Watched {
