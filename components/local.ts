@@ -1,4 +1,4 @@
 /** The nouns on this machine: no account, no Docker. */
-export { LocalCluster, type LocalClusterArgs } from "./cluster/local.ts";
-export { LocalDashboard, type LocalDashboardArgs } from "./dashboard/local.ts";
-export { LocalLake, type LocalLakeArgs, Removal } from "./lake/local.ts";
+export { LocalCluster, type LocalClusterArgs, type RunArgs } from "./cluster/local.ts";
+export { LocalDashboard, type LocalDashboardArgs, type ServerArgs } from "./dashboard/local.ts";
+export { type FolderArgs, LocalLake, type LocalLakeArgs, Removal } from "./lake/local.ts";

@@ -66,14 +66,19 @@ export class LocalCluster extends pulumi.ComponentResource {
   }
 }
 
+/** Inputs of the cluster's run, for `transform`. */
 export interface RunArgs {
+  /** The run's id. */
   readonly run: pulumi.Input<string>;
   readonly job: pulumi.Input<Pick<Job, "name" | "steps" | "tables">>;
+  /** Absolute path of the lake's folder. */
   readonly lake: pulumi.Input<string>;
   readonly deadlineSeconds: pulumi.Input<number>;
   readonly cores: pulumi.Input<number>;
   readonly memoryMebibytes: pulumi.Input<number>;
+  /** Absolute path of the interpreter. */
   readonly python: pulumi.Input<string>;
+  /** Values by name. */
   readonly secrets: pulumi.Input<Readonly<Record<string, pulumi.Input<string>>>>;
 }
 

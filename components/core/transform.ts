@@ -5,6 +5,7 @@ export type Transform<Args> =
   | Partial<Args>
   | ((args: Args, opts: pulumi.CustomResourceOptions, name: string) => Transformed<Args>);
 
+/** What a transform function returns: the arguments to use, and options to merge over ours. */
 export interface Transformed<Args> {
   readonly args: Args;
   readonly opts?: pulumi.CustomResourceOptions;

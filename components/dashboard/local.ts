@@ -41,8 +41,11 @@ export class LocalDashboard extends pulumi.ComponentResource {
   }
 }
 
+/** Inputs of the dashboard's server, for `transform`. */
 export interface ServerArgs {
+  /** Tells dashboards on one lake apart. */
   readonly name: pulumi.Input<string>;
+  /** Absolute path of the lake's folder. */
   readonly lake: pulumi.Input<string>;
   readonly port: pulumi.Input<number>;
   readonly job: pulumi.Input<Pick<Job, "name" | "tables" | "panels">>;

@@ -5,6 +5,7 @@ export type VegaLiteSpec = Readonly<Record<string, unknown>>;
 export interface Panel {
   /** The panel's name in addresses: lower-case words joined by dashes, unique in the job. */
   readonly name: string;
+  /** Heading above the chart. */
   readonly title: string;
   /** One sentence of what it shows; it stands below the title and is what a screen reader reads for the chart. */
   readonly shows: string;
@@ -13,6 +14,7 @@ export interface Panel {
    * that runs unchanged on Athena (Trino), BigQuery and DuckDB; docs/jobs.md states it and a test enforces it.
    */
   readonly sql: string;
+  /** How the rows are drawn. */
   readonly chart: VegaLiteSpec;
   /**
    * Lets the viewer choose one value of a column of the result; the chart then draws only the rows that have it.

@@ -35,6 +35,7 @@ export interface SparkStepArgs {
 
 /** A step with every default filled in and every path absolute. */
 export interface SparkStep {
+  /** As in {@link SparkStepArgs}, like the fields below. */
   readonly name: string;
   readonly script?: string;
   readonly jar?: string;
@@ -45,6 +46,7 @@ export interface SparkStep {
   readonly packages: readonly string[];
   readonly requirements?: string;
   readonly conf: Readonly<Record<string, string>>;
+  /** `timeLimit`, in seconds. */
   readonly timeLimitSeconds: number;
   readonly secrets: readonly string[];
 }

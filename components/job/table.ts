@@ -17,6 +17,7 @@ export type ColumnType = (typeof ColumnType)[keyof typeof ColumnType];
 export interface Column {
   /** Lower-case letters, digits and underscores, a letter first: what every query engine takes unquoted. */
   readonly name: string;
+  /** What the values are; see {@link ColumnType}. */
   readonly type: ColumnType;
   /** Unit of the values, such as "s" or "kWh". @default none */
   readonly unit?: string;

@@ -49,8 +49,11 @@ export class LocalLake extends pulumi.ComponentResource {
   }
 }
 
+/** Inputs of the lake's folder, for `transform`. */
 export interface FolderArgs {
+  /** Absolute path. */
   readonly path: pulumi.Input<string>;
+  /** Whether the data stays when the folder is deleted. */
   readonly retain: pulumi.Input<boolean>;
 }
 

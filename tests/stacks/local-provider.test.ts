@@ -80,7 +80,9 @@ async function until(condition: () => boolean, what: string, seconds = 40): Prom
   for (const end = Date.now() + seconds * 1000; Date.now() < end; await sleep(50)) if (condition()) return;
   throw new Error(`${what} did not happen within ${seconds} s; the status is ${JSON.stringify(status())}`);
 }
-const ended = () => until(() => status()?.state !== "running", "the end of the run");
+/** Whether a status is that of a run that has ended; there is none at all for a moment after its start. */
+const hasEnded = (found: RunStatus | undefined) => found !== undefined && found.state !== "running";
+const ended = () => until(() => hasEnded(status()), "the end of the run");
 /** Whether the step's task is at work: then a JVM and Python workers are there. */
 const sparkRuns = () => until(() => status()?.steps[0]?.progress !== undefined, "the first progress");
 const sparkProcesses = () => processesOf(lake).filter((line) => !line.includes("supervisor"));
@@ -323,7 +325,7 @@ test.skipIf(!mounted)(
     await folder.create("", { path, retain: false });
     await run.create("", inputs(["--fill"], { lake: path }));
     const filled = () => readStatus(layout(path).cluster("1"));
-    await until(() => filled()?.state !== "running", "the end of the run");
+    await until(() => hasEnded(filled()), "the end of the run");
     expect(filled()?.error).toBe(
       `step "count" failed: no space is left on the disk of ${path}; free some, or put the lake elsewhere`,
     );

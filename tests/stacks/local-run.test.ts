@@ -65,6 +65,16 @@ test("npm start runs the job to its end, and the ordinary commands work from the
   await project.mustPulumi("up", "--yes", "--skip-preview", "--expect-no-changes", "--stack", "local");
 }, 180_000);
 
+test("doctor, settings and open say what they are asked", async () => {
+  expect(succeeds(await project.oneoff("doctor"))).toMatch(/ok {5,}Java .*\nok {5,}Python /);
+  expect(succeeds(await project.oneoff("settings"))).toContain("| `oneoff:rows`     | `20000`");
+  expect(succeeds(await project.oneoff("open")).trim()).toBe(`http://127.0.0.1:${port}`);
+  expect(await project.oneoff("settings", "nope")).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('oneoff: there is no program "nope" in stacks/; there are local'),
+  });
+}, 60_000);
+
 test("a table of a run can be had as CSV and as Parquet; what isn't there is named", async () => {
   const csv = succeeds(await project.oneoff("get", "models"))
     .trim()
