@@ -2,7 +2,7 @@
 // own, which is not in that module. Set-up copies this file beside the built CLI, so it belongs to no checkout and takes
 // everything it needs from the program's own @pulumi/pulumi.
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
@@ -11,7 +11,7 @@ const ERROR_ALREADY_SHOWN = 32;
 
 const engine = process.argv.at(-1);
 const { sdk, root } = findSdk(process.cwd());
-const sdkRequire = createRequire(sdk);
+const sdkRequire = createRequire(realpathSync(sdk)); // a link where pnpm installs; what it needs lies beside the real one
 const grpc = sdkRequire("@grpc/grpc-js");
 const language = sdkRequire("./proto/language_pb.js");
 const plugin = sdkRequire("./proto/plugin_pb.js");
