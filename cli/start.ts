@@ -72,7 +72,7 @@ const hasStacks = (backend: string): boolean => {
 function forgetSalt(file: string): void {
   if (!existsSync(file)) return;
   const text = readFileSync(file, "utf8");
-  if (!/^\s+secure:/m.test(text)) writeFileSync(file, text.replace(/^encryptionsalt:.*\n/m, ""));
+  if (!/^\s+secure:/m.test(text)) writeFileSync(file, text.replace(/^encryptionsalt:.*\n?/m, ""));
 }
 
 /** An id for a new run: the time, to the second, in UTC. */
