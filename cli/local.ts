@@ -1,9 +1,11 @@
-import { createReadStream, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createReadStream, mkdtempSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { literal } from "../assets/dashboard/duckdb.ts";
+import { LakeFolder } from "../assets/dashboard/lake-folder.ts";
 import { findRun } from "../assets/local/cluster.ts";
 import { layout } from "../assets/local/layout.ts";
 import { UsageError } from "../components/core/errors.ts";
@@ -27,17 +29,16 @@ export function localCommands(lake: string): ClusterCommands {
       }
     },
     async get(run, table, format, out) {
-      const folder = places.table(table, run);
-      if (!existsSync(folder)) throw new UsageError(`run ${run} has no table ${table} in ${lake}`);
+      const files = await new LakeFolder(lake).partFiles(table, run);
+      if (files.length === 0) throw new UsageError(`run ${run} has no table ${table} in ${lake}`);
       // DuckDB writes files only, and not every standard output can be opened as one.
       const scratch = mkdtempSync(join(tmpdir(), "oneoff-get-"));
       const file = out ?? join(scratch, "table");
       const connection = await (await DuckDBInstance.create()).connect();
-      const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
-      const rows = `read_parquet(${quoted(`${folder}/**/*.parquet`)}, hive_partitioning = true)`;
+      const rows = `read_parquet([${files.map(literal).join(", ")}], hive_partitioning = true)`;
       const options = format === "csv" ? "FORMAT csv, HEADER" : "FORMAT parquet, COMPRESSION zstd";
       try {
-        await connection.run(`COPY (SELECT * EXCLUDE (run) FROM ${rows}) TO ${quoted(file)} (${options})`);
+        await connection.run(`COPY (SELECT * EXCLUDE (run) FROM ${rows}) TO ${literal(file)} (${options})`);
         if (out === undefined) await pipeline(createReadStream(file), process.stdout, { end: false });
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "EPIPE") return; // the reader has seen enough

@@ -13,7 +13,8 @@ export interface DuckDbEngineArgs {
   readonly job: Pick<Job, "name" | "tables">;
 }
 
-const SQL_TYPE: Readonly<Record<ColumnType, string>> = {
+/** What the types of columns are called in DuckDB. */
+export const SQL_TYPE: Readonly<Record<ColumnType, string>> = {
   string: "VARCHAR",
   integer: "BIGINT",
   double: "DOUBLE",
@@ -160,7 +161,8 @@ async function select(
   }
 }
 
-const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
+/** Text as it stands in SQL. */
+export const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 /** What DuckDB says before it shows the place in the SQL, which is no use to a reader of the page; files as in the lake. */
 const firstSentence = ({ message }: Error, lake: string) =>

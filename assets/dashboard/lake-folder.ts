@@ -3,6 +3,7 @@ import type { Dirent } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { checkRunId, RunRecord } from "../../components/job/run.ts";
+import { layout } from "../local/layout.ts";
 import type { TableVersion } from "./engine.ts";
 import { log } from "./log.ts";
 
@@ -18,7 +19,7 @@ export class LakeFolder {
 
   /** Newest first. A file that is not a run record is left out, and the log says so once. */
   async runs(): Promise<readonly RunRecord[]> {
-    const folder = join(this.#root, "_runs");
+    const folder = layout(this.#root).records;
     const names = (await entries(folder)).filter((entry) => entry.isFile() && isData(entry.name, ".json"));
     const records = await Promise.all(names.map((entry) => this.#record(join(folder, entry.name), entry.name)));
     return records
@@ -28,7 +29,7 @@ export class LakeFolder {
 
   /** Absolute paths of the part files of one run of a table, in the order of their names. */
   async partFiles(table: string, run: string): Promise<readonly string[]> {
-    return partsBelow(join(this.#root, table, `run=${checkRunId(run)}`));
+    return partsBelow(layout(this.#root).table(table, checkRunId(run)));
   }
 
   async version(table: string, run: string): Promise<TableVersion> {

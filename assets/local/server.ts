@@ -14,7 +14,6 @@ interface Server {
   readonly lake: string;
   readonly port: number;
   readonly job: { readonly name: string };
-  readonly page?: string;
 }
 
 interface Running extends Server {
@@ -56,10 +55,10 @@ const tokenOf = (lake: string, name: string): string =>
 
 /** Starts the server, in place of the one that runs, and waits until it answers. */
 async function start(inputs: Server): Promise<Running> {
-  const { lake, name, port, job, page } = inputs;
+  const { lake, name, port, job } = inputs;
   await stop(registered(registration(home(inputs))));
   mkdirSync(home(inputs), { recursive: true });
-  const config = { job, port, token: tokenOf(lake, name), engine: { kind: "duckdb", lake }, ...(page && { page }) };
+  const config = { job, port, token: tokenOf(lake, name), engine: { kind: "duckdb", lake } };
   writeJson(join(home(inputs), "config.json"), config);
   const id = await startDetached(
     new URL("./dashboard", import.meta.url),
@@ -76,8 +75,11 @@ async function start(inputs: Server): Promise<Running> {
 const isTaken = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port });
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
   });
 
 /** The token of the dashboard that listens on a port, undefined where there is none. */

@@ -1,5 +1,6 @@
 /** What a viewer waits for: a panel's rows from the server, and the first chart after opening the page. */
 import { fileURLToPath } from "node:url";
+import { SQL_TYPE } from "../../assets/dashboard/duckdb.ts";
 import { serve } from "../../assets/dashboard/server.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
 import type { Job } from "../../components/job/job.ts";
@@ -13,14 +14,6 @@ const POINTS = 100_000;
 const REQUESTS = 40;
 const OPENINGS = 7;
 const RUN = "1";
-const TYPES = {
-  integer: "BIGINT",
-  double: "DOUBLE",
-  string: "VARCHAR",
-  boolean: "BOOLEAN",
-  timestamp: "TIMESTAMP",
-  date: "DATE",
-};
 
 export async function page(): Promise<readonly Figure[]> {
   const lake = await FakeLake.create();
@@ -78,7 +71,7 @@ async function answers(address: string, before: () => Promise<void> = async () =
 async function addEmptyParts(lake: FakeLake, job: Job, panel: Panel): Promise<void> {
   for (const { name, columns } of job.tables) {
     if (!panel.sql.includes(`{${name}}`)) continue;
-    const nulls = columns.map((column) => `NULL::${TYPES[column.type]} AS ${column.name}`);
+    const nulls = columns.map((column) => `NULL::${SQL_TYPE[column.type]} AS ${column.name}`);
     await lake.part(name, RUN, `SELECT ${nulls.join(", ")} WHERE false`);
   }
 }
