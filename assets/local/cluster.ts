@@ -3,7 +3,7 @@ import { z } from "zod";
 import { RunRecord, RunStatus } from "../../components/job/run.ts";
 import { readJson } from "./json.ts";
 import { layout } from "./layout.ts";
-import { isAlive, registered, registration } from "./process.ts";
+import { isAlive, registered } from "./process.ts";
 
 const Step = z.object({
   name: z.string(),
@@ -63,7 +63,7 @@ export interface Found {
 /** How a run is doing, undefined when nothing of it is left. A record that has ended is the last word. */
 export function findRun(lake: string, run: string): Found | undefined {
   const folder = layout(lake).cluster(run);
-  const alive = isAlive(registered(registration(folder))); // looked at first: what it writes after that is newer
+  const alive = isAlive(registered(folder)); // looked at first: what it writes after that is newer
   const record = RunRecord.safeParse(readJson(layout(lake).record(run))).data;
   const written = readStatus(folder);
   if (record && record.state !== "running") {

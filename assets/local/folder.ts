@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, stat
 import { dirname, join } from "node:path";
 import { readJson, writeJson } from "./json.ts";
 import { layout } from "./layout.ts";
-import { registered, registration, stop } from "./process.ts";
+import { registered, stop } from "./process.ts";
 import { isSame, type Properties, type ResourceKind } from "./resource.ts";
 
 const LEAST_FREE = 512 * 1024 * 1024;
@@ -71,7 +71,7 @@ async function stopProcesses(path: string): Promise<void> {
   const homes = [clusters, dashboards]
     .filter((home) => existsSync(home))
     .flatMap((home) => readdirSync(home).map((name) => join(home, name)));
-  await Promise.all(homes.map((home) => stop(registered(registration(home)))));
+  await Promise.all(homes.map((home) => stop(registered(home))));
 }
 
 /** A lake that moves would leave its results behind to be deleted. */

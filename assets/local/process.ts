@@ -36,8 +36,9 @@ export const identify = (pid: number): ProcessId | undefined => {
 
 export const isAlive = (id: ProcessId | undefined): id is ProcessId => id !== undefined && born(id.pid) === id.born;
 
-/** The process registered in `file`, undefined when nobody is. */
-export const registered = (file: string): ProcessId | undefined => ProcessId.safeParse(readJson(file)).data;
+/** The process registered in a folder, undefined when nobody is. */
+export const registered = (folder: string): ProcessId | undefined =>
+  ProcessId.safeParse(readJson(registration(folder))).data;
 
 /** Ends a process: it is asked first, and killed with everything it started when it doesn't end within `graceMs`. */
 export async function stop(id: ProcessId | undefined, graceMs = 5000): Promise<void> {
@@ -60,7 +61,14 @@ export function killTree(leader: number): void {
 }
 
 /** Kills what is left of a process group whose leader has ended; as long as something is, its id is not given anew. */
-export const killGroup = (leader: number): void => signal(-leader, "SIGKILL");
+export function killGroup(leader: number): void {
+  try {
+    signal(-leader, "SIGKILL");
+  } catch (error) {
+    // What macOS says of a group in which only zombies are left.
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
+  }
+}
 
 type Row = readonly [pid: number, parent: number, group: number];
 
@@ -120,7 +128,7 @@ export async function startDetached(script: URL, folder: string, logFile: string
     ended = true;
   });
   for (;;) {
-    const id = registered(registration(folder));
+    const id = registered(folder);
     if (id?.pid === child.pid && isAlive(id)) return id;
     if (ended)
       throw new Error(`it did not start; the last lines of ${logFile}:\n${tail(readFileSync(logFile, "utf8"))}`);
@@ -134,7 +142,7 @@ export function register(folder: string): void {
 }
 
 /** Whether this process is still the one registered in `folder`: it isn't once the folder is gone or taken over. */
-export const isRegistered = (folder: string): boolean => registered(registration(folder))?.pid === process.pid;
+export const isRegistered = (folder: string): boolean => registered(folder)?.pid === process.pid;
 
 /** Where a process that belongs to a folder registers itself. */
 export const registration = (folder: string): string => join(folder, "process.json");

@@ -7,7 +7,7 @@ import type { RunStatus } from "../../components/job/run.ts";
 import { ClusterSpec, findRun, secretsFolder, specFile, statusFile } from "./cluster.ts";
 import { writeJson } from "./json.ts";
 import { layout } from "./layout.ts";
-import { registered, registration, startDetached, stop } from "./process.ts";
+import { registered, startDetached, stop } from "./process.ts";
 import { keepRecord } from "./record.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 
@@ -68,7 +68,7 @@ export const run: ResourceKind = {
   update: async (state: Run) => state,
   async delete(state: Run) {
     const home = layout(state.lake).cluster(state.run);
-    await stop(registered(registration(home)));
+    await stop(registered(home));
     // Whatever keeps the record from being written must not keep the cluster from being destroyed.
     await settle(state).catch((error: Error) =>
       pulumi.log.warn(`The record of run "${state.run}" stays as it is: ${error.message}`),

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { writeJson } from "./json.ts";
 import { layout } from "./layout.ts";
-import { isAlive, registered, registration, startDetached, stop } from "./process.ts";
+import { isAlive, registered, startDetached, stop } from "./process.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 
 interface Server {
@@ -30,7 +30,7 @@ export const server: ResourceKind = {
     const moved = state.lake !== inputs.lake || state.name !== inputs.name;
     const { url: _, ...old } = state;
     return {
-      changes: moved || !isSame(old, inputs) || !isAlive(registered(registration(home(inputs)))),
+      changes: moved || !isSame(old, inputs) || !isAlive(registered(home(inputs))),
       replaces: moved ? ["lake"] : [],
       deleteBeforeReplace: true,
     };
@@ -38,10 +38,10 @@ export const server: ResourceKind = {
   async create(_urn, inputs: Server) {
     return { id: home(inputs), outs: await start(inputs) };
   },
-  read: async (state: Running) => (isAlive(registered(registration(home(state)))) ? state : undefined),
+  read: async (state: Running) => (isAlive(registered(home(state))) ? state : undefined),
   update: async (_state, inputs: Server) => start(inputs),
   async delete(state: Running) {
-    await stop(registered(registration(home(state))));
+    await stop(registered(home(state)));
     rmSync(home(state), { recursive: true, force: true });
   },
   inputsOf: ({ url: _, ...inputs }: Running) => inputs,
@@ -56,7 +56,7 @@ const tokenOf = (lake: string, name: string): string =>
 /** Starts the server, in place of the one that runs, and waits until it answers. */
 async function start(inputs: Server): Promise<Running> {
   const { lake, name, port, job } = inputs;
-  await stop(registered(registration(home(inputs))));
+  await stop(registered(home(inputs)));
   mkdirSync(home(inputs), { recursive: true });
   const config = { job, port, token: tokenOf(lake, name), engine: { kind: "duckdb", lake } };
   writeJson(join(home(inputs), "config.json"), config);

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { layout } from "../../assets/local/layout.ts";
-import { registered, registration } from "../../assets/local/process.ts";
+import { registered } from "../../assets/local/process.ts";
 import { makeProject, type Outcome } from "../project.ts";
 import type { Figure } from "./index.ts";
 import { peakMemory } from "./memory.ts";
@@ -20,8 +20,8 @@ export async function stack(): Promise<readonly Figure[]> {
     const preview = await seconds(() => project.pulumi("preview", "--stack", "local"));
     const places = layout(join(project.folder, ".oneoff", "lake"));
     const memory = peakMemory({
-      run: () => registered(registration(places.cluster("1")))?.pid,
-      dashboard: () => registered(registration(places.dashboard("dashboard")))?.pid,
+      run: () => registered(places.cluster("1"))?.pid,
+      dashboard: () => registered(places.dashboard("dashboard"))?.pid,
     });
     const started = await seconds(async () => {
       const outcome = await project.oneoff("start");

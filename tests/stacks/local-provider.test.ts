@@ -73,7 +73,7 @@ function inputs(args: readonly string[], change: object = {}, step: object = {})
 const readStatus = (cluster: string) => RunStatus.safeParse(readJson(statusFile(cluster))).data;
 const places = () => layout(lake);
 const status = () => readStatus(places().cluster("1"));
-const supervisor = () => registered(registration(places().cluster("1"))) as ProcessId;
+const supervisor = () => registered(places().cluster("1")) as ProcessId;
 const record = () => RunRecord.parse(readJsonFile(places().record("1")));
 
 async function until(condition: () => boolean, what: string, seconds = 40): Promise<void> {
@@ -375,7 +375,7 @@ test("the dashboard's process is started, found dead and started again, refuses 
     { property: "port", reason: expect.stringContaining(`port is ${port}: another program listens on it`) },
   ]);
 
-  const first = registered(registration(places().dashboard("board"))) as ProcessId;
+  const first = registered(places().dashboard("board")) as ProcessId;
   process.kill(first.pid, "SIGKILL");
   await until(() => !isAlive(first), "the dashboard's death");
   expect(await server.read(outs)).toBeUndefined();
