@@ -1,6 +1,6 @@
 /** A copy of this project in a folder of its own, as far as Pulumi can tell: own settings, own backend, own lake. */
 import { execFile, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,21 +25,27 @@ export interface Project {
   remove(): void;
 }
 
-/** @param extra environment variables beside the project's own. */
-export function makeProject(extra: NodeJS.ProcessEnv = {}): Project {
+/**
+ * @param extra environment variables beside the project's own.
+ * @param backend folder of the state; stacks that rent machines refuse the one for local stacks.
+ */
+export function makeProject(extra: NodeJS.ProcessEnv = {}, backend = ".oneoff/state"): Project {
   const folder = mkdtempSync(join(tmpdir(), "oneoff-test-"));
-  mkdirSync(join(folder, ".oneoff", "state"), { recursive: true });
+  mkdirSync(join(folder, backend), { recursive: true });
+  mkdirSync(join(folder, ".oneoff"), { recursive: true });
   mkdirSync(join(folder, "stacks"));
   for (const name of ["index.ts", "assets", "cli", "components", "engine", "node_modules", "package.json"]) {
     symlinkSync(join(root, name), join(folder, name));
   }
   symlinkSync(join(root, ".oneoff", "venv"), join(folder, ".oneoff", "venv"));
   cpSync(join(root, "Pulumi.yaml"), join(folder, "Pulumi.yaml"));
-  cpSync(join(root, "stacks", "Pulumi.local.yaml"), join(folder, "stacks", "Pulumi.local.yaml"));
+  for (const name of readdirSync(join(root, "stacks")).filter((name) => name.endsWith(".yaml"))) {
+    cpSync(join(root, "stacks", name), join(folder, "stacks", name));
+  }
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     PATH: [join(root, "node_modules", ".bin"), process.env.PATH].join(delimiter),
-    PULUMI_BACKEND_URL: `file://${join(folder, ".oneoff", "state")}`,
+    PULUMI_BACKEND_URL: `file://${join(folder, backend)}`,
     PULUMI_CONFIG_PASSPHRASE: "",
     PULUMI_SKIP_UPDATE_CHECK: "true",
     NO_COLOR: "1",

@@ -31,6 +31,14 @@ export const counts = () =>
     )
     .transform((items) => items.map(Number));
 
+/** Words separated by commas. At least one. */
+export const texts = () =>
+  z
+    .union([z.string().transform((text) => text.split(",").map((item) => item.trim())), z.array(z.string())])
+    .refine((items) => items.length > 0 && items.every((item) => item !== ""), {
+      error: 'expected words separated by commas, such as "a,b"',
+    });
+
 /** `"true"` or `"false"`. */
 export const flag = () => z.union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")]);
 

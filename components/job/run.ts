@@ -27,6 +27,14 @@ export type RunRecord = z.infer<typeof RunRecord>;
 /** How far a step has come in what it counts ("models"). */
 const Progress = z.object({ what: z.string(), done: z.int(), total: z.int() });
 
+/** What the machines are at, as their cloud calls it. */
+const ClusterState = z.object({
+  state: z.string(),
+  reason: z.string().optional(),
+  /** When it ends by itself, if it stays after its last step. */
+  stays: z.iso.datetime({ offset: true }).optional(),
+});
+
 /** How a run is doing, as its cluster tells: the record and what changes too often to be recorded. */
 export const RunStatus = RunRecord.omit({ tables: true }).extend({
   steps: z.array(
@@ -36,6 +44,10 @@ export const RunStatus = RunRecord.omit({ tables: true }).extend({
       progress: Progress.optional(),
     }),
   ),
+  /** Where the cluster is rented. */
+  cluster: ClusterState.optional(),
+  /** What it has cost so far, in USD, about. */
+  cost: z.number().optional(),
 });
 export type RunStatus = z.infer<typeof RunStatus>;
 

@@ -40,4 +40,29 @@ export interface Table {
   readonly columns: readonly Column[];
   /** Names of columns that are folders below `run=<runId>` (`month=2012-01`), in order. @default none */
   readonly partitions?: readonly string[];
+  /**
+   * Which values a partition column can have. Athena finds the folders by it; other engines look for themselves.
+   * @default none: needed for each of `partitions` where the lake is on S3
+   */
+  readonly partitionValues?: Readonly<Record<string, PartitionValues>>;
+}
+
+/** Values of a partition column: those listed, or every one of a range, both ends included. */
+export type PartitionValues = ListedValues | IntegerRange | DateRange;
+
+export interface ListedValues {
+  readonly values: readonly string[];
+}
+
+export interface IntegerRange {
+  readonly from: number;
+  readonly to: number;
+  /** Folders are padded with zeros to so many digits. @default no padding */
+  readonly digits?: number;
+}
+
+export interface DateRange {
+  /** As they stand in the folders' names: "2012-01" or "2012-01-31". */
+  readonly from: string;
+  readonly to: string;
 }

@@ -1,17 +1,8 @@
 import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { quote, UsageError } from "../core/errors.ts";
 import { adjust, type Transform } from "../core/transform.ts";
 import type { Job } from "../job/job.ts";
-
-/** What becomes of the data when the stack is destroyed. */
-export const Removal = {
-  /** It goes with the stack. */
-  delete: "delete",
-  /** It stays where it is. */
-  retain: "retain",
-} as const;
-export type Removal = (typeof Removal)[keyof typeof Removal];
+import { checkRemoval, Removal } from "./removal.ts";
 
 export interface LocalLakeArgs {
   /** The job whose tables lie in the lake. */
@@ -37,10 +28,7 @@ export class LocalLake extends pulumi.ComponentResource {
   /** @throws UsageError when `removal` is neither "delete" nor "retain". */
   constructor(name: string, args: LocalLakeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:LocalLake", name, {}, opts);
-    const removal = args.removal ?? Removal.delete;
-    if (!(removal in Removal)) {
-      throw new UsageError(`removal is ${quote(removal)}: expected ${Object.keys(Removal).map(quote).join(" or ")}`);
-    }
+    const removal = checkRemoval(args.removal);
     this.path = resolve(pulumi.getRootDirectory(), args.path ?? ".oneoff/lake");
     const folderArgs: FolderArgs = { path: this.path, retain: removal === Removal.retain };
     const folder = new Folder(...adjust(args.transform?.folder, `${name}-folder`, folderArgs, { parent: this }));

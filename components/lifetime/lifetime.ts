@@ -5,6 +5,10 @@ import { quote, UsageError } from "../core/errors.ts";
 export interface Lifetime {
   /** The cluster ends this long after its creation, finished or not. */
   readonly deadline: Duration;
+  /** A cluster that is kept alive ends when it has had nothing to do for so long. @default needed where it is kept alive */
+  readonly idle?: Duration;
+  /** USD: it is refused when it can cost more by its deadline. @default no limit */
+  readonly maxCost?: number;
 }
 
 /**

@@ -39,6 +39,8 @@ export function steps() {
     { name: "Node language host", lock: cliLock, ready: host, make: makeHost },
     { name: "PySpark", lock, ready: venv, make: makeVenv, takes: "pip install, 500 MB, a minute or two", space: 1.5 },
     { name: "dashboard page", lock, ready: page, make: makePage },
+    { name: "bundles", lock, ready: bundles, make: makeBundles },
+    { name: "test tools", lock, ready: testTools, make: makeTestTools, takes: "pip install", space: 0.2, tests: true },
     {
       name: "Chromium",
       lock,
@@ -200,27 +202,40 @@ function venv() {
 async function makeVenv() {
   fs.rmSync(VENV, { recursive: true, force: true });
   await execute(python().path, ["-m", "venv", VENV]);
-  const quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar=off"];
-  await execute(join(VENV, "bin/python"), [
-    "-m",
-    "pip",
-    "install",
-    ...quiet,
-    "--require-hashes",
-    "-r",
-    find.REQUIREMENTS,
-  ]);
+  await pipInstall(find.REQUIREMENTS);
   find.replaceFile(join(VENV, "stamp"), venvStamp());
 }
 
-/** Sizes and times of what the page is made of: enough to see that nothing changed without starting its build. */
-function pageStamp() {
-  const folder = join(ROOT, "assets/dashboard/page");
-  const pages = fs.readdirSync(folder, { recursive: true }).map((name) => join(folder, name));
-  const files = [...pages, join(ROOT, "assets/dashboard/build.ts"), join(ROOT, "package-lock.json")];
+function pipInstall(requirements) {
+  const quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar=off"];
+  return execute(join(VENV, "bin/python"), ["-m", "pip", "install", ...quiet, "--require-hashes", "-r", requirements]);
+}
+
+/** They go into the same venv, because they import what is in there. */
+const testRequirements = join(ROOT, "tests/requirements.txt");
+const testStamp = () => createHash("sha256").update(fs.readFileSync(testRequirements)).digest("hex");
+
+function testTools() {
+  if (find.readText(join(VENV, "tests-stamp")) === testStamp()) return "pytest, ruff, moto";
+}
+
+async function makeTestTools() {
+  await pipInstall(testRequirements);
+  find.replaceFile(join(VENV, "tests-stamp"), testStamp());
+}
+
+/** Sizes and times of what is built: enough to see that nothing changed without starting the build. */
+function sourceStamp(...sources) {
+  const inside = (path) => fs.readdirSync(path, { recursive: true }).map((name) => join(path, name));
+  const files = sources
+    .map((source) => join(ROOT, source))
+    .flatMap((path) => (fs.statSync(path).isDirectory() ? inside(path) : path))
+    .filter((path) => !path.includes("__pycache__"));
   const stamps = files.map((file) => `${file} ${fs.statSync(file).size} ${fs.statSync(file).mtimeMs}`);
   return createHash("sha256").update(stamps.join("\n")).digest("hex");
 }
+
+const pageStamp = () => sourceStamp("assets/dashboard/page", "assets/dashboard/build.ts", "package-lock.json");
 
 function page() {
   if (fs.existsSync(join(STATE, "page")) && find.recall("page") === pageStamp()) return "bundled";
@@ -230,6 +245,19 @@ async function makePage() {
   const stamp = pageStamp();
   await execute(NODE, [join(ROOT, "assets/dashboard/build.ts")]);
   find.remember("page", stamp);
+}
+
+/** What the functions and the dashboard's instance run: each a single file with all that it imports. */
+const bundlesStamp = () => sourceStamp("assets", "components", "engine/bundles.ts", "package-lock.json");
+
+function bundles() {
+  if (fs.existsSync(join(STATE, "bundles")) && find.recall("bundles") === bundlesStamp()) return "built";
+}
+
+async function makeBundles() {
+  const stamp = bundlesStamp();
+  await execute(NODE, [join(ROOT, "engine/bundles.ts")]);
+  find.remember("bundles", stamp);
 }
 
 const chromiumFile = join(STATE, "chromium"); // where the tests read which one to start

@@ -19,7 +19,7 @@ export interface Engine extends Project {
 /** A project with the stack made and the fake provider attached. */
 export async function engine(under: StackUnderTest, fake: FakeOptions = {}): Promise<Engine> {
   const provider = await fakeProvider({ ...under.fake, ...fake });
-  const project = makeProject({ PULUMI_DEBUG_PROVIDERS: provider.attach(under.packages) });
+  const project = makeProject({ PULUMI_DEBUG_PROVIDERS: provider.attach(under.packages) }, "state");
   await project.mustPulumi("stack", "init", under.stack);
   const settings = Object.entries(under.config ?? {}).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
   if (settings.length > 0) await project.mustPulumi("config", "set-all", ...settings, "--stack", under.stack);

@@ -1,0 +1,200 @@
+import type { RunJobFlowCommandInput } from "@aws-sdk/client-emr";
+import { fill, type Job } from "../job/job.ts";
+import type { SparkStep } from "../job/step.ts";
+import type { Table } from "../job/table.ts";
+import { Prefix } from "../lake/prefixes.ts";
+import { type ClusterCode, NODE, RECORDER } from "./emr-code.ts";
+
+/** Where the steps write. */
+export const Stage = {
+  /** Straight into the lake. */
+  lake: "lake",
+  /** Into the cluster's HDFS; `s3-dist-cp` takes it to the lake after each step. For steps that write through Hadoop. */
+  hdfs: "hdfs",
+} as const;
+export type Stage = (typeof Stage)[keyof typeof Stage];
+
+/** What becomes of a spot request that isn't met in time. */
+export const SpotFallback = {
+  /** The machines are rented at the on-demand price, by which the ceiling is told. */
+  onDemand: "on-demand",
+  /** The cluster ends, and with it the run. */
+  terminate: "terminate",
+} as const;
+export type SpotFallback = (typeof SpotFallback)[keyof typeof SpotFallback];
+
+/** Everything that a request to EMR is made of, with all values known. */
+export interface JobFlow {
+  readonly name: string;
+  readonly releaseLabel: string;
+  readonly applications: readonly string[];
+  readonly job: Job;
+  readonly run: string;
+  readonly code: ClusterCode;
+  readonly bucket: string;
+  readonly region: string;
+  readonly subnetIds: readonly string[];
+  readonly groups: { readonly primary: string; readonly workers: string; readonly service?: string | undefined };
+  readonly serviceRole: string;
+  readonly instanceProfile: string;
+  readonly securityConfiguration: string;
+  readonly primary: string;
+  readonly workers: { readonly count: number; readonly types: readonly string[] };
+  readonly spot?: { readonly fallback: SpotFallback; readonly waitMinutes: number };
+  readonly diskGibibytes: number;
+  readonly executors?: { readonly count: number; readonly cores: number; readonly memoryMebibytes: number };
+  readonly driverMebibytes?: number;
+  readonly stage: Stage;
+  /** Secret to the ARN that it is kept under. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly keyName?: string;
+  /** Seconds without work after which it ends; undefined: after its last step. */
+  readonly idleSeconds?: number;
+  readonly jupyter: boolean;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/**
+ * The request that rents the cluster (https://docs.aws.amazon.com/emr/latest/APIReference/API_RunJobFlow.html).
+ * `{deadline}` in the steps' arguments is filled in when it is sent.
+ */
+export function jobFlow(flow: JobFlow): RunJobFlowCommandInput {
+  const stays = flow.idleSeconds !== undefined;
+  const uri = `s3://${flow.bucket}/${flow.code.prefix}`;
+  const venvs = Object.entries(flow.code.wheels).map(([name, prefix]) => `${name}=s3://${flow.bucket}/${prefix}`);
+  return {
+    Name: flow.name,
+    ReleaseLabel: flow.releaseLabel,
+    Applications: flow.applications.map((Name) => ({ Name })),
+    LogUri: `s3://${flow.bucket}/${Prefix.logs}/emr/`,
+    ServiceRole: flow.serviceRole,
+    JobFlowRole: flow.instanceProfile,
+    SecurityConfiguration: flow.securityConfiguration,
+    VisibleToAllUsers: true,
+    StepConcurrencyLevel: 1,
+    BootstrapActions: [
+      {
+        Name: "set up Python and the job's code",
+        ScriptBootstrapAction: {
+          Path: `${uri}/emr/bootstrap.sh`,
+          Args: [...(flow.jupyter ? ["--jupyter", flow.run] : []), uri, ...venvs],
+        },
+      },
+    ],
+    Steps: flow.job.steps.map((step) => ({
+      Name: step.name,
+      ActionOnFailure: stays ? "CANCEL_AND_WAIT" : "TERMINATE_CLUSTER",
+      HadoopJarStep: { Jar: "command-runner.jar", Args: [...stepArguments(flow, step)] },
+    })),
+    Instances: instances(flow, stays),
+    ...(stays && { AutoTerminationPolicy: { IdleTimeout: flow.idleSeconds } }),
+    Tags: Object.entries(flow.tags).map(([Key, Value]) => ({ Key, Value })),
+  };
+}
+
+function instances(flow: JobFlow, stays: boolean): RunJobFlowCommandInput["Instances"] {
+  const { groups, spot } = flow;
+  const ebs = {
+    EbsOptimized: true,
+    EbsBlockDeviceConfigs: [
+      { VolumeSpecification: { VolumeType: "gp3", SizeInGB: flow.diskGibibytes }, VolumesPerInstance: 1 },
+    ],
+  };
+  const type = (InstanceType: string) => ({ InstanceType, WeightedCapacity: 1, EbsConfiguration: ebs });
+  const onDemand = { OnDemandSpecification: { AllocationStrategy: "lowest-price" as const } };
+  return {
+    InstanceFleets: [
+      {
+        Name: "primary",
+        InstanceFleetType: "MASTER",
+        TargetOnDemandCapacity: 1,
+        InstanceTypeConfigs: [type(flow.primary)],
+        LaunchSpecifications: onDemand,
+      },
+      {
+        Name: "workers",
+        InstanceFleetType: "CORE",
+        [spot ? "TargetSpotCapacity" : "TargetOnDemandCapacity"]: flow.workers.count,
+        InstanceTypeConfigs: flow.workers.types.map(type),
+        LaunchSpecifications: spot
+          ? {
+              SpotSpecification: {
+                AllocationStrategy: "price-capacity-optimized",
+                TimeoutDurationMinutes: spot.waitMinutes,
+                TimeoutAction: spot.fallback === "terminate" ? "TERMINATE_CLUSTER" : "SWITCH_TO_ON_DEMAND",
+              },
+              ...onDemand,
+            }
+          : onDemand,
+      },
+    ],
+    Ec2SubnetIds: [...flow.subnetIds],
+    EmrManagedMasterSecurityGroup: groups.primary,
+    EmrManagedSlaveSecurityGroup: groups.workers,
+    ...(groups.service && { ServiceAccessSecurityGroup: groups.service }),
+    ...(flow.keyName && { Ec2KeyName: flow.keyName }),
+    KeepJobFlowAliveWhenNoSteps: stays,
+    TerminationProtected: false,
+    UnhealthyNodeReplacement: true,
+  };
+}
+
+/** The command of a step: assets/emr/step.py, which has `timeout` run spark-submit and keeps log and record. */
+function stepArguments(flow: JobFlow, step: SparkStep): readonly string[] {
+  const { job, run, bucket } = flow;
+  const digested = (table: Table) => table.columns.filter((column) => !column.measured).map((column) => column.name);
+  return [
+    "env",
+    `AWS_REGION=${flow.region}`,
+    NODE.python(RECORDER),
+    `${NODE.code}/emr/step.py`,
+    ...["--lake", `s3://${bucket}`, "--run", run, "--job", job.name],
+    ...["--step", step.name, "--steps", job.steps.map((step) => step.name).join(",")],
+    ...job.tables.flatMap((table) => ["--table", `${table.name}=${digested(table).join(",")}`]),
+    ...["--deadline", "{deadline}", "--time-limit", String(step.timeLimitSeconds)],
+    ...(flow.stage === "hdfs" ? ["--stage", staged(run)] : []),
+    ...step.secrets.flatMap((secret) => ["--secret", `${secret}=${flow.secrets[secret]}`]),
+    "--",
+    ...sparkSubmit(flow, step),
+  ];
+}
+
+const staged = (run: string) => `hdfs:///oneoff/${run}`;
+
+function sparkSubmit(flow: JobFlow, step: SparkStep): readonly string[] {
+  const { executors, driverMebibytes } = flow;
+  const python = NODE.python(flow.code.venvOf(step));
+  const conf: Record<string, string> = {
+    "spark.app.name": `${flow.job.name}: ${step.name}`,
+    "spark.executorEnv.AWS_REGION": flow.region,
+    ...(step.script && { "spark.pyspark.python": python, "spark.pyspark.driver.python": python }),
+    ...(executors && {
+      "spark.dynamicAllocation.enabled": "false",
+      "spark.executor.instances": String(executors.count),
+      "spark.executor.cores": String(executors.cores),
+      "spark.executor.memory": `${executors.memoryMebibytes}m`,
+    }),
+    ...(driverMebibytes && { "spark.driver.memory": `${driverMebibytes}m` }),
+    ...step.conf,
+  };
+  const on = (path: string) => NODE.step(step, path);
+  const list = (option: string, items: readonly string[]) => (items.length > 0 ? [option, items.join(",")] : []);
+  return [
+    ...["spark-submit", "--master", "yarn", "--deploy-mode", "client"],
+    ...Object.entries(conf).flatMap(([key, value]) => ["--conf", `${key}=${value}`]),
+    ...list("--packages", step.packages),
+    ...list("--py-files", step.pyFiles.map(on)),
+    ...list("--files", step.files.map(on)),
+    ...(step.mainClass ? ["--class", step.mainClass] : []),
+    on((step.script ?? step.jar) as string),
+    ...step.arguments.map((argument) => fill(argument, (placeholder) => place(flow, placeholder))),
+  ];
+}
+
+/** What a placeholder of a step's arguments stands for. */
+function place({ run, bucket, stage }: JobFlow, placeholder: string): string {
+  if (placeholder === "run") return run;
+  if (placeholder === "lake") return `s3://${bucket}`;
+  if (placeholder.startsWith("secret:")) return `/dev/shm/oneoff-${placeholder.slice("secret:".length)}`;
+  return stage === "hdfs" ? `${staged(run)}/${placeholder}` : `s3://${bucket}/${placeholder}/run=${run}`;
+}

@@ -1,0 +1,120 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { allow, type Statement, serviceRole } from "../core/iam.ts";
+import { rolePath, stackTags } from "../core/naming.ts";
+import type { Job } from "../job/job.ts";
+import { Prefix } from "../lake/prefixes.ts";
+import type { S3Lake } from "../lake/s3.ts";
+import { Network, type Subnets } from "./network.ts";
+
+export interface ClusterRoles {
+  /** Assumed by EMR, to rent and end machines. */
+  readonly service: aws.iam.Role;
+  /** Assumed by the machines. */
+  readonly nodes: aws.iam.Role;
+  readonly profile: aws.iam.InstanceProfile;
+  readonly parts: readonly pulumi.Resource[];
+}
+
+export interface ClusterRolesArgs {
+  readonly job: Job;
+  readonly lake: S3Lake;
+  readonly network: Subnets;
+  readonly diskKeyArn: pulumi.Output<string>;
+  readonly secretArns: readonly pulumi.Output<string>[];
+}
+
+/** The service's role and the machines' role, each with what it needs in this stack and no more. */
+export function clusterRoles(name: string, args: ClusterRolesArgs, parent: pulumi.Resource): ClusterRoles {
+  const service = serviceRole(`${name}-service`, "elasticmapreduce.amazonaws.com", parent);
+  const nodes = serviceRole(`${name}-nodes`, "ec2.amazonaws.com", parent);
+  const managed = new aws.iam.RolePolicyAttachment(
+    `${name}-service-managed`,
+    { role: service.name, policyArn: "arn:aws:iam::aws:policy/service-role/AmazonEMRServicePolicy_v2" },
+    { parent },
+  );
+  const parts = [
+    managed,
+    allow(`${name}-service-policy`, service, serviceStatements(args, nodes), parent),
+    allow(`${name}-nodes-policy`, nodes, nodeStatements(args), parent),
+  ];
+  const profile = new aws.iam.InstanceProfile(
+    `${name}-profile`,
+    { path: rolePath(), role: nodes.name, tags: stackTags() },
+    { parent },
+  );
+  return { service, nodes, profile, parts };
+}
+
+/** What the managed policy leaves to the user: passing the machines' role, the disks' key, and subnets without its tag. */
+function serviceStatements({ network, diskKeyArn }: ClusterRolesArgs, nodes: aws.iam.Role): readonly Statement[] {
+  return [
+    {
+      Action: ["iam:PassRole"],
+      Resource: nodes.arn,
+      Condition: { StringEquals: { "iam:PassedToService": "ec2.amazonaws.com" } },
+    },
+    ...diskKeyStatements(diskKeyArn),
+    {
+      Action: ["kms:CreateGrant"],
+      Resource: diskKeyArn,
+      Condition: { Bool: { "kms:GrantIsForAWSResource": "true" } },
+    },
+    ...(network instanceof Network ? [] : [subnetStatement(network)]),
+  ];
+}
+
+/** Subnets of the user's are not tagged for the managed policy, and it isn't ours to tag them. */
+const subnetStatement = ({ subnetIds }: Subnets): Statement => ({
+  Action: ["ec2:CreateNetworkInterface", "ec2:RunInstances", "ec2:CreateFleet", "ec2:CreateLaunchTemplate"],
+  Resource: subnetIds.map((id) => pulumi.interpolate`arn:aws:ec2:*:*:subnet/${id}`),
+});
+
+const diskKeyStatements = (diskKeyArn: pulumi.Output<string>): readonly Statement[] => [
+  {
+    Action: [
+      "kms:DescribeKey",
+      "kms:Encrypt",
+      "kms:Decrypt",
+      "kms:ReEncryptFrom",
+      "kms:ReEncryptTo",
+      "kms:GenerateDataKey",
+      "kms:GenerateDataKeyWithoutPlaintext",
+    ],
+    Resource: diskKeyArn,
+  },
+];
+
+function nodeStatements({ job, lake, diskKeyArn, secretArns }: ClusterRolesArgs): readonly Statement[] {
+  const tables = job.tables.map((table) => table.name);
+  const own = [Prefix.runs, Prefix.logs, "_jupyter"];
+  return [
+    ...lake.statements.read([...tables, ...own, Prefix.code, Prefix.wheels, Prefix.certificates]),
+    ...lake.statements.write([...tables, ...own]),
+    // Public buckets with what EMR and Amazon Linux bring to a node; a role that names no bucket can't read them.
+    {
+      Action: ["s3:GetObject"],
+      Resource: [
+        pulumi.interpolate`arn:aws:s3:::${lake.region}.elasticmapreduce/*`,
+        pulumi.interpolate`arn:aws:s3:::repo.${lake.region}.emr.amazonaws.com/*`,
+      ],
+    },
+    ...diskKeyStatements(diskKeyArn),
+    ...(secretArns.length > 0 ? [{ Action: ["secretsmanager:GetSecretValue"], Resource: secretArns }] : []),
+    ...SESSION_STATEMENTS,
+  ];
+}
+
+/** What a machine needs so that its user reaches it by Session Manager. None of it can be narrowed to a resource. */
+export const SESSION_STATEMENTS: readonly Statement[] = [
+  {
+    Action: [
+      "ssm:UpdateInstanceInformation",
+      "ssmmessages:CreateControlChannel",
+      "ssmmessages:CreateDataChannel",
+      "ssmmessages:OpenControlChannel",
+      "ssmmessages:OpenDataChannel",
+    ],
+    Resource: "*",
+  },
+];

@@ -1,0 +1,172 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { launcherStatements } from "../../assets/launcher/actions.ts";
+import type { Launch, Launched } from "../../assets/launcher/event.ts";
+import { smallFunction } from "../core/function.ts";
+import { physicalName, stackId, stackTags } from "../core/naming.ts";
+import type { BillLine } from "../lifetime/bill.ts";
+import { Tag } from "../lifetime/tags.ts";
+import { EMR_DEADLINES, type EmrClusterArgs, type EmrPlanArgs, emrPlan } from "./emr-args.ts";
+import { uploadCode } from "./emr-code.ts";
+import { clusterGroups } from "./emr-groups.ts";
+import { jobFlow } from "./emr-job-flow.ts";
+import { clusterRoles } from "./emr-roles.ts";
+import { clusterSecurity } from "./emr-security.ts";
+import { EMR_TAG } from "./network.ts";
+
+/**
+ * A throwaway EMR cluster: runs a job over a lake on S3, then ends. It is launched once per run id, by a small function,
+ * and is not in Pulumi's state itself: one that has ended is a success and no drift (docs/adr/0005).
+ */
+export class EmrCluster extends pulumi.ComponentResource {
+  /** The shortest and the longest deadline there can be: a cluster takes about 10 minutes to start. */
+  static readonly deadlines = EMR_DEADLINES;
+  /** Names the run. */
+  readonly runId: string;
+  /** Id of the EMR cluster that was rented for the run, `j-...`. */
+  readonly clusterId: pulumi.Output<string>;
+  /** Folder with one log per step. */
+  readonly logs: pulumi.Output<string>;
+  /** Role of the machines. */
+  readonly role: aws.iam.Role;
+
+  /**
+   * What a cluster costs at most, before anything is made.
+   * @throws UsageError for what the constructor refuses.
+   */
+  static bill(args: EmrPlanArgs): readonly BillLine[] {
+    return emrPlan(args).bill;
+  }
+
+  /** @throws UsageError for arguments that don't go together or are out of range, and when `maxCost` is below the bill. */
+  constructor(name: string, args: EmrClusterArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("oneoff:index:EmrCluster", name, {}, opts);
+    const plan = emrPlan(args);
+    this.runId = plan.run;
+    const { lake, network, reaper } = args;
+
+    const hex = new random.RandomId(`${name}-id`, { byteLength: 4 }, { parent: this }).hex;
+    const security = clusterSecurity(name, lake, hex, this);
+    const secrets = keepSecrets(name, args, hex, this);
+    const roles = clusterRoles(
+      name,
+      { ...args, diskKeyArn: security.diskKeyArn, secretArns: Object.values(secrets) },
+      this,
+    );
+    const groups = clusterGroups(name, network, args.ssh, this);
+    const code = uploadCode(name, plan.code, lake, this);
+    const launcher = smallFunction(
+      `${name}-launcher`,
+      {
+        code: "launcher",
+        about: `Rents cluster ${name} of stack ${stackId()}, once per run`,
+        environment: {},
+        memoryMebibytes: 1024,
+        timeoutSeconds: 900,
+        statements: launcherStatements({
+          stack: stackId(),
+          bucketArn: lake.bucketArn,
+          roleArns: [roles.service.arn, roles.nodes.arn],
+        }),
+      },
+      this,
+    );
+    const request = pulumi
+      .output({
+        bucket: lake.bucket,
+        region: lake.region,
+        subnetIds: [...network.subnetIds],
+        primary: groups.primary.id,
+        workers: groups.workers.id,
+        service: groups.service?.id,
+        serviceRole: roles.service.arn,
+        instanceProfile: roles.profile.name,
+        securityConfiguration: security.configurationName,
+        secrets,
+      })
+      .apply(({ primary, workers, service, ...known }) => ({
+        ...jobFlow({
+          ...plan,
+          ...known,
+          name: clusterName(name, plan.run),
+          groups: { primary, workers, service },
+          tags: tagsOf(name, args, plan.run),
+        }),
+        ...args.transform?.jobFlow,
+      }));
+    const launch: pulumi.Inputs & Readonly<Record<keyof Launch, unknown>> = {
+      stack: stackId(),
+      cluster: name,
+      run: plan.run,
+      bucket: lake.bucket,
+      wheels: Object.values(plan.code.wheels),
+      architecture: plan.architecture,
+      packageIndex: args.packageIndex ?? "https://pypi.org/simple",
+      deadlineSeconds: plan.deadlineSeconds,
+      request,
+    };
+    const run = new aws.lambda.Invocation(
+      `${name}-run`,
+      { functionName: launcher.function.name, lifecycleScope: "CRUD", input: pulumi.jsonStringify(launch) },
+      {
+        parent: this,
+        dependsOn: [
+          ...reaper.parts,
+          ...launcher.parts,
+          ...roles.parts,
+          ...groups.parts,
+          ...security.parts,
+          ...code,
+          lake,
+        ],
+      },
+    );
+    this.role = roles.nodes;
+    this.clusterId = run.result.apply((result) => launched(result, this).cluster);
+    this.logs = pulumi.interpolate`s3://${lake.bucket}/_logs/`;
+    this.registerOutputs({ runId: this.runId, clusterId: this.clusterId, logs: this.logs });
+  }
+}
+
+/** What the function answered; what it warns of is shown. */
+function launched(result: string, cluster: EmrCluster): Launched {
+  const answer = JSON.parse(result) as Launched;
+  if (answer.warning) pulumi.log.warn(answer.warning, cluster);
+  return answer;
+}
+
+const clusterName = (name: string, run: string) => `${pulumi.getProject()}-${pulumi.getStack()}-${name}-${run}`;
+
+const tagsOf = (name: string, { lifetime }: EmrClusterArgs, run: string) =>
+  stackTags({
+    [Tag.cluster]: name,
+    [Tag.run]: run,
+    [Tag.deadline]: lifetime.deadline,
+    Name: clusterName(name, run),
+    ...EMR_TAG,
+  });
+
+/** Keeps the job's secrets where the nodes can read them; they end at once with the stack. */
+function keepSecrets(
+  name: string,
+  { job, secrets = {} }: EmrClusterArgs,
+  hex: pulumi.Input<string>,
+  parent: pulumi.Resource,
+): Readonly<Record<string, pulumi.Output<string>>> {
+  const wanted = [...new Set(job.steps.flatMap((step) => step.secrets))];
+  const kept = wanted.map((secret) => {
+    const holder = new aws.secretsmanager.Secret(
+      `${name}-secret-${secret}`,
+      { name: physicalName(`${name}-${secret}`, hex), recoveryWindowInDays: 0, tags: stackTags() },
+      { parent },
+    );
+    const version = new aws.secretsmanager.SecretVersion(
+      `${name}-secret-${secret}-value`,
+      { secretId: holder.id, secretString: pulumi.secret(secrets[secret] as pulumi.Input<string>) },
+      { parent },
+    );
+    return [secret, version.arn] as const;
+  });
+  return Object.fromEntries(kept);
+}

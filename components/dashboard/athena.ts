@@ -1,0 +1,256 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import type { DashboardConfig } from "../../assets/dashboard/config.ts";
+import { userData } from "../../assets/dashboard/instance/user-data.ts";
+import { egressAnywhere } from "../cluster/emr-groups.ts";
+import { SESSION_STATEMENTS } from "../cluster/emr-roles.ts";
+import { checkSubnets, type Subnets } from "../cluster/network.ts";
+import { bundle } from "../core/bundle.ts";
+import { allow, serviceRole } from "../core/iam.ts";
+import { rolePath, stackTags } from "../core/naming.ts";
+import { regionOf } from "../core/region.ts";
+import { mebibytes, type Size } from "../core/size.ts";
+import { adjust, type Transform } from "../core/transform.ts";
+import type { Job } from "../job/job.ts";
+import { Prefix } from "../lake/prefixes.ts";
+import type { S3Lake } from "../lake/s3.ts";
+import { dashboardBill } from "../lifetime/aws-bill.ts";
+import { instanceType } from "../lifetime/aws-prices.ts";
+import { type BillLine, refuseAbove } from "../lifetime/bill.ts";
+import { deadlineSeconds, type Lifetime } from "../lifetime/lifetime.ts";
+import type { Reaper } from "../lifetime/reaper.ts";
+import { Tag } from "../lifetime/tags.ts";
+
+/** Port on the instance's own loopback. */
+const PORT = 8765;
+const DISK_GIBIBYTES = 8;
+
+export interface AthenaDashboardArgs {
+  /** The job whose panels are shown. */
+  readonly job: Job;
+  /** The lake that they query. */
+  readonly lake: S3Lake;
+  /** What ends the instance at its deadline. */
+  readonly reaper: Reaper;
+  /** Where the instance is put: a `Network` of the stack's own, or subnets of yours; the first is taken. */
+  readonly network: Subnets;
+  /** Its deadline is within {@link AthenaDashboard.deadlines}. @default { deadline: "7 days" } */
+  readonly lifetime?: Lifetime;
+  /** @default "t4g.small" */
+  readonly instanceType?: string;
+  /** The most that its queries may read in a day, which Athena bills by the TB. @default "10 GB" */
+  readonly dailyScan?: Size;
+  /** Region that the bill is for; the one the provider rents in. @default setting `aws:region`, else AWS_REGION */
+  readonly region?: string;
+  /** Changes a child just before it is made. */
+  readonly transform?: {
+    readonly instance?: Transform<aws.ec2.InstanceArgs>;
+    readonly launchTemplate?: Transform<aws.ec2.LaunchTemplateArgs>;
+  };
+}
+
+/**
+ * A page that shows a job's panels by querying a lake on S3 through Athena, on a small instance that nobody can connect
+ * to: `npx oneoff open` reaches it through Session Manager. It outlives the cluster and ends at a deadline of its own.
+ */
+export class AthenaDashboard extends pulumi.ComponentResource {
+  static readonly deadlines = ["1 hour", "90 days"] as const;
+  /** Id of the EC2 instance, `i-...`. */
+  readonly instanceId: pulumi.Output<string>;
+  /** Port of the page on the instance's loopback. */
+  readonly port = PORT;
+  /** Role of the instance. */
+  readonly role: aws.iam.Role;
+
+  /**
+   * What a dashboard costs at most, before anything is made.
+   * @throws UsageError for what the constructor refuses.
+   */
+  static bill(args: DashboardPlanArgs): readonly BillLine[] {
+    return dashboardPlan(args).bill;
+  }
+
+  /** @throws UsageError for an unknown instance type, a deadline out of range, and when `maxCost` is below the bill. */
+  constructor(name: string, args: AthenaDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("oneoff:index:AthenaDashboard", name, {}, opts);
+    const { type, lifetime, dailyScanMebibytes } = dashboardPlan(args);
+    const { architecture } = instanceType(type);
+    const { job, lake } = args;
+
+    const prefix = `${Prefix.dashboard}/${name}`;
+    const release = uploadRelease(name, prefix, configText(job, lake, dailyScanMebibytes * 2 ** 20), lake, this);
+    const role = serviceRole(`${name}-role`, "ec2.amazonaws.com", this);
+    const policy = allow(
+      `${name}-policy`,
+      role,
+      [...lake.statements.query(), ...lake.statements.read([prefix]), ...SESSION_STATEMENTS],
+      this,
+    );
+    const profile = new aws.iam.InstanceProfile(
+      `${name}-profile`,
+      { path: rolePath(), role: role.name, tags: stackTags() },
+      { parent: this },
+    );
+    const group = new aws.ec2.SecurityGroup(
+      `${name}-group`,
+      {
+        vpcId: args.network.vpcId,
+        description: `Dashboard ${name}: nobody connects to it`,
+        revokeRulesOnDelete: true,
+        tags: stackTags(),
+      },
+      { parent: this },
+    );
+    const egress = egressAnywhere(`${name}-egress`, group, this);
+    const template = this.#template(name, args, architecture, prefix, profile, group);
+    const instanceArgs: aws.ec2.InstanceArgs = {
+      launchTemplate: { id: template.id, version: template.latestVersion.apply(String) },
+      subnetId: args.network.subnetIds[0] as pulumi.Input<string>,
+      tags: stackTags({ [Tag.deadline]: lifetime.deadline, Name: `${pulumi.getStack()}-${name}` }),
+    };
+    const options = { parent: this, dependsOn: [...args.reaper.parts, ...release, policy, egress, lake] };
+    const instance = new aws.ec2.Instance(
+      ...adjust(args.transform?.instance, `${name}-instance`, instanceArgs, options),
+    );
+    this.role = role;
+    this.instanceId = instance.id;
+    this.registerOutputs({ instanceId: this.instanceId });
+  }
+
+  /** The image is named by a parameter of AWS's, so a new release of it changes nothing that is there. */
+  #template(
+    name: string,
+    args: AthenaDashboardArgs,
+    architecture: "arm64" | "x86_64",
+    prefix: string,
+    profile: aws.iam.InstanceProfile,
+    group: aws.ec2.SecurityGroup,
+  ): aws.ec2.LaunchTemplate {
+    const { lake } = args;
+    const tags = stackTags({ Name: `${pulumi.getStack()}-${name}` });
+    const templateArgs: aws.ec2.LaunchTemplateArgs = {
+      imageId: `resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${architecture}`,
+      instanceType: args.instanceType ?? "t4g.small",
+      iamInstanceProfile: { arn: profile.arn },
+      vpcSecurityGroupIds: [group.id],
+      metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
+      blockDeviceMappings: [
+        {
+          deviceName: "/dev/xvda",
+          ebs: { volumeType: "gp3", volumeSize: DISK_GIBIBYTES, encrypted: "true", deleteOnTermination: "true" },
+        },
+      ],
+      creditSpecification: { cpuCredits: "standard" }, // "unlimited" would cost beyond the bill
+      instanceInitiatedShutdownBehavior: "terminate",
+      updateDefaultVersion: true,
+      tagSpecifications: ["volume", "network-interface"].map((resourceType) => ({ resourceType, tags })),
+      userData: pulumi
+        .all([lake.bucket, lake.region])
+        .apply(([bucket, region]) => Buffer.from(userData({ bucket, prefix, region, port: PORT })).toString("base64")),
+      tags: stackTags(),
+    };
+    return new aws.ec2.LaunchTemplate(
+      ...adjust(args.transform?.launchTemplate, `${name}-template`, templateArgs, { parent: this }),
+    );
+  }
+}
+
+/** What a plan is made of: all but what has to be made first. */
+export type DashboardPlanArgs = Omit<AthenaDashboardArgs, "job" | "lake" | "reaper" | "network"> & {
+  readonly network?: Subnets | undefined;
+};
+
+/** The arguments, checked and with their defaults, and what they come to. */
+function dashboardPlan(args: DashboardPlanArgs) {
+  const lifetime = args.lifetime ?? { deadline: "7 days" };
+  const type = args.instanceType ?? "t4g.small";
+  const dailyScanMebibytes = mebibytes(args.dailyScan ?? "10 GB", "dailyScan");
+  if (args.network) checkSubnets(args.network);
+  const bill = dashboardBill({
+    region: args.region ?? regionOf(),
+    instanceType: type,
+    diskGibibytes: DISK_GIBIBYTES,
+    deadlineSeconds: deadlineSeconds(lifetime, ...AthenaDashboard.deadlines),
+    dailyScanMebibytes,
+  });
+  refuseAbove(lifetime.maxCost, bill);
+  return { type, lifetime, dailyScanMebibytes, bill };
+}
+
+function configText(job: Job, lake: S3Lake, dailyScanBytes: number): pulumi.Output<string> {
+  return pulumi
+    .all([lake.uri, lake.region, lake.database, lake.workgroup])
+    .apply(([uri, region, database, workgroup]) => {
+      const config: DashboardConfig = {
+        job: {
+          name: job.name,
+          tables: job.tables.map((table) => ({
+            ...table,
+            columns: [...table.columns],
+            partitions: [...(table.partitions ?? [])],
+          })),
+          panels: [...job.panels],
+        },
+        engine: { kind: "athena", region, lake: uri, database, workgroup, dailyScanBytes },
+        port: PORT,
+        token: "athena",
+      };
+      return JSON.stringify(config);
+    });
+}
+
+/**
+ * Puts what the instance runs into the lake, under the digest of all of it, and last the digest, which the instance
+ * looks at every minute: it never sees half a release.
+ */
+function uploadRelease(
+  name: string,
+  prefix: string,
+  config: pulumi.Output<string>,
+  lake: S3Lake,
+  parent: pulumi.Resource,
+): readonly pulumi.Resource[] {
+  const files = releaseFiles();
+  const hash = createHash("sha256");
+  for (const [key, path] of Object.entries(files)) hash.update(`${key}\0`).update(readFileSync(path));
+  const built = hash.digest("hex");
+  const digest = config.apply((text) => createHash("sha256").update(`${built}${text}`).digest("hex").slice(0, 16));
+  const common = { bucket: lake.bucket, tags: stackTags() };
+  const objects = Object.entries(files).map(
+    ([key, path]) =>
+      new aws.s3.BucketObjectv2(
+        `${name}-${key.replaceAll("/", "-")}`,
+        { ...common, key: pulumi.interpolate`${prefix}/${digest}/${key}`, source: new pulumi.asset.FileAsset(path) },
+        { parent },
+      ),
+  );
+  const settings = new aws.s3.BucketObjectv2(
+    `${name}-config`,
+    { ...common, key: pulumi.interpolate`${prefix}/${digest}/config.json`, content: config },
+    { parent },
+  );
+  const current = new aws.s3.BucketObjectv2(
+    `${name}-current`,
+    { ...common, key: `${prefix}/current`, content: digest },
+    { parent, dependsOn: [...objects, settings] },
+  );
+  return [current];
+}
+
+/** Key below the release, and the built file that goes there. */
+function releaseFiles(): Readonly<Record<string, string>> {
+  const folder = bundle("dashboard");
+  const page = join(folder, "page");
+  return {
+    "index.mjs": join(folder, "index.mjs"),
+    ...Object.fromEntries(
+      readdirSync(page)
+        .filter((file) => !file.endsWith(".txt"))
+        .sort()
+        .map((file) => [`page/${file}`, join(page, file)]),
+    ),
+  };
+}

@@ -1,0 +1,13 @@
+/** Tags that say whose a resource is and when it ends. Read by the reaper and the command line, so nothing of Pulumi is here. */
+export const Tag = {
+  /** Project and stack, "oneoff/emr-oneoff". On everything that takes tags. */
+  stack: "oneoff:stack",
+  /** A {@link Duration} from its creation, "90 minutes". On everything that must end by itself. */
+  deadline: "oneoff:deadline",
+  /** Name of the component that a cluster belongs to. */
+  cluster: "oneoff:cluster",
+  /** Id of the run that a cluster is for. */
+  run: "oneoff:run",
+  /** "retain" on a lake that stays when its stack is destroyed. */
+  removal: "oneoff:removal",
+} as const;

@@ -1,0 +1,158 @@
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { jobKind, jobs } from "../assets/jobs/registry.ts";
+import {
+  AthenaDashboard,
+  ceiling,
+  EmrCluster,
+  Network,
+  Reaper,
+  Removal,
+  refuseAbove,
+  S3Lake,
+  SpotFallback,
+  type Subnets,
+} from "../components/aws.ts";
+import { seconds } from "../components/core/duration.ts";
+import { UsageError } from "../components/core/errors.ts";
+import { count, duration, flag, runId, size, texts } from "../components/core/settings.ts";
+import { stackProgram } from "../components/core/stack.ts";
+import { hoursUntilEnd } from "../components/lifetime/aws-bill.ts";
+
+const settings = z.object({
+  job: z
+    .string()
+    .default("xo")
+    .describe(`Which job to run: ${Object.keys(jobs).join(", ")}`),
+  runId: runId().default("1").describe("Names the run; only a new one rents again (`npx oneoff run` sets one)"),
+  deadline: duration(...EmrCluster.deadlines)
+    .default("90 minutes")
+    .describe("The cluster is ended this long after its launch, finished or not"),
+  maxCost: z.coerce
+    .number("expected USD above zero")
+    .positive("expected USD above zero")
+    .optional()
+    .describe("USD: refused when all of it together can cost more"),
+  workers: count().default(2).describe("Machines beside the primary node"),
+  workerTypes: texts()
+    .default(["m7g.xlarge", "m6g.xlarge"])
+    .describe("Instance types that will do for them, separated by commas, of one architecture"),
+  primaryType: z.string().default("m6g.xlarge").describe("Instance type of the primary node"),
+  spot: flag().default(false).describe("Rent the workers as spot instances; needs `spotFallback`"),
+  spotFallback: z
+    .enum(SpotFallback)
+    .optional()
+    .describe("When there are no spot instances: on-demand (and its price) or terminate"),
+  executors: count().optional().describe("Spark's executors; EMR decides when not set"),
+  executorCores: count().default(4).describe("Cores of each executor, where `executors` is set"),
+  executorMemory: size().default("4 GB").describe("Memory of each executor, where `executors` is set"),
+  driverMemory: size().optional().describe("Memory of the driver; EMR decides when not set"),
+  releaseLabel: z.string().default("emr-7.10.0").describe("EMR release"),
+  keepAlive: flag().default(false).describe("Keep the cluster for interactive use, with JupyterLab; needs `idle`"),
+  idle: duration("1 minute", "7 days")
+    .optional()
+    .describe("A cluster that is kept alive ends after so long without work"),
+  linger: duration("1 minute", "7 days")
+    .optional()
+    .describe("Keep a finished or failed cluster so long, to look at it"),
+  vpc: z.string().optional().describe("Id of a VPC of yours, with `subnets`; one is made when not set"),
+  subnets: texts().optional().describe("Ids of subnets of `vpc`, separated by commas"),
+  privateSubnets: flag().default(false).describe("Whether `subnets` have no route to an internet gateway"),
+  sshKey: z.string().optional().describe("Name of an EC2 key pair for SSH to the primary node; needs `sshCidr`"),
+  sshCidr: z.string().optional().describe("Addresses that may connect by SSH, such as 203.0.113.7/32"),
+  bucket: z.string().optional().describe("Name of the lake's bucket; one is made up when not set"),
+  removal: z.enum(Removal).default("delete").describe("What `pulumi destroy` does with the results: delete or retain"),
+  queryLimit: size().default("10 GB").describe("A query that would read more is ended"),
+  dashboardDeadline: duration(...AthenaDashboard.deadlines)
+    .default("7 days")
+    .describe("The dashboard's instance is ended this long after its launch"),
+  dashboardType: z.string().default("t4g.small").describe("Instance type of the dashboard"),
+  dailyScan: size().default("10 GB").describe("The most that the dashboard's queries may read in a day"),
+});
+type Settings = z.output<typeof settings>;
+
+export default stackProgram({
+  about: "A job on a throwaway EMR cluster: results in S3, a small dashboard that queries them through Athena",
+  rents: true,
+  // The job's own settings are for the job alone; the program sees those of the stack.
+  settings: (given) => settings.extend(jobKind(given["oneoff:job"]).settings.shape) as typeof settings,
+  run(settings) {
+    const job = jobKind(settings.job).create(settings);
+    const { bucket, removal, queryLimit, deadline, dashboardDeadline } = settings;
+    const own = subnetsOf(settings);
+    const lakeArgs = { job, removal, queryLimit, ...(bucket && { bucket }) };
+    const clusterArgs = { job, ...clusterOf(settings) };
+    const dashboardArgs = {
+      lifetime: { deadline: dashboardDeadline },
+      instanceType: settings.dashboardType,
+      dailyScan: settings.dailyScan,
+    };
+    // The bill comes first: it is refused before anything is made, and so is everything that it rests on.
+    const hours = hoursUntilEnd(Math.max(seconds(deadline), seconds(dashboardDeadline)));
+    const bill = [
+      ...EmrCluster.bill({ ...clusterArgs, network: own }),
+      ...AthenaDashboard.bill(dashboardArgs),
+      ...S3Lake.bill(lakeArgs, "10 GB", hours),
+      ...Reaper.bill(hours),
+    ];
+    refuseAbove(settings.maxCost, bill);
+    const most = ceiling(bill);
+    const say = `This can cost ${most.toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
+    pulumi.log.info(say);
+
+    const reaper = new Reaper("reaper");
+    const network = own ?? new Network("network");
+    const lake = new S3Lake("lake", lakeArgs);
+    const cluster = new EmrCluster("cluster", { ...clusterArgs, lake, reaper, network });
+    const dashboard = new AthenaDashboard("dashboard", { ...dashboardArgs, job, lake, reaper, network });
+    return {
+      cluster: "emr",
+      run: cluster.runId,
+      clusterId: cluster.clusterId,
+      deadline,
+      keepAlive: settings.keepAlive,
+      lake: lake.uri,
+      logs: cluster.logs,
+      region: lake.region,
+      dashboard: `npx oneoff open ${pulumi.getStack()}`,
+      dashboardInstance: dashboard.instanceId,
+      dashboardDeadline,
+      ceiling: most,
+      bill,
+    };
+  },
+});
+
+/** What the settings say of the cluster. */
+function clusterOf(settings: Settings) {
+  const { deadline, idle, executors, spot, spotFallback, sshKey, sshCidr } = settings;
+  if (spot && !spotFallback) {
+    throw new UsageError(
+      'oneoff:spot is "true" and oneoff:spotFallback is not set: say what is to happen when there are no spot instances: pulumi config set oneoff:spotFallback on-demand (or terminate)',
+    );
+  }
+  return {
+    runId: settings.runId,
+    lifetime: { deadline, ...(idle && { idle }) },
+    primary: settings.primaryType,
+    workers: {
+      count: settings.workers,
+      types: settings.workerTypes,
+      ...(spot && spotFallback && { spot: { fallback: spotFallback } }),
+    },
+    ...(executors && {
+      executors: { count: executors, cores: settings.executorCores, memory: settings.executorMemory },
+    }),
+    ...(settings.driverMemory && { driverMemory: settings.driverMemory }),
+    releaseLabel: settings.releaseLabel,
+    keepAlive: settings.keepAlive,
+    ...(settings.linger && { linger: settings.linger }),
+    ...((sshKey || sshCidr) && { ssh: { keyName: sshKey ?? "", cidr: sshCidr ?? "" } }),
+  };
+}
+
+/** The user's own subnets; undefined where the stack makes its own. */
+function subnetsOf({ vpc, subnets, privateSubnets }: Settings): Subnets | undefined {
+  if (!vpc && !subnets) return undefined;
+  return { vpcId: vpc ?? "", subnetIds: subnets ?? [], isPrivate: privateSubnets };
+}

@@ -1,0 +1,41 @@
+/** What the AWS, random and TLS providers would answer, as far as the stacks look at it. */
+import type { FakeOptions, Properties } from "../engine/fake-provider.ts";
+
+export const ACCOUNT = "123456789012";
+export const REGION = "us-west-2";
+
+/** `aws:s3/bucket:Bucket` is of service s3. */
+const service = (type: string) => (type.split(":")[1] as string).split("/")[0] as string;
+
+const OUTPUTS: Readonly<Record<string, (name: string, inputs: Properties) => Properties>> = {
+  "random:index/randomId:RandomId": (name) => ({ hex: hexOf(name) }),
+  "tls:index/privateKey:PrivateKey": () => ({ privateKeyPemPkcs8: "-----BEGIN PRIVATE KEY-----" }),
+  "tls:index/selfSignedCert:SelfSignedCert": () => ({ certPem: "-----BEGIN CERTIFICATE-----" }),
+  "aws:s3/bucket:Bucket": (_, { bucket }) => ({ arn: `arn:aws:s3:::${bucket}`, region: REGION }),
+  "aws:ec2/launchTemplate:LaunchTemplate": () => ({ latestVersion: 1 }),
+  "aws:lambda/invocation:Invocation": (_, { input }) => ({
+    result: JSON.stringify({ run: JSON.parse(String(input)).run, cluster: "j-FAKE", launched: "2026-01-01T00:00:00Z" }),
+  }),
+};
+
+let made = 0;
+/** Another one for each resource, as the real one would be. */
+const hexOf = (name: string) =>
+  `${(made++ % 256).toString(16).padStart(2, "0")}${Buffer.from(name).toString("hex")}`.slice(0, 8).padEnd(8, "0");
+
+export const fakeAws: FakeOptions = {
+  outputs: (type, name, inputs) => {
+    const own = OUTPUTS[type]?.(name, inputs);
+    if (!type.startsWith("aws:")) return own ?? {};
+    const physical = (inputs.name as string | undefined) ?? `${name}-${hexOf(name)}`;
+    return {
+      arn: `arn:aws:${service(type)}:${REGION}:${ACCOUNT}:${name}`,
+      ...(inputs.bucket === undefined && { name: physical }),
+      ...own,
+    };
+  },
+  invoke: (token, args) => {
+    if (token !== "aws:index/getAvailabilityZones:getAvailabilityZones") throw new Error(`${token} was not expected`);
+    return { ...args, id: REGION, names: [`${REGION}a`, `${REGION}b`, `${REGION}c`], zoneIds: [], groupNames: [] };
+  },
+};
