@@ -1,5 +1,5 @@
-import { defineConfig, mergeConfig } from "vitest/config";
+import { defineConfig } from "vitest/config";
 import base from "./vitest.config.ts";
 
 /** Proofs that take longer than every change should wait for: `npm run test:faults`. */
-export default mergeConfig(base, defineConfig({ test: { include: ["tests/faults/**/*.test.ts"] } }));
+export default defineConfig({ test: { ...base.test, include: ["tests/faults/**/*.test.ts"], exclude: [] } });

@@ -1,7 +1,9 @@
 /** Builds the published package into dist/: compiled JavaScript with types, and the files that run elsewhere as they are. */
 import { execFileSync } from "node:child_process";
-import { cpSync, globSync, rmSync } from "node:fs";
+import { cpSync, globSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { buildBundles } from "./bundles.ts";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 rmSync("dist", { recursive: true, force: true });
@@ -9,9 +11,44 @@ execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"], { stdio: "i
 const carried = [
   ...globSync("assets/jobs/**/{*.py,requirements.txt}"),
   ...globSync("assets/local/*.{py,sh}"),
+  ...globSync("assets/emr/**/{*.py,*.sh,requirements.txt}"),
+  ...globSync("assets/dashboard/instance/*.{sh,service,timer}"),
   "assets/local/pulumi-resource-oneoff-local",
   ...globSync("engine/setup{.mjs,/**/*.mjs}"),
   "engine/requirements.txt",
 ];
 for (const file of carried) cpSync(file, `dist/${file}`);
 execFileSync(process.execPath, ["assets/dashboard/build.ts", "dist/assets/dashboard/page"], { stdio: "inherit" });
+await buildBundles("dist/bundles");
+await bundleSdk("dist/cli/aws");
+
+/** Puts the AWS SDK into the one module of the command line that needs it, so that nobody has to install it. */
+async function bundleSdk(folder: string): Promise<void> {
+  const { outputFiles } = await build({
+    entryPoints: [`${folder}/index.js`],
+    bundle: true,
+    platform: "node",
+    target: "node22",
+    format: "esm",
+    mainFields: ["module", "main"],
+    minify: true,
+    legalComments: "none",
+    write: false,
+    plugins: [
+      {
+        name: "the SDK alone",
+        setup({ onResolve }) {
+          // What else the package has stays one module for all, or errors would have two classes.
+          onResolve({ filter: /^\.\.\// }, ({ path, importer }) =>
+            importer.includes("node_modules") ? undefined : { path, external: true },
+          );
+          onResolve({ filter: /^[^./]/ }, ({ path, importer }) =>
+            importer.includes("node_modules") || path.startsWith("@aws-sdk/") ? undefined : { path, external: true },
+          );
+        },
+      },
+    ],
+  });
+  for (const file of globSync(`${folder}/*.{js,d.ts}`)) rmSync(file);
+  writeFileSync(`${folder}/index.js`, (outputFiles[0] as (typeof outputFiles)[number]).contents);
+}

@@ -23,9 +23,12 @@ export async function buildBundles(folder: string): Promise<void> {
     platform: "node",
     target: "node22",
     format: "esm",
+    mainFields: ["module", "main"], // what came as CommonJS could not be shaken
+    // Pulumi's module brings all of gRPC along.
+    alias: { "@pulumi/pulumi/errors.js": join(ROOT, "engine/run-error.ts") },
     // What came as CommonJS asks for Node's modules by `require`.
     banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-    external: ["@duckdb/node-api"], // native, and only for lakes that are folders
+    external: ["./duckdb.ts"], // its package is native, and it is only loaded for lakes that are folders
     minify: true,
     legalComments: "none",
   });

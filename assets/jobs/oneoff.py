@@ -7,6 +7,7 @@ here: pyarrow and numpy take most of a second to load, and a run is recorded man
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-    from pyarrow.fs import FileSystem
+    from pyarrow.fs import FileSystem, S3FileSystem
     from pyspark import RDD
 
 RUN_STATES = ("running", "succeeded", "failed")
@@ -60,7 +61,7 @@ def write_part(table: pa.Table, folder: str, name: str) -> None:
 
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    _put(_join(folder, f"{name}.parquet"), sink.getvalue())
+    put(_join(folder, f"{name}.parquet"), sink.getvalue())
 
 
 def read_table(folder: str, columns: Sequence[str]) -> pa.Table | None:
@@ -82,13 +83,30 @@ def _filesystem(address: str) -> tuple[FileSystem, str]:
     """Where `address` is, and its path there."""
     from pyarrow.fs import FileSystem, LocalFileSystem
 
-    if "://" in address:
+    scheme, separator, path = address.partition("://")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if scheme == "s3" and region:
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        return _s3(region, endpoint), path.rstrip("/")
+    if separator:
         return FileSystem.from_uri(address)
     return LocalFileSystem(), str(Path(address).resolve())
 
 
-def _put(address: str, data: bytes | pa.Buffer) -> None:
-    """Writes a file whole: an object appears when its upload ends, a local file is renamed into place."""
+@functools.cache
+def _s3(region: str, endpoint: str | None) -> S3FileSystem:
+    """S3 in one region; one per process, because each has threads and credentials of its own.
+
+    `FileSystem.from_uri` would ask S3's global endpoint where the bucket is, which a private subnet has no way to.
+    """
+    from pyarrow.fs import S3FileSystem
+
+    # Opened late, a small object is one request that is there whole or not at all, and leaves no unfinished upload.
+    return S3FileSystem(region=region, endpoint_override=endpoint, allow_delayed_open=True)
+
+
+def put(address: str, data: bytes | pa.Buffer) -> None:
+    """Writes a file of a lake whole: an object appears when its upload ends, a local file is renamed into place."""
     if "://" in address:
         filesystem, path = _filesystem(address)
         with filesystem.open_output_stream(path) as stream:
@@ -110,7 +128,13 @@ def _get(address: str) -> bytes | None:
     try:
         if "://" not in address:
             return Path(address).read_bytes()
+        from pyarrow.fs import FileSelector
+
         filesystem, path = _filesystem(address)
+        # Asked for an object that is not there, S3 says "access denied" to whoever may list some prefixes only.
+        beside = filesystem.get_file_info(FileSelector(path.rpartition("/")[0], allow_not_found=True))
+        if path not in (info.path for info in beside):
+            return None
         with filesystem.open_input_stream(path) as stream:
             return stream.read()
     except FileNotFoundError:
@@ -127,7 +151,8 @@ def _batches(folder: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     selector = FileSelector(root, recursive=True, allow_not_found=True)
     for info in sorted(filesystem.get_file_info(selector), key=lambda info: info.path):
         below = info.path[len(root) :].strip("/").split("/")
-        if info.type != FileType.File or any(part.startswith((".", "_")) for part in below):
+        # "month=1_$folder$" is how Hadoop marks a folder of S3.
+        if info.type != FileType.File or any(part.startswith((".", "_")) for part in below) or "_$folder$" in below[-1]:
             continue
         partition = _partition(below[:-1])
         stored = [column for column in columns if column not in partition]
@@ -362,7 +387,7 @@ def record(
             content["tables"][name] = {"rows": rows, "digest": hexadecimal}
     if state != "running":
         content["ended"] = _now()
-    _put(address, (json.dumps(content, indent=2) + "\n").encode())
+    put(address, (json.dumps(content, indent=2) + "\n").encode())
     return content
 
 
@@ -404,6 +429,23 @@ def _table(text: str) -> tuple[str, list[str]]:
     return name, columns.split(",")
 
 
+def add_record_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is the same in every record of a run: --lake, --run, --job, --deadline and --table (as `tables`)."""
+    parser.add_argument("--lake", required=True, help="a folder, or s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
+    parser.add_argument("--run", required=True, type=_run_id, help="id of the run")
+    parser.add_argument("--job", required=True, help="name of the job")
+    parser.add_argument("--deadline", type=_instant, help="when the cluster ends whatever happens (ISO 8601)")
+    parser.add_argument(
+        "--table",
+        dest="tables",
+        action="append",
+        default=[],
+        type=_table,
+        metavar="NAME=COLUMN,COLUMN",
+        help="once per table: the columns of its digest, which is computed when the run has succeeded",
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(prog="oneoff.py", description="What the steps of every job share.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -413,10 +455,7 @@ def _parser() -> argparse.ArgumentParser:
         help=about,
         description=f"{about} Exit code {EXIT_RUN_ENDED}: the run has ended, and its record stays as it is.",
     )
-    command.add_argument("--lake", required=True, help="a folder, or s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
-    command.add_argument("--run", required=True, type=_run_id, help="id of the run")
-    command.add_argument("--job", required=True, help="name of the job")
-    command.add_argument("--deadline", type=_instant, help="when the cluster ends whatever happens (ISO 8601)")
+    add_record_arguments(command)
     command.add_argument("--state", required=True, choices=RUN_STATES)
     command.add_argument("--error", help="why the run failed")
     command.add_argument(
@@ -427,15 +466,6 @@ def _parser() -> argparse.ArgumentParser:
         type=_step,
         metavar="NAME=STATE",
         help=f"once per step, in the order they run; states: {', '.join(STEP_STATES)}",
-    )
-    command.add_argument(
-        "--table",
-        dest="tables",
-        action="append",
-        default=[],
-        type=_table,
-        metavar="NAME=COLUMN,COLUMN",
-        help="once per table: the columns of its digest, which is computed when the state is succeeded",
     )
     return parser
 

@@ -69,7 +69,7 @@ export function clusterCode(job: Job, jupyter: boolean): ClusterCode {
   addVenv(RECORDER, join(ASSETS, "emr/requirements.txt"));
   if (jupyter) addVenv("jupyter", join(ASSETS, "emr/jupyter/requirements.txt"));
   for (const step of job.steps) {
-    if (step.requirements && !venvs.has(step.requirements)) addVenv(step.name, step.requirements);
+    if (step.requirements && !venvs.has(step.requirements)) addVenv(`step-${step.name}`, step.requirements);
   }
   const prefix = `${Prefix.code}/${digestOf(Object.values(files), Object.keys(files))}`;
   const venvOf = (step: SparkStep) => (step.requirements && venvs.get(step.requirements)) || RECORDER;

@@ -9,7 +9,7 @@ import { type ClusterCode, NODE, RECORDER } from "./emr-code.ts";
 export const Stage = {
   /** Straight into the lake. */
   lake: "lake",
-  /** Into the cluster's HDFS; `s3-dist-cp` takes it to the lake after each step. For steps that write through Hadoop. */
+  /** Into the cluster's HDFS; `s3-dist-cp` takes it to the lake after the last step. For steps that write through Hadoop. */
   hdfs: "hdfs",
 } as const;
 export type Stage = (typeof Stage)[keyof typeof Stage];

@@ -46,20 +46,16 @@ export function clusterRoles(name: string, args: ClusterRolesArgs, parent: pulum
   return { service, nodes, profile, parts };
 }
 
-/** What the managed policy leaves to the user: passing the machines' role, the disks' key, and subnets without its tag. */
-function serviceStatements({ network, diskKeyArn }: ClusterRolesArgs, nodes: aws.iam.Role): readonly Statement[] {
+/** What the managed policy leaves to the user: passing the machines' role, keys, and subnets without its tag. */
+function serviceStatements({ lake, network, diskKeyArn }: ClusterRolesArgs, nodes: aws.iam.Role): readonly Statement[] {
   return [
     {
       Action: ["iam:PassRole"],
       Resource: nodes.arn,
-      Condition: { StringEquals: { "iam:PassedToService": "ec2.amazonaws.com" } },
+      Condition: { StringLike: { "iam:PassedToService": "ec2.amazonaws.com*" } },
     },
+    { Action: ["s3:GetObject"], Resource: pulumi.interpolate`${lake.bucketArn}/${Prefix.certificates}/*` },
     ...diskKeyStatements(diskKeyArn),
-    {
-      Action: ["kms:CreateGrant"],
-      Resource: diskKeyArn,
-      Condition: { Bool: { "kms:GrantIsForAWSResource": "true" } },
-    },
     ...(network instanceof Network ? [] : [subnetStatement(network)]),
   ];
 }
@@ -70,6 +66,7 @@ const subnetStatement = ({ subnetIds }: Subnets): Statement => ({
   Resource: subnetIds.map((id) => pulumi.interpolate`arn:aws:ec2:*:*:subnet/${id}`),
 });
 
+/** EMR's documentation wants both roles to be users of the key. */
 const diskKeyStatements = (diskKeyArn: pulumi.Output<string>): readonly Statement[] => [
   {
     Action: [
@@ -82,6 +79,11 @@ const diskKeyStatements = (diskKeyArn: pulumi.Output<string>): readonly Statemen
       "kms:GenerateDataKeyWithoutPlaintext",
     ],
     Resource: diskKeyArn,
+  },
+  {
+    Action: ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"],
+    Resource: diskKeyArn,
+    Condition: { Bool: { "kms:GrantIsForAWSResource": "true" } },
   },
 ];
 

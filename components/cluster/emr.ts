@@ -106,9 +106,13 @@ export class EmrCluster extends pulumi.ComponentResource {
       deadlineSeconds: plan.deadlineSeconds,
       request,
     };
-    const run = new aws.lambda.Invocation(
-      `${name}-run`,
-      { functionName: launcher.function.name, lifecycleScope: "CRUD", input: pulumi.jsonStringify(launch) },
+    const guard = new aws.lambda.Invocation(
+      `${name}-guard`,
+      {
+        functionName: launcher.function.name,
+        lifecycleScope: "CRUD",
+        input: pulumi.jsonStringify({ stack: stackId(), cluster: name, bucket: lake.bucket }),
+      },
       {
         parent: this,
         dependsOn: [
@@ -121,6 +125,12 @@ export class EmrCluster extends pulumi.ComponentResource {
           lake,
         ],
       },
+    );
+    // A run that is replaced ends nothing by that: the launcher ends the one before when it rents the next.
+    const run = new aws.lambda.Invocation(
+      `${name}-run`,
+      { functionName: launcher.function.name, lifecycleScope: "CREATE_ONLY", input: pulumi.jsonStringify(launch) },
+      { parent: this, dependsOn: [guard], replaceOnChanges: ["input"] },
     );
     this.role = roles.nodes;
     this.clusterId = run.result.apply((result) => launched(result, this).cluster);

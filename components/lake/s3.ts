@@ -277,11 +277,10 @@ function makeWorkgroup(
 
 const below = (arn: pulumi.Input<string>, prefix: string) => pulumi.interpolate`${arn}/${prefix ? `${prefix}/*` : "*"}`;
 
+/** Listing is not narrowed to the prefixes: who may not list the bucket is told 403 of a key that isn't there, not 404. */
 function readStatements(bucketArn: pulumi.Output<string>, prefixes: readonly string[]): readonly Statement[] {
-  const listed = prefixes.flatMap((prefix) => (prefix ? [prefix, `${prefix}/*`] : ["*"]));
   return [
-    { Action: ["s3:GetBucketLocation"], Resource: bucketArn },
-    { Action: ["s3:ListBucket"], Resource: bucketArn, Condition: { StringLike: { "s3:prefix": listed } } },
+    { Action: ["s3:GetBucketLocation", "s3:ListBucket"], Resource: bucketArn },
     { Action: ["s3:GetObject"], Resource: prefixes.map((prefix) => below(bucketArn, prefix)) },
   ];
 }

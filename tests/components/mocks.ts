@@ -1,5 +1,6 @@
 /** Pulumi's mocks, with a record of every resource that was asked for. */
 import * as pulumi from "@pulumi/pulumi";
+import type { FakeOptions } from "../engine/fake-provider.ts";
 
 export interface Registered {
   readonly type: string;
@@ -10,8 +11,12 @@ export interface Registered {
 
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
 
-/** Starts recording; call it once per file, before the first resource. */
-export function record(): { readonly resources: Registered[] } {
+/**
+ * Starts recording; call it once per file, before the first resource.
+ *
+ * @param answers what the providers compute and return. @default what the local ones do
+ */
+export function record(answers: Pick<FakeOptions, "outputs" | "invoke"> = {}): { readonly resources: Registered[] } {
   const resources: Registered[] = [];
   pulumi.runtime.setMocks(
     {
@@ -20,9 +25,10 @@ export function record(): { readonly resources: Registered[] } {
           throw new Error(`two resources ${type} are called ${name}`);
         }
         resources.push({ type, name, inputs, custom: custom ?? false });
-        return { id: `${name}-id`, state: { ...inputs, url: "http://mock", state: "running", logs: "/logs" } };
+        const local = { url: "http://mock", state: "running", logs: "/logs" };
+        return { id: `${name}-id`, state: { ...inputs, ...(answers.outputs?.(type, name, inputs) ?? local) } };
       },
-      call: ({ inputs }) => inputs,
+      call: ({ token, inputs }) => answers.invoke?.(token, inputs) ?? inputs,
     },
     "oneoff",
     "test",

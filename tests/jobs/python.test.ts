@@ -1,4 +1,4 @@
-/** The steps' own tests, which are in Python: pytest runs them. */
+/** The tests of the steps (tests/jobs) and of what runs on nodes (tests/emr), which are in Python: pytest runs them. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";

@@ -36,7 +36,7 @@ describe("on the real engine, with providers that make nothing", { timeout: 300_
         "Instance": 1,
         "InstanceProfile": 2,
         "InternetGateway": 1,
-        "Invocation": 1,
+        "Invocation": 2,
         "Key": 1,
         "LaunchTemplate": 1,
         "LogGroup": 2,
@@ -99,7 +99,8 @@ describe("one stack through its life", { timeout: 300_000 }, () => {
 
   test("the reaper is there before anything that it must end", () => {
     for (const part of ["reaper-target", "reaper-permission", "reaper-function", "reaper-policy"]) {
-      expect(at("create", part)).toBeLessThan(at("create", "cluster-run"));
+      expect(at("create", part)).toBeLessThan(at("create", "cluster-guard"));
+      expect(at("create", "cluster-guard")).toBeLessThan(at("create", "cluster-run"));
       expect(at("create", part)).toBeLessThan(at("create", "dashboard-instance"));
     }
   });
@@ -109,7 +110,7 @@ describe("one stack through its life", { timeout: 300_000 }, () => {
     expect(rest).toEqual({
       cluster: "emr",
       run: "1",
-      clusterId: "j-FAKE",
+      clusterId: "j-RUN1",
       deadline: "90 minutes",
       keepAlive: false,
       lake: expect.stringMatching(/^s3:\/\/oneoff-emr-oneoff-lake-[0-9a-f]{8}$/),
@@ -135,9 +136,10 @@ describe("one stack through its life", { timeout: 300_000 }, () => {
     await project.mustPulumi("config", "set", "oneoff:runId", "2", "--stack", under.stack);
     await up();
     expect(project.provider.events.slice(before)).toEqual([
-      { what: "update", type: "aws:lambda/invocation:Invocation", name: "cluster-run" },
+      { what: "create", type: "aws:lambda/invocation:Invocation", name: "cluster-run" },
+      { what: "delete", type: "aws:lambda/invocation:Invocation", name: "cluster-run" },
     ]);
-    expect(await outputs()).toMatchObject({ run: "2" });
+    expect(await outputs()).toMatchObject({ run: "2", clusterId: "j-RUN2" });
   });
 
   test("the reaper goes after what it ends, and the machines' roles after the machines", async () => {
@@ -150,7 +152,7 @@ describe("one stack through its life", { timeout: 300_000 }, () => {
       "cluster-service",
       "cluster-primary-group",
     ]) {
-      expect(at("delete", "cluster-run")).toBeLessThan(at("delete", part));
+      expect(at("delete", "cluster-guard")).toBeLessThan(at("delete", part));
     }
     for (const part of ["reaper-target", "dashboard-role", "dashboard-group"]) {
       expect(at("delete", "dashboard-instance")).toBeLessThan(at("delete", part));

@@ -13,9 +13,10 @@ const OUTPUTS: Readonly<Record<string, (name: string, inputs: Properties) => Pro
   "tls:index/selfSignedCert:SelfSignedCert": () => ({ certPem: "-----BEGIN CERTIFICATE-----" }),
   "aws:s3/bucket:Bucket": (_, { bucket }) => ({ arn: `arn:aws:s3:::${bucket}`, region: REGION }),
   "aws:ec2/launchTemplate:LaunchTemplate": () => ({ latestVersion: 1 }),
-  "aws:lambda/invocation:Invocation": (_, { input }) => ({
-    result: JSON.stringify({ run: JSON.parse(String(input)).run, cluster: "j-FAKE", launched: "2026-01-01T00:00:00Z" }),
-  }),
+  "aws:lambda/invocation:Invocation": (_, { input }) => {
+    const { run } = JSON.parse(String(input));
+    return { result: JSON.stringify(run ? { run, cluster: `j-RUN${run}`, launched: "2026-01-01T00:00:00Z" } : {}) };
+  },
 };
 
 let made = 0;

@@ -137,7 +137,9 @@ export const rules: Readonly<Record<string, Rule>> = {
       return (properties.tags as Record<string, string>)["oneoff:deadline"] ? undefined : "has no deadline";
     }
     if (type !== "aws:lambda/invocation:Invocation") return undefined;
-    const { Tags } = JSON.parse(String(properties.input)).request;
+    const { request } = JSON.parse(String(properties.input));
+    if (!request) return undefined; // the guard rents nothing
+    const { Tags } = request;
     return Tags.some(({ Key }: { Key: string }) => Key === "oneoff:deadline") ? undefined : "rents without a deadline";
   },
 };

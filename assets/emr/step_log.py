@@ -1,0 +1,111 @@
+"""A step's log: what its programs print, put into the lake again and again while it grows."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from threading import Event, Lock, Thread
+from typing import IO, BinaryIO
+
+import oneoff
+
+HEAD = 64 << 10  # bytes that are kept of the beginning
+TAIL = 1 << 20  # bytes that are kept of the end
+_PIECE = 64 << 10  # a longer line is taken in pieces
+# What of a Spark log is no reason for a failure; assets/local/log.ts says the same.
+_FRAME = re.compile(r"\s+at |\s+\.\.\. \d+ more$")
+_CHATTER = re.compile(r" (INFO|WARN) |^\[oneoff\]")
+_EXCEPTION = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b: ")
+
+
+def last_problem(text: str) -> str:
+    """Why a program failed: the last exception that its log names, else the last line."""
+    lines = [line for line in text.splitlines() if line.strip() and not _FRAME.match(line)]
+    candidates = [line for line in lines if not _CHATTER.search(line)]
+    exceptions = [line for line in candidates if _EXCEPTION.match(line)]
+    return (exceptions or candidates or ["it printed nothing"])[-1].strip()
+
+
+class Log:
+    """A file of the lake that grows. Of a very long log the beginning and the end are kept.
+
+    An object cannot be appended to, so the whole is put every time.
+    """
+
+    def __init__(self, address: str, every: float) -> None:
+        """every: seconds from one upload to the next."""
+        self._address = address
+        self._every = every
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._size = 0
+        self._put_size = 0
+        self._lock = Lock()
+        self._closing = Event()
+        self._thread = Thread(target=self._keep, daemon=True)
+        self._thread.start()
+
+    @property
+    def size(self) -> int:
+        """Bytes that were written."""
+        return self._size
+
+    def write(self, data: bytes) -> None:
+        """Adds to the end. May be called from several threads."""
+        with self._lock:
+            self._size += len(data)
+            room = HEAD - len(self._head)
+            self._head += data[:room]
+            self._tail += data[room:]
+            if len(self._tail) > TAIL + HEAD:  # not at every line: it moves a megabyte
+                del self._tail[:-TAIL]
+
+    def copy(self, source: IO[bytes], echo: BinaryIO) -> None:
+        """Adds what `source` gives until its end, and passes it on to `echo`."""
+        for line in iter(lambda: source.readline(_PIECE), b""):
+            self.write(line)
+            with contextlib.suppress(OSError):
+                echo.write(line)
+                echo.flush()
+
+    def say(self, line: str) -> None:
+        """Adds a line of our own, which stands in our standard error too."""
+        print(line, file=sys.stderr, flush=True)
+        self.write(f"{line}\n".encode())
+
+    def since(self, size: int) -> str:
+        """What was written since the log had that size, or the end of it."""
+        with self._lock:
+            grown = self._size - size
+            return (self._head + self._tail)[-grown:].decode(errors="replace") if grown else ""
+
+    def content(self) -> bytes:
+        """What is kept, with a line for what is not."""
+        with self._lock:
+            head, tail = bytes(self._head), bytes(self._tail[-TAIL:])
+            left_out = self._size - len(head) - len(tail)
+        gap = (
+            f"\n[{left_out} bytes are left out here; the cluster's own log of the step has them]\n" if left_out else ""
+        )
+        return head + gap.encode() + tail
+
+    def close(self) -> None:
+        """Puts the last of it."""
+        self._closing.set()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        while not self._closing.wait(self._every):
+            self._put()
+        self._put()
+
+    def _put(self) -> None:
+        size = self._size
+        if size == self._put_size:
+            return
+        try:
+            oneoff.put(self._address, self.content())
+            self._put_size = size
+        except OSError as problem:  # it may work the next time, and the step goes on in any case
+            print(f"step.py: the log could not be put to {self._address}: {problem}", file=sys.stderr, flush=True)

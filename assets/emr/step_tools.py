@@ -1,0 +1,111 @@
+"""What a step needs of the node it runs on: YARN, secrets and the region."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from step_log import last_problem
+
+TOOL_SECONDS = 60  # that yarn, hdfs and aws may take to answer
+SECRETS = Path("/dev/shm")  # memory, never a disk
+_REGION = Path("/opt/oneoff/region")  # bootstrap.sh wrote it
+_TAG_LENGTH = 100  # YARN's yarn.resourcemanager.application.max-tag.length
+
+
+class StepError(Exception):
+    """Why a step failed, in one line."""
+
+
+def tool(*command: str) -> str:
+    """What a program prints. Raises StepError with the last line of its errors."""
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=TOOL_SECONDS)
+    except OSError as problem:
+        raise StepError(f"{command[0]} could not be started: {problem}") from problem
+    except subprocess.TimeoutExpired as problem:
+        raise StepError(f"{command[0]} did not answer within {TOOL_SECONDS} s") from problem
+    if done.returncode:
+        raise StepError(f"{command[0]} failed (exit {done.returncode}): {last_problem(done.stderr)}")
+    return done.stdout
+
+
+def find_region() -> None:
+    """Tells all that runs here in which region it is, so that no SDK has to look it up."""
+    known = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not known:
+        with contextlib.suppress(OSError):
+            known = _REGION.read_text(encoding="utf-8").strip()
+    if known:
+        os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = known
+
+
+def yarn_tag(run: str, step: str) -> str:
+    """The YARN tag of a step's application. YARN puts tags into small letters and refuses long ones."""
+    tag = f"oneoff-{run}-{step}".lower()
+    return tag if len(tag) <= _TAG_LENGTH else f"oneoff-{hashlib.sha256(tag.encode()).hexdigest()[:32]}"
+
+
+def with_tag(command: Sequence[str], tag: str) -> list[str]:
+    """A `spark-submit` whose YARN application has the tag; any other command stays as it is."""
+    if Path(command[0]).name != "spark-submit":
+        return list(command)
+    tags, given = [tag], list(command[1:])
+    # Of a property that stands twice Spark takes the last, so the job's own tags are taken over.
+    for at in range(len(given) - 1, 0, -1):
+        if given[at - 1] == "--conf" and given[at].startswith("spark.yarn.tags="):
+            tags.append(given[at].partition("=")[2])
+            del given[at - 1 : at + 1]
+    return [command[0], "--conf", f"spark.yarn.tags={','.join(tags)}", *given]
+
+
+def end_applications(tag: str) -> list[str]:
+    """Ends what has the tag and still runs: YARN does not notice that whoever submitted it has ended.
+
+    Returns what it ended; nothing where there is no YARN. Raises StepError when YARN does not answer.
+    """
+    if not shutil.which("yarn"):
+        return []
+    states = "NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING"
+    listed = tool("yarn", "application", "-list", "-appTags", tag, "-appStates", states)
+    applications = re.findall(r"^application_\d+_\d+", listed, re.MULTILINE)
+    for application in applications:
+        tool("yarn", "application", "-kill", application)
+    return applications
+
+
+@contextlib.contextmanager
+def secret_files(secrets: Sequence[tuple[str, str]]) -> Iterator[None]:
+    """Files with the secrets, given as name and ARN, which only we can read, for as long as it lasts."""
+    paths = [SECRETS / f"oneoff-{name}" for name, _ in secrets]
+    try:
+        for path, (name, arn) in zip(paths, secrets, strict=True):
+            query = ["--secret-id", arn, "--query", "SecretString", "--output", "json"]
+            try:
+                value = json.loads(tool("aws", "secretsmanager", "get-secret-value", *query))
+            except (StepError, ValueError) as problem:
+                raise StepError(f'secret "{name}" could not be had: {problem}') from problem
+            if not isinstance(value, str):
+                raise StepError(f'secret "{name}" is binary: {arn} must hold text')
+            _write_private(path, value)
+        yield
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Writes a new file that was never readable by others."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)

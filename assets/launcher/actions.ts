@@ -1,0 +1,62 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Statement } from "../../components/core/iam.ts";
+import { Prefix } from "../../components/lake/prefixes.ts";
+import { Tag } from "../../components/lifetime/tags.ts";
+
+/** What the launcher's role has to allow, with the resources and conditions that the services know. */
+export const launcherActions = {
+  /** On `_launches/*` and `_wheels/*` of the lake. A conditional write needs both. */
+  objects: ["s3:GetObject", "s3:PutObject"],
+  /** On the bucket, without a condition: who may not list gets 403 for a key that isn't there, and not 404. */
+  bucket: ["s3:ListBucket"],
+  /** On "*": EMR lists by account, and whose a cluster is only its description tells. */
+  read: ["elasticmapreduce:ListClusters", "elasticmapreduce:DescribeCluster"],
+  /** On "*", with `aws:RequestTag`; RunJobFlow knows no resource. */
+  rent: ["elasticmapreduce:RunJobFlow", "elasticmapreduce:AddTags"],
+  /** On clusters with `aws:ResourceTag`. An idle limit in RunJobFlow is a policy that is put. */
+  end: [
+    "elasticmapreduce:TerminateJobFlows",
+    "elasticmapreduce:SetTerminationProtection",
+    "elasticmapreduce:PutAutoTerminationPolicy",
+  ],
+  /** On the roles of the cluster, to the services that take them. */
+  pass: ["iam:PassRole"],
+  /** On the role with which EMR cleans up; it is there once per account, from the first cluster on. */
+  cleanup: ["iam:CreateServiceLinkedRole"],
+} as const;
+
+/** The same as statements of a policy. */
+export const launcherStatements = (args: {
+  /** Value of the tag `oneoff:stack`. */
+  readonly stack: string;
+  readonly bucketArn: pulumi.Input<string>;
+  /** The role of EMR and that of the machines. */
+  readonly roleArns: readonly pulumi.Input<string>[];
+}): readonly Statement[] => [
+  {
+    Action: launcherActions.objects,
+    Resource: [Prefix.launches, Prefix.wheels].map((prefix) => pulumi.interpolate`${args.bucketArn}/${prefix}/*`),
+  },
+  { Action: launcherActions.bucket, Resource: args.bucketArn },
+  { Action: launcherActions.read, Resource: "*" },
+  {
+    Action: launcherActions.rent,
+    Resource: "*",
+    Condition: { StringEquals: { [`aws:RequestTag/${Tag.stack}`]: args.stack } },
+  },
+  {
+    Action: launcherActions.end,
+    Resource: "arn:*:elasticmapreduce:*:*:cluster/*",
+    Condition: { StringEquals: { [`aws:ResourceTag/${Tag.stack}`]: args.stack } },
+  },
+  {
+    Action: launcherActions.pass,
+    Resource: args.roleArns,
+    Condition: { StringLike: { "iam:PassedToService": ["elasticmapreduce.amazonaws.com*", "ec2.amazonaws.com*"] } },
+  },
+  {
+    Action: launcherActions.cleanup,
+    Resource: "arn:*:iam::*:role/aws-service-role/elasticmapreduce.amazonaws.com*/AWSServiceRoleForEMRCleanup*",
+    Condition: { StringLike: { "iam:AWSServiceName": "elasticmapreduce.amazonaws.com*" } },
+  },
+];

@@ -1,0 +1,39 @@
+import type { Statement } from "../../components/core/iam.ts";
+import { Tag } from "../../components/lifetime/tags.ts";
+
+/**
+ * What the reaper's role has to allow. Every action of `end` names its resource and takes `aws:ResourceTag`
+ * (https://docs.aws.amazon.com/service-authorization/latest/reference/, pages list_amazonelasticmapreduce.html,
+ * list_amazonec2autoscaling.html and list_amazonec2.html).
+ */
+export const reaperActions = {
+  /** Three of them know no resource but "*"; whose a cluster is, only its description tells. */
+  read: [
+    "elasticmapreduce:ListClusters",
+    "elasticmapreduce:DescribeCluster",
+    "autoscaling:DescribeAutoScalingGroups",
+    "ec2:DescribeInstances",
+  ],
+  /** Only on what carries the stack's tag. */
+  end: [
+    {
+      actions: ["elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTerminationProtection"],
+      resource: "arn:*:elasticmapreduce:*:*:cluster/*",
+    },
+    {
+      actions: ["autoscaling:DeleteAutoScalingGroup"],
+      resource: "arn:*:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/*",
+    },
+    { actions: ["ec2:TerminateInstances"], resource: "arn:*:ec2:*:*:instance/*" },
+  ],
+} as const;
+
+/** The same as statements of a policy. @param stack value of the tag `oneoff:stack`. */
+export const reaperStatements = (stack: string): readonly Statement[] => [
+  { Action: reaperActions.read, Resource: "*" },
+  ...reaperActions.end.map(({ actions, resource }) => ({
+    Action: actions,
+    Resource: resource,
+    Condition: { StringEquals: { [`aws:ResourceTag/${Tag.stack}`]: stack } },
+  })),
+];

@@ -1,0 +1,250 @@
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { holds, nodeEnvironment } from "../../assets/launcher/markers.ts";
+import { chooseWheel, listFiles } from "../../assets/launcher/package-index.ts";
+import { readRequirements } from "../../assets/launcher/requirements.ts";
+import { fitness } from "../../assets/launcher/wheel-name.ts";
+import { stageWheels } from "../../assets/launcher/wheels.ts";
+import { type Moto, startMoto } from "../moto.ts";
+import { type FakeIndex, sha256, startIndex } from "./package-index.ts";
+
+const environment = nodeEnvironment("arm64");
+
+describe("environment markers", () => {
+  test.each([
+    ["python_full_version < '3.12'", true],
+    ["python_version >= '3.10'", true], // 3.10 < 3.11 < 3.9 as text
+    ["python_version < '3.9'", false],
+    ["python_version == '3.11.*'", true],
+    ["python_version ~= '3.8'", true],
+    ['sys_platform == "win32"', false],
+    ["platform_machine == 'aarch64' and sys_platform == 'linux'", true],
+    ["platform_machine != 'aarch64' or (sys_platform == 'linux' and os_name != 'nt')", true],
+    ["sys_platform == 'win32' or sys_platform == 'linux' and python_version < '3'", false],
+    ["sys_platform in 'linux darwin'", true],
+    ["sys_platform not in 'linux darwin'", false],
+    ["'3.11' == python_version", true],
+    ["platform_python_implementation != 'PyPy'", true],
+    ["extra == 'dev'", false],
+  ])("%s: %s", (marker, expected) => {
+    expect(holds(marker, environment)).toBe(expected);
+  });
+
+  test.each([
+    "",
+    "python_version",
+    "flavour == 'x'",
+    "(os_name == 'posix'",
+    "os_name = 'posix'",
+    "os_name == 'a' xor 'b'",
+  ])("%j can't be read", (marker) => {
+    expect(() => holds(marker, environment)).toThrow("can't be read");
+  });
+});
+
+describe("requirements.txt", () => {
+  const hash = (digit: string) => digit.repeat(64);
+
+  test("is read with its hashes, without comments and what is for other machines", () => {
+    const text = `# locked
+Foo_Bar[extra]==1.0 \\
+    --hash=sha256:${hash("a")} \\
+    --hash=sha256:${hash("b")}
+    # via something
+colorama==0.4.6 ; sys_platform == 'win32' \\
+    --hash=sha256:${hash("c")}
+`;
+    expect(readRequirements(text, environment)).toEqual([
+      { name: "foo-bar", version: "1.0", hashes: new Set([hash("a"), hash("b")]) },
+    ]);
+  });
+
+  test.each(["foo==1.0", `foo>=1.0 --hash=sha256:${hash("a")}`, "-r other.txt", "foo @ https://example.org/foo.whl"])(
+    "%j is refused",
+    (line) => {
+      expect(() => readRequirements(line, environment)).toThrow("expected name==version with --hash=sha256:...");
+    },
+  );
+});
+
+describe("wheels by their names", () => {
+  const fits = (file: string, architecture: "arm64" | "x86_64" = "arm64") => fitness(file, "foo", architecture);
+
+  test("the best comes first", () => {
+    const best = [
+      "foo-1.0-cp311-cp311-manylinux_2_28_aarch64.whl",
+      "foo-1.0-cp311-cp311-manylinux2014_aarch64.manylinux_2_17_aarch64.whl",
+      "foo-1.0-cp311-abi3-manylinux_2_17_aarch64.whl",
+      "foo-1.0-cp38-abi3-manylinux_2_34_aarch64.whl",
+      "foo-1.0-py3-none-manylinux_2_17_aarch64.whl",
+      "foo-1.0-py2.py3-none-any.whl",
+    ];
+    const fitnesses = best.map((file) => fits(file) ?? -1);
+    expect(fitnesses).toEqual([...fitnesses].sort((a, b) => b - a));
+    expect(new Set(fitnesses).size).toBe(best.length);
+    expect(Math.min(...fitnesses)).toBeGreaterThanOrEqual(0);
+  });
+
+  test.each([
+    "foo-1.0-cp311-cp311-manylinux_2_35_aarch64.whl", // newer than Amazon Linux 2023's glibc
+    "foo-1.0-cp311-cp311-musllinux_1_2_aarch64.whl",
+    "foo-1.0-cp311-cp311-manylinux_2_28_x86_64.whl",
+    "foo-1.0-cp311-cp311-macosx_11_0_arm64.whl",
+    "foo-1.0-cp311-cp311-win_arm64.whl",
+    "foo-1.0-cp310-cp310-manylinux_2_28_aarch64.whl",
+    "foo-1.0-cp312-abi3-manylinux_2_28_aarch64.whl",
+    "foo-1.0-cp311-cp311t-manylinux_2_28_aarch64.whl",
+    "foo-1.0-pp311-pypy311_pp73-manylinux_2_28_aarch64.whl",
+    "foo-1.0-py312-none-any.whl",
+    "foo-1.0-py2-none-any.whl",
+    "food-1.0-py3-none-any.whl",
+    "foo-1.0.tar.gz",
+  ])("%s doesn't fit", (file) => {
+    expect(fits(file)).toBeUndefined();
+  });
+
+  test("x86_64", () => {
+    expect(fits("foo-1.0-cp311-cp311-manylinux2010_x86_64.manylinux_2_12_x86_64.whl", "x86_64")).toBeGreaterThan(0);
+    expect(fits("foo-1.0-cp311-cp311-manylinux_2_28_aarch64.whl", "x86_64")).toBeUndefined();
+  });
+});
+
+describe("staging", () => {
+  let moto: Moto;
+  let s3: S3Client;
+  let index: FakeIndex;
+  const Bucket = "lake";
+  const prefix = "_wheels/abc";
+
+  beforeAll(async () => {
+    moto = await startMoto("us-east-1");
+    s3 = new S3Client({ forcePathStyle: true });
+  });
+  afterAll(() => moto?.close());
+  beforeEach(async () => {
+    await moto.reset();
+    await s3.send(new CreateBucketCommand({ Bucket }));
+  });
+  afterEach(() => index?.close());
+
+  const require = (pins: Readonly<Record<string, readonly string[]>>) =>
+    s3.send(
+      new PutObjectCommand({
+        Bucket,
+        Key: `${prefix}/requirements.txt`,
+        Body: Object.entries(pins)
+          .map(([pin, hashes]) => [pin, ...hashes.map((hash) => `    --hash=sha256:${hash}`)].join(" \\\n"))
+          .join("\n"),
+      }),
+    );
+  const stage = (architecture: "arm64" | "x86_64" = "arm64") =>
+    stageWheels(s3, { bucket: Bucket, wheels: [prefix], architecture, packageIndex: index.url });
+  const staged = async () =>
+    ((await s3.send(new ListObjectsV2Command({ Bucket, Prefix: `${prefix}/` }))).Contents ?? [])
+      .map(({ Key }) => (Key as string).slice(prefix.length + 1))
+      .filter((name) => name !== "requirements.txt");
+
+  describe.each(["json", "html"] as const)("from an index of %s", (kind) => {
+    test("puts the wheel of the architecture beside the requirements, byte for byte", async () => {
+      index = await startIndex(kind);
+      const content = randomBytes(3_000_000);
+      const arm = index.add("Foo_Bar-1.0+cpu-cp311-cp311-manylinux_2_28_aarch64.whl", content);
+      const intel = index.add("Foo_Bar-1.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl", "intel");
+      const pure = index.add("baz-2.0-py3-none-any.whl", "pure");
+      await require({ "foo-bar==1.0+cpu": [arm, intel], "baz==2.0": [pure] });
+
+      await stage("arm64");
+
+      const wheel = "Foo_Bar-1.0+cpu-cp311-cp311-manylinux_2_28_aarch64.whl";
+      expect(await staged()).toEqual([wheel, "baz-2.0-py3-none-any.whl"]);
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: `${prefix}/${wheel}` }));
+      expect(sha256(Buffer.from((await Body?.transformToByteArray()) ?? []))).toBe(sha256(content));
+
+      const before = index.asked.filter((path) => path.startsWith("/files/")).length;
+      await stage("arm64");
+      expect(index.asked.filter((path) => path.startsWith("/files/"))).toHaveLength(before);
+    });
+
+    test("takes a wheel without a hash of the index's only if its bytes have one that is allowed", async () => {
+      index = await startIndex(kind);
+      const hash = index.add("foo-1.0-py3-none-any.whl", "good", "");
+      await require({ "foo==1.0": [hash] });
+      await stage();
+      expect(await staged()).toEqual(["foo-1.0-py3-none-any.whl"]);
+    });
+  });
+
+  test("never leaves a file whose bytes aren't what was locked", async () => {
+    index = await startIndex("json");
+    const locked = sha256("what was locked");
+    const large = randomBytes(1_000_000);
+    const real = index.add("foo-1.0-py3-none-any.whl", large, locked);
+    await require({ "foo==1.0": [locked] });
+    await expect(stage()).rejects.toThrow(`has sha256 ${real}, which is not in requirements.txt`);
+    expect(await staged()).toEqual([]);
+  });
+
+  test("says which package has no wheel that fits", async () => {
+    index = await startIndex("html");
+    const hash = index.add("foo-1.0-cp311-cp311-manylinux_2_28_x86_64.whl", "intel");
+    await require({ "foo==1.0": [hash] });
+    await expect(stage("arm64")).rejects.toThrow(
+      "foo 1.0 for Python 3.11 on arm64 Linux: the package index has no wheel that fits",
+    );
+    await require({ "foo==1.0": ["0".repeat(64)] });
+    await expect(stage("x86_64")).rejects.toThrow("no file with one of the hashes in requirements.txt");
+    await require({ "bar==1.0": ["0".repeat(64)] });
+    await expect(stage()).rejects.toThrow(`the package index ${index.url} has no package bar`);
+  });
+
+  test("says that the index can't be reached, and that the requirements aren't there", async () => {
+    index = await startIndex("html");
+    index.close();
+    await require({ "foo==1.0": ["0".repeat(64)] });
+    await expect(stage()).rejects.toThrow(/\/simple\/foo\/ can't be reached: ECONNREFUSED/);
+    await moto.reset();
+    await s3.send(new CreateBucketCommand({ Bucket }));
+    await expect(stage()).rejects.toThrow("s3://lake/_wheels/abc/requirements.txt can't be read");
+  });
+
+  test("keeps credentials out of errors and state", async () => {
+    index = await startIndex("html");
+    await require({ "foo==1.0": ["0".repeat(64)] });
+    const packageIndex = "https://user:secret@example.org/simple";
+    const staging = stageWheels(s3, { bucket: Bucket, wheels: [prefix], architecture: "arm64", packageIndex });
+    await expect(staging).rejects.toThrow(/^packageIndex holds credentials/);
+  });
+});
+
+const realIndex = (process.env.PIP_INDEX_URL ?? "https://pypi.org/simple").replace(/\/+$/, "");
+const reachable = await fetch(`${realIndex}/joblib/`, { signal: AbortSignal.timeout(10_000) }).then(
+  ({ ok }) => ok,
+  () => false,
+);
+
+describe.skipIf(!reachable)("the package index of this machine", () => {
+  test.each(["arm64", "x86_64"] as const)(
+    "has all wheels of job xo for %s",
+    { timeout: 120_000 },
+    async (architecture) => {
+      const text = await readFile(new URL("../../assets/jobs/xo/requirements.txt", import.meta.url), "utf8");
+      const pins = readRequirements(text, nodeEnvironment(architecture));
+      const wheels: string[] = [];
+      for (const pin of pins) wheels.push(chooseWheel(await listFiles(realIndex, pin.name), pin, architecture).name);
+      expect(pins.map(({ name }) => name)).toEqual(
+        expect.arrayContaining(["numpy", "scipy", "scikit-learn", "joblib"]),
+      );
+      const native = wheels.filter((wheel) => !wheel.endsWith("-none-any.whl"));
+      expect(native.length).toBeGreaterThanOrEqual(3);
+      for (const wheel of native) expect(wheel).toMatch(architecture === "arm64" ? /aarch64\.whl$/ : /x86_64\.whl$/);
+    },
+  );
+});
