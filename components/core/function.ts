@@ -37,7 +37,7 @@ export function smallFunction(name: string, args: SmallFunctionArgs, parent: pul
     `${name}-function`,
     {
       description: args.about,
-      runtime: "nodejs22.x",
+      runtime: "nodejs24.x",
       architectures: ["arm64"],
       handler: "index.handler",
       code: new pulumi.asset.AssetArchive({ "index.mjs": code }),

@@ -29,7 +29,7 @@ export interface FakeOptions {
   /** Whether making a resource fails. @default never */
   readonly fails?: (type: string, name: string) => boolean;
   /** How long it takes to make or delete a resource, in milliseconds. @default 0 */
-  readonly delay?: (type: string, what: "create" | "delete") => number;
+  readonly delay?: (type: string, what: "create" | "delete", name: string) => number;
   /** Inputs whose change makes a new resource. @default none: every change is an update */
   readonly replaces?: (type: string) => readonly string[];
 }
@@ -47,6 +47,8 @@ export interface FakeProvider {
   /** What is there now. After a destroy it must be empty. */
   readonly ledger: ReadonlyMap<string, Resource>;
   readonly events: readonly Event[];
+  /** Tokens of the functions that were called. */
+  readonly invoked: readonly string[];
   close(): void;
 }
 
@@ -60,12 +62,13 @@ const nameOf = (urn: string) => urn.split("::").slice(3).join("::");
 export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvider> {
   const ledger = new Map<string, Resource>();
   const events: Event[] = [];
+  const invoked: string[] = [];
   const outputsOf = (type: string, name: string, inputs: Properties) => ({
     ...inputs,
     ...options.outputs?.(type, name, inputs),
   });
-  const wait = (type: string, what: "create" | "delete") =>
-    new Promise((resolve) => setTimeout(resolve, options.delay?.(type, what) ?? 0));
+  const wait = (type: string, what: "create" | "delete", name: string) =>
+    new Promise((resolve) => setTimeout(resolve, options.delay?.(type, what, name) ?? 0));
 
   const methods: Record<string, (request: Message) => Message | Promise<Message>> = {
     attach: () => new Empty(),
@@ -77,6 +80,7 @@ export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvi
     configure: () => new messages.ConfigureResponse().setAcceptsecrets(false).setSupportspreview(true),
     invoke: (request) => {
       const args = request.getArgs().toJavaScript();
+      invoked.push(request.getTok());
       return new messages.InvokeResponse().setReturn(struct(options.invoke?.(request.getTok(), args) ?? args));
     },
     check: (request) => new messages.CheckResponse().setInputs(request.getNews()),
@@ -96,7 +100,7 @@ export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvi
       const [type, name] = [typeOf(request.getUrn()), nameOf(request.getUrn())];
       const inputs = request.getProperties().toJavaScript();
       if (request.getPreview()) return new messages.CreateResponse().setProperties(struct(inputs));
-      await wait(type, "create");
+      await wait(type, "create", name);
       if (options.fails?.(type, name)) {
         events.push({ what: "fail", type, name });
         throw new Error(`made to fail: ${type} ${name}`);
@@ -126,7 +130,7 @@ export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvi
     },
     async delete(request) {
       const [type, name] = [typeOf(request.getUrn()), nameOf(request.getUrn())];
-      await wait(type, "delete");
+      await wait(type, "delete", name);
       if (!ledger.delete(request.getId())) throw new Error(`${type} ${name} was deleted twice, or never made`);
       events.push({ what: "delete", type, name });
       return new Empty();
@@ -153,6 +157,7 @@ export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvi
     attach: (packages) => packages.map((name) => `${name}:${port}`).join(","),
     ledger,
     events,
+    invoked,
     close: () => server.forceShutdown(),
   };
 }

@@ -39,6 +39,7 @@ export async function provesLifecycle(under: StackUnderTest): Promise<readonly R
   try {
     await project.mustPulumi("preview", "--stack", under.stack);
     expect(project.provider.events).toEqual([]);
+    expect(project.provider.invoked, "a preview asks the cloud nothing").toEqual([]);
     await project.mustPulumi("up", "--yes", "--skip-preview", "--stack", under.stack);
     const made = [...project.provider.ledger.values()];
     await project.mustPulumi("up", "--yes", "--skip-preview", "--expect-no-changes", "--stack", under.stack);
