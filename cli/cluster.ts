@@ -1,28 +1,36 @@
 import { UsageError } from "../components/core/errors.ts";
 import type { RunStatus } from "../components/job/run.ts";
+import { aws } from "./cloud.ts";
 
 /** What the command line needs of one kind of cluster. A stack says which kind it has in its output `cluster`. */
 export interface ClusterCommands {
-  /** How a run is doing; undefined while there is no such run. */
+  /** Address of the lake. */
+  readonly lake: string;
+  /** How often to ask for the status while it is watched, in milliseconds. */
+  readonly pollMs: number;
+  /**
+   * How a run is doing; undefined while there is no such run.
+   * @throws PassingError when it can't be told now and may be later.
+   */
   status(run: string): Promise<RunStatus | undefined>;
   /** What a step has printed, from a position on. */
   log(run: string, step: string, from: number): Promise<{ readonly text: string; readonly next: number }>;
-  /** Writes a run's table to a file, or to standard output when `out` is undefined. */
-  get(run: string, table: string, format: TableFormat, out: string | undefined): Promise<void>;
+  /** What was printed where no step ran, once a run has failed. @default nothing */
+  evidence?(run: string): Promise<{ readonly what: string; readonly text: string } | undefined>;
+  /** Paths of the part files of a run's table, below their `run=<run>` folder; fetched to `scratch` if they are far. */
+  partFiles(run: string, table: string, scratch: string): Promise<readonly string[]>;
 }
 
-export const TableFormat = { csv: "csv", parquet: "parquet" } as const;
-export type TableFormat = (typeof TableFormat)[keyof typeof TableFormat];
+export type Outputs = Readonly<Record<string, unknown>>;
 
-type Outputs = Readonly<Record<string, unknown>>;
-
-const kinds: Readonly<Record<string, (outputs: Outputs) => Promise<ClusterCommands>>> = {
-  local: async (outputs) => (await import("./local.ts")).localCommands(String(outputs.lake)),
+const kinds: Readonly<Record<string, (stack: string, outputs: Outputs) => Promise<ClusterCommands>>> = {
+  local: async (_stack, outputs) => (await import("./local.ts")).localCommands(String(outputs.lake)),
+  emr: async (stack, outputs) => (await aws()).emrCommands(stack, outputs),
 };
 
 /** @throws UsageError when the stack has no cluster of a known kind. */
 export async function clusterOf(stack: string, outputs: Outputs): Promise<ClusterCommands> {
   const kind = kinds[String(outputs.cluster)];
   if (!kind) throw new UsageError(`stack ${stack} has no cluster: its output "cluster" is ${String(outputs.cluster)}`);
-  return kind(outputs);
+  return kind(stack, outputs);
 }

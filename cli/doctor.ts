@@ -1,28 +1,44 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify, styleText } from "node:util";
+import { UsageError } from "../components/core/errors.ts";
+import type { StackProgram } from "../components/core/stack.ts";
 import { ownBackend } from "../engine/backend.ts";
-import { loadProgram } from "../stacks/index.ts";
+import { aws } from "./cloud.ts";
+import { type StackFiles, stackFiles } from "./config.ts";
+import { programOf } from "./program.ts";
 
 /** What installs, and what is asked for what is installed. */
 export const setupScript = fileURLToPath(new URL("../engine/setup.mjs", import.meta.url));
 
-interface Check {
+/** One thing that a stack needs. */
+export interface Check {
   readonly name: string;
   readonly ok: boolean;
   readonly detail: string;
+  /** What to do where it isn't ok. */
   readonly cure?: string;
+  /** It isn't there and will be made when it is needed. @default false: it is missing */
+  readonly later?: boolean;
 }
 
 /** Says what a stack needs and whether it is there; resolves to whether all of it is. */
 export async function doctor(stack: string): Promise<boolean> {
-  const program = await loadProgram(stack);
+  const files = stackFiles(stack);
+  const program = await programOf(files);
   const checks = [...(await setupChecks()), backendCheck(program.rents)];
-  for (const { name, ok, detail, cure } of checks) {
-    const mark = ok ? styleText("green", "ok     ") : styleText("red", "missing");
-    console.log(`${mark}  ${name.padEnd(20)}  ${detail}${ok || !cure ? "" : `\n         ${cure}`}`);
-  }
-  return checks.every((check) => check.ok);
+  if (program.rents) checks.push(...(await rentChecks(program, files)));
+  for (const check of checks) console.log(line(check));
+  return checks.every(({ ok, later }) => ok || later);
+}
+
+function line({ name, ok, detail, cure, later }: Check): string {
+  const mark = ok
+    ? styleText("green", "ok     ")
+    : later
+      ? styleText("yellow", "later  ")
+      : styleText("red", "missing");
+  return `${mark}  ${name.padEnd(20)}  ${detail}${ok || !cure ? "" : `\n         ${cure}`}`;
 }
 
 async function setupChecks(): Promise<readonly Check[]> {
@@ -40,4 +56,21 @@ function backendCheck(rents: boolean): Check {
     detail: own ?? (rents ? "you are not logged in" : "none of your own: .oneoff/state is used"),
     cure: 'Log in with "pulumi login", or set PULUMI_BACKEND_URL.',
   };
+}
+
+/** What is rented is known from the program, which is run without making anything. */
+async function rentChecks(program: StackProgram, files: StackFiles): Promise<readonly Check[]> {
+  const { rehearse } = await import("./rehearse.ts");
+  const { vcpusOf } = await import("./needs.ts");
+  try {
+    const { bill, ceiling, resources, refusal } = await rehearse(program, files);
+    const settings: Check = refusal
+      ? { name: "settings", ok: false, detail: refusal }
+      : { name: "settings", ok: true, detail: `${bill.length} things cost money, at most ${ceiling.toFixed(2)} USD` };
+    if (!resources.some(({ type }) => type.startsWith("aws:"))) return [settings];
+    return [settings, ...(await (await aws()).accountChecks(files.stack, vcpusOf(resources)))];
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return [{ name: "settings", ok: false, detail: error.message }];
+  }
 }

@@ -1,14 +1,18 @@
 #!/usr/bin/env node
 /** `oneoff`: what one does with a stack beside `pulumi up` and `pulumi destroy`. */
-import { spawn, spawnSync } from "node:child_process";
-import { Command, Option } from "commander";
+import { spawnSync } from "node:child_process";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { quote, UsageError } from "../components/core/errors.ts";
 import { describeSettings } from "../components/core/settings.ts";
 import { checkRunId } from "../components/job/run.ts";
 import { localBackendEnv, ownBackend } from "../engine/backend.ts";
-import { loadProgram } from "../stacks/index.ts";
-import { clusterOf, TableFormat } from "./cluster.ts";
+import { clusterOf } from "./cluster.ts";
+import { stackFiles } from "./config.ts";
 import { doctor, setupScript } from "./doctor.ts";
+import { type LeftoversOptions, leftovers } from "./leftovers.ts";
+import { open } from "./open.ts";
+import { ClusterPage, type OpenOptions, TableFormat } from "./options.ts";
+import { programOf } from "./program.ts";
 import { ensureStack, outputsOf, pulumiOutput } from "./pulumi.ts";
 import { destroy, newRunId, start, upAndWatch } from "./start.ts";
 import { settingsTable } from "./table.ts";
@@ -52,7 +56,7 @@ program
   .option("--job <name>", "the job whose settings to list with them")
   .action(async (stack: string, { job }: { job?: string }) => {
     const given: Record<string, string> = job === undefined ? {} : { "oneoff:job": job };
-    console.log(settingsTable(describeSettings((await loadProgram(stack)).settings(given))));
+    console.log(settingsTable(describeSettings((await programOf(stackFiles(stack))).settings(given))));
   });
 
 program
@@ -63,21 +67,37 @@ program
   .action(async (stack: string, { logs }: { logs: boolean }) => {
     const outputs = await outputsOf(stack);
     const cluster = await clusterOf(stack, outputs);
-    fail(!(await watch(cluster, String(outputs.run), { logs, output: process.stdout })));
+    fail(!(await watch(cluster, String(outputs.run), { logs, output: process.stdout, ...named(stack) })));
   });
 
 program
   .command("open")
   .description("open the dashboard of a stack in the browser")
   .argument(...STACK)
-  .action(async (stack: string) => {
-    const { dashboard } = await outputsOf(stack);
-    console.log(dashboard);
-    const opener = process.platform === "darwin" ? "open" : "xdg-open";
-    spawn(opener, [String(dashboard)], { detached: true, stdio: "ignore" })
-      .once("error", () => {}) // no browser here: the address is printed
-      .unref();
+  .addOption(new Option("--ui <page>", "a page of the cluster instead").choices(Object.keys(ClusterPage)))
+  .option("--port <port>", "the port on this machine; the page's own or the next free one when not given", portNumber)
+  .action((stack: string, options: OpenOptions) => open(stack, options));
+
+program
+  .command("cost")
+  .description("say what a stack costs at most, without credentials")
+  .argument(...STACK)
+  .option("--set <key=value>", "a setting, as if it were set; may be given more than once", collect, [])
+  .action(async (stack: string, { set }: { set: readonly string[] }) => {
+    const { cost, withSettings } = await import("./cost.ts");
+    const files = withSettings(stackFiles(stack), set);
+    const { text, refused } = await cost(await programOf(files), files);
+    console.log(text);
+    fail(refused);
   });
+
+program
+  .command("leftovers")
+  .description("say what is left of a stack on AWS after its destroy; fail if anything is")
+  .argument(...STACK)
+  .option("--delete", "remove what is left, after asking", false)
+  .option("--yes", "don't ask", false)
+  .action(async (stack: string, options: LeftoversOptions) => fail(!(await leftovers(stack, options))));
 
 program
   .command("run")
@@ -103,7 +123,8 @@ program
     if (!/^[a-z][a-z0-9_]*$/.test(table)) throw new UsageError(`${quote(table)} is not the name of a table`);
     const outputs = await outputsOf(options.stack);
     const run = checkRunId(options.run ?? String(outputs.run), "--run");
-    await (await clusterOf(options.stack, outputs)).get(run, table, options.format, options.out);
+    const { getTable } = await import("./get.ts");
+    await getTable(await clusterOf(options.stack, outputs), run, table, options.format, options.out);
   });
 
 program
@@ -135,10 +156,28 @@ function fail(failed: boolean): void {
   if (failed) process.exitCode = 1;
 }
 
+/** Names the stack where it isn't the one that is taken by itself. */
+const named = (stack: string) => (stack === STACK[2] ? {} : { stack });
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  throw new InvalidArgumentError("expected a number from 1 to 65535");
+}
+
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`oneoff: ${error.message}\n`);
+  if (!isToldInOneLine(error)) throw error;
+  process.stderr.write(`oneoff: ${"$metadata" in error ? `AWS says ${error.name}: ` : ""}${error.message}\n`);
   process.exitCode = 1;
+}
+
+/** By name: the part that is for a cloud is bundled, and has classes of its own. What a service refused is told by it. */
+function isToldInOneLine(error: unknown): error is Error {
+  return error instanceof Error && (/^(Usage|Passing)Error$/.test(error.name) || "$metadata" in error);
 }

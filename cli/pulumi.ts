@@ -3,7 +3,9 @@ import { constants } from "node:os";
 import { promisify } from "node:util";
 import { UsageError } from "../components/core/errors.ts";
 import { localBackendEnv, ownBackend, projectFolder, releaseDeadLocks } from "../engine/backend.ts";
-import { loadProgram, programs } from "../stacks/index.ts";
+import { programs } from "../stacks/index.ts";
+import { stackFiles } from "./config.ts";
+import { programOf } from "./program.ts";
 
 /** The environment that `pulumi` gets for a stack: the local backend only where nothing is rented. */
 export async function pulumiEnv(stack: string): Promise<NodeJS.ProcessEnv> {
@@ -18,9 +20,11 @@ export async function pulumiEnv(stack: string): Promise<NodeJS.ProcessEnv> {
   return { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", ...own };
 }
 
-/** Whether a stack rents nothing, as far as its name tells: one of another project is not ours to judge. */
+/** Whether a stack rents nothing, as far as its program tells: one of another project is not ours to judge. */
 async function isLocal(stack: string): Promise<boolean> {
-  return !programs().includes(stack) || !(await loadProgram(stack)).rents;
+  const files = stackFiles(stack);
+  if (!programs().includes(files.config["oneoff:program"] ?? files.stack)) return true;
+  return !(await programOf(files)).rents;
 }
 
 /** Runs `pulumi` for the user to see and resolves to its exit code. */

@@ -14,16 +14,20 @@ const STACK = "local";
 export async function upAndWatch(stack: string): Promise<boolean> {
   if ((await pulumi(stack, ["up", "--yes", "--suppress-outputs"])) !== 0) return false;
   const outputs = await outputsOf(stack);
-  console.log(`The dashboard fills in while the run goes on: ${outputs.dashboard}`);
+  if (outputs.dashboard) console.log(`The dashboard fills in while the run goes on: ${outputs.dashboard}`);
   const leave = () => {
     console.log(`\nThe run goes on: "npx oneoff watch ${stack}" shows it again.`);
     process.exit(130);
   };
   process.once("SIGINT", leave);
   const cluster = await clusterOf(stack, outputs);
-  const succeeded = await watch(cluster, String(outputs.run), { logs: false, output: process.stdout });
+  const succeeded = await watch(cluster, String(outputs.run), {
+    logs: false,
+    output: process.stdout,
+    ...(stack !== STACK && { stack }),
+  });
   process.off("SIGINT", leave);
-  console.log(`Dashboard: ${outputs.dashboard}`);
+  if (outputs.dashboard) console.log(`Dashboard: ${outputs.dashboard}`);
   return succeeded;
 }
 

@@ -5,13 +5,16 @@ import { spoken } from "../components/core/duration.ts";
 import { UsageError } from "../components/core/errors.ts";
 import type { RunStatus } from "../components/job/run.ts";
 import type { ClusterCommands } from "./cluster.ts";
+import { PassingError } from "./passing.ts";
 
-const POLL_MS = 250;
+const SLOWEST_POLL_MS = 60_000;
 
 export interface WatchOptions {
   /** Whether to print the steps' log lines as they come. */
   readonly logs: boolean;
   readonly output: NodeJS.WriteStream;
+  /** Named in what to type next. @default the stack that commands take when none is given */
+  readonly stack?: string;
 }
 
 /**
@@ -23,13 +26,32 @@ export interface WatchOptions {
 export async function watch(cluster: ClusterCommands, run: string, options: WatchOptions): Promise<boolean> {
   const show = options.output.isTTY ? bars(options.output) : lines(options.output);
   const positions = new Map<string, number>();
-  for (;;) {
+  const once = async (): Promise<RunStatus> => {
     const status = await cluster.status(run);
-    if (!status) throw new UsageError(`there is no run ${run}: "npx pulumi up" starts it`);
+    if (!status) throw new UsageError(`there is no run ${run}: "npx pulumi up${toStack(options)}" starts it`);
     if (options.logs) await followLogs(cluster, status, positions, show.print);
+    return status;
+  };
+  for (;;) {
+    const status = await patiently(once, cluster.pollMs, show.print);
     show.status(status);
-    if (status.state !== "running") return finish(cluster, status, show.print);
-    await sleep(POLL_MS);
+    if (status.state !== "running") return finish(cluster, status, show.print, options);
+    await sleep(cluster.pollMs);
+  }
+}
+
+/** Asks again, at longer and longer intervals, while there is no answer to be had. Says so when it begins and ends. */
+async function patiently<T>(ask: () => Promise<T>, pollMs: number, print: (text: string) => void): Promise<T> {
+  for (let wait = pollMs; ; wait = Math.min(2 * wait, SLOWEST_POLL_MS)) {
+    try {
+      const answer = await ask();
+      if (wait > pollMs) print("It answers again.");
+      return answer;
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== PassingError.name) throw error;
+      if (wait === pollMs) print(`${error.message}; the run goes on, and so does this command: trying again`);
+      await sleep(wait);
+    }
   }
 }
 
@@ -47,19 +69,35 @@ async function followLogs(
   }
 }
 
-async function finish(cluster: ClusterCommands, status: RunStatus, print: (text: string) => void): Promise<boolean> {
+async function finish(
+  cluster: ClusterCommands,
+  status: RunStatus,
+  print: (text: string) => void,
+  options: WatchOptions,
+): Promise<boolean> {
   const took = status.ended ? ` after ${spoken(secondsBetween(status.started, status.ended))}` : "";
   if (status.state === "succeeded") {
-    print(`Run ${status.run} of ${status.job} succeeded${took}.`);
+    print(`Run ${status.run} of ${status.job} succeeded${took}${spent(status)}.`);
+    if (status.cluster?.stays) print(stays(status.cluster.stays));
     return true;
   }
   const failed = status.steps.find((step) => step.state === "failed" || step.state === "running");
-  const log = failed && (await cluster.log(status.run, failed.name, 0)).text;
-  if (failed && log?.trim()) print(`The last lines of step ${failed.name}:\n${tail(log).replace(/^/gm, "  ")}`);
-  print(`Run ${status.run} of ${status.job} failed${took}: ${status.error}`);
-  print('Mend it, then "npx oneoff run" starts a new run; this one stays as it is.');
+  const evidence = failed
+    ? { what: `step ${failed.name}`, text: (await cluster.log(status.run, failed.name, 0)).text }
+    : await cluster.evidence?.(status.run);
+  if (evidence?.text.trim()) print(`The last lines of ${evidence.what}:\n${tail(evidence.text).replace(/^/gm, "  ")}`);
+  print(`Run ${status.run} of ${status.job} failed${took}${spent(status)}: ${status.error}`);
+  if (status.cluster?.stays) print(stays(status.cluster.stays));
+  const name = options.stack === undefined ? "" : ` ${options.stack}`;
+  print(`Mend it, then "npx oneoff run${name}" starts a new run; this one stays as it is.`);
   return false;
 }
+
+const toStack = ({ stack }: WatchOptions): string => (stack === undefined ? "" : ` --stack ${stack}`);
+
+const stays = (until: string): string => `The cluster stays, and costs, until ${clock(until)} if nobody uses it.`;
+
+const spent = ({ cost }: RunStatus): string => (cost === undefined ? "" : `, for about ${cost.toFixed(2)} USD`);
 
 interface Display {
   status(status: RunStatus): void;
@@ -76,7 +114,10 @@ function lines(output: NodeJS.WriteStream): Display {
       const now = status.steps
         .filter((step) => step.state !== "pending")
         .map((step) => `${step.name}: ${step.state === "running" ? describe(step) : `${step.state}${took(step)}`}`);
-      for (const line of now) if (!last.includes(line)) print(`[${elapsed(status)}] ${line}`);
+      if (waiting(status)) now.unshift(`cluster: ${machines(status)}`);
+      if (last.length === 0 && status.cluster && status.deadline && status.state === "running")
+        print(`The cluster has until ${clock(status.deadline)}.`);
+      for (const line of now) if (!last.includes(line)) print(`[${elapsed(status)}${cost(status)}] ${line}`);
       last = now;
     },
   };
@@ -96,12 +137,24 @@ function bars(output: NodeJS.WriteStream): Display {
         (step) => `  ${step.name.padEnd(width)}  ${bar(fraction(step))}  ${describe(step)}${took(step)}`,
       );
       const left = status.deadline ? `, deadline in ${spoken(secondsBetween(new Date(), status.deadline))}` : "";
-      const clock = `  ${elapsed(status)} elapsed${status.state === "running" ? left : ""}`;
-      update([...rows, clock].join("\n"));
+      if (waiting(status)) rows.unshift(`  cluster ${machines(status)}`);
+      const time = `  ${elapsed(status)} elapsed${status.state === "running" ? left : ""}${cost(status)}`;
+      update([...rows, time].join("\n"));
       if (status.state !== "running") update.done();
     },
   };
 }
+
+/** Whether nothing is to be seen but the cluster: it starts, or ends. */
+const waiting = ({ cluster, state, steps }: RunStatus): boolean =>
+  cluster !== undefined && state === "running" && !steps.some((step) => step.state === "running");
+
+const machines = ({ cluster }: RunStatus): string => [cluster?.state, cluster?.reason].filter(Boolean).join(": ");
+
+const cost = (status: RunStatus): string =>
+  status.cost === undefined ? "" : `, about ${status.cost.toFixed(2)} USD so far`;
+
+const clock = (time: string): string => `${new Date(time).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
 type Step = RunStatus["steps"][number];
 

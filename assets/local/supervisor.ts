@@ -10,7 +10,7 @@ import type { RunStatus } from "../../components/job/run.ts";
 import { ClusterSpec, type ClusterStep, secretsFolder, specFile, statusFile, workFolder } from "./cluster.ts";
 import { readJson, writeJson } from "./json.ts";
 import { layout } from "./layout.ts";
-import { lastProblem } from "./log.ts";
+import { lastProblem, progressOf } from "./log.ts";
 import { isRegistered, killGroup, killTree, register } from "./process.ts";
 import { keepRecord } from "./record.ts";
 
@@ -98,9 +98,9 @@ async function runStep(step: ClusterStep, index: number, site: string | undefine
     const logFile = lake.log(spec.run, step.name);
     const submit = [join(dirname(spec.python), "spark-submit"), ...sparkArguments(step)];
     const code = await execute(submit, logFile, environment(site), (line) => {
-      const match = /^\[oneoff\] (\S+) (\d+)\/(\d+)$/.exec(line);
-      if (!match) return;
-      mine.progress = { what: match[1] as string, done: Number(match[2]), total: Number(match[3]) };
+      const progress = progressOf(line);
+      if (!progress) return;
+      mine.progress = progress;
       publish();
     });
     if (reason || code !== 0) throw new Error(reason ?? failure(step, code));

@@ -81,6 +81,8 @@ export class AthenaDashboard extends pulumi.ComponentResource {
     const { job, lake } = args;
 
     const prefix = `${Prefix.dashboard}/${name}`;
+    const config = configText(job, lake, dailyScanMebibytes * 2 ** 20);
+    const release = uploadRelease(name, prefix, config, lake, this);
     const role = serviceRole(`${name}-role`, "ec2.amazonaws.com", this);
     const policy = allow(
       `${name}-policy`,
@@ -110,11 +112,16 @@ export class AthenaDashboard extends pulumi.ComponentResource {
       subnetId: args.network.subnetIds[0] as pulumi.Input<string>,
       tags: stackTags({ [Tag.deadline]: lifetime.deadline, Name: `${pulumi.getStack()}-${name}` }),
     };
-    const options = { parent: this, dependsOn: [...args.reaper.parts, policy, egress, lake] };
+    const options = { parent: this, dependsOn: [...args.reaper.parts, ...release.parts, policy, egress, lake] };
     const instance = new aws.ec2.Instance(
       ...adjust(args.transform?.instance, `${name}-instance`, instanceArgs, options),
     );
-    uploadRelease(name, prefix, configText(job, lake, dailyScanMebibytes * 2 ** 20), lake, instance, this);
+    // After the instance, because Pulumi deletes in levels: so it ends while the cluster does, and not before.
+    new aws.s3.BucketObjectv2(
+      `${name}-current`,
+      { bucket: lake.bucket, key: `${prefix}/current`, content: release.digest, tags: stackTags() },
+      { parent: this, dependsOn: [instance] },
+    );
     this.role = role;
     this.instanceId = instance.id;
     this.registerOutputs({ instanceId: this.instanceId });
@@ -203,18 +210,16 @@ function configText(job: Job, lake: S3Lake, dailyScanBytes: number): pulumi.Outp
 }
 
 /**
- * Puts what the instance runs into the lake, under the digest of all of it, and last the digest, which the instance
- * looks at every minute: it never sees half a release. The digest comes after the instance, because Pulumi deletes in
- * levels: so the instance ends while the cluster does, and not before it.
+ * Puts what the instance runs into the lake, under the digest of all of it. The instance looks every minute which digest
+ * it is to run, and that is told last: it never sees half a release.
  */
 function uploadRelease(
   name: string,
   prefix: string,
   config: pulumi.Output<string>,
   lake: S3Lake,
-  instance: aws.ec2.Instance,
   parent: pulumi.Resource,
-): void {
+): { readonly digest: pulumi.Output<string>; readonly parts: readonly pulumi.Resource[] } {
   const files = releaseFiles();
   const hash = createHash("sha256");
   for (const [key, path] of Object.entries(files)) hash.update(`${key}\0`).update(readFileSync(path));
@@ -234,11 +239,7 @@ function uploadRelease(
     { ...common, key: pulumi.interpolate`${prefix}/${digest}/config.json`, content: config },
     { parent },
   );
-  new aws.s3.BucketObjectv2(
-    `${name}-current`,
-    { ...common, key: `${prefix}/current`, content: digest },
-    { parent, dependsOn: [...objects, settings, instance] },
-  );
+  return { digest, parts: [...objects, settings] };
 }
 
 /** Key below the release, and the built file that goes there. */

@@ -1,0 +1,87 @@
+import { createWriteStream, mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { gunzipSync } from "node:zlib";
+import { GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
+import { connect, everything, ifThere } from "./client.ts";
+
+const SIDE_BY_SIDE = 8;
+
+/** A lake on S3, as far as the command line reads it. */
+export class Bucket {
+  readonly #s3: S3Client;
+  readonly #name: string;
+
+  /** @param lake such as "s3://bucket". */
+  constructor(lake: string, region: string) {
+    this.#s3 = connect(new S3Client({ region, maxAttempts: 4 }));
+    this.#name = lake.replace(/^s3:\/\//, "").replace(/\/.*$/, "");
+  }
+
+  /** The object's text, undefined when there is none. */
+  async text(key: string): Promise<string | undefined> {
+    const object = await ifThere(this.#get(key));
+    return object?.Body?.transformToString();
+  }
+
+  /** The value of a JSON object, undefined when there is none or it isn't JSON. */
+  async json(key: string): Promise<unknown> {
+    const text = await this.text(key);
+    try {
+      return text === undefined ? undefined : JSON.parse(text);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The text of a gzip object. One that was cut off, or is none, is empty. */
+  async gunzipped(key: string): Promise<string> {
+    const object = await ifThere(this.#get(key));
+    try {
+      return object?.Body ? gunzipSync(await object.Body.transformToByteArray()).toString("utf8") : "";
+    } catch {
+      return "";
+    }
+  }
+
+  /** An object's bytes from a position on: none when it has no more, undefined when there is no such object. */
+  async bytes(key: string, from: number): Promise<Uint8Array | undefined> {
+    try {
+      const object = await ifThere(this.#get(key, `bytes=${from}-`));
+      return await object?.Body?.transformToByteArray();
+    } catch (error) {
+      if ((error as Error).name === "InvalidRange") return new Uint8Array();
+      throw error;
+    }
+  }
+
+  /** Keys below a prefix, in their order. */
+  keys(prefix: string): Promise<readonly string[]> {
+    return everything(async (token) => {
+      const page = await this.#s3.send(
+        new ListObjectsV2Command({ Bucket: this.#name, Prefix: prefix, ContinuationToken: token }),
+      );
+      return [page.Contents?.map(({ Key }) => Key as string), page.NextContinuationToken];
+    });
+  }
+
+  /** Copies objects into a folder, below their keys; the files are in the order of the keys. */
+  async download(keys: readonly string[], folder: string): Promise<readonly string[]> {
+    const waiting = [...keys];
+    const worker = async () => {
+      for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {
+        const file = join(folder, key);
+        mkdirSync(dirname(file), { recursive: true });
+        const { Body } = await this.#get(key);
+        await pipeline(Body as Readable, createWriteStream(file));
+      }
+    };
+    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
+    return keys.map((key) => join(folder, key));
+  }
+
+  #get(key: string, range?: string) {
+    return this.#s3.send(new GetObjectCommand({ Bucket: this.#name, Key: key, Range: range }));
+  }
+}

@@ -1,0 +1,119 @@
+import { GetRoleCommand, IAMClient } from "@aws-sdk/client-iam";
+import {
+  GetAWSDefaultServiceQuotaCommand,
+  GetServiceQuotaCommand,
+  ServiceQuotasClient,
+} from "@aws-sdk/client-service-quotas";
+import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { UsageError } from "../../components/core/errors.ts";
+import { regionOf } from "../config.ts";
+import type { Check } from "../doctor.ts";
+import type { Vcpus } from "../needs.ts";
+import { PassingError } from "../passing.ts";
+import { connect, ifThere } from "./client.ts";
+import { GET_PLUGIN, pluginVersion } from "./session.ts";
+
+/** What an AWS account must have for a stack. */
+export async function accountChecks(stack: string, needed: Vcpus): Promise<readonly Check[]> {
+  const plugin = pluginCheck();
+  let region: string;
+  try {
+    region = regionOf(stack);
+  } catch (error) {
+    return [failed("AWS region", error as Error), await plugin];
+  }
+  const account = await checked("AWS credentials", async () => {
+    const { Account, Arn } = await connect(new STSClient({ region })).send(new GetCallerIdentityCommand({}));
+    return { name: "AWS credentials", ok: true, detail: `account ${Account}, as ${Arn}` };
+  });
+  const regional: Check = { name: "AWS region", ok: true, detail: region };
+  if (!account.ok) return [account, regional, await plugin]; // nothing else can be asked
+  return [
+    account,
+    regional,
+    ...(await Promise.all([...quotaChecks(region, needed), ...roleChecks(region, needed)])),
+    await plugin,
+  ];
+}
+
+/** A check that fails is one that is missing: the others are still made. */
+async function checked(name: string, check: () => Promise<Check>): Promise<Check> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof PassingError)) throw error;
+    return failed(name, error);
+  }
+}
+
+const failed = (name: string, { message }: Error): Check => ({ name, ok: false, detail: message });
+
+const QUOTAS = [
+  { key: "onDemand", name: "on-demand quota", code: "L-1216C47A" },
+  { key: "spot", name: "spot quota", code: "L-34B43A08" },
+] as const;
+
+function quotaChecks(region: string, needed: Vcpus): readonly Promise<Check>[] {
+  return QUOTAS.filter(({ key }) => needed[key] > 0).map(({ key, name, code }) =>
+    checked(name, async () => {
+      const allowed = await quotaOf(region, code);
+      if (allowed === undefined) {
+        return { name, ok: false, detail: `not known in ${region}`, cure: `See quota ${code} of EC2 in the console.` };
+      }
+      return {
+        name,
+        ok: allowed >= needed[key],
+        detail: `${needed[key]} vCPUs of standard instances are needed, ${allowed} are allowed in ${region} for all that runs there`,
+        cure: `Ask for more: aws service-quotas request-service-quota-increase --region ${region} --service-code ec2 --quota-code ${code} --desired-value ${needed[key]}; or take fewer or smaller machines.`,
+      };
+    }),
+  );
+}
+
+async function quotaOf(region: string, code: string): Promise<number | undefined> {
+  const quotas = connect(new ServiceQuotasClient({ region }));
+  const quota = { ServiceCode: "ec2", QuotaCode: code };
+  const own = await ifThere(quotas.send(new GetServiceQuotaCommand(quota)));
+  if (own) return own.Quota?.Value;
+  return (await ifThere(quotas.send(new GetAWSDefaultServiceQuotaCommand(quota))))?.Quota?.Value;
+}
+
+const ROLES = [
+  {
+    role: "AWSServiceRoleForEMRCleanup",
+    service: "elasticmapreduce.amazonaws.com",
+    name: "role for EMR",
+    forSpot: false,
+  },
+  { role: "AWSServiceRoleForEC2Spot", service: "spot.amazonaws.com", name: "role for spot", forSpot: true },
+] as const;
+
+/** Roles that an account has once for all: AWS makes them on first use, for whoever may make them. */
+function roleChecks(region: string, needed: Vcpus): readonly Promise<Check>[] {
+  const iam = connect(new IAMClient({ region }));
+  return ROLES.filter(({ forSpot }) => !forSpot || needed.spot > 0).map(({ role, service, name }) =>
+    checked(name, async () => {
+      const found = await ifThere(iam.send(new GetRoleCommand({ RoleName: role })));
+      return {
+        name,
+        ok: found !== undefined,
+        later: true,
+        detail: found ? `service-linked role ${role}` : `no service-linked role ${role} yet`,
+        cure: `It is made on first use if you may; else: aws iam create-service-linked-role --aws-service-name ${service}`,
+      };
+    }),
+  );
+}
+
+async function pluginCheck(): Promise<Check> {
+  const name = "session plugin";
+  return checked(name, async () => {
+    const version = await pluginVersion();
+    return {
+      name,
+      ok: version !== undefined,
+      detail: version === undefined ? "session-manager-plugin is not on PATH" : `session-manager-plugin ${version}`,
+      cure: `"oneoff open" needs it; ${GET_PLUGIN}`,
+    };
+  });
+}

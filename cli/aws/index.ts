@@ -1,0 +1,5 @@
+/** All of the command line that needs the AWS SDK. */
+export { accountChecks } from "./doctor.ts";
+export { emrCommands } from "./emr.ts";
+export { findLeftovers } from "./leftovers.ts";
+export { openPage } from "./open.ts";

@@ -1,0 +1,59 @@
+import { GetTagValuesCommand, ResourceGroupsTaggingAPIClient } from "@aws-sdk/client-resource-groups-tagging-api";
+import { Tag } from "../../components/lifetime/tags.ts";
+import { regionOf, stackFiles } from "../config.ts";
+import type { Leftover } from "../leftovers.ts";
+import { connect, everything } from "./client.ts";
+import { ec2Leftovers } from "./leftovers-ec2.ts";
+import { emrLeftovers, groupLeftovers } from "./leftovers-emr.ts";
+import { databaseLeftovers } from "./leftovers-glue.ts";
+import { iamLeftovers } from "./leftovers-iam.ts";
+import { taggedLeftovers } from "./leftovers-tagged.ts";
+
+/** Whose things are looked for, and where. */
+export interface Sweep {
+  readonly region: string;
+  /** Value of tag `oneoff:stack`. */
+  readonly stack: string;
+  /** Whether a name that tells project and stack is of this stack, and not of one whose name goes on. */
+  readonly isOwnName: (name: string) => boolean;
+}
+
+/**
+ * What is left of a stack, found by its tag, its IAM path and its name alone. What has ended and is still listed is no
+ * leftover.
+ */
+export async function findLeftovers(stack: string): Promise<readonly Leftover[]> {
+  const { project, stack: own, others: beside } = stackFiles(stack);
+  const region = regionOf(stack);
+  const id = `${project}/${own}`;
+  const others = [...(await stacksIn(region)), ...beside.map((other) => `${project}/${other}`)];
+  const sweep: Sweep = { region, stack: id, isOwnName: ownName(id, others) };
+  const found = await Promise.all(
+    [emrLeftovers, groupLeftovers, ec2Leftovers, databaseLeftovers, taggedLeftovers, iamLeftovers].map((find) =>
+      find(sweep),
+    ),
+  );
+  const once = new Map(found.flat().map((item) => [`${item.kind} ${item.id}`, item]));
+  return [...once.values()].sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
+}
+
+/** As the library names what is found by its name alone: project, stack, component, 8 digits. */
+export function ownName(stack: string, others: readonly string[]): (name: string) => boolean {
+  const prefix = slug(stack);
+  const longer = others.map(slug).filter((other) => other !== prefix && other.startsWith(prefix));
+  return (name) =>
+    name.startsWith(prefix) &&
+    /^.+-[0-9a-f]{8}$/.test(name.slice(prefix.length)) &&
+    !longer.some((other) => name.startsWith(other));
+}
+
+const slug = (stack: string): string => `${stack.toLowerCase().replace(/[^a-z0-9]+/g, "-")}-`;
+
+/** Stacks that have anything with a tag in the region. */
+function stacksIn(region: string): Promise<readonly string[]> {
+  const tagging = connect(new ResourceGroupsTaggingAPIClient({ region }));
+  return everything(async (PaginationToken) => {
+    const page = await tagging.send(new GetTagValuesCommand({ Key: Tag.stack, PaginationToken }));
+    return [page.TagValues, page.PaginationToken];
+  });
+}

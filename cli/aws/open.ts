@@ -1,0 +1,159 @@
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { spoken } from "../../components/core/duration.ts";
+import { UsageError } from "../../components/core/errors.ts";
+import { openBrowser } from "../browser.ts";
+import type { Outputs } from "../cluster.ts";
+import { regionOf } from "../config.ts";
+import type { OpenOptions } from "../options.ts";
+import { clusterPage, dashboardPage, type Page } from "./pages.ts";
+import { GET_PLUGIN, pluginVersion, type Session, startSession } from "./session.ts";
+
+const PATIENCE_MS = 5 * 60_000;
+const PAUSE_MS = 3000;
+
+/**
+ * Opens a page of an instance that has no open port: through SSM, on a port of this machine, until Ctrl-C.
+ * @throws UsageError when what it takes is missing, or the page is no more or doesn't answer.
+ */
+export async function openPage(stack: string, outputs: Outputs, options: OpenOptions): Promise<void> {
+  const plugin = await pluginVersion();
+  if (plugin === undefined) throw new UsageError(`session-manager-plugin is not on PATH: ${GET_PLUGIN}`);
+  const region = regionOf(stack, outputs);
+  const page =
+    options.ui === undefined
+      ? dashboardPage(stack, outputs, region)
+      : await clusterPage(stack, outputs, region, options.ui);
+  const localPort = await freePort(options.port, page.port);
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  await stayConnected(page, localPort, plugin, stop.signal);
+}
+
+/**
+ * A session ends when nobody used it for a while, and with the network: then there is another, until it is stopped.
+ * @throws UsageError when the page doesn't answer in time.
+ */
+export async function stayConnected(
+  page: Page,
+  localPort: number,
+  plugin: string,
+  stop: AbortSignal,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
+  const url = page.url(localPort);
+  for (let first = true; !stop.aborted; first = false) {
+    const session = await connected(page, localPort, plugin, stop, patienceMs);
+    if (!session) return;
+    console.log(first ? `${page.what}: ${url}\nCtrl-C closes the connection.` : "It is connected again.");
+    if (first) openBrowser(url);
+    const stopped = new Promise<undefined>((resolve) => stop.addEventListener("abort", () => resolve(undefined)));
+    const reason = await Promise.race([session.ended, stopped]);
+    if (stop.aborted) return session.end();
+    console.log(`The connection has ended (${reason}); connecting again`);
+  }
+}
+
+/** A session through which the page answers; undefined when it was stopped. */
+async function connected(
+  page: Page,
+  localPort: number,
+  plugin: string,
+  stop: AbortSignal,
+  patienceMs: number,
+): Promise<Session | undefined> {
+  const say = sayer();
+  let last = "";
+  for (const end = Date.now() + patienceMs; Date.now() < end && !stop.aborted; ) {
+    const session = await trySession(page, localPort, plugin);
+    if (typeof session === "string") {
+      last = session;
+      say(`Waiting for ${page.instance}: ${session}`);
+      await pause(stop);
+      continue;
+    }
+    const answer = await answers(page, localPort, session, end, stop, say);
+    if (answer === undefined) return session;
+    last = answer;
+    await session.end();
+  }
+  if (stop.aborted) return undefined;
+  throw new UsageError(
+    `${page.what} didn't answer within ${spoken(patienceMs / 1000)}: ${last}; its instance is ${page.instance}, and what it printed is to be had by "aws ec2 get-console-output --instance-id ${page.instance}"`,
+  );
+}
+
+/** @returns a session, or why there is none yet. */
+async function trySession(page: Page, localPort: number, plugin: string): Promise<Session | string> {
+  const { region, instance, port } = page;
+  try {
+    return await startSession({ region, instance, port, localPort }, plugin);
+  } catch (error) {
+    if ((error as Error).name !== "TargetNotConnected") throw error;
+    return `${await page.state()}, and SSM doesn't reach it yet (TargetNotConnected)`;
+  }
+}
+
+/** @returns undefined once the page answers, or why it doesn't. */
+async function answers(
+  page: Page,
+  localPort: number,
+  session: Session,
+  end: number,
+  stop: AbortSignal,
+  say: (text: string) => void,
+): Promise<string | undefined> {
+  let over: string | undefined;
+  void session.ended.then((printed) => {
+    over = printed;
+  });
+  while (Date.now() < end && !stop.aborted) {
+    const response = await fetch(`http://127.0.0.1:${localPort}${page.probe}`, {
+      redirect: "manual",
+      signal: AbortSignal.timeout(5000),
+    }).catch(() => undefined);
+    await response?.body?.cancel();
+    if (response && response.status < 500) return undefined;
+    if (over !== undefined) {
+      await pause(stop);
+      break;
+    }
+    say(`Waiting for ${page.instance}: it is connected, and its page doesn't answer yet`);
+    await pause(stop, PAUSE_MS / 3);
+  }
+  if (stop.aborted) return undefined;
+  return over === undefined ? "its page doesn't answer" : `session-manager-plugin ended: ${over}`;
+}
+
+const pause = (stop: AbortSignal, ms = PAUSE_MS): Promise<void> =>
+  sleep(ms, undefined, { signal: stop }).catch(() => {});
+
+/** Says something when it is new, or half a minute old. */
+function sayer(): (text: string) => void {
+  let last = "";
+  let when = 0;
+  const start = Date.now();
+  return (text) => {
+    if (text === last && Date.now() - when < 30_000) return;
+    last = text;
+    when = Date.now();
+    console.log(`${text} (${spoken((when - start) / 1000)})`);
+  };
+}
+
+/** The port that was asked for, else the page's own or the next that is free. */
+async function freePort(asked: number | undefined, own: number): Promise<number> {
+  if (asked !== undefined) {
+    if (await isFree(asked)) return asked;
+    throw new UsageError(`--port is ${asked}: another program listens on it; choose another`);
+  }
+  for (let port = own; port < own + 100; port++) if (await isFree(port)) return port;
+  throw new UsageError(`no port from ${own} to ${own + 99} is free: choose one with --port`);
+}
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(false));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+  });

@@ -1,0 +1,143 @@
+import { DescribeInstancesCommand, EC2Client, type Instance } from "@aws-sdk/client-ec2";
+import {
+  type Cluster,
+  DescribeClusterCommand,
+  EMRClient,
+  ListInstancesCommand,
+  type ListInstancesCommandInput,
+} from "@aws-sdk/client-emr";
+import { type Duration, seconds, spoken } from "../../components/core/duration.ts";
+import { UsageError } from "../../components/core/errors.ts";
+import { Prefix } from "../../components/lake/prefixes.ts";
+import { Tag } from "../../components/lifetime/tags.ts";
+import type { Outputs } from "../cluster.ts";
+import { ClusterPage } from "../options.ts";
+import { Bucket } from "./bucket.ts";
+import { connect, ifThere } from "./client.ts";
+import { isEnding } from "./ending.ts";
+
+/** A page that an instance serves on a port of its own loopback. */
+export interface Page {
+  /** Such as "Dashboard". */
+  readonly what: string;
+  readonly region: string;
+  /** Id of the EC2 instance. */
+  readonly instance: string;
+  /** Port there. */
+  readonly port: number;
+  /** Path that answers when the page is there. */
+  readonly probe: string;
+  readonly url: (localPort: number) => string;
+  /**
+   * What the instance is at, in words.
+   * @throws UsageError when it will never answer.
+   */
+  readonly state: () => Promise<string>;
+}
+
+const local = (port: number): string => `http://127.0.0.1:${port}`;
+
+export function dashboardPage(stack: string, outputs: Outputs, region: string): Page {
+  const instance = outputs.dashboardInstance;
+  if (typeof instance !== "string")
+    throw new UsageError(`stack ${stack} has no dashboard: its output "dashboardInstance" is not set`);
+  const ec2 = connect(new EC2Client({ region }));
+  return {
+    what: "Dashboard",
+    region,
+    instance,
+    port: 8765,
+    probe: "/api/identity",
+    url: local,
+    state: async () => instanceState(stack, instance, await findInstance(ec2, instance), outputs.dashboardDeadline),
+  };
+}
+
+async function findInstance(ec2: EC2Client, id: string): Promise<Instance | undefined> {
+  const found = await ifThere(ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] })));
+  return found?.Reservations?.[0]?.Instances?.[0];
+}
+
+function instanceState(stack: string, id: string, instance: Instance | undefined, deadline: unknown): string {
+  const state = instance?.State?.Name;
+  if (!instance || state === "terminated" || state === "shutting-down") {
+    const tag = instance?.Tags?.find(({ Key }) => Key === Tag.deadline)?.Value ?? deadline;
+    const age = instance?.LaunchTime ? (Date.now() - instance.LaunchTime.getTime()) / 1000 : undefined;
+    const limit = typeof tag === "string" ? spanOf(tag) : undefined;
+    const why =
+      limit !== undefined && (age === undefined || age >= limit)
+        ? `terminated at its deadline of ${spoken(limit)}`
+        : "terminated";
+    throw new UsageError(
+      `the dashboard's instance ${id} was ${why}: "npx pulumi up --refresh --stack ${stack}" makes another, and the results are still in the lake`,
+    );
+  }
+  if (state === "stopped" || state === "stopping") {
+    throw new UsageError(
+      `the dashboard's instance ${id} is stopped: start it with "aws ec2 start-instances --instance-ids ${id}"`,
+    );
+  }
+  return `the instance is ${state === "pending" ? "starting" : state}`;
+}
+
+function spanOf(text: string): number | undefined {
+  try {
+    return seconds(text as Duration);
+  } catch {
+    return undefined;
+  }
+}
+
+const PAGES = {
+  [ClusterPage.spark]: { what: "Spark's history", port: 18080 },
+  [ClusterPage.yarn]: { what: "YARN", port: 8088 },
+  [ClusterPage.jupyter]: { what: "JupyterLab", port: 8888 },
+} as const;
+
+/** @throws UsageError when the cluster has ended, or has no such page. */
+export async function clusterPage(stack: string, outputs: Outputs, region: string, ui: ClusterPage): Promise<Page> {
+  const id = String(outputs.clusterId);
+  const bucket = new Bucket(String(outputs.lake), region);
+  if (ui === ClusterPage.jupyter && outputs.keepAlive !== true) {
+    throw new UsageError(
+      `--ui is "jupyter", and JupyterLab is only on clusters that are kept alive: set keepAlive and start another run with "npx oneoff run ${stack}"`,
+    );
+  }
+  const emr = connect(new EMRClient({ region }));
+  const clusterNow = async (): Promise<Cluster> => {
+    const cluster = (await ifThere(emr.send(new DescribeClusterCommand({ ClusterId: id }))))?.Cluster;
+    if (cluster && !isEnding(cluster)) return cluster;
+    throw new UsageError(
+      `cluster ${id} has ended, and its own pages with it: its logs are in ${outputs.lake}/${Prefix.logs}/emr/${id}/, and the dashboard is still there: "npx oneoff open ${stack}"`,
+    );
+  };
+  const instance = await primaryNode(emr, await clusterNow());
+  if (!instance)
+    throw new UsageError(`cluster ${id} is still starting and has no primary node yet: try again in some minutes`);
+  const token = ui === ClusterPage.jupyter ? await jupyterToken(bucket, String(outputs.run)) : undefined;
+  const { what, port } = PAGES[ui];
+  return {
+    what,
+    region,
+    instance,
+    port,
+    probe: "/",
+    url: (at) => (token === undefined ? local(at) : `${local(at)}/lab?token=${encodeURIComponent(token)}`),
+    state: async () => `the cluster is ${(await clusterNow()).Status?.State?.toLowerCase()}`,
+  };
+}
+
+async function primaryNode(emr: EMRClient, cluster: Cluster): Promise<string | undefined> {
+  const primary: Partial<ListInstancesCommandInput> =
+    cluster.InstanceCollectionType === "INSTANCE_FLEET"
+      ? { InstanceFleetType: "MASTER" }
+      : { InstanceGroupTypes: ["MASTER"] };
+  const { Instances: instances = [] } = await emr.send(new ListInstancesCommand({ ClusterId: cluster.Id, ...primary }));
+  return instances.find(({ Status }) => Status?.State !== "TERMINATED")?.Ec2InstanceId;
+}
+
+async function jupyterToken(bucket: Bucket, run: string): Promise<string> {
+  const token = (await bucket.text(`_jupyter/${run}`))?.trim();
+  if (token) return token;
+  throw new UsageError("JupyterLab is not up yet: it starts once the cluster's steps have; try again in some minutes");
+}

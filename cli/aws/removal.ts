@@ -1,0 +1,39 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** In which order things can be removed: what costs first, then what nothing holds any more. */
+export const Order = {
+  groups: 10,
+  machines: 20,
+  functions: 30,
+  tables: 40,
+  endpoints: 50,
+  interfaces: 55,
+  disks: 60,
+  securityGroups: 65,
+  subnets: 70,
+  routes: 75,
+  gateways: 80,
+  networks: 85,
+  buckets: 90,
+  settings: 92,
+  profiles: 94,
+  roles: 95,
+  policies: 96,
+  keys: 98,
+} as const;
+
+const PAUSE_MS = 3000;
+const PATIENCE_MS = 20 * 60_000;
+
+/** Waits until something is so, such as that a machine is gone. */
+export async function until(done: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(PAUSE_MS)) if (await done()) return;
+  throw new Error("it is still there after 20 minutes");
+}
+
+/** What there is no way for here. */
+export function byHand(how: string): () => Promise<void> {
+  return async () => {
+    throw new Error(`this command can't do it: ${how}`);
+  };
+}

@@ -1,0 +1,104 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { promisify } from "node:util";
+import { SSMClient, StartSessionCommand, TerminateSessionCommand } from "@aws-sdk/client-ssm";
+import { UsageError } from "../../components/core/errors.ts";
+import { connect } from "./client.ts";
+
+const PLUGIN = "session-manager-plugin";
+const RESPONSE = "AWS_SSM_START_SESSION_RESPONSE";
+
+/** What to say where the plugin is not. */
+export const GET_PLUGIN =
+  "install it: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html";
+
+/** Version of session-manager-plugin, undefined where it is not installed. */
+export async function pluginVersion(): Promise<string | undefined> {
+  try {
+    return (await promisify(execFile)(PLUGIN, ["--version"])).stdout.trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new UsageError(`${PLUGIN} doesn't run: ${(error as Error).message.trim()}; ${GET_PLUGIN}`);
+  }
+}
+
+/** A port of this machine that leads to one of an instance. */
+export interface Tunnel {
+  readonly region: string;
+  /** Id of the EC2 instance. */
+  readonly instance: string;
+  /** Port there. */
+  readonly port: number;
+  /** Port here, on loopback. */
+  readonly localPort: number;
+}
+
+export interface Session {
+  /** What it printed last, once it has ended by itself or was ended. */
+  readonly ended: Promise<string>;
+  end(): Promise<void>;
+}
+
+/** Opens a tunnel through SSM, as `aws ssm start-session` does: no port of the instance is open to anyone. */
+export async function startSession(tunnel: Tunnel, plugin: string): Promise<Session> {
+  const ssm = connect(new SSMClient({ region: tunnel.region }));
+  const request = {
+    Target: tunnel.instance,
+    DocumentName: "AWS-StartPortForwardingSession",
+    Parameters: { portNumber: [String(tunnel.port)], localPortNumber: [String(tunnel.localPort)] },
+  };
+  const { SessionId, TokenValue, StreamUrl } = await ssm.send(new StartSessionCommand(request));
+  const response = JSON.stringify({ SessionId, TokenValue, StreamUrl });
+  const hidden = takesEnvironment(plugin);
+  const args = [
+    hidden ? RESPONSE : response,
+    tunnel.region,
+    "StartSession",
+    process.env.AWS_PROFILE ?? "",
+    JSON.stringify(request),
+    endpointOf(ssm, tunnel.region),
+  ];
+  const child = spawn(PLUGIN, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...(hidden && { [RESPONSE]: response }) },
+  });
+  const kill = () => void child.kill();
+  process.once("exit", kill); // never leave it behind
+  const ended = endOf(child).finally(() => process.off("exit", kill));
+  return {
+    ended,
+    async end() {
+      child.kill();
+      const last = setTimeout(() => child.kill("SIGKILL"), 3000);
+      void ended.then(() => clearTimeout(last));
+      await ssm.send(new TerminateSessionCommand({ SessionId })).catch(() => {}); // it ends by itself too
+      await ended;
+    },
+  };
+}
+
+/** Plugins newer than 1.2.497.0 take the token by the environment, where no other user can read it. */
+export function takesEnvironment(version: string): boolean {
+  const parts = version.split(".").map(Number);
+  const least = [1, 2, 497, 0];
+  const different = least.findIndex((part, index) => part !== (parts[index] ?? 0));
+  return different >= 0 && (parts[different] ?? 0) > (least[different] as number);
+}
+
+function endpointOf(ssm: SSMClient, region: string): string {
+  const chosen = process.env.AWS_ENDPOINT_URL_SSM || process.env.AWS_ENDPOINT_URL;
+  if (chosen) return chosen;
+  return ssm.config.endpointProvider({ Region: region, UseFIPS: false, UseDualStack: false }).url.origin;
+}
+
+function endOf(child: ChildProcess): Promise<string> {
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer) => {
+      printed = (printed + chunk).slice(-2000);
+    });
+  }
+  return new Promise((resolve) => {
+    child.once("error", (error) => resolve(error.message));
+    child.once("close", (code) => resolve(printed.trim().split("\n").at(-1) || `it ended with ${code}`));
+  });
+}

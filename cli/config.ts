@@ -1,0 +1,70 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { UsageError } from "../components/core/errors.ts";
+import { projectFolder } from "../engine/backend.ts";
+
+/** What the project's files say of a stack: no backend and no cloud is asked. */
+export interface StackFiles {
+  /** Name of the Pulumi project. */
+  readonly project: string;
+  readonly stack: string;
+  /** The project's other stacks, as far as they have settings here. */
+  readonly others: readonly string[];
+  /** Its configuration as text, by full key; secrets are left out. */
+  readonly config: Readonly<Record<string, string>>;
+  /** Keys of the secrets that were left out. */
+  readonly secret: readonly string[];
+}
+
+/** @throws UsageError when there is no Pulumi.yaml, or a file is no YAML. */
+export function stackFiles(stack: string): StackFiles {
+  const folder = projectFolder();
+  const project = readYaml(join(folder, "Pulumi.yaml"));
+  if (typeof project?.name !== "string") {
+    throw new UsageError(`there is no Pulumi.yaml in ${folder} or above: go to the folder of the project`);
+  }
+  const own = stack.split("/").at(-1) as string; // "organization/project/stack" has the settings of "stack"
+  const settingsFolder = join(folder, String(project.stackConfigDir ?? ""));
+  const settings = readYaml(join(settingsFolder, `Pulumi.${own}.yaml`));
+  const entries = Object.entries((settings?.config ?? {}) as Record<string, unknown>);
+  const isSecret = (value: unknown) => typeof value === "object" && value !== null && "secure" in value;
+  const text = (value: unknown) => (typeof value === "object" ? JSON.stringify(value) : String(value));
+  return {
+    project: project.name,
+    stack: own,
+    others: settingsIn(settingsFolder).filter((name) => name !== own),
+    config: Object.fromEntries(
+      entries.filter(([, value]) => !isSecret(value)).map(([key, value]) => [key, text(value)]),
+    ),
+    secret: entries.filter(([, value]) => isSecret(value)).map(([key]) => key),
+  };
+}
+
+/**
+ * Region of a stack on AWS: of its outputs when it is up, else of its settings, else AWS_REGION.
+ * @throws UsageError when none of them says.
+ */
+export function regionOf(stack: string, outputs: Readonly<Record<string, unknown>> = {}): string {
+  const region =
+    outputs.region ??
+    stackFiles(stack).config["aws:region"] ??
+    process.env.AWS_REGION ??
+    process.env.AWS_DEFAULT_REGION;
+  if (typeof region === "string" && region !== "") return region;
+  throw new UsageError(
+    `stack ${stack} has no region: set one with "npx pulumi config set aws:region us-west-2 --stack ${stack}", or set AWS_REGION`,
+  );
+}
+
+const settingsIn = (folder: string): readonly string[] =>
+  readdirSync(folder).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
+
+function readYaml(file: string): Readonly<Record<string, unknown>> | undefined {
+  if (!existsSync(file)) return undefined;
+  try {
+    return parse(readFileSync(file, "utf8")) ?? {};
+  } catch (error) {
+    throw new UsageError(`${file} is not YAML: ${(error as Error).message.split("\n")[0]}`);
+  }
+}

@@ -1,0 +1,48 @@
+import { styleText } from "node:util";
+import { quote, UsageError } from "../components/core/errors.ts";
+import type { StackProgram } from "../components/core/stack.ts";
+import { pricesAsOf } from "../components/lifetime/aws-prices-data.ts";
+import type { BillLine } from "../components/lifetime/bill.ts";
+import type { StackFiles } from "./config.ts";
+import { type Rehearsal, rehearse } from "./rehearse.ts";
+
+/** What a stack costs at most, as the terminal shows it, and whether `pulumi up` would refuse it. */
+export async function cost(
+  program: StackProgram,
+  files: StackFiles,
+): Promise<{ readonly text: string; readonly refused: boolean }> {
+  if (!program.rents) return { text: `Stack ${files.stack} rents nothing: it costs nothing.`, refused: false };
+  const rehearsal = await rehearse(program, files);
+  return { text: describe(rehearsal), refused: rehearsal.refusal !== undefined };
+}
+
+/** Settings of a stack with those put over them that `--set key=value` gives. */
+export function withSettings(files: StackFiles, given: readonly string[]): StackFiles {
+  const entries = given.map((text): readonly [string, string] => {
+    const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+    if (key === undefined)
+      throw new UsageError(`--set is ${quote(text)}: expected key=value, such as oneoff:deadline="1 hour"`);
+    return [key.includes(":") ? key : `oneoff:${key}`, value as string];
+  });
+  return { ...files, config: { ...files.config, ...Object.fromEntries(entries) } };
+}
+
+function describe({ bill, ceiling, refusal }: Rehearsal): string {
+  const rows = [["what", "USD/h", "hours", "USD"], ...bill.map(row)];
+  const width = (column: number) => Math.max(...rows.map((row) => (row[column] as string).length));
+  const lines = rows.map((cells) =>
+    cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(width(0)) : cell.padStart(Math.max(width(column), 6))))
+      .join("  "),
+  );
+  const total = `At most ${ceiling.toFixed(2)} USD, by AWS's list prices of ${pricesAsOf}, without tax and free tier.`;
+  const verdict = refusal === undefined ? [] : [styleText("red", `"pulumi up" refuses it: ${refusal}`)];
+  return [...lines, "", total, ...verdict].join("\n");
+}
+
+const row = ({ what, usdPerHour, hours, usd }: BillLine): readonly string[] =>
+  usdPerHour === 0
+    ? [what, "", "", usd.toFixed(2)]
+    : [what, usdPerHour < 0.0005 ? "<0.001" : usdPerHour.toFixed(3), number(hours), usd.toFixed(2)];
+
+const number = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(2));

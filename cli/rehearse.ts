@@ -1,0 +1,105 @@
+import * as pulumi from "@pulumi/pulumi";
+import { setAllConfig } from "@pulumi/pulumi/runtime/config.js";
+import { UsageError } from "../components/core/errors.ts";
+import { parseSettings } from "../components/core/settings.ts";
+import type { StackProgram } from "../components/core/stack.ts";
+import { type BillLine, ceiling } from "../components/lifetime/bill.ts";
+import type { StackFiles } from "./config.ts";
+
+/** A resource that a program asked for. */
+export interface Asked {
+  readonly type: string;
+  readonly name: string;
+  /** As others are told it. */
+  readonly id: string;
+  readonly inputs: Readonly<Record<string, unknown>>;
+}
+
+/** What a program would do, told without credentials and without making anything. */
+export interface Rehearsal {
+  readonly bill: readonly BillLine[];
+  /** USD at most. */
+  readonly ceiling: number;
+  readonly resources: readonly Asked[];
+  /** Why `pulumi up` would refuse. @default it would not */
+  readonly refusal?: string;
+}
+
+const ACCOUNT = "123456789012";
+
+/**
+ * Runs a stack's program under Pulumi's mocks.
+ * @throws UsageError when it refuses its settings, unless that is because they allow less than it costs.
+ */
+export async function rehearse(program: StackProgram, files: StackFiles): Promise<Rehearsal> {
+  try {
+    return await run(program, files);
+  } catch (error) {
+    const refusal = withoutSecrets(error as Error, files);
+    const { "oneoff:maxCost": limit, ...config } = files.config;
+    if (limit === undefined || !refusal.message.includes("maxCost")) throw refusal;
+    return { ...(await run(program, { ...files, config })), refusal: refusal.message };
+  }
+}
+
+async function run(program: StackProgram, { project, stack, config }: StackFiles): Promise<Rehearsal> {
+  const resources: Asked[] = [];
+  const region = config["aws:region"] ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
+  // As in a preview, what the mocks don't know is not known, and what depends on it is not run.
+  await pulumi.runtime.setMocks(mocks(resources, region), project, stack, true);
+  setAllConfig({ ...config });
+  const { "oneoff:program": _, ...given } = config;
+  const settings = parseSettings(program.settings(given), given);
+  return quietly(async () => {
+    const outputs = program.run(settings);
+    const bill = ((await known(outputs.bill)) as readonly BillLine[] | undefined) ?? [];
+    const most = ((await known(outputs.ceiling)) as number | undefined) ?? ceiling(bill);
+    await pulumi.runtime.disconnect(); // every resource has been asked for
+    return { bill, ceiling: most, resources };
+  });
+}
+
+/** Leaves out what a program tells its user at a preview: without an engine, Pulumi prints it as if it were ours. */
+async function quietly<T>(action: () => Promise<T>): Promise<T> {
+  const { log } = console;
+  console.log = (...printed: unknown[]) => {
+    if (!/^(info|debug): \[runtime\]/.test(String(printed[0]))) log(...printed);
+  };
+  try {
+    return await action();
+  } finally {
+    console.log = log;
+  }
+}
+
+const known = (value: pulumi.Input<unknown>): Promise<unknown> =>
+  new Promise((resolve) => {
+    const output = pulumi.output(value) as pulumi.Output<unknown> & { readonly isKnown: Promise<boolean> };
+    output.isKnown.then((is) => (is ? output.apply(resolve) : resolve(undefined)));
+  });
+
+function mocks(resources: Asked[], region = "us-west-2"): pulumi.runtime.Mocks {
+  return {
+    newResource({ type, name, inputs }) {
+      const arn = `arn:aws:mock:${region}:${ACCOUNT}:${name}`;
+      const id = `${name}-id`;
+      resources.push({ type, name, id, inputs });
+      return { id, state: { name, arn, region, hex: "00000000", bucket: name, ...inputs } };
+    },
+    call: ({ token, inputs }) => ({ ...inputs, ...answers(region)[token] }),
+  };
+}
+
+/** What programs ask their provider for. */
+const answers = (region: string): Readonly<Record<string, object>> => ({
+  "aws:index/getCallerIdentity:getCallerIdentity": { accountId: ACCOUNT },
+  "aws:index/getRegion:getRegion": { name: region, region, id: region },
+  "aws:index/getPartition:getPartition": { partition: "aws", dnsSuffix: "amazonaws.com" },
+  "aws:index/getAvailabilityZones:getAvailabilityZones": { names: ["a", "b", "c"].map((zone) => region + zone) },
+});
+
+function withoutSecrets(error: Error, { secret }: StackFiles): Error {
+  const key = secret.find((key) => error.message.startsWith(`${key} is not set`));
+  if (key === undefined) return error;
+  return new UsageError(`${key} is a secret, and those are left out: give another value with --set ${key}=VALUE`);
+}

@@ -1,0 +1,164 @@
+/** What `oneoff doctor` says of an AWS account. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { accountChecks } from "../../cli/aws/index.ts";
+import { type Moto, startMoto } from "../moto.ts";
+import { type Front, Refusal, startFront } from "./front.ts";
+import { STACK, type StackOnAws, stackOnAws } from "./stack.ts";
+
+let moto: Moto;
+let front: Front;
+let stack: StackOnAws;
+const cwd = process.cwd();
+const { PATH } = process.env;
+const bin = mkdtempSync(join(tmpdir(), "oneoff-bin-"));
+
+beforeAll(async () => {
+  moto = await startMoto();
+  front = await startFront(moto.url);
+  process.env.AWS_ENDPOINT_URL = front.url;
+  stack = await stackOnAws({ AWS_ENDPOINT_URL: front.url, PATH: [bin, PATH].join(delimiter) }, { cluster: "emr" });
+  process.chdir(stack.folder);
+}, 60_000);
+afterAll(() => {
+  process.chdir(cwd);
+  process.env.PATH = PATH;
+  rmSync(bin, { recursive: true });
+  stack.remove();
+  front.close();
+  moto.close();
+});
+beforeEach(async () => {
+  await moto.reset();
+  process.env.PATH = [bin, PATH].join(delimiter);
+});
+afterEach(() => front.reset());
+
+const quotas = (values: Readonly<Record<string, number>>) =>
+  front.answer("GetServiceQuota", ({ ServiceCode, QuotaCode }) =>
+    ServiceCode === "ec2" && String(QuotaCode) in values
+      ? { Quota: { QuotaCode, Value: values[String(QuotaCode)] } }
+      : new Refusal("NoSuchResourceException"),
+  );
+const checks = async (onDemand: number, spot: number) =>
+  Object.fromEntries((await accountChecks(STACK, { onDemand, spot })).map(({ name, ...check }) => [name, check]));
+
+const plugin = join(bin, "session-manager-plugin");
+const has = async (...roles: readonly string[]) => {
+  const iam = new IAMClient({});
+  for (const RoleName of roles) {
+    await iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: "{}" }));
+  }
+};
+
+test("an account that has all of it", async () => {
+  quotas({ "L-1216C47A": 64, "L-34B43A08": 24 });
+  await has("AWSServiceRoleForEMRCleanup", "AWSServiceRoleForEC2Spot");
+  writeFileSync(plugin, "#!/bin/sh\necho 1.2.650.0\n", { mode: 0o755 });
+  const found = await checks(30, 24);
+  expect(Object.values(found).every(({ ok }) => ok)).toBe(true);
+  expect(Object.entries(found).map(([name, { detail }]) => `${name}: ${detail}`)).toEqual([
+    expect.stringMatching(/^AWS credentials: account 123456789012, as arn:aws:sts::123456789012:/),
+    "AWS region: us-west-2",
+    "on-demand quota: 30 vCPUs of standard instances are needed, 64 are allowed in us-west-2 for all that runs there",
+    "spot quota: 24 vCPUs of standard instances are needed, 24 are allowed in us-west-2 for all that runs there",
+    "role for EMR: service-linked role AWSServiceRoleForEMRCleanup",
+    "role for spot: service-linked role AWSServiceRoleForEC2Spot",
+    "session plugin: session-manager-plugin 1.2.650.0",
+  ]);
+});
+
+test("what isn't used is not asked for", async () => {
+  quotas({ "L-1216C47A": 64 });
+  expect(Object.keys(await checks(30, 0))).toEqual([
+    "AWS credentials",
+    "AWS region",
+    "on-demand quota",
+    "role for EMR",
+    "session plugin",
+  ]);
+});
+
+test("what is missing has a cure", async () => {
+  front.answer("GetServiceQuota", () => new Refusal("NoSuchResourceException"));
+  front.answer("GetAWSDefaultServiceQuota", ({ QuotaCode }) =>
+    QuotaCode === "L-34B43A08" ? { Quota: { Value: 5 } } : new Refusal("NoSuchResourceException"),
+  );
+  rmSync(plugin, { force: true });
+  const found = await checks(30, 24);
+  expect(found["spot quota"]).toEqual({
+    ok: false,
+    detail: "24 vCPUs of standard instances are needed, 5 are allowed in us-west-2 for all that runs there",
+    cure: "Ask for more: aws service-quotas request-service-quota-increase --region us-west-2 --service-code ec2 --quota-code L-34B43A08 --desired-value 24; or take fewer or smaller machines.",
+  });
+  expect(found["on-demand quota"]).toEqual({
+    ok: false,
+    detail: "not known in us-west-2",
+    cure: "See quota L-1216C47A of EC2 in the console.",
+  });
+  expect(found["role for EMR"]).toEqual({
+    ok: false,
+    later: true,
+    detail: "no service-linked role AWSServiceRoleForEMRCleanup yet",
+    cure: "It is made on first use if you may; else: aws iam create-service-linked-role --aws-service-name elasticmapreduce.amazonaws.com",
+  });
+  expect(found["role for spot"]).toMatchObject({ later: true, cure: expect.stringContaining("spot.amazonaws.com") });
+  expect(found["session plugin"]).toEqual({
+    ok: false,
+    detail: "session-manager-plugin is not on PATH",
+    cure: expect.stringMatching(/^"oneoff open" needs it; install it: https:/),
+  });
+});
+
+test("without a region or credentials nothing else is asked; a check that isn't allowed spares the others", async () => {
+  front.answer(
+    "GetServiceQuota",
+    () => new Refusal("AccessDeniedException", "User x may not servicequotas:GetServiceQuota"),
+  );
+  const denied = await checks(30, 0);
+  expect(denied["on-demand quota"]).toEqual({
+    ok: false,
+    detail: expect.stringContaining("AWS doesn't allow it: User x"),
+  });
+  expect(denied["role for EMR"]).toMatchObject({ later: true });
+
+  front.answer("GetCallerIdentity", () => new Refusal("ExpiredToken", "expired"));
+  expect(Object.keys(await checks(30, 24))).toEqual(["AWS credentials", "AWS region", "session plugin"]);
+
+  const file = join(stack.folder, "stacks", `Pulumi.${STACK}.yaml`);
+  const settings = readFileSync(file, "utf8");
+  const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
+  writeFileSync(file, settings.replace(/.*aws:region.*\n/, ""));
+  delete process.env.AWS_REGION;
+  delete process.env.AWS_DEFAULT_REGION;
+  try {
+    const found = await checks(30, 24);
+    expect(Object.keys(found)).toEqual(["AWS region", "session plugin"]);
+    expect(found["AWS region"]?.detail).toBe(
+      'stack emr-oneoff has no region: set one with "npx pulumi config set aws:region us-west-2 --stack emr-oneoff", or set AWS_REGION',
+    );
+  } finally {
+    writeFileSync(file, settings);
+    Object.assign(process.env, { AWS_REGION, AWS_DEFAULT_REGION });
+  }
+});
+
+test("the command: the program's own numbers, and 1 as exit code when something is missing", async () => {
+  quotas({ "L-1216C47A": 1, "L-34B43A08": 1000 });
+  const { code, output } = await stack.oneoff("doctor", STACK);
+  expect(code).toBe(1);
+  expect(output).toMatch(/^ok {7}settings {14}\d+ things cost money, at most \d+\.\d\d USD$/m);
+  // 3 workers of 4 vCPUs and the primary node's 4; 2 of the dashboard.
+  expect(output).toMatch(/^missing {2}on-demand quota {7}18 vCPUs of standard instances are needed, 1 are allowed/m);
+  expect(output).toMatch(/^later {4}role for EMR {10}no service-linked role/m);
+  await stack.mustPulumi("config", "set", "oneoff:deadline", "soon", "--stack", STACK);
+  const broken = await stack.oneoff("doctor", STACK);
+  await stack.mustPulumi("config", "rm", "oneoff:deadline", "--stack", STACK);
+  expect(broken).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/^missing {2}settings {14}oneoff:deadline is "soon": expected a number and a unit/m),
+  });
+}, 60_000);

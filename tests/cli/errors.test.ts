@@ -1,0 +1,79 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { expect, test } from "vitest";
+import { everything, explain, ifThere, isMissing } from "../../cli/aws/client.ts";
+import { UsageError } from "../../components/core/errors.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const named = (name: string, message = name, more: object = {}) => Object.assign(new Error(message), { name }, more);
+
+test.each([
+  [named("ExpiredToken"), "UsageError", "the AWS credentials have expired"],
+  [named("CredentialsProviderError", "The SSO session has expired"), "UsageError", "the AWS credentials have expired"],
+  [
+    named("CredentialsProviderError", "Could not load credentials from any providers"),
+    "UsageError",
+    'there are no AWS credentials: log in (such as by "aws sso login"), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (Could not load credentials from any providers)',
+  ],
+  [named("InvalidClientTokenId", "It is invalid"), "UsageError", "AWS doesn't take the credentials: log in again"],
+  [
+    named("UnauthorizedOperation", "You may not"),
+    "UsageError",
+    "AWS doesn't allow it: You may not; ask for the permission",
+  ],
+  [named("RequestLimitExceeded"), "PassingError", "AWS is asked too often just now (RequestLimitExceeded)"],
+  [named("Error", "getaddrinfo", { code: "ENOTFOUND" }), "PassingError", "AWS can't be reached (ENOTFOUND)"],
+  [named("TimeoutError"), "PassingError", "AWS can't be reached (TimeoutError)"],
+  [
+    named("InternalFailure", "oops", { $metadata: { httpStatusCode: 500 } }),
+    "PassingError",
+    "AWS has a problem of its own (InternalFailure)",
+  ],
+  [named("ValidationException", "No"), "ValidationException", "No"],
+])("an error of AWS is told with its cure, or passes on as it is (%#)", (error, name, message) => {
+  const told = explain(error);
+  expect(told.name).toBe(name);
+  expect(told.message).toContain(message);
+});
+
+test("what is missing is told from what was refused", async () => {
+  expect(isMissing(named("NoSuchKey"))).toBe(true);
+  expect(isMissing(named("InvalidVolume.NotFound"))).toBe(true);
+  expect(isMissing(named("InvalidRequestException", "Cluster id 'j-1' is not valid."))).toBe(true);
+  expect(isMissing(new UsageError("the profile does not exist"))).toBe(false);
+  expect(isMissing(named("ValidationException", "No"))).toBe(false);
+  expect(await ifThere(Promise.reject(named("NoSuchKey")))).toBeUndefined();
+  await expect(ifThere(Promise.reject(named("AccessDenied")))).rejects.toThrow("AccessDenied");
+});
+
+test("a list is read to its last page", async () => {
+  const pages = [[1, 2], [3], undefined, [4]];
+  const read = (token: string | undefined) => {
+    const index = Number(token ?? 0);
+    return Promise.resolve([pages[index], index < 3 ? String(index + 1) : ""] as const);
+  };
+  expect(await everything(read)).toEqual([1, 2, 3, 4]);
+});
+
+test("the AWS SDK is behind one door, and what is behind it can be bundled", async () => {
+  const files = globSync("cli/**/*.ts", { cwd: ROOT });
+  const text = (file: string) => readFileSync(join(ROOT, file), "utf8");
+  expect(files.filter((file) => !file.startsWith("cli/aws/") && text(file).includes("@aws-sdk"))).toEqual([]);
+  expect(files.filter((file) => /(from|import\()\s*"\.\/aws\//.test(text(file)))).toEqual(["cli/cloud.ts"]);
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: ["cli/aws/index.ts"],
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    write: false,
+    metafile: true,
+  });
+  const own = Object.keys(metafile.inputs).filter((file) => !file.startsWith("node_modules/"));
+  // Programs are found beside the module that lists them, so that one must not be moved into a bundle.
+  expect(
+    own.filter((file) => /^(stacks|engine\/(?!backend)|cli\/(main|pulumi|doctor|local|get)\.ts)/.test(file)),
+  ).toEqual([]);
+});
