@@ -11,6 +11,7 @@ import {
   refuseAbove,
   S3Lake,
   SpotFallback,
+  Stage,
   type Subnets,
 } from "../components/aws.ts";
 import { seconds } from "../components/core/duration.ts";
@@ -47,6 +48,12 @@ const settings = z.object({
   executorCores: count().default(4).describe("Cores of each executor, where `executors` is set"),
   executorMemory: size().default("4 GB").describe("Memory of each executor, where `executors` is set"),
   driverMemory: size().optional().describe("Memory of the driver; EMR decides when not set"),
+  disk: size().default("64 GB").describe("Disk of each machine of the cluster: HDFS, shuffles, logs"),
+  stage: z
+    .enum(Stage)
+    .default("lake")
+    .describe("Where steps write: lake, or hdfs and from there to the lake at the end"),
+  packageIndex: z.string().optional().describe("Where the job's wheels come from; PyPI when not set"),
   releaseLabel: z.string().default("emr-7.10.0").describe("EMR release"),
   keepAlive: flag().default(false).describe("Keep the cluster for interactive use, with JupyterLab; needs `idle`"),
   idle: duration("1 minute", "7 days")
@@ -144,6 +151,9 @@ function clusterOf(settings: Settings) {
       executors: { count: executors, cores: settings.executorCores, memory: settings.executorMemory },
     }),
     ...(settings.driverMemory && { driverMemory: settings.driverMemory }),
+    disk: settings.disk,
+    stage: settings.stage,
+    ...(settings.packageIndex && { packageIndex: settings.packageIndex }),
     releaseLabel: settings.releaseLabel,
     keepAlive: settings.keepAlive,
     ...(settings.linger && { linger: settings.linger }),

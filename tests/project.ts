@@ -22,6 +22,8 @@ export interface Project {
   /** Runs `pulumi` and throws what it printed when it fails. */
   mustPulumi(...args: readonly string[]): Promise<string>;
   readonly env: NodeJS.ProcessEnv;
+  /** File with the settings of a stack. */
+  settingsFile(stack: string): string;
   remove(): void;
 }
 
@@ -49,6 +51,10 @@ export function makeProject(extra: NodeJS.ProcessEnv = {}, backend = ".oneoff/st
     PULUMI_CONFIG_PASSPHRASE: "",
     PULUMI_SKIP_UPDATE_CHECK: "true",
     NO_COLOR: "1",
+    // Whose machine it is must not matter.
+    AWS_REGION: undefined,
+    AWS_DEFAULT_REGION: undefined,
+    AWS_PROFILE: undefined,
     ...extra,
   };
   const run = (command: string, args: readonly string[]): Promise<Outcome> =>
@@ -61,6 +67,7 @@ export function makeProject(extra: NodeJS.ProcessEnv = {}, backend = ".oneoff/st
   return {
     folder,
     env,
+    settingsFile: (stack) => join(folder, "stacks", `Pulumi.${stack}.yaml`),
     pulumi,
     async mustPulumi(...args) {
       const { code, output } = await pulumi(...args);

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Event, Resource } from "../engine/fake-provider.ts";
 import { type Engine, engine, provesFailures, provesLifecycle, type StackUnderTest } from "../engine/harness.ts";
@@ -159,6 +160,39 @@ describe("one stack through its life", { timeout: 300_000 }, () => {
     }
     expect([...project.provider.ledger.values()]).toEqual([]);
   });
+});
+
+test("what is refused, is refused before anything is made", { timeout: 300_000 }, async () => {
+  const project = await engine(under);
+  const refused: readonly [Readonly<Record<string, string>>, string][] = [
+    [{ "oneoff:spot": "true", "oneoff:spotFallback": "" }, "oneoff:spotFallback"],
+    [{ "oneoff:workers": "0" }, 'oneoff:workers is "0": expected a number above zero'],
+    [{ "oneoff:maxCost": "0.10" }, "maxCost is 0.1 USD and this can cost up to"],
+    [{ "oneoff:keepAlive": "true" }, "keepAlive needs lifetime.idle"],
+    [{ "oneoff:sshKey": "me", "oneoff:sshCidr": "0.0.0.0/0" }, 'ssh.cidr is "0.0.0.0/0": that is the world'],
+    [{ "oneoff:subnets": "subnet-1" }, "network has subnetIds and no vpcId"],
+    [{ "oneoff:deadline": "8 days" }, 'oneoff:deadline is "8 days": expected something from "20 minutes" to "7 days"'],
+    [{ "oneoff:bucket": "My Bucket" }, 'bucket is "My Bucket": expected 3 to 63'],
+    [{ "oneoff:workerTypes": "m6i.xlarge" }, 'workers.types has "m6i.xlarge" (x86_64)'],
+    [{ "oneoff:dashboardType": "x.huge" }, 'instance type is "x.huge": its price is not known'],
+    [{ "aws:region": "" }, "there is no region: pulumi config set aws:region us-west-2, or set AWS_REGION"],
+  ];
+  const original = readFileSync(project.settingsFile(under.stack), "utf8");
+  try {
+    for (const [settings, message] of refused) {
+      writeFileSync(project.settingsFile(under.stack), original);
+      for (const [key, value] of Object.entries(settings)) {
+        await project.mustPulumi("config", ...(value ? ["set", key, value] : ["rm", key]), "--stack", under.stack);
+      }
+      const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", under.stack);
+      expect(code, message).not.toBe(0);
+      expect(output).toContain(message);
+      expect(output, message).not.toMatch(/\n\s+at /);
+      expect(project.provider.events, message).toEqual([]);
+    }
+  } finally {
+    project.remove();
+  }
 });
 
 test("a failure at one resource of each kind leaves nothing after destroy", { timeout: 900_000 }, async () => {
