@@ -9,8 +9,11 @@ export interface Moto {
   readonly env: Readonly<Record<string, string>>;
   /** Takes away everything that was made. */
   reset(): Promise<void>;
-  /** The answers to the next Athena queries, in order; each is a list of rows, the names of the columns first. */
-  queueAthena(...results: readonly (readonly (readonly string[])[])[]): Promise<void>;
+  /**
+   * The answers to the next Athena queries, in order; each is a list of rows, the columns first: a name, or a name and a
+   * type ("n bigint").
+   */
+  queueAthena(...results: readonly (readonly (readonly (string | null)[])[])[]): Promise<void>;
   close(): void;
 }
 
@@ -51,10 +54,15 @@ export async function startMoto(region = "us-west-2"): Promise<Moto> {
       post("static/athena/query-results", {
         account_id: "123456789012",
         region,
-        results: results.map(([names = [], ...rows]) => ({
-          rows: [names, ...rows].map((row) => ({ Data: row.map((value) => ({ VarCharValue: value })) })),
-          column_info: names.map((name) => column(name)),
-        })),
+        results: results.map(([header = [], ...rows]) => {
+          const columns = header.map((cell) => (cell ?? "").split(" "));
+          return {
+            rows: [columns.map(([name = ""]) => name), ...rows].map((row) => ({
+              Data: row.map((value) => (value === null ? {} : { VarCharValue: value })),
+            })),
+            column_info: columns.map(([name = "", type]) => column(name, type)),
+          };
+        }),
       }),
     close() {
       child.removeAllListeners("exit");
@@ -63,16 +71,15 @@ export async function startMoto(region = "us-west-2"): Promise<Moto> {
   };
 }
 
-const column = (name: string) => ({
+const column = (name: string, type = "varchar") => ({
   CatalogName: "hive",
   SchemaName: "",
   TableName: "",
   Name: name,
   Label: name,
-  Type: "varchar",
+  Type: type,
   Precision: 2147483647,
   Scale: 0,
   Nullable: "UNKNOWN",
   CaseSensitive: true,
 });
-

@@ -46,9 +46,13 @@ export function dashboardApp({ config, engine, page, rows, streams }: AppParts):
     if (!panel) throw new NotFound(`There is no panel ${quote(name)}.`);
     const run = await knownRun(engine, context.req.query("run") ?? "");
     const wanted = await rows.want(panel, run);
+    const { signal } = context.req.raw;
     try {
-      return await answer(context, wanted.etag, "application/json", (encoding) => rows.answer(wanted, encoding));
+      return await answer(context, wanted.etag, "application/json", (encoding) =>
+        rows.answer(wanted, encoding, signal),
+      );
     } catch (error) {
+      if (signal.aborted) return context.body(null); // nobody is there to read it
       if (!(error instanceof QueryError)) throw error;
       if (!rows.closing) log(`Panel ${quote(name)} of run ${run} failed`, error.cause ?? error);
       return failure(context, 500, `The query of panel ${quote(name)} failed: ${error.message}`);
@@ -111,7 +115,8 @@ async function answer(
 function explain(context: Context, error: Error): Response {
   if (error instanceof NotFound) return failure(context, 404, error.message);
   if (error instanceof UsageError) return failure(context, 400, `${error.message}.`);
-  log(`${context.req.path} failed`, error);
+  log(`${context.req.path} failed`, error instanceof QueryError ? (error.cause ?? error) : error);
+  if (error instanceof QueryError) return failure(context, 500, `The lake could not be read: ${error.message}.`);
   return failure(context, 500, "The dashboard's server failed; its log says why.");
 }
 

@@ -50,6 +50,17 @@ export const DashboardConfig = z.strictObject({
       /** The lake's folder. It need not exist yet. */
       lake: Absolute,
     }),
+    z.strictObject({
+      kind: z.literal("athena"),
+      region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "expected a region's name, such as us-west-2"),
+      /** The lake's bucket. */
+      lake: z.string().regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "expected s3:// and the name of a bucket"),
+      /** Database of the catalog in which the job's tables are. */
+      database: z.string().regex(/^[a-z0-9_-]{1,255}$/, "expected lower-case letters, digits, underscores and dashes"),
+      workgroup: z.string().regex(/^[\w.-]{1,128}$/, "expected letters, digits, underscores, dots and dashes"),
+      /** Bytes that queries may be billed for in a day (UTC). A query is billed for 10 MB at least. */
+      dailyScanBytes: z.int().min(1),
+    }),
   ]),
   /** Of 127.0.0.1; 0 takes a free one. */
   port: z.int().min(0).max(65_535),

@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
 import type { Dirent } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { checkRunId, RunRecord } from "../../components/job/run.ts";
+import { checkRunId, type RunRecord } from "../../components/job/run.ts";
 import { layout } from "../local/layout.ts";
 import type { TableVersion } from "./engine.ts";
-import { log } from "./log.ts";
+import { isData, newestFirst, readRecord, versionOf } from "./lake.ts";
 
 /** A lake that is a folder: its run records and part files, and nothing of what is in them. */
 export class LakeFolder {
@@ -21,10 +20,7 @@ export class LakeFolder {
   async runs(): Promise<readonly RunRecord[]> {
     const folder = layout(this.#root).records;
     const names = (await entries(folder)).filter((entry) => entry.isFile() && isData(entry.name, ".json"));
-    const records = await Promise.all(names.map((entry) => this.#record(join(folder, entry.name), entry.name)));
-    return records
-      .filter((record) => record !== undefined)
-      .sort((a, b) => Date.parse(b.started) - Date.parse(a.started) || (a.run < b.run ? 1 : -1));
+    return newestFirst(await Promise.all(names.map((entry) => this.#record(join(folder, entry.name), entry.name))));
   }
 
   /** Absolute paths of the part files of one run of a table, in the order of their names. */
@@ -34,7 +30,7 @@ export class LakeFolder {
 
   async version(table: string, run: string): Promise<TableVersion> {
     const files = await this.partFiles(table, run);
-    const version = `${files.length}-${createHash("sha256").update(files.join("\n")).digest("base64url").slice(0, 16)}`;
+    const version = versionOf(files);
     const key = `${table}/${run}`;
     const known = this.#versions.get(key);
     if (known?.version === version) return known;
@@ -52,21 +48,10 @@ export class LakeFolder {
     const key = `${found.ino} ${found.mtimeMs} ${found.size}`;
     const known = this.#records.get(path);
     if (known?.key === key) return known.record;
-    const record = await readRecord(path, name.slice(0, -".json".length));
+    const text = await readFile(path, "utf8").catch((error: Error) => `unreadable: ${error.message}`);
+    const record = readRecord(text, name.slice(0, -".json".length), path);
     this.#records.set(path, { key, record });
     return record;
-  }
-}
-
-async function readRecord(path: string, run: string): Promise<RunRecord | undefined> {
-  try {
-    const record = RunRecord.parse(JSON.parse(await readFile(path, "utf8")));
-    if (record.run !== run) throw new Error(`it is of run ${record.run}`);
-    checkRunId(record.run);
-    return record;
-  } catch (error) {
-    log(`${path} is not the record of a run; it is left out`, error);
-    return undefined;
   }
 }
 
@@ -83,9 +68,6 @@ async function partsBelow(folder: string): Promise<readonly string[]> {
   );
   return parts.flat();
 }
-
-/** Names that begin with "." or "_" are what a writer has not finished, or keeps for itself. */
-const isData = (name: string, ending = "") => !/^[._]/.test(name) && name.endsWith(ending);
 
 async function entries(folder: string): Promise<readonly Dirent[]> {
   try {

@@ -1,5 +1,12 @@
-/** One line for people on standard error, with the detail that the page doesn't show below it. */
+let stream: NodeJS.WritableStream = process.stderr;
+
+/** Where lines go from now on. @default standard error */
+export function logTo(to: NodeJS.WritableStream): void {
+  stream = to;
+}
+
+/** One line for people, with the detail that the page doesn't show below it. */
 export function log(message: string, detail?: unknown): void {
   const text = detail instanceof Error ? (detail.stack ?? detail.message) : detail;
-  process.stderr.write(`${new Date().toISOString()} ${message}${text === undefined ? "" : `\n  ${String(text)}`}\n`);
+  stream.write(`${new Date().toISOString()} ${message}${text === undefined ? "" : `\n  ${String(text)}`}\n`);
 }

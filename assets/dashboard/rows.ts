@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { gzipSync } from "node:zlib";
 import { placeholders } from "../../components/job/job.ts";
-import type { RowsAnswer } from "./api.ts";
-import { type Body, Encoding, encode } from "./body.ts";
+import type { Body, Encoding } from "./body.ts";
 import type { DashboardConfig } from "./config.ts";
 import type { QueryEngine, QueryResult, TableVersions } from "./engine.ts";
+import { SharedQuery } from "./shared-query.ts";
 
 export type PanelConfig = DashboardConfig["job"]["panels"][number];
 
@@ -30,8 +29,10 @@ export interface Wanted {
  */
 export class Rows {
   readonly #engine: QueryEngine;
-  readonly #answers = new Map<string, Promise<Body>>();
-  readonly #sizes = new Map<string, number>();
+  readonly #answers = new Map<string, Body>();
+  readonly #asked = new Map<string, SharedQuery>();
+  /** The end of the last query of each panel and run: there is one at a time, and the next waits for it. */
+  readonly #turns = new Map<string, Promise<unknown>>();
   readonly #closing = new AbortController();
 
   constructor(engine: QueryEngine) {
@@ -47,19 +48,20 @@ export class Rows {
     return { panel, run, tables, etag: `W/"${digest.slice(0, 22)}"` };
   }
 
-  answer(wanted: Wanted, encoding: Encoding): Promise<Body> {
+  /** `signal` says that who asked has left: the query ends with the last of those who wait for it. */
+  async answer(wanted: Wanted, encoding: Encoding, signal?: AbortSignal): Promise<Body> {
     const key = `${wanted.etag} ${encoding}`;
     const kept = this.#answers.get(key);
-    // Read last is thrown away last: a Map keeps the order in which its entries were set.
-    this.#answers.delete(key);
-    const answer = kept ?? this.#query(wanted, encoding);
-    this.#answers.set(key, answer);
-    if (!kept)
-      answer.then(
-        (body) => this.#keep(key, body),
-        () => this.#answers.delete(key),
-      );
-    return answer;
+    if (kept) {
+      // Read last is thrown away last: a Map keeps the order in which its entries were set.
+      this.#answers.delete(key);
+      this.#answers.set(key, kept);
+      return kept;
+    }
+    const query = this.#asked.get(wanted.etag) ?? this.#ask(wanted);
+    const body = await query.body(encoding, signal);
+    this.#keep(key, body);
+    return body;
   }
 
   get closing(): boolean {
@@ -71,48 +73,33 @@ export class Rows {
     this.#closing.abort();
   }
 
-  async #query({ panel, run, tables }: Wanted, encoding: Encoding): Promise<Body> {
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(LIMIT_MILLISECONDS)]);
-    const result = await this.#engine.query(panel.sql, run, { signal });
-    return encode(json({ ...result, tables }), pays(result) ? encoding : Encoding.identity);
+  #ask(wanted: Wanted): SharedQuery {
+    const { panel, run, etag } = wanted;
+    const place = `${panel.name} ${run}`;
+    const before = this.#turns.get(place) ?? Promise.resolve();
+    const query = new SharedQuery(wanted.tables, {
+      ask: (left) => before.then(() => this.#query(wanted, left)),
+      // It answers nobody who comes now: what comes of it has been kept, or it is given up.
+      over: () => this.#asked.get(etag) === query && this.#asked.delete(etag),
+    });
+    this.#asked.set(etag, query);
+    this.#turns.set(place, query.ended);
+    void query.ended.then(() => this.#turns.get(place) === query.ended && this.#turns.delete(place));
+    return query;
+  }
+
+  #query({ panel, run }: Wanted, left: AbortSignal): Promise<QueryResult> {
+    const signal = AbortSignal.any([this.#closing.signal, left, AbortSignal.timeout(LIMIT_MILLISECONDS)]);
+    return this.#engine.query(panel.sql, run, { signal });
   }
 
   #keep(key: string, body: Body): void {
-    this.#sizes.set(key, body.bytes.length);
-    let total = [...this.#sizes.values()].reduce((sum, size) => sum + size, 0);
-    for (const oldest of this.#answers.keys()) {
+    this.#answers.set(key, body);
+    let total = [...this.#answers.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+    for (const [oldest, { bytes }] of this.#answers) {
       if (total <= KEPT_BYTES) break;
-      total -= this.#sizes.get(oldest) ?? 0;
-      this.#sizes.delete(oldest);
+      total -= bytes.length;
       this.#answers.delete(oldest);
     }
   }
-}
-
-/** Fewer values are packed in no time. */
-const MANY_VALUES = 100_000;
-/** How many rows tell what the others are like. */
-const SAMPLE = 500;
-
-/** Whether packing is worth its time: many random numbers take long, and shrink by no more than half. */
-function pays({ columns, rows }: QueryResult): boolean {
-  if (rows * columns.length < MANY_VALUES) return true;
-  const sample = JSON.stringify(columns.map(({ values }) => values.slice(0, SAMPLE)));
-  return gzipSync(sample, { level: 1 }).length * 3 < sample.length;
-}
-
-/** How many values are made text at once. */
-const PIECE = 8192;
-
-/** What `JSON.stringify` gives, in pieces. */
-function* json({ columns, ...rest }: RowsAnswer): Generator<string> {
-  yield `${JSON.stringify(rest).slice(0, -1)},"columns":[`;
-  for (const [i, { values, ...column }] of columns.entries()) {
-    yield `${i > 0 ? "," : ""}${JSON.stringify(column).slice(0, -1)},"values":[`;
-    for (let from = 0; from < values.length; from += PIECE) {
-      yield `${from > 0 ? "," : ""}${JSON.stringify(values.slice(from, from + PIECE)).slice(1, -1)}`;
-    }
-    yield "]}";
-  }
-  yield "]}";
 }

@@ -7,10 +7,9 @@ import { createAdaptorServer } from "@hono/node-server";
 import { UsageError } from "../../components/core/errors.ts";
 import { dashboardApp } from "./app.ts";
 import { checkConfig, type DashboardConfig, parseConfig } from "./config.ts";
-import { DuckDbEngine } from "./duckdb.ts";
 import type { QueryEngine } from "./engine.ts";
 import { EventStreams } from "./events.ts";
-import { log } from "./log.ts";
+import { log, logTo } from "./log.ts";
 import { PageFiles, pageFolder } from "./page-files.ts";
 import { Rows } from "./rows.ts";
 import { LakeWatch } from "./watch.ts";
@@ -32,7 +31,7 @@ export interface Dashboard {
  */
 export async function serve(given: unknown): Promise<Dashboard> {
   const config = checkConfig(given);
-  const engine = engineOf(config);
+  const engine = await engineOf(config);
   const watch = new LakeWatch(engine);
   const streams = new EventStreams(watch);
   const rows = new Rows(engine);
@@ -55,10 +54,17 @@ export async function serve(given: unknown): Promise<Dashboard> {
   };
 }
 
-function engineOf({ engine, job }: DashboardConfig): QueryEngine {
+/** Only the engine that is asked for is loaded: the other's packages need not be there. */
+async function engineOf({ engine, job }: DashboardConfig): Promise<QueryEngine> {
   switch (engine.kind) {
-    case "duckdb":
+    case "duckdb": {
+      const { DuckDbEngine } = await import("./duckdb.ts");
       return new DuckDbEngine({ lake: engine.lake, job });
+    }
+    case "athena": {
+      const { AthenaEngine } = await import("./athena.ts");
+      return new AthenaEngine({ ...engine, job });
+    }
   }
 }
 
@@ -80,7 +86,10 @@ function closed(server: Server): Promise<void> {
 
 async function main(file: string | undefined): Promise<void> {
   if (!file) throw new UsageError("give the configuration: node server.ts config.json");
-  const dashboard = await serve(parseConfig(await readFile(file, "utf8"), file));
+  const config = parseConfig(await readFile(file, "utf8"), file);
+  // A service's standard output is its journal.
+  if (config.engine.kind === "athena") logTo(process.stdout);
+  const dashboard = await serve(config);
   log(`The dashboard is at ${dashboard.url}`);
   const end = (signal: string) => {
     log(`Ending on ${signal}`);

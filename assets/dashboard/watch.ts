@@ -28,6 +28,8 @@ export class LakeWatch {
   readonly #listeners = new Map<Listener, Known>();
   #wake = new AbortController();
   #looking = false;
+  /** What went wrong with the last look, so that the log says it once. */
+  #trouble = "";
 
   constructor(engine: QueryEngine) {
     this.#engine = engine;
@@ -56,8 +58,10 @@ export class LakeWatch {
       try {
         const sight = await this.#see();
         for (const [listener, known] of this.#listeners) tell(listener, known, sight);
+        this.#trouble = "";
       } catch (error) {
-        log("The lake could not be looked at; it is tried again", error);
+        if (this.#trouble !== String(error)) log("The lake could not be looked at; it is tried again", error);
+        this.#trouble = String(error);
       }
       await sleep(this.#engine.pollMilliseconds, undefined, { signal: this.#wake.signal }).catch(() => undefined);
     }

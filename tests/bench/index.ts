@@ -1,8 +1,10 @@
 /**
  * `npm run bench`: the figures that this project promises, as tables with the load average beside them. They are read,
- * not asserted: machines are shared and noisy. Name parts to measure only those: npm run bench -- stack sweep page
+ * not asserted: machines are shared and noisy. Name parts to measure only those: npm run bench -- stack sweep page athena
  */
 import { loadavg } from "node:os";
+import { athena } from "./athena.ts";
+import { deploy } from "./deploy.ts";
 import { page } from "./page.ts";
 import { stack } from "./stack.ts";
 import { sweep } from "./sweep.ts";
@@ -14,7 +16,7 @@ export interface Figure {
   readonly aim?: string;
 }
 
-const parts: Readonly<Record<string, () => Promise<readonly Figure[]>>> = { stack, sweep, page };
+const parts: Readonly<Record<string, () => Promise<readonly Figure[]>>> = { stack, sweep, page, athena, deploy };
 
 const chosen = process.argv.slice(2);
 for (const [name, measure] of Object.entries(parts)) {

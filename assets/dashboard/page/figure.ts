@@ -6,6 +6,7 @@ import { h, setText } from "./dom.ts";
 import { type Drawing, drawing, type Extents } from "./drawing.ts";
 import { type Drawn, rowsOf } from "./rows.ts";
 import { noRows } from "./runs.ts";
+import { size } from "./size.ts";
 import { DataTable } from "./table.ts";
 import { ago, type Clock, counted, exactly } from "./time.ts";
 
@@ -127,14 +128,15 @@ export class Figure {
     return this.#drawing.restyle();
   }
 
-  /** Says anew how many rows there are and how old they are. */
+  /** Says anew how many rows there are, how old they are, and what was read for them where that is billed. */
   tick(): void {
     if (!this.#answer) return;
-    const { rows, tables } = this.#answer;
+    const { rows, tables, statistics } = this.#answer;
     const times = Object.values(tables).flatMap(({ updated }) => (updated ? [Date.parse(updated)] : []));
     const newest = Math.max(...times);
     const written = times.length > 0 ? ` · updated ${ago(this.#host.clock.now() - newest)}` : "";
-    setText(this.#foot, rows === 0 ? "" : `${counted.format(rows)} ${rows === 1 ? "row" : "rows"}${written}`);
+    const scanned = statistics.bytesScanned === undefined ? "" : ` · ${size(statistics.bytesScanned)} scanned`;
+    setText(this.#foot, rows === 0 ? "" : `${counted.format(rows)} ${rows === 1 ? "row" : "rows"}${written}${scanned}`);
     this.#foot.title = times.length > 0 ? exactly(newest) : "";
   }
 
