@@ -4,7 +4,7 @@ import { buildPage } from "../../assets/dashboard/build.ts";
 import { size } from "../../assets/dashboard/page/size.ts";
 import { serve } from "../../assets/dashboard/server.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
-import { fake, over, PLACE, part, record } from "./athena-toy.ts";
+import { fake, over, PLACE, part, record, started } from "./athena-toy.ts";
 import { launch, open, panel, picture, soon } from "./browser.ts";
 import { planOf, xoPlans } from "./fake-athena-xo.ts";
 
@@ -33,6 +33,30 @@ test("each panel says what was scanned for it", async () => {
     await soon(() => page.locator("canvas[role=img]").count()).toBe(4);
     await picture(page, "athena");
     expect(complaints).toEqual([]);
+  } finally {
+    await browser.close();
+    await dashboard.close();
+  }
+});
+
+test("queries of a run that is no longer looked at are stopped", async () => {
+  const [browser] = await Promise.all([launch(), buildPage(BUILT)]);
+  const job = xo();
+  for (const run of ["1", "2"]) {
+    record(run, { ...over(60 - Number(run)), job: "xo" });
+    for (const { name } of job.tables) part(`${name}/run=${run}/part-1.parquet`);
+  }
+  fake.plan = () => ({ milliseconds: 60_000 });
+  const dashboard = await serve({ job, engine: { kind: "athena", ...PLACE }, port: 0, token: "t", page: BUILT });
+  try {
+    const { page } = await open(browser, dashboard.url);
+    await soon(() => fake.running).toBe(job.panels.length);
+    const first = new Set(started().map(({ QueryString }) => String(QueryString)));
+    await page.getByLabel("Run", { exact: true }).selectOption("1");
+    await soon(() => fake.called("StopQueryExecution").length).toBe(job.panels.length);
+    await soon(() => fake.running).toBe(job.panels.length);
+    const others = started().filter(({ QueryString }) => !first.has(String(QueryString)));
+    expect(others).toHaveLength(job.panels.length);
   } finally {
     await browser.close();
     await dashboard.close();

@@ -32,6 +32,7 @@ export class Figure {
   #answer: RowsAnswer | undefined;
   /** Versions of tables that the server told of. */
   #latest: TableVersions = {};
+  readonly #gone = new AbortController();
   #fetching = false;
   /** The server told of something while rows were being fetched. */
   #told = false;
@@ -86,7 +87,7 @@ export class Figure {
     this.#fetching = true;
     this.#told = false;
     try {
-      this.#answer = await fetchRows(this.#host.panel.name, this.run);
+      this.#answer = await fetchRows(this.#host.panel.name, this.run, this.#gone.signal);
       this.#stale = false;
       this.#host.filled();
     } catch (error) {
@@ -141,6 +142,7 @@ export class Figure {
   }
 
   dispose(): void {
+    this.#gone.abort();
     this.#drawing.dispose();
     this.element.remove();
   }
