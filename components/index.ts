@@ -6,5 +6,13 @@ export type { Transform, Transformed } from "./core/transform.ts";
 export { type Job, type JobArgs, job } from "./job/job.ts";
 export type { Choice, Panel, VegaLiteSpec } from "./job/panel.ts";
 export type { SparkStep, SparkStepArgs } from "./job/step.ts";
-export { type Column, ColumnType, type Table } from "./job/table.ts";
+export {
+  type Column,
+  ColumnType,
+  type DateRange,
+  type IntegerRange,
+  type ListedValues,
+  type PartitionValues,
+  type Table,
+} from "./job/table.ts";
 export type { Lifetime } from "./lifetime/lifetime.ts";

@@ -18,7 +18,6 @@ import { seconds } from "../components/core/duration.ts";
 import { UsageError } from "../components/core/errors.ts";
 import { count, duration, flag, runId, size, texts } from "../components/core/settings.ts";
 import { stackProgram } from "../components/core/stack.ts";
-import { hoursUntilEnd } from "../components/lifetime/aws-bill.ts";
 
 const settings = z.object({
   job: z
@@ -52,7 +51,8 @@ const settings = z.object({
   stage: z
     .enum(Stage)
     .default("lake")
-    .describe("Where steps write: lake, or hdfs and from there to the lake at the end"),
+    .describe("Where steps write: lake; or hdfs, for steps that write through Spark (those of xo don't)"),
+  reads: texts().optional().describe("Addresses in S3 beside the lake that the steps read, separated by commas"),
   packageIndex: z.string().optional().describe("Where the job's wheels come from; PyPI when not set"),
   releaseLabel: z.string().default("emr-7.10.0").describe("EMR release"),
   keepAlive: flag().default(false).describe("Keep the cluster for interactive use, with JupyterLab; needs `idle`"),
@@ -95,14 +95,14 @@ export default stackProgram({
       dailyScan: settings.dailyScan,
     };
     // The bill comes first: it is refused before anything is made, and so is everything that it rests on.
-    const hours = hoursUntilEnd(Math.max(seconds(deadline), seconds(dashboardDeadline)));
-    const bill = [
-      ...EmrCluster.bill({ ...clusterArgs, network: own }),
+    const stands = seconds(deadline) > seconds(dashboardDeadline) ? deadline : dashboardDeadline;
+    const bill = inSettings(() => [
+      ...EmrCluster.bill({ ...clusterArgs, network: own }, stands),
       ...AthenaDashboard.bill(dashboardArgs),
-      ...S3Lake.bill(lakeArgs, "10 GB", hours),
-      ...Reaper.bill(hours),
-    ];
-    refuseAbove(settings.maxCost, bill);
+      ...S3Lake.bill(lakeArgs, "10 GB", stands),
+      ...Reaper.bill(stands),
+    ]);
+    inSettings(() => refuseAbove(settings.maxCost, bill));
     const most = ceiling(bill);
     const say = `This can cost ${most.toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
     pulumi.log.info(say);
@@ -130,6 +130,36 @@ export default stackProgram({
   },
 });
 
+/** What arguments of the components are called as settings of this stack, where that is something else. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  "lifetime.idle": "idle",
+  "workers.count": "workers",
+  "workers.types": "workerTypes",
+  "executors.count": "executors",
+  "executors.cores": "executorCores",
+  "executors.memory": "executorMemory",
+  "ssh.cidr": "sshCidr",
+  "ssh has no keyName": "sshKey is not set",
+  "network has subnetIds and no vpcId": "subnets is set and oneoff:vpc is not",
+  "network has a vpcId and no subnetIds": "vpc is set and oneoff:subnets is not",
+  keepAlive: "keepAlive",
+  linger: "linger",
+  maxCost: "maxCost",
+  primary: "primaryType",
+};
+
+/** Has errors name what the user of this stack has set. */
+function inSettings<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const names = Object.keys(SETTINGS).map((name) => name.replaceAll(".", "\\."));
+    const named = new RegExp(`(?<![\\w"])(${names.join("|")})(?![\\w"])(?= (is|has|needs|and|don't)|:)`, "g");
+    throw new UsageError(error.message.replace(named, (name) => `oneoff:${SETTINGS[name]}`));
+  }
+}
+
 /** What the settings say of the cluster. */
 function clusterOf(settings: Settings) {
   const { deadline, idle, executors, spot, spotFallback, sshKey, sshCidr } = settings;
@@ -153,6 +183,7 @@ function clusterOf(settings: Settings) {
     ...(settings.driverMemory && { driverMemory: settings.driverMemory }),
     disk: settings.disk,
     stage: settings.stage,
+    ...(settings.reads && { reads: settings.reads }),
     ...(settings.packageIndex && { packageIndex: settings.packageIndex }),
     releaseLabel: settings.releaseLabel,
     keepAlive: settings.keepAlive,

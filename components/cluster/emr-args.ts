@@ -74,6 +74,8 @@ export interface EmrClusterArgs {
   readonly linger?: Duration;
   /** @default nobody: `npx oneoff open --ui` and Session Manager need no SSH */
   readonly ssh?: SshAccess;
+  /** Addresses in S3 beside the lake that the steps read, such as "s3://bucket/prefix". @default none */
+  readonly reads?: readonly string[];
   /** Values of the secrets that the job's steps name. @default none */
   readonly secrets?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Where the job's wheels come from, a simple package index. @default "https://pypi.org/simple" */
@@ -116,9 +118,10 @@ export type EmrPlan = Pick<
 /**
  * The arguments, checked and with their defaults.
  *
+ * @param stands how long the stack stands before it is destroyed. @default until the cluster's deadline
  * @throws UsageError for arguments that don't go together or are out of range, and when `maxCost` is below the bill.
  */
-export function emrPlan(args: EmrPlanArgs): EmrPlan {
+export function emrPlan(args: EmrPlanArgs, stands?: Duration): EmrPlan {
   const { job, workers, executors } = args;
   const keepAlive = args.keepAlive ?? false;
   const primary = args.primary ?? "m6g.xlarge";
@@ -148,6 +151,7 @@ export function emrPlan(args: EmrPlanArgs): EmrPlan {
     diskGibibytes: disk,
     secrets: Object.keys(args.secrets ?? {}).length,
     deadlineSeconds: deadline,
+    standsSeconds: stands ? Math.max(deadline, seconds(stands, "stands")) : deadline,
   });
   const spot = spotOf(workers);
   const plan = {
@@ -171,6 +175,12 @@ export function emrPlan(args: EmrPlanArgs): EmrPlan {
     bill,
   };
   checkSecrets(args);
+  for (const address of args.reads ?? []) {
+    if (/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^*?\s]*)?$/.test(address)) continue;
+    throw new UsageError(
+      `reads has ${quote(address)}: expected a bucket or what is below it, such as "s3://bucket/prefix"`,
+    );
+  }
   refuseAbove(args.lifetime.maxCost, bill);
   return plan;
 }

@@ -61,7 +61,7 @@ export function clusterGroups(
   if (!network.isPrivate) return { primary, workers, parts };
 
   // https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-man-sec-groups.html#emr-sg-elasticmapreduce-sa-private
-  const service = group("service-group", `EMR's way to cluster ${name}`);
+  const service = group("service-group", `Way of EMR to cluster ${name}`);
   const out = (who: string, to: aws.ec2.SecurityGroup) =>
     new aws.vpc.SecurityGroupEgressRule(
       `${name}-service-to-${who}`,

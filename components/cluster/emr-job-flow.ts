@@ -58,7 +58,7 @@ export interface JobFlow {
  * The request that rents the cluster (https://docs.aws.amazon.com/emr/latest/APIReference/API_RunJobFlow.html).
  * `{deadline}` in the steps' arguments is filled in when it is sent.
  */
-export function jobFlow(flow: JobFlow): RunJobFlowCommandInput {
+export function jobFlow(flow: JobFlow): Readonly<Record<string, unknown>> {
   const stays = flow.idleSeconds !== undefined;
   const uri = `s3://${flow.bucket}/${flow.code.prefix}`;
   const venvs = Object.entries(flow.code.wheels).map(([name, prefix]) => `${name}=s3://${flow.bucket}/${prefix}`);
@@ -89,7 +89,7 @@ export function jobFlow(flow: JobFlow): RunJobFlowCommandInput {
     Instances: instances(flow, stays),
     ...(stays && { AutoTerminationPolicy: { IdleTimeout: flow.idleSeconds } }),
     Tags: Object.entries(flow.tags).map(([Key, Value]) => ({ Key, Value })),
-  };
+  } satisfies RunJobFlowCommandInput;
 }
 
 function instances(flow: JobFlow, stays: boolean): RunJobFlowCommandInput["Instances"] {

@@ -22,6 +22,10 @@ export interface ClusterRolesArgs {
   readonly network: Subnets;
   readonly diskKeyArn: pulumi.Output<string>;
   readonly secretArns: readonly pulumi.Output<string>[];
+  /** Whether the machines are spot instances. */
+  readonly spot: boolean;
+  /** Addresses in S3 beside the lake that the steps read. */
+  readonly reads: readonly string[];
 }
 
 /** The service's role and the machines' role, each with what it needs in this stack and no more. */
@@ -40,14 +44,18 @@ export function clusterRoles(name: string, args: ClusterRolesArgs, parent: pulum
   ];
   const profile = new aws.iam.InstanceProfile(
     `${name}-profile`,
-    { path: rolePath(), role: nodes.name, tags: stackTags() },
+    // Named as its role, which is what examples of the permission to pass it go by.
+    { name: nodes.name, path: rolePath(), role: nodes.name, tags: stackTags() },
     { parent },
   );
   return { service, nodes, profile, parts };
 }
 
 /** What the managed policy leaves to the user: passing the machines' role, keys, and subnets without its tag. */
-function serviceStatements({ lake, network, diskKeyArn }: ClusterRolesArgs, nodes: aws.iam.Role): readonly Statement[] {
+function serviceStatements(
+  { lake, network, diskKeyArn, spot }: ClusterRolesArgs,
+  nodes: aws.iam.Role,
+): readonly Statement[] {
   return [
     {
       Action: ["iam:PassRole"],
@@ -57,8 +65,16 @@ function serviceStatements({ lake, network, diskKeyArn }: ClusterRolesArgs, node
     { Action: ["s3:GetObject"], Resource: pulumi.interpolate`${lake.bucketArn}/${Prefix.certificates}/*` },
     ...diskKeyStatements(diskKeyArn),
     ...(network instanceof Network ? [] : [subnetStatement(network)]),
+    ...(spot ? [SPOT_ROLE] : []),
   ];
 }
+
+/** The first spot request of an account makes this role, on behalf of whoever asks: here EMR. */
+const SPOT_ROLE: Statement = {
+  Action: ["iam:CreateServiceLinkedRole"],
+  Resource: "arn:aws:iam::*:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot*",
+  Condition: { StringLike: { "iam:AWSServiceName": "spot.amazonaws.com" } },
+};
 
 /** Subnets of the user's are not tagged for the managed policy, and it isn't ours to tag them. */
 const subnetStatement = ({ subnetIds }: Subnets): Statement => ({
@@ -87,12 +103,16 @@ const diskKeyStatements = (diskKeyArn: pulumi.Output<string>): readonly Statemen
   },
 ];
 
-function nodeStatements({ job, lake, diskKeyArn, secretArns }: ClusterRolesArgs): readonly Statement[] {
+function nodeStatements({ job, lake, diskKeyArn, secretArns, reads }: ClusterRolesArgs): readonly Statement[] {
   const tables = job.tables.map((table) => table.name);
   const own = [Prefix.runs, Prefix.logs, "_jupyter"];
   return [
     ...lake.statements.read([...tables, ...own, Prefix.code, Prefix.wheels, Prefix.certificates]),
     ...lake.statements.write([...tables, ...own]),
+    // Spark's own writers commit by multipart uploads, and delete what they wrote on the way.
+    { Action: ["s3:ListBucketMultipartUploads"], Resource: lake.bucketArn },
+    { Action: ["s3:DeleteObject"], Resource: tables.map((table) => pulumi.interpolate`${lake.bucketArn}/${table}/*`) },
+    ...reads.flatMap(readStatements),
     // Public buckets with what EMR and Amazon Linux bring to a node; a role that names no bucket can't read them.
     {
       Action: ["s3:GetObject"],
@@ -104,6 +124,17 @@ function nodeStatements({ job, lake, diskKeyArn, secretArns }: ClusterRolesArgs)
     ...diskKeyStatements(diskKeyArn),
     ...(secretArns.length > 0 ? [{ Action: ["secretsmanager:GetSecretValue"], Resource: secretArns }] : []),
     ...SESSION_STATEMENTS,
+  ];
+}
+
+/** `s3://bucket/prefix` to be read. */
+function readStatements(address: string): readonly Statement[] {
+  const [bucket, ...path] = address.slice("s3://".length).replace(/\/$/, "").split("/");
+  const arn = `arn:aws:s3:::${bucket}`;
+  const within = path.length > 0 ? [`${arn}/${path.join("/")}`, `${arn}/${path.join("/")}/*`] : [`${arn}/*`];
+  return [
+    { Action: ["s3:GetBucketLocation", "s3:ListBucket"], Resource: arn },
+    { Action: ["s3:GetObject"], Resource: within },
   ];
 }
 

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { launcherStatements } from "../../assets/launcher/actions.ts";
 import type { Launch, Launched } from "../../assets/launcher/event.ts";
+import type { Duration } from "../core/duration.ts";
 import { smallFunction } from "../core/function.ts";
 import { physicalName, stackId, stackTags } from "../core/naming.ts";
 import type { BillLine } from "../lifetime/bill.ts";
@@ -13,7 +14,7 @@ import { clusterGroups } from "./emr-groups.ts";
 import { jobFlow } from "./emr-job-flow.ts";
 import { clusterRoles } from "./emr-roles.ts";
 import { clusterSecurity } from "./emr-security.ts";
-import { EMR_TAG } from "./network.ts";
+import { EMR_TAG, Network } from "./network.ts";
 
 /**
  * A throwaway EMR cluster: runs a job over a lake on S3, then ends. It is launched once per run id, by a small function,
@@ -33,10 +34,12 @@ export class EmrCluster extends pulumi.ComponentResource {
 
   /**
    * What a cluster costs at most, before anything is made.
+   *
+   * @param stands how long the stack stands before it is destroyed: keys cost until then. @default until the deadline
    * @throws UsageError for what the constructor refuses.
    */
-  static bill(args: EmrPlanArgs): readonly BillLine[] {
-    return emrPlan(args).bill;
+  static bill(args: EmrPlanArgs, stands?: Duration): readonly BillLine[] {
+    return emrPlan(args, stands).bill;
   }
 
   /** @throws UsageError for arguments that don't go together or are out of range, and when `maxCost` is below the bill. */
@@ -51,7 +54,13 @@ export class EmrCluster extends pulumi.ComponentResource {
     const secrets = keepSecrets(name, args, hex, this);
     const roles = clusterRoles(
       name,
-      { ...args, diskKeyArn: security.diskKeyArn, secretArns: Object.values(secrets) },
+      {
+        ...args,
+        diskKeyArn: security.diskKeyArn,
+        secretArns: Object.values(secrets),
+        spot: plan.spot !== undefined,
+        reads: args.reads ?? [],
+      },
       this,
     );
     const groups = clusterGroups(name, network, args.ssh, this);
@@ -66,6 +75,7 @@ export class EmrCluster extends pulumi.ComponentResource {
         timeoutSeconds: 900,
         statements: launcherStatements({
           stack: stackId(),
+          bucket: lake.bucket,
           bucketArn: lake.bucketArn,
           roleArns: [roles.service.arn, roles.nodes.arn],
         }),
@@ -91,7 +101,7 @@ export class EmrCluster extends pulumi.ComponentResource {
           ...known,
           name: clusterName(name, plan.run),
           groups: { primary, workers, service },
-          tags: tagsOf(name, args, plan.run),
+          tags: { ...tagsOf(name, args, plan.run), [Tag.lake]: known.bucket },
         }),
         ...args.transform?.jobFlow,
       }));
@@ -123,6 +133,7 @@ export class EmrCluster extends pulumi.ComponentResource {
           ...security.parts,
           ...code,
           lake,
+          ...(network instanceof Network ? [network] : []),
         ],
       },
     );

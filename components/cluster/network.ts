@@ -10,13 +10,16 @@ export interface Subnets {
   readonly subnetIds: readonly pulumi.Input<string>[];
   /**
    * Whether they have no route to an internet gateway. Such subnets need a gateway endpoint for S3 and a way to the APIs
-   * of EMR, EC2, KMS, STS, Athena, Glue and SSM.
+   * of EMR, EC2, KMS, STS, Athena, Glue, SSM and, for jobs with secrets, Secrets Manager.
    * @default false
    */
   readonly isPrivate?: boolean;
 }
 
-/** Managed policy AmazonEMRServicePolicy_v2 lets EMR use only what carries it. */
+/**
+ * Managed policy AmazonEMRServicePolicy_v2 lets EMR use only subnets and groups that carry it. A VPC that did would let EMR
+ * put an endpoint into it, which costs by the hour and which nothing takes away.
+ */
 export const EMR_TAG = { "for-use-with-amazon-emr-managed-policies": "true" } as const;
 
 export interface NetworkArgs {
@@ -38,7 +41,7 @@ export class Network extends pulumi.ComponentResource implements Subnets {
     super("oneoff:index:Network", name, {}, opts);
     const cidr = args.cidr ?? "10.83.0.0/20";
     const blocks = halves(cidr);
-    const tags = (what: string) => stackTags({ Name: `${pulumi.getStack()}-${name}-${what}`, ...EMR_TAG });
+    const tags = (what: string) => stackTags({ Name: `${pulumi.getStack()}-${name}-${what}` });
     const vpc = new aws.ec2.Vpc(
       `${name}-vpc`,
       { cidrBlock: cidr, enableDnsHostnames: true, enableDnsSupport: true, tags: tags("vpc") },
@@ -68,7 +71,7 @@ export class Network extends pulumi.ComponentResource implements Subnets {
             cidrBlock,
             availabilityZone: zones.names.apply((names) => names[i % names.length] as string),
             mapPublicIpOnLaunch: true,
-            tags: tags(`subnet-${i + 1}`),
+            tags: { ...tags(`subnet-${i + 1}`), ...EMR_TAG },
           },
           { parent: this, ignoreChanges: ["availabilityZone"] }, // a zone that is added must not move the subnets
         ),

@@ -38,7 +38,7 @@ export interface AthenaDashboardArgs {
   /** Where the instance is put: a `Network` of the stack's own, or subnets of yours; the first is taken. */
   readonly network: Subnets;
   /** Its deadline is within {@link AthenaDashboard.deadlines}. @default { deadline: "7 days" } */
-  readonly lifetime?: Lifetime;
+  readonly lifetime?: Pick<Lifetime, "deadline" | "maxCost">;
   /** @default "t4g.small" */
   readonly instanceType?: string;
   /** The most that its queries may read in a day, which Athena bills by the TB. @default "10 GB" */
@@ -77,7 +77,6 @@ export class AthenaDashboard extends pulumi.ComponentResource {
   constructor(name: string, args: AthenaDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:AthenaDashboard", name, {}, opts);
     const { type, lifetime, dailyScanMebibytes } = dashboardPlan(args);
-    const { architecture } = instanceType(type);
     const { job, lake } = args;
 
     const prefix = `${Prefix.dashboard}/${name}`;
@@ -106,11 +105,14 @@ export class AthenaDashboard extends pulumi.ComponentResource {
       { parent: this },
     );
     const egress = egressAnywhere(`${name}-egress`, group, this);
-    const template = this.#template(name, args, architecture, prefix, profile, group);
+    const template = launchTemplate(name, args, { type, prefix, profile, group }, this);
     const instanceArgs: aws.ec2.InstanceArgs = {
       launchTemplate: { id: template.id, version: template.latestVersion.apply(String) },
       subnetId: args.network.subnetIds[0] as pulumi.Input<string>,
-      tags: stackTags({ [Tag.deadline]: lifetime.deadline, Name: `${pulumi.getStack()}-${name}` }),
+      tags: {
+        ...stackTags({ [Tag.deadline]: lifetime.deadline, Name: `${pulumi.getStack()}-${name}` }),
+        [Tag.lake]: lake.bucket,
+      },
     };
     const options = { parent: this, dependsOn: [...args.reaper.parts, ...release.parts, policy, egress, lake] };
     const instance = new aws.ec2.Instance(
@@ -126,43 +128,6 @@ export class AthenaDashboard extends pulumi.ComponentResource {
     this.instanceId = instance.id;
     this.registerOutputs({ instanceId: this.instanceId });
   }
-
-  /** The image is named by a parameter of AWS's, so a new release of it changes nothing that is there. */
-  #template(
-    name: string,
-    args: AthenaDashboardArgs,
-    architecture: "arm64" | "x86_64",
-    prefix: string,
-    profile: aws.iam.InstanceProfile,
-    group: aws.ec2.SecurityGroup,
-  ): aws.ec2.LaunchTemplate {
-    const { lake } = args;
-    const tags = stackTags({ Name: `${pulumi.getStack()}-${name}` });
-    const templateArgs: aws.ec2.LaunchTemplateArgs = {
-      imageId: `resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${architecture}`,
-      instanceType: args.instanceType ?? "t4g.small",
-      iamInstanceProfile: { arn: profile.arn },
-      vpcSecurityGroupIds: [group.id],
-      metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
-      blockDeviceMappings: [
-        {
-          deviceName: "/dev/xvda",
-          ebs: { volumeType: "gp3", volumeSize: DISK_GIBIBYTES, encrypted: "true", deleteOnTermination: "true" },
-        },
-      ],
-      creditSpecification: { cpuCredits: "standard" }, // "unlimited" would cost beyond the bill
-      instanceInitiatedShutdownBehavior: "terminate",
-      updateDefaultVersion: true,
-      tagSpecifications: ["volume", "network-interface"].map((resourceType) => ({ resourceType, tags })),
-      userData: pulumi
-        .all([lake.bucket, lake.region])
-        .apply(([bucket, region]) => Buffer.from(userData({ bucket, prefix, region, port: PORT })).toString("base64")),
-      tags: stackTags(),
-    };
-    return new aws.ec2.LaunchTemplate(
-      ...adjust(args.transform?.launchTemplate, `${name}-template`, templateArgs, { parent: this }),
-    );
-  }
 }
 
 /** What a plan is made of: all but what has to be made first. */
@@ -172,7 +137,7 @@ export type DashboardPlanArgs = Omit<AthenaDashboardArgs, "job" | "lake" | "reap
 
 /** The arguments, checked and with their defaults, and what they come to. */
 function dashboardPlan(args: DashboardPlanArgs) {
-  const lifetime = args.lifetime ?? { deadline: "7 days" };
+  const lifetime = args.lifetime ?? ({ deadline: "7 days" } as const);
   const type = args.instanceType ?? "t4g.small";
   const dailyScanMebibytes = mebibytes(args.dailyScan ?? "10 GB", "dailyScan");
   if (args.network) checkSubnets(args.network);
@@ -185,6 +150,48 @@ function dashboardPlan(args: DashboardPlanArgs) {
   });
   refuseAbove(lifetime.maxCost, bill);
   return { type, lifetime, dailyScanMebibytes, bill };
+}
+
+interface TemplateParts {
+  readonly type: string;
+  /** Where the releases lie in the lake. */
+  readonly prefix: string;
+  readonly profile: aws.iam.InstanceProfile;
+  readonly group: aws.ec2.SecurityGroup;
+}
+
+/** The image is named by a parameter of AWS's, so a new release of it changes nothing that is there. */
+function launchTemplate(
+  name: string,
+  { lake, transform }: AthenaDashboardArgs,
+  { type, prefix, profile, group }: TemplateParts,
+  parent: pulumi.Resource,
+): aws.ec2.LaunchTemplate {
+  const { architecture } = instanceType(type);
+  const tags = stackTags({ Name: `${pulumi.getStack()}-${name}` });
+  const templateArgs: aws.ec2.LaunchTemplateArgs = {
+    imageId: `resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${architecture}`,
+    instanceType: type,
+    iamInstanceProfile: { arn: profile.arn },
+    vpcSecurityGroupIds: [group.id],
+    metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
+    blockDeviceMappings: [
+      {
+        deviceName: "/dev/xvda",
+        ebs: { volumeType: "gp3", volumeSize: DISK_GIBIBYTES, encrypted: "true", deleteOnTermination: "true" },
+      },
+    ],
+    // Only burstable types take it; "unlimited" would cost beyond the bill.
+    ...(/^t\d/.test(type) && { creditSpecification: { cpuCredits: "standard" } }),
+    instanceInitiatedShutdownBehavior: "terminate",
+    updateDefaultVersion: true,
+    tagSpecifications: ["volume", "network-interface"].map((resourceType) => ({ resourceType, tags })),
+    userData: pulumi
+      .all([lake.bucket, lake.region])
+      .apply(([bucket, region]) => Buffer.from(userData({ bucket, prefix, region, port: PORT })).toString("base64")),
+    tags: stackTags(),
+  };
+  return new aws.ec2.LaunchTemplate(...adjust(transform?.launchTemplate, `${name}-template`, templateArgs, { parent }));
 }
 
 function configText(job: Job, lake: S3Lake, dailyScanBytes: number): pulumi.Output<string> {

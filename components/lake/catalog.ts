@@ -36,6 +36,10 @@ export function catalogEntry(table: Table): CatalogEntry {
         `${where} has no partitionValues: Athena finds folders by them; give { values: [...] } or { from, to }`,
       );
     }
+    const type = typeOf(name);
+    if ("values" in values ? type === "date" || type === "timestamp" : !fits(values).includes(type)) {
+      throw new UsageError(`${where} is of type ${quote(type)}, which its partitionValues are not`);
+    }
     return Object.entries(projection(where, values)).map(([key, value]) => [`projection.${name}.${key}`, value]);
   });
   return {
@@ -56,6 +60,12 @@ export function catalogEntry(table: Table): CatalogEntry {
     }),
   };
 }
+
+/** The types of column that a range is for: no type has months, so they are text. */
+const fits = ({ from }: IntegerRange | DateRange): readonly ColumnType[] => {
+  if (typeof from === "number") return ["integer"];
+  return from.length > "2012-01".length ? ["date", "string"] : ["string"];
+};
 
 /** Properties below `projection.<column>.` (https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html). */
 function projection(where: string, values: PartitionValues): Readonly<Record<string, string>> {

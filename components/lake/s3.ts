@@ -67,12 +67,12 @@ export class S3Lake extends pulumi.ComponentResource {
   };
 
   /**
-   * What so much data in a lake costs in so many hours, before anything is made.
+   * What so much data in a lake costs in such a span, before anything is made.
    * @throws UsageError for what the constructor refuses, and when the region's prices are not known.
    */
-  static bill(args: S3LakeArgs, size: Size, hours: number, region = regionOf()): readonly BillLine[] {
+  static bill(args: S3LakeArgs, size: Size, span: Duration, region = regionOf()): readonly BillLine[] {
     lakePlan(args);
-    return lakeBill(region, mebibytes(size) / 1024, hours);
+    return lakeBill(region, mebibytes(size) / 1024, seconds(span, "span") / 3600);
   }
 
   /** @throws UsageError for an illegal bucket name, a span that isn't whole days, or a partition without values. */
@@ -281,7 +281,14 @@ const below = (arn: pulumi.Input<string>, prefix: string) => pulumi.interpolate`
 function readStatements(bucketArn: pulumi.Output<string>, prefixes: readonly string[]): readonly Statement[] {
   return [
     { Action: ["s3:GetBucketLocation", "s3:ListBucket"], Resource: bucketArn },
-    { Action: ["s3:GetObject"], Resource: prefixes.map((prefix) => below(bucketArn, prefix)) },
+    // Hadoop also asks whether the prefix itself is an object.
+    {
+      Action: ["s3:GetObject"],
+      Resource: prefixes.flatMap((prefix) => [
+        ...(prefix ? [pulumi.interpolate`${bucketArn}/${prefix}`] : []),
+        below(bucketArn, prefix),
+      ]),
+    },
   ];
 }
 
@@ -299,7 +306,7 @@ function queryStatements(
   catalogTables: readonly aws.glue.CatalogTable[],
 ): readonly Statement[] {
   // arn:aws:glue:region:account:database/name, and beside it the catalog that it is in.
-  const catalog = database.arn.apply((arn) => `${arn.split(":").slice(0, 5).join(":")}:catalog`);
+  const inCatalog = (what: string) => database.arn.apply((arn) => `${arn.split(":").slice(0, 5).join(":")}:${what}`);
   return [
     {
       Action: [
@@ -313,8 +320,10 @@ function queryStatements(
     },
     {
       Action: ["glue:GetDatabase", "glue:GetTable", "glue:GetPartition", "glue:GetPartitions"],
-      Resource: [catalog, database.arn, ...catalogTables.map((table) => table.arn)],
+      Resource: [inCatalog("catalog"), database.arn, ...catalogTables.map((table) => table.arn)],
     },
+    // https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
+    { Action: ["glue:GetDatabase"], Resource: inCatalog("database/default") },
     ...readStatements(bucketArn, [...tables.map((table) => table.name), Prefix.runs, Prefix.results]),
     ...writeStatements(bucketArn, [Prefix.results]),
   ];

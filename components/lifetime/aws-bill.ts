@@ -6,6 +6,8 @@ const LAG_HOURS = 0.25;
 const HOURS_PER_MONTH = 730;
 /** What EMR gives each node for its system, beside the disk that is asked for. */
 const EMR_ROOT_GIBIBYTES = 15;
+/** 15 minutes of 1 GB, and once more to end the cluster. */
+const LAUNCHER_GIBIBYTE_SECONDS = 2 * 900;
 /** How often an open page has the dashboard look whether there is something new. */
 const LOOKS_PER_HOUR = 720;
 
@@ -16,8 +18,7 @@ const perHour = (what: string, usdPerHour: number, hours: number): BillLine => (
   usd: usdPerHour * hours,
 });
 
-/** Until when something with a deadline may cost, in hours. */
-export const hoursUntilEnd = (deadlineSeconds: number): number => deadlineSeconds / 3600 + LAG_HOURS;
+const hoursUntilEnd = (deadlineSeconds: number): number => deadlineSeconds / 3600 + LAG_HOURS;
 
 export interface EmrBillArgs {
   readonly region: string;
@@ -27,6 +28,8 @@ export interface EmrBillArgs {
   readonly diskGibibytes: number;
   readonly secrets: number;
   readonly deadlineSeconds: number;
+  /** Keys and secrets cost until the stack is destroyed. */
+  readonly standsSeconds: number;
 }
 
 /** The most that a cluster can cost; spot at the on-demand price, of the dearest type that will do. */
@@ -37,14 +40,25 @@ export function emrBill(args: EmrBillArgs): readonly BillLine[] {
   const node = (type: string) => ec2PerHour(type, region) + emrPerHour(type, region);
   const dearest = workers.types.reduce((a, b) => (node(a) >= node(b) ? a : b));
   const nodes = workers.count + 1;
-  const disks = nodes * (diskGibibytes + EMR_ROOT_GIBIBYTES) * units.gp3GigabyteMonth;
+  const disks = (nodes * (diskGibibytes + EMR_ROOT_GIBIBYTES) * units.gp3GigabyteMonth) / HOURS_PER_MONTH;
   const keys = units.kmsKeyMonth + args.secrets * units.secretMonth;
   const many = `${workers.count} ${workers.count === 1 ? "worker" : "workers"}, ${dearest}: EC2 and EMR`;
   return [
     perHour(`primary node, ${primary}: EC2 and EMR`, node(primary), hours),
     perHour(args.spot ? `${many}, at the on-demand price` : many, workers.count * node(dearest), hours),
     perHour(`${nodes} public addresses`, nodes * units.publicIpv4Hour, hours),
-    perHour(`disks of ${nodes} nodes, encrypted`, (disks + keys) / HOURS_PER_MONTH, hours),
+    perHour(`disks of ${nodes} nodes`, disks, hours),
+    perHour(
+      args.secrets > 0 ? "the disks' key and the secrets" : "the disks' key",
+      keys / HOURS_PER_MONTH,
+      args.standsSeconds / 3600,
+    ),
+    {
+      what: "launcher, for a launch that takes the longest",
+      usdPerHour: 0,
+      hours,
+      usd: LAUNCHER_GIBIBYTE_SECONDS * units.lambdaArmGigabyteSecond,
+    },
   ];
 }
 

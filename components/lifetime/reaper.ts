@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { reaperStatements } from "../../assets/reaper/actions.ts";
+import { type Duration, seconds } from "../core/duration.ts";
 import { smallFunction } from "../core/function.ts";
 import { stackId, stackTags } from "../core/naming.ts";
 import { regionOf } from "../core/region.ts";
@@ -18,9 +19,9 @@ export class Reaper extends pulumi.ComponentResource {
   /** What must be there before anything that it ends. */
   readonly parts: readonly pulumi.Resource[];
 
-  /** What it costs itself in so many hours. @throws UsageError when the region's prices are not known. */
-  static bill(hours: number, region = regionOf()): readonly BillLine[] {
-    return reaperBill(region, hours);
+  /** What it costs itself in such a span. @throws UsageError when the region's prices are not known. */
+  static bill(span: Duration, region = regionOf()): readonly BillLine[] {
+    return reaperBill(region, seconds(span, "span") / 3600);
   }
 
   constructor(name: string, args: Readonly<Record<string, never>> = {}, opts?: pulumi.ComponentResourceOptions) {

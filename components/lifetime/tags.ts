@@ -2,6 +2,11 @@
 export const Tag = {
   /** Project and stack, "oneoff/emr-oneoff". On everything that takes tags. */
   stack: "oneoff:stack",
+  /**
+   * Name of the lake's bucket. On clusters and on the dashboard's instance: a bucket's name is unique in the world, so it
+   * tells two stacks of one name in one account apart.
+   */
+  lake: "oneoff:lake",
   /** A {@link Duration} from its creation, "90 minutes". On everything that must end by itself. */
   deadline: "oneoff:deadline",
   /** Name of the component that a cluster belongs to. */

@@ -104,6 +104,7 @@ describe("what EMR is asked for", () => {
       "oneoff:run": "1",
       "oneoff:deadline": "90 minutes",
       Name: "oneoff-test-cluster-1",
+      "oneoff:lake": "the-lake",
       "for-use-with-amazon-emr-managed-policies": "true",
     });
   });
@@ -202,6 +203,30 @@ describe("what EMR is asked for", () => {
     expect(named("cluster-ssh")).toMatchObject({ cidrIpv4: "203.0.113.7/32", fromPort: 22, toPort: 22 });
   });
 
+  test("steps read elsewhere only what is named", async () => {
+    await request({ reads: ["s3://books/novels/", "s3://all"] });
+    const read = statements("cluster-nodes-policy").flatMap(({ Resource }) => Resource as string[]);
+    expect(read.filter((arn) => /:::(books|all)/.test(arn))).toEqual([
+      ...["arn:aws:s3:::books", "arn:aws:s3:::books/novels", "arn:aws:s3:::books/novels/*"],
+      ...["arn:aws:s3:::all", "arn:aws:s3:::all/*"],
+    ]);
+  });
+
+  test("only who rents spot instances may make their role", async () => {
+    await request();
+    const roles = () => statements("cluster-service-policy").filter(({ Action }) => /LinkedRole/.test(String(Action)));
+    expect(roles()).toEqual([]);
+    resources.length = 0;
+    await request({ workers: { count: 1, spot: { fallback: "terminate" } } });
+    expect(roles()).toHaveLength(1);
+  });
+
+  test("the network stays until the cluster has ended, and EMR may put nothing into the VPC", async () => {
+    await request();
+    expect(named("network-vpc").tags).not.toHaveProperty("for-use-with-amazon-emr-managed-policies");
+    expect(named("network-subnet-1").tags).toHaveProperty("for-use-with-amazon-emr-managed-policies", "true");
+  });
+
   test("steps can write to HDFS, from where it is taken to the lake", async () => {
     const { flow } = await request({ stage: "hdfs" });
     expect(flow.Steps[0].HadoopJarStep.Args.join(" ")).toContain("--stage hdfs:///oneoff/1");
@@ -246,6 +271,10 @@ describe("what EMR is asked for", () => {
     const writes = statements("cluster-nodes-policy").find(({ Action }) =>
       (Action as string[]).includes("s3:PutObject"),
     );
+    const deletes = statements("cluster-nodes-policy").filter(({ Action }) => /Delete/.test(String(Action)));
+    expect(deletes.map(({ Resource }) => Resource)).toEqual([
+      ["points", "models", "surface", "optimum"].map((table) => `arn:aws:s3:::the-lake/${table}/*`),
+    ]);
     expect(writes?.Resource).toEqual(
       ["points", "models", "surface", "optimum", "_runs", "_logs", "_jupyter"].map(
         (p) => `arn:aws:s3:::the-lake/${p}/*`,
@@ -373,9 +402,14 @@ describe("what is refused, before anything is made", () => {
       lake({ job: partitioned({ month: { from: "2012-13", to: "2013-01" } }) }),
       'from "2012-13" to "2013-01" is no range of months',
     ],
+    [
+      "months of type date",
+      lake({ job: partitioned({ month: { from: 1, to: 12 } }) }),
+      'table "t", partition "month" is of type "string", which its partitionValues are not',
+    ],
+    ["reads", cluster({ reads: ["books"] }), 'reads has "books": expected a bucket or what is below it'],
     ["no values", lake({ job: partitioned({ month: { values: [] } }) }), "values is empty: give at least one"],
     ["a comma", lake({ job: partitioned({ month: { values: ["a,b"] } }) }), 'value "a,b" can\'t be listed'],
-    ["a range backwards", lake({ job: partitioned({ month: { from: 3, to: 1 } }) }), "from 3 to 1 is no range"],
     ["a dashboard for ever", dashboard({ lifetime: { deadline: "91 days" } }), 'deadline is "91 days"'],
     ["a dashboard's type", dashboard({ instanceType: "x.huge" }), 'instance type is "x.huge": its price is not known'],
     ["a dashboard's cost", dashboard({ lifetime: { deadline: "7 days", maxCost: 1 } }), "maxCost is 1 USD"],
@@ -473,13 +507,14 @@ describe("the lake", () => {
     });
     expect(statements("reader").map(({ Resource }) => Resource)).toEqual([
       "arn:aws:s3:::the-lake",
-      ["arn:aws:s3:::the-lake/points/*"],
+      ["arn:aws:s3:::the-lake/points", "arn:aws:s3:::the-lake/points/*"],
     ]);
     expect(statements("writer")).toHaveLength(1);
     expect(statements("writer")[0]).toMatchObject({ Resource: ["arn:aws:s3:::the-lake/points/*"] });
     const [athena, glue] = statements("asker");
     expect(athena?.Action).toContain("athena:StartQueryExecution");
     expect(glue?.Resource).toHaveLength(6);
+    expect(statements("asker")[2]).toMatchObject({ Action: ["glue:GetDatabase"] });
   });
 });
 
@@ -502,7 +537,7 @@ describe("the dashboard", () => {
     expect(named("board-instance")).toMatchObject({
       launchTemplate: { id: "board-template-id", version: "1" },
       subnetId: "subnet-1",
-      tags: { "oneoff:deadline": "7 days" },
+      tags: { "oneoff:deadline": "7 days", "oneoff:lake": "the-lake" },
     });
     expect(Buffer.from(named("board-template").userData as string, "base64").toString()).toContain(
       "ONEOFF_SOURCE=s3://the-lake/_dashboard/board",
@@ -556,9 +591,14 @@ test("the bill is the deadline and the reaper's lag, times all nodes, at their p
     lifetime: { deadline: "105 minutes" },
     workers: { count: 2, types: ["m6g.xlarge"] },
   });
-  const hour = 3 * (0.154 + 0.0385) + 3 * 0.005 + (3 * 79 * 0.08 + 1) / 730;
-  expect(bill.every(({ hours }) => hours === 2)).toBe(true);
-  expect(bill.reduce((sum, { usd }) => sum + usd, 0)).toBeCloseTo(2 * hour, 10);
+  const hour = 3 * (0.154 + 0.0385) + 3 * 0.005 + (3 * 79 * 0.08) / 730;
+  const once = 1800 * 0.0000133334 + (1.75 * 1) / 730; // the launcher; the key until the deadline
+  expect(bill.reduce((sum, { usd }) => sum + usd, 0)).toBeCloseTo(2 * hour + once, 10);
+  const month = EmrCluster.bill(
+    { job: small, lifetime: { deadline: "105 minutes" }, workers: { count: 2 } },
+    "730 hours",
+  );
+  expect(month.find(({ what }) => what === "the disks' key")?.usd).toBeCloseTo(1, 10);
   const spot = EmrCluster.bill({
     job: small,
     lifetime: { deadline: "105 minutes" },

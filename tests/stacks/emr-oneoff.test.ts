@@ -167,13 +167,13 @@ test("what is refused, is refused before anything is made", { timeout: 300_000 }
   const refused: readonly [Readonly<Record<string, string>>, string][] = [
     [{ "oneoff:spot": "true", "oneoff:spotFallback": "" }, "oneoff:spotFallback"],
     [{ "oneoff:workers": "0" }, 'oneoff:workers is "0": expected a number above zero'],
-    [{ "oneoff:maxCost": "0.10" }, "maxCost is 0.1 USD and this can cost up to"],
-    [{ "oneoff:keepAlive": "true" }, "keepAlive needs lifetime.idle"],
-    [{ "oneoff:sshKey": "me", "oneoff:sshCidr": "0.0.0.0/0" }, 'ssh.cidr is "0.0.0.0/0": that is the world'],
-    [{ "oneoff:subnets": "subnet-1" }, "network has subnetIds and no vpcId"],
+    [{ "oneoff:maxCost": "0.10" }, "oneoff:maxCost is 0.1 USD and this can cost up to"],
+    [{ "oneoff:keepAlive": "true" }, "oneoff:keepAlive needs oneoff:idle: how long"],
+    [{ "oneoff:sshKey": "me", "oneoff:sshCidr": "0.0.0.0/0" }, 'oneoff:sshCidr is "0.0.0.0/0": that is the world'],
+    [{ "oneoff:subnets": "subnet-1" }, "oneoff:subnets is set and oneoff:vpc is not: give the VPC"],
     [{ "oneoff:deadline": "8 days" }, 'oneoff:deadline is "8 days": expected something from "20 minutes" to "7 days"'],
     [{ "oneoff:bucket": "My Bucket" }, 'bucket is "My Bucket": expected 3 to 63'],
-    [{ "oneoff:workerTypes": "m6i.xlarge" }, 'workers.types has "m6i.xlarge" (x86_64)'],
+    [{ "oneoff:workerTypes": "m6i.xlarge" }, 'oneoff:workerTypes has "m6i.xlarge" (x86_64)'],
     [{ "oneoff:dashboardType": "x.huge" }, 'instance type is "x.huge": its price is not known'],
     [{ "aws:region": "" }, "there is no region: pulumi config set aws:region us-west-2, or set AWS_REGION"],
   ];

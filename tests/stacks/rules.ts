@@ -47,6 +47,11 @@ export const rules: Readonly<Record<string, Rule>> = {
     const own = type.endsWith(":SecurityGroupIngressRule") ? [properties.cidrIpv4, properties.cidrIpv6] : [];
     return [...inline, ...own].some((cidr) => WORLD.includes(cidr as string)) ? "lets the world in" : undefined;
   },
+  "EC2 takes what groups are described by": ({ type, properties }) =>
+    type === "aws:ec2/securityGroup:SecurityGroup" &&
+    !/^[a-zA-Z0-9. _\-:/()#,@[\]+=&;{}!$*]{1,255}$/.test(String(properties.description))
+      ? `has the description ${properties.description}`
+      : undefined,
   "no rules inside of groups": ({ type, properties }) =>
     type === "aws:ec2/securityGroup:SecurityGroup" &&
     (properties.ingress || properties.egress || !properties.revokeRulesOnDelete)
