@@ -7,8 +7,9 @@
 # and the requirements.txt of its folder. "recorder" is what step.py runs with. The NAME "jupyter" and --jupyter count on
 # the primary node only: JupyterLab runs there. Run again, it does what is missing.
 #
-# EMR 7 is Amazon Linux 2023 with Python 3.9 and AWS CLI 2; Python 3.11 is a package of its repository, which is in S3 in
-# the region (https://docs.aws.amazon.com/linux/al2023/ug/python.html). Nothing else is downloaded but what is in BUCKET.
+# EMR 7 is Amazon Linux 2023 with Python 3.9 and AWS CLI 2; Python 3.11 and the SSM agent are packages of its repository,
+# which is in S3 in the region (https://docs.aws.amazon.com/linux/al2023/ug/python.html). Nothing else is downloaded but
+# what is in BUCKET.
 set -euo pipefail
 umask 022 # YARN's containers run as another user
 
@@ -89,6 +90,12 @@ make_venv() {
   echo "$from" >"$venv/stamp"
 }
 
+# EMR's image is said to have the agent, by which its user reaches a node; that it runs is not said.
+start_agent() {
+  { rpm -q amazon-ssm-agent >/dev/null 2>&1 || sudo dnf install -y -q amazon-ssm-agent; } &&
+    sudo systemctl enable --now amazon-ssm-agent
+}
+
 is_primary() {
   grep -Eq '"isMaster" *: *true' "$instance"
 }
@@ -117,8 +124,7 @@ for venv in ${venvs[@]+"${venvs[@]}"}; do
   if [ "${venv%%=*}" = jupyter ] && ! is_primary; then continue; fi
   run "making environment ${venv%%=*}" make_venv "${venv%%=*}" "${venv#*=}"
 done
-# EMR's image is said to have the agent, by which its user reaches a node; that it runs is not said.
-sudo systemctl enable --now amazon-ssm-agent || echo "bootstrap: no SSM agent: oneoff open --ui will not reach this node"
+start_agent || echo "bootstrap: no SSM agent: oneoff open --ui will not reach this node"
 if [ -n "$jupyter" ] && is_primary; then
   bucket=${code#s3://}
   run "starting JupyterLab" bash "$root/code/emr/jupyter.sh" start "s3://${bucket%%/*}/_jupyter/$jupyter"

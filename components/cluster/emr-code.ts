@@ -76,13 +76,16 @@ export function clusterCode(job: Job, jupyter: boolean): ClusterCode {
   return { prefix, files, wheels, requirements, venvOf };
 }
 
-/** Puts the code into the lake. */
+/**
+ * Puts the code into the lake, where it stays for nodes that a running cluster gets later, also when there is newer; it
+ * goes with the bucket.
+ */
 export function uploadCode(name: string, code: ClusterCode, lake: S3Lake, parent: pulumi.Resource): pulumi.Resource[] {
   const put = (key: string, path: string, logical: string) =>
     new aws.s3.BucketObjectv2(
       `${name}-${logical}`,
       { bucket: lake.bucket, key, source: new pulumi.asset.FileAsset(path), tags: stackTags() },
-      { parent },
+      { parent, retainOnDelete: true },
     );
   return [
     ...Object.entries(code.files).map(([key, path]) => put(`${code.prefix}/${key}`, path, key.replaceAll("/", "-"))),

@@ -157,7 +157,7 @@ function closeBucket(
   days: { readonly logs: number; readonly results: number },
   parent: pulumi.Resource,
 ): readonly pulumi.CustomResource[] {
-  const options = { parent, retainOnDelete: removal === Removal.retain };
+  const options = { parent, retainOnDelete: removal === Removal.retain, deletedWith: bucket };
   const access = new aws.s3.BucketPublicAccessBlock(
     `${name}-access`,
     {
@@ -245,7 +245,7 @@ function makeTable(
         serDeInfo: { serializationLibrary: "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe" },
       },
     },
-    { parent },
+    { parent, deletedWith: database },
   );
 }
 

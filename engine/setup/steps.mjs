@@ -211,7 +211,7 @@ function pipInstall(requirements) {
   return execute(join(VENV, "bin/python"), ["-m", "pip", "install", ...quiet, "--require-hashes", "-r", requirements]);
 }
 
-/** They go into the same venv, because they import what is in there. */
+/** They go into the same venv, because they import what is in there; their stamp goes with it. */
 const testRequirements = join(ROOT, "tests/requirements.txt");
 const testStamp = () => createHash("sha256").update(fs.readFileSync(testRequirements)).digest("hex");
 
@@ -220,19 +220,25 @@ function testTools() {
 }
 
 async function makeTestTools() {
+  fs.rmSync(join(VENV, "tests-stamp"), { force: true }); // an upgrade that fails may leave neither the old nor the new
   await pipInstall(testRequirements);
   find.replaceFile(join(VENV, "tests-stamp"), testStamp());
 }
 
-/** Sizes and times of what is built: enough to see that nothing changed without starting the build. */
+/**
+ * Sizes and times of what is built: enough to see that nothing changed without starting the build. A folder's own time
+ * is left out, since a __pycache__ in it changes that.
+ */
 function sourceStamp(...sources) {
   const inside = (path) => fs.readdirSync(path, { recursive: true }).map((name) => join(path, name));
-  const files = sources
+  const stamps = sources
     .map((source) => join(ROOT, source))
     .flatMap((path) => (fs.statSync(path).isDirectory() ? inside(path) : path))
-    .filter((path) => !path.includes("__pycache__"));
-  const stamps = files.map((file) => `${file} ${fs.statSync(file).size} ${fs.statSync(file).mtimeMs}`);
-  return createHash("sha256").update(stamps.join("\n")).digest("hex");
+    .filter((path) => !path.includes("__pycache__"))
+    .map((path) => ({ path, stat: fs.statSync(path, { throwIfNoEntry: false }) }))
+    .filter(({ stat }) => stat?.isFile())
+    .map(({ path, stat }) => `${path} ${stat.size} ${stat.mtimeMs}`);
+  return createHash("sha256").update(stamps.sort().join("\n")).digest("hex");
 }
 
 const pageStamp = () => sourceStamp("assets/dashboard/page", "assets/dashboard/build.ts", "package-lock.json");
@@ -248,16 +254,21 @@ async function makePage() {
 }
 
 /** What the functions and the dashboard's instance run: each a single file with all that it imports. */
-const bundlesStamp = () => sourceStamp("assets", "components", "engine/bundles.ts", "package-lock.json");
+const bundlesStamp = () =>
+  sourceStamp("assets", "components", "engine/bundles.ts", "engine/run-error.ts", "package-lock.json");
+
+/** A file of its own, since what is remembered is read once: whoever waited for another set-up must see its stamp. */
+const bundlesStampFile = join(STATE, "bundles/stamp");
 
 function bundles() {
-  if (fs.existsSync(join(STATE, "bundles")) && find.recall("bundles") === bundlesStamp()) return "built";
+  if (find.readText(bundlesStampFile) === bundlesStamp()) return "built";
 }
 
 async function makeBundles() {
   const stamp = bundlesStamp();
+  fs.rmSync(bundlesStampFile, { force: true }); // a build that fails may leave some of the old and some of the new
   await execute(NODE, [join(ROOT, "engine/bundles.ts")]);
-  find.remember("bundles", stamp);
+  find.replaceFile(bundlesStampFile, stamp);
 }
 
 const chromiumFile = join(STATE, "chromium"); // where the tests read which one to start

@@ -20,6 +20,11 @@ pytest_plugins = "emr_fixtures"
 
 CODE, WHEELS = "s3://lake/_code/1", "s3://lake/_wheels/2"
 
+FIND_AGENT = "rpm -q amazon-ssm-agent"
+INSTALL_AGENT = "dnf install -y -q amazon-ssm-agent"
+START_AGENT = "systemctl enable --now amazon-ssm-agent"
+NO_AGENT = "bootstrap: no SSM agent: oneoff open --ui will not reach this node"
+
 # `python -m venv` without installing pip anew, which takes seconds: it is taken from where the tests run.
 QUICK_VENV = f"""
 {sys.executable} -m venv --without-pip "${{@:3}}"
@@ -78,7 +83,12 @@ def machine(node: Node) -> Machine:
     machine.stub("sudo", 'exec "$@"')
     machine.stub("python3.11", QUICK_VENV)
     machine.stub("systemctl", "")
+    machine.stub("rpm", "")
     return machine
+
+
+def agent_calls(machine: Machine) -> list[str]:
+    return [call for call in machine.calls if call.endswith("amazon-ssm-agent")]
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -203,7 +213,43 @@ def test_workers_have_no_jupyter(machine: Machine) -> None:
     assert done.returncode == 0, done.stderr
     assert not (machine.root / "venv" / "jupyter").exists()
     assert "Jupyter" not in done.stdout
-    assert not [call for call in machine.calls if call.startswith("systemctl")]
+    assert [call for call in machine.calls if call.startswith("systemctl")] == [START_AGENT]
+
+
+def test_the_agent_of_the_image_is_started(machine: Machine) -> None:
+    done = machine.bootstrap(CODE)
+    assert done.returncode == 0, done.stderr
+    assert agent_calls(machine) == [FIND_AGENT, f"sudo {START_AGENT}", START_AGENT]
+    assert NO_AGENT not in done.stdout
+
+
+def test_the_agent_is_installed_where_it_is_missing(machine: Machine) -> None:
+    machine.stub("rpm", "echo 'package amazon-ssm-agent is not installed'; exit 1")
+    machine.stub("dnf", "")
+    done = machine.bootstrap(CODE)
+    assert done.returncode == 0, done.stderr
+    assert agent_calls(machine) == [
+        FIND_AGENT,
+        f"sudo {INSTALL_AGENT}",
+        INSTALL_AGENT,
+        f"sudo {START_AGENT}",
+        START_AGENT,
+    ]
+    assert NO_AGENT not in done.stdout
+    assert "is not installed" not in done.stdout
+
+
+@pytest.mark.parametrize(("broken", "last_call"), [("dnf", INSTALL_AGENT), ("systemctl", START_AGENT)])
+def test_a_node_does_without_the_agent(machine: Machine, broken: str, last_call: str) -> None:
+    machine.stub("rpm", "exit 1")
+    machine.stub("dnf", "")
+    machine.stub(broken, f"echo '{broken} is broken' >&2; exit 1")
+    done = machine.bootstrap(CODE)
+    assert done.returncode == 0, done.stderr
+    assert agent_calls(machine)[-1] == last_call
+    assert done.stdout.splitlines()[-2] == NO_AGENT
+    assert done.stdout.splitlines()[-1].startswith("bootstrap: ready after ")
+    assert done.stderr == f"{broken} is broken\n"
 
 
 def test_the_primary_node_starts_jupyter(machine: Machine) -> None:

@@ -30,6 +30,8 @@ export interface FakeOptions {
   readonly fails?: (type: string, name: string) => boolean;
   /** How long it takes to make or delete a resource, in milliseconds. @default 0 */
   readonly delay?: (type: string, what: "create" | "delete", name: string) => number;
+  /** Whether what is there goes when another resource is deleted, as objects go with their bucket. @default never */
+  readonly goesWith?: (other: Resource, deleted: Resource) => boolean;
   /** Inputs whose change makes a new resource. @default none: every change is an update */
   readonly replaces?: (type: string) => readonly string[];
 }
@@ -131,7 +133,10 @@ export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvi
     async delete(request) {
       const [type, name] = [typeOf(request.getUrn()), nameOf(request.getUrn())];
       await wait(type, "delete", name);
-      if (!ledger.delete(request.getId())) throw new Error(`${type} ${name} was deleted twice, or never made`);
+      const deleted = ledger.get(request.getId());
+      if (!deleted) throw new Error(`${type} ${name} was deleted twice, or never made`);
+      ledger.delete(deleted.id);
+      for (const other of ledger.values()) if (options.goesWith?.(other, deleted)) ledger.delete(other.id);
       events.push({ what: "delete", type, name });
       return new Empty();
     },

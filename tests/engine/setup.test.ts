@@ -38,6 +38,17 @@ class Checkout {
       "assets/dashboard/build.ts",
       'import fs from "node:fs"; fs.mkdirSync(".oneoff/page", { recursive: true });',
     );
+    this.write("assets/jobs/job.py", "");
+    this.write("components/core/errors.ts", "");
+    this.write("engine/run-error.ts", "");
+    this.write(
+      "engine/bundles.ts",
+      `import fs from "node:fs";
+       fs.appendFileSync(process.env.CALLS, "node engine/bundles.ts\\n");
+       if (process.env.FAKE_BUNDLES === "fails") throw new Error("it can't be bundled");
+       fs.mkdirSync(".oneoff/bundles", { recursive: true });`,
+    );
+    this.write("tests/requirements.txt", "pytest==9.2.0\n");
     this.write("calls", "");
     fs.mkdirSync(this.bin);
     fs.symlinkSync(process.execPath, join(this.bin, "node"));
@@ -89,13 +100,28 @@ class Checkout {
   }
 }
 
-const MADE = ["npm ci --include=dev", "go build -trimpath", "python -m venv", "python -m pip"];
+const PYSPARK = "pip install engine/requirements.txt";
+const TEST_TOOLS = "pip install tests/requirements.txt";
+const BUNDLES = "node engine/bundles.ts";
+const MADE = ["npm ci --include=dev", "go build -trimpath", "python -m venv", PYSPARK, BUNDLES];
+
+/** Those of every set-up, in their order. */
+const ALL_STEPS = [
+  "Java",
+  "Python",
+  "npm packages",
+  "Pulumi CLI",
+  "Node language host",
+  "PySpark",
+  "dashboard page",
+  "bundles",
+];
 
 test("makes all of it once; the second time it starts nothing and takes no time", async () => {
   const checkout = Checkout.complete();
   const first = await checkout.run(["--tests"]);
   expect(first).toMatchObject({ code: 0, stderr: "" });
-  expect(checkout.calls()).toEqual(expect.arrayContaining(MADE));
+  expect(checkout.calls()).toEqual(expect.arrayContaining([...MADE, TEST_TOOLS]));
   expect(checkout.read(".oneoff/chromium")).toBe(join(checkout.bin, "chromium"));
   expect(fs.readlinkSync(join(checkout.folder, "node_modules/.bin/oneoff"))).toBe("../../cli/oneoff.mjs");
   expect(fs.statSync(join(checkout.cli, "pulumi-language-nodejs")).mode & 0o111).toBe(0o111);
@@ -105,9 +131,8 @@ test("makes all of it once; the second time it starts nothing and takes no time"
   expect(performance.now() - started).toBeLessThan(1000);
   expect(checkout.calls()).toEqual([]);
   const lines = second.stdout.trim().split("\n");
-  expect(lines).toHaveLength(8);
-  for (const line of lines)
-    expect(line).toMatch(/^[A-Z][\w ]+ +ready +\d+\.\d s {2}\S|^npm packages +ready|^dashboard/);
+  expect(lines.map((line) => line.slice(0, 20).trimEnd())).toEqual([...ALL_STEPS, "test tools", "Chromium"]);
+  for (const line of lines.map((line) => line.slice(20))) expect(line).toMatch(/^ ready +\d+\.\d s {2}\S/);
   expect(lines[0]).toBe(`Java                 ready    0.0 s  17.0.15, ${join(checkout.bin, "java")}`);
 });
 
@@ -120,16 +145,100 @@ test("makes again only what changed", async () => {
   expect(checkout.calls()).toEqual([]);
   checkout.lock("1.0.1");
   await checkout.run();
-  expect(checkout.calls()).toEqual(["npm ci --include=dev"]);
+  expect(checkout.calls()).toEqual(["npm ci --include=dev", BUNDLES]); // the packages are in the bundles
   checkout.write("engine/requirements.txt", "pyspark==3.5.8\n");
   expect((await checkout.run()).stdout).toMatch(/PySpark +made +[\d.]+ s {2}3\.5\.8\n/);
-  expect(checkout.calls()).toEqual(["python -m venv", "python -m pip"]);
+  expect(checkout.calls()).toEqual(["python -m venv", PYSPARK]);
   checkout.write("engine/language-host.mjs", "// newer");
   expect((await checkout.run()).stdout).toMatch(/Node language host +made/);
   expect(fs.readFileSync(join(checkout.cli, "pulumi-language-nodejs.mjs"), "utf8")).toBe("// newer");
   checkout.write("assets/dashboard/page/index.html", "<p>");
   expect((await checkout.run()).stdout).toMatch(/dashboard page +made/);
   expect((await checkout.run()).stdout).not.toContain("made");
+});
+
+test.each<[string, (checkout: Checkout) => void]>([
+  ["a module of assets", (checkout) => checkout.write("assets/reaper/index.ts", "export {};")],
+  ["a new module of components", (checkout) => checkout.write("components/lake/prefixes.ts", "")],
+  ["one that is gone", (checkout) => fs.rmSync(join(checkout.folder, "components/core/errors.ts"))],
+  ["how they are built", (checkout) => checkout.write("engine/bundles.ts", `${checkout.read("engine/bundles.ts")}\n`)],
+  ["what stands in for Pulumi in them", (checkout) => checkout.write("engine/run-error.ts", "export {};")],
+  ["their folder, deleted", (checkout) => fs.rmSync(join(checkout.folder, ".oneoff/bundles"), { recursive: true })],
+])("bundles are built again after a change of %s", async (_what, change) => {
+  const checkout = Checkout.complete();
+  checkout.write("assets/reaper/index.ts", "");
+  await checkout.run();
+  checkout.calls();
+  change(checkout);
+  expect((await checkout.run()).stdout).toMatch(/\nbundles +made +[\d.]+ s {2}built\n/);
+  expect(checkout.calls()).toEqual([BUNDLES]);
+  expect((await checkout.run()).stdout).toMatch(/\nbundles +ready/);
+  expect(checkout.calls()).toEqual([]);
+});
+
+test("bundles are not built again after a change of what is not in them", async () => {
+  const checkout = Checkout.complete();
+  await checkout.run();
+  checkout.calls();
+  checkout.write("assets/jobs/__pycache__/job.cpython-311.pyc", "bytecode");
+  checkout.write("tests/some.test.ts", "");
+  checkout.write("cli/oneoff.mjs", "// newer");
+  checkout.write("package.json", '{ "devDependencies": { "pulumi": "3.250.0" }, "scripts": {} }');
+  fs.symlinkSync("nowhere", join(checkout.folder, "components/.#errors.ts")); // an editor's lock
+  expect(await checkout.run()).toMatchObject({ code: 0, stdout: expect.stringMatching(/\nbundles +ready/) });
+  expect(checkout.calls()).toEqual([]);
+});
+
+test("bundles that could not be built are built the next time", async () => {
+  const checkout = Checkout.complete();
+  await checkout.run();
+  const source = join(checkout.folder, "components/core/errors.ts");
+  const away = join(checkout.folder, "away.ts");
+  fs.renameSync(source, away);
+  const failed = await checkout.run([], { FAKE_BUNDLES: "fails" });
+  expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining("it can't be bundled") });
+  fs.renameSync(away, source); // the sources are again what was built, but what is there may be half of it
+  checkout.calls();
+  expect((await checkout.run()).code).toBe(0);
+  expect(checkout.calls()).toEqual([BUNDLES]);
+});
+
+test("test tools are installed with --tests only, and again when they or their environment changed", async () => {
+  const checkout = Checkout.complete();
+  const without = await checkout.run();
+  expect(without.code).toBe(0);
+  expect(without.stdout).not.toContain("test tools");
+  expect(checkout.calls()).not.toContain(TEST_TOOLS);
+  expect((await checkout.run(["--tests"])).stdout).toMatch(/\ntest tools +made /);
+  expect(checkout.calls()).toEqual([TEST_TOOLS, "chromium --version"]);
+
+  checkout.write("tests/requirements.txt", "pytest==9.2.1\n");
+  await checkout.run();
+  expect(checkout.calls()).toEqual([]);
+  expect((await checkout.run(["--tests"])).stdout).toMatch(/\ntest tools +made /);
+  expect(checkout.calls()).toEqual([TEST_TOOLS]);
+
+  checkout.write("engine/requirements.txt", "pyspark==3.5.8\n");
+  await checkout.run(["--tests"]);
+  expect(checkout.calls()).toEqual(["python -m venv", PYSPARK, TEST_TOOLS]);
+  await checkout.run(["--tests"]);
+  expect(checkout.calls()).toEqual([]);
+});
+
+test("test tools that could not be installed are installed the next time", async () => {
+  const checkout = Checkout.complete();
+  await checkout.run(["--tests"]);
+  const before = checkout.read("tests/requirements.txt");
+  checkout.write("tests/requirements.txt", "pytest==9.2.1\n");
+  const failed = await checkout.run(["--tests"], { FAKE_PIP: "fails" });
+  expect(failed.code).toBe(1);
+  expect(failed.stderr).toMatch(/something went wrong\n.* -r \S+\/tests\/requirements\.txt: exit code 1: see /);
+  expect(checkout.has(".oneoff/venv/tests-stamp")).toBe(false);
+  checkout.calls();
+  checkout.write("tests/requirements.txt", before); // what is installed may still be neither
+  expect((await checkout.run(["--tests"])).code).toBe(0);
+  expect(checkout.calls()).toEqual([TEST_TOOLS]);
+  expect(checkout.has(".oneoff/venv/tests-stamp")).toBe(true);
 });
 
 const JAVA_CURE =
@@ -351,7 +460,7 @@ test("--check says what is there and changes nothing", async () => {
       cure: JAVA_CURE,
     },
     { name: "Python", ok: true, detail: `3.11.7, ${checkout.bin}/python3.11` },
-    ...["npm packages", "Pulumi CLI", "Node language host", "PySpark", "dashboard page"].map((name) => ({
+    ...ALL_STEPS.slice(2).map((name) => ({
       name,
       ok: false,
       detail: "not set up",

@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 // Stands in for the programs that set-up calls: links to this file are called java, python3.11, npm, go and so on. Each
-// call is noted in $CALLS; $FAKE_<NAME> makes one behave in another way.
+// call is noted in $CALLS; $FAKE_<NAME> makes one behave in another way. `python -m pip` is noted as pip, with the file
+// of what it installs.
 import * as fs from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const name = basename(process.argv[1]).replace(/[\d.]+$/, "");
-const args = process.argv.slice(2);
+const program = basename(process.argv[1]).replace(/[\d.]+$/, "");
+const isPip = program === "python" && process.argv[3] === "pip";
+const name = isPip ? "pip" : program;
+const args = isPip ? ["install", relative(process.cwd(), process.argv.at(-1))] : process.argv.slice(2);
 const fake = process.env[`FAKE_${name.toUpperCase()}`] ?? "";
 fs.appendFileSync(process.env.CALLS, `${name} ${args[0]} ${args[1] ?? ""}`.trim().concat("\n"));
 if (fake === "fails") {
@@ -32,6 +35,7 @@ const programs = {
       fs.symlinkSync(fs.realpathSync(process.argv[1]), join(args[2], "bin/python"));
     }
   },
+  pip() {},
   async npm() {
     if (fake === "hangs") await sleep(60_000);
     if (fake === "is slow") await sleep(800);

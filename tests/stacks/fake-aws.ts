@@ -35,6 +35,13 @@ export const fakeAws: FakeOptions = {
       ...own,
     };
   },
+  // A bucket that is destroyed by force takes its objects along, and its settings; a database of Glue its tables.
+  goesWith: (other, { type, properties }) => {
+    if (type === "aws:s3/bucket:Bucket")
+      return other.type.startsWith("aws:s3/") && other.properties.bucket === properties.bucket;
+    if (type !== "aws:glue/catalogDatabase:CatalogDatabase") return false;
+    return other.type === "aws:glue/catalogTable:CatalogTable" && other.properties.databaseName === properties.name;
+  },
   invoke: (token, args) => {
     if (token !== "aws:index/getAvailabilityZones:getAvailabilityZones") throw new Error(`${token} was not expected`);
     return { ...args, id: REGION, names: [`${REGION}a`, `${REGION}b`, `${REGION}c`], zoneIds: [], groupNames: [] };
