@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { quote, UsageError } from "../core/errors.ts";
 import { stackTags } from "../core/naming.ts";
-import { EMR_TAG, type Subnets } from "./network.ts";
+import { EMR_TAG, egressAnywhere, type Subnets } from "./network.ts";
 
 /** Who may log in to the primary node by SSH. Session Manager needs nothing of this. */
 export interface SshAccess {
@@ -89,14 +89,6 @@ export function clusterGroups(
   );
   return { primary, workers, service, parts: [...parts, out("primary", primary), out("workers", workers), back] };
 }
-
-/** Lets machines reach out; nobody reaches in by it. */
-export const egressAnywhere = (name: string, group: aws.ec2.SecurityGroup, parent: pulumi.Resource) =>
-  new aws.vpc.SecurityGroupEgressRule(
-    name,
-    { securityGroupId: group.id, cidrIpv4: "0.0.0.0/0", ipProtocol: "-1", tags: stackTags() },
-    { parent },
-  );
 
 /** @throws UsageError when `cidr` is no block of IPv4 addresses, or lets in more than a /8. */
 export function checkSsh(ssh: SshAccess): SshAccess {

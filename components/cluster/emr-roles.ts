@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { allow, type Statement, serviceRole } from "../core/iam.ts";
+import { allow, SESSION_STATEMENTS, type Statement, serviceRole } from "../core/iam.ts";
 import { rolePath, stackTags } from "../core/naming.ts";
 import type { Job } from "../job/job.ts";
 import { Prefix } from "../lake/prefixes.ts";
@@ -137,17 +137,3 @@ function readStatements(address: string): readonly Statement[] {
     { Action: ["s3:GetObject"], Resource: within },
   ];
 }
-
-/** What a machine needs so that its user reaches it by Session Manager. None of it can be narrowed to a resource. */
-export const SESSION_STATEMENTS: readonly Statement[] = [
-  {
-    Action: [
-      "ssm:UpdateInstanceInformation",
-      "ssmmessages:CreateControlChannel",
-      "ssmmessages:CreateDataChannel",
-      "ssmmessages:OpenControlChannel",
-      "ssmmessages:OpenDataChannel",
-    ],
-    Resource: "*",
-  },
-];

@@ -128,3 +128,11 @@ export function checkSubnets(given: Subnets): Subnets {
   }
   return given;
 }
+
+/** Lets machines reach out; nobody reaches in by it. */
+export const egressAnywhere = (name: string, group: aws.ec2.SecurityGroup, parent: pulumi.Resource) =>
+  new aws.vpc.SecurityGroupEgressRule(
+    name,
+    { securityGroupId: group.id, cidrIpv4: "0.0.0.0/0", ipProtocol: "-1", tags: stackTags() },
+    { parent },
+  );

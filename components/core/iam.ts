@@ -31,3 +31,17 @@ export function allow(
   });
   return new aws.iam.RolePolicy(name, { role: role.name, policy }, { parent });
 }
+
+/** What a machine needs so that its user reaches it by Session Manager. None of it can be narrowed to a resource. */
+export const SESSION_STATEMENTS: readonly Statement[] = [
+  {
+    Action: [
+      "ssm:UpdateInstanceInformation",
+      "ssmmessages:CreateControlChannel",
+      "ssmmessages:CreateDataChannel",
+      "ssmmessages:OpenControlChannel",
+      "ssmmessages:OpenDataChannel",
+    ],
+    Resource: "*",
+  },
+];
