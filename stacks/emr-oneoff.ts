@@ -141,11 +141,14 @@ const SETTINGS: Readonly<Record<string, string>> = {
   "ssh.cidr": "sshCidr",
   "ssh has no keyName": "sshKey is not set",
   "network has subnetIds and no vpcId": "subnets is set and oneoff:vpc is not",
-  "network has a vpcId and no subnetIds": "vpc is set and oneoff:subnets is not",
+  "network has a vpcId and no subnetIds: give at least one, or use new Network()":
+    "vpc is set and oneoff:subnets is not: give at least one, or set neither",
   keepAlive: "keepAlive",
   linger: "linger",
   maxCost: "maxCost",
   primary: "primaryType",
+  disk: "disk",
+  reads: "reads",
 };
 
 /** Has errors name what the user of this stack has set. */
@@ -154,8 +157,8 @@ function inSettings<T>(check: () => T): T {
     return check();
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    const names = Object.keys(SETTINGS).map((name) => name.replaceAll(".", "\\."));
-    const named = new RegExp(`(?<![\\w"])(${names.join("|")})(?![\\w"])(?= (is|has|needs|and|don't)|:)`, "g");
+    const names = Object.keys(SETTINGS).map((name) => name.replaceAll(/[.()]/g, "\\$&"));
+    const named = new RegExp(`(?<![\\w"])(${names.join("|")})(?![\\w"])(?= (is|has|needs|and|don't)|:|$)`, "g");
     throw new UsageError(error.message.replace(named, (name) => `oneoff:${SETTINGS[name]}`));
   }
 }

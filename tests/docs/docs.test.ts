@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -31,6 +31,7 @@ test("every TypeScript fence compiles against the library", () => {
       ...{ allowImportingTsExtensions: true, erasableSyntaxOnly: true },
       paths: {
         "pulumi-oneoff": sources("components/index.ts"),
+        "pulumi-oneoff/aws": sources("components/aws.ts"),
         "pulumi-oneoff/local": sources("components/local.ts"),
         "pulumi-oneoff/jobs": sources("assets/jobs/index.ts"),
       },
@@ -53,5 +54,43 @@ test("every link to a file leads to one", () => {
     for (const [, target] of readPage(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)) {
       expect(existsSync(join(root, dirname(page), target as string)), `${page} links to ${target}`).toBe(true);
     }
+  }
+});
+
+test("every link to a heading leads to one", () => {
+  const slug = (heading: string) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w -]/g, "")
+      .replaceAll(" ", "-");
+  let links = 0;
+  for (const page of pages()) {
+    for (const [, file, anchor] of readPage(page).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)) {
+      const target = file ? join(dirname(page), file) : page;
+      const headings = [...readPage(target).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => slug(heading as string));
+      expect(headings, `${page} links to ${target}#${anchor}`).toContain(anchor);
+      links += 1;
+    }
+  }
+  expect(links).toBeGreaterThan(0);
+});
+
+test("the messages under Troubleshooting are ones that the code has", () => {
+  const sources = globSync(["{assets,cli,components,engine,stacks}/**/*.{ts,mjs,py,sh}", "index.ts"], { cwd: root })
+    .map(readPage)
+    .join("\n");
+  const section = /\n## Troubleshooting\n([\s\S]*?)\n## /.exec(readPage("docs/emr-oneoff.md"))?.[1] as string;
+  const said = [...section.matchAll(/^\| ([^|]*`[^|]*) \|/gm)].flatMap(([, cell]) =>
+    [...(cell as string).matchAll(/`([^`]*)`/g)].map(([, message]) => message as string),
+  );
+  // What a message fills in is left out: numbers, quoted values, settings, codes and architectures.
+  const parts = (message: string) =>
+    message
+      .split(/\.\.\.|"[^"]*"|\([A-Z_]+\)|\barm64\b|\b[\d.]+ (?:USD|min)\b|\boneoff:\w+|\b\d+\b|Dashboard|has no wheel/)
+      .map((part) => part.trim())
+      .filter((part) => part.length > 8);
+  expect(said.length).toBeGreaterThan(12);
+  for (const message of said) {
+    for (const part of parts(message)) expect(sources.includes(part), `${message}: ${part}`).toBe(true);
   }
 });

@@ -1,15 +1,22 @@
-/** The parts of the documentation that are made from code: settings tables and the SQL subset. */
+/** The parts of the documentation that are made from code: settings tables, bills and the SQL subset. */
 import { execFileSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { stackFiles } from "../../cli/config.ts";
+import { cost } from "../../cli/cost.ts";
+import { programOf } from "../../cli/program.ts";
 import { settingsTable } from "../../cli/table.ts";
 import { describeSettings } from "../../components/core/settings.ts";
-import { loadProgram } from "../../stacks/index.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 const made: Readonly<Record<string, (argument: string) => Promise<string>>> = {
-  settings: async (stack) => settingsTable(describeSettings((await loadProgram(stack)).settings({}))),
+  settings: async (stack) => settingsTable(describeSettings((await programOf(stackFiles(stack))).settings({}))),
+  cost: async (stack) => {
+    const files = stackFiles(stack);
+    const { text } = await cost(await programOf(files), files);
+    return `\n${text.replace(/^(?=.)/gm, "    ")}\n`;
+  },
   sql: async () =>
     execFileSync(`${root}/.oneoff/venv/bin/python`, [`${root}/tests/jobs/sql_subset.py`, "--markdown"], {
       encoding: "utf8",
@@ -28,7 +35,7 @@ export const readPage = (page: string): string => readFileSync(`${root}/${page}`
 /** A page with its generated parts as the code says they are. */
 export async function regenerated(page: string): Promise<string> {
   let text = readPage(page);
-  for (const [block, kind, argument] of text.matchAll(/<!-- (settings|sql) ?(\S*) -->\n[\s\S]*?<!-- end -->/g)) {
+  for (const [block, kind, argument] of text.matchAll(/<!-- (settings|cost|sql) ?(\S*) -->\n[\s\S]*?<!-- end -->/g)) {
     const content = await made[kind as string]?.(argument as string);
     text = text.replace(block, () => `<!-- ${`${kind} ${argument}`.trim()} -->\n${content}\n<!-- end -->`);
   }

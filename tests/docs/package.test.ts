@@ -23,7 +23,7 @@ beforeAll(() => {
   mkdirSync(join(modules, "@pulumi"), { recursive: true });
   cpSync(join(home, "package"), join(modules, "pulumi-oneoff"), { recursive: true });
   // What npm would install beside it: its dependencies and peers, and the types of Node that Pulumi's template has.
-  for (const name of [...Object.keys(manifest.dependencies), "@pulumi/pulumi", "@types/node"]) {
+  for (const name of [...Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }), "@types/node"]) {
     mkdirSync(join(modules, name, ".."), { recursive: true });
     symlinkSync(join(root, "node_modules", name), join(modules, name));
   }
@@ -39,7 +39,9 @@ const tiny = job({
 });
 const lifetime: Lifetime = { deadline: "1.5 hours" };
 const use = (j: Job) => [LocalLake, LocalCluster, LocalDashboard].length + j.steps.length;
-console.log(JSON.stringify([use(tiny), use(xo({ rows: 10 })), lifetime.deadline]));
+const workers: EmrClusterArgs["workers"] = { count: 2, spot: { fallback: SpotFallback.onDemand } };
+const bill = EmrCluster.bill({ job: tiny, lifetime, workers, region: "us-west-2" }, "7 days");
+console.log(JSON.stringify([use(tiny), use(xo({ rows: 10 })), lifetime.deadline, bill.length]));
 try {
   job({ ...tiny, from: FROM, name: "Not A Name", steps: [] });
 } catch (error) {
@@ -48,10 +50,11 @@ try {
 `;
 const imports = `
 import { ColumnType, type Job, job, type Lifetime, UsageError } from "pulumi-oneoff";
+import { EmrCluster, type EmrClusterArgs, SpotFallback } from "pulumi-oneoff/aws";
 import { xo } from "pulumi-oneoff/jobs";
 import { LocalCluster, LocalDashboard, LocalLake } from "pulumi-oneoff/local";
 `;
-const printed = '[4,5,"1.5 hours"]\ntrue\n';
+const printed = '[4,5,"1.5 hours",6]\ntrue\n';
 
 function program(name: string, text: string, config: object, type: string): string {
   const folder = join(home, name);

@@ -171,6 +171,8 @@ test("what is refused, is refused before anything is made", { timeout: 300_000 }
     [{ "oneoff:keepAlive": "true" }, "oneoff:keepAlive needs oneoff:idle: how long"],
     [{ "oneoff:sshKey": "me", "oneoff:sshCidr": "0.0.0.0/0" }, 'oneoff:sshCidr is "0.0.0.0/0": that is the world'],
     [{ "oneoff:subnets": "subnet-1" }, "oneoff:subnets is set and oneoff:vpc is not: give the VPC"],
+    [{ "oneoff:vpc": "vpc-1" }, "oneoff:vpc is set and oneoff:subnets is not: give at least one, or set neither"],
+    [{ "oneoff:reads": "books" }, 'oneoff:reads has "books": expected a bucket or what is below it'],
     [{ "oneoff:deadline": "8 days" }, 'oneoff:deadline is "8 days": expected something from "20 minutes" to "7 days"'],
     [{ "oneoff:bucket": "My Bucket" }, 'bucket is "My Bucket": expected 3 to 63'],
     [{ "oneoff:workerTypes": "m6i.xlarge" }, 'oneoff:workerTypes has "m6i.xlarge" (x86_64)'],
