@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import { UsageError } from "../components/core/errors.ts";
+import { quote, UsageError } from "../components/core/errors.ts";
 import { aws } from "./cloud.ts";
 
 /** Something of a stack that is still in the cloud. */
@@ -8,6 +8,8 @@ export interface Leftover {
   readonly kind: string;
   readonly id: string;
   readonly since?: Date;
+  /** Bucket of the lake that it names. @default it names none */
+  readonly lake?: string;
   /** It stays on purpose, and is no leftover. @default false */
   readonly kept?: boolean;
   /** What is removed first has the lowest. */
@@ -23,29 +25,81 @@ export interface LeftoversOptions {
   readonly delete: boolean;
   /** Without asking. */
   readonly yes: boolean;
+  /** Buckets of the lakes whose things are meant. @default all, where there are not two */
+  readonly lake: readonly string[];
 }
 
 /** Says what is left of a stack after its destroy; resolves to whether that is nothing. */
 export async function leftovers(stack: string, options: LeftoversOptions): Promise<boolean> {
   const { findLeftovers } = await aws();
-  const found = await findLeftovers(stack);
+  const everybodys = await findLeftovers(stack);
+  const choice = choose(everybodys, options.lake);
+  const found = everybodys.filter(choice.has);
   const left = found.filter((item) => !item.kept);
-  for (const item of found) console.log(describe(item));
+  for (const line of listing(found, choice.lakes)) console.log(line);
+  const others = everybodys.filter((item) => !item.kept && !choice.has(item)).length;
+  if (others > 0) console.log(`${count(others)} of another lake, or ${others === 1 ? "names" : "name"} none.`);
+  const what = `stack ${stack}${others > 0 ? ` with lake ${choice.wanted.join(" and ")}` : ""}`;
   if (left.length === 0) {
-    console.log(found.length === 0 ? `Nothing is left of stack ${stack}.` : `Nothing else is left of stack ${stack}.`);
+    console.log(found.length === 0 ? `Nothing is left of ${what}.` : `Nothing else is left of ${what}.`);
     return true;
   }
-  const things = left.length === 1 ? "1 thing is" : `${left.length} things are`;
+  const only = choice.lakes.length === 1 ? ` (lake ${choice.lakes[0]})` : "";
+  const undecided = choice.lakes.length > 1 && choice.wanted.length === 0;
   console.log(
-    `${things} left of stack ${stack}${options.delete ? "" : `; "npx oneoff leftovers ${stack} --delete" removes ${left.length === 1 ? "it" : "them"}`}.`,
+    `${count(left.length)} left of ${what}${only}${options.delete ? "" : `; ${cure(stack, choice, left.length)}`}.`,
   );
+  if (options.delete && undecided) throw new UsageError(`--delete would be for ${together(choice.lakes)}`);
   if (!options.delete || !(options.yes || (await agreed(left.length)))) return false;
   await removeAll(left);
-  const still = (await findLeftovers(stack)).filter((item) => !item.kept);
+  const still = (await findLeftovers(stack)).filter((item) => !item.kept && choice.has(item));
   for (const item of still) console.log(describe(item));
-  console.log(still.length === 0 ? `Nothing is left of stack ${stack}.` : `${still.length} could not be removed.`);
+  console.log(still.length === 0 ? `Nothing is left of ${what}.` : `${still.length} could not be removed.`);
   return still.length === 0;
 }
+
+/** Whose things are meant, where two people have a stack of one name in one account. */
+interface Choice {
+  /** All that something is left of. */
+  readonly lakes: readonly string[];
+  /** Those that were asked for. */
+  readonly wanted: readonly string[];
+  readonly has: (item: Leftover) => boolean;
+}
+
+/** What names no lake may be anybody's: it is meant when all lakes are. @throws UsageError for a lake that has nothing. */
+function choose(items: readonly Leftover[], given: readonly string[]): Choice {
+  // One that was kept on purpose is nobody else's for that.
+  const left = items.filter(({ kept }) => !kept).map(({ lake }) => lake);
+  const lakes = [...new Set(left.filter((lake) => lake !== undefined))].sort();
+  const wanted = [...new Set(given.map((lake) => lake.replace(/^s3:\/\/([^/]*).*$/, "$1")))];
+  const unknown = items.length > 0 ? wanted.find((lake) => !lakes.includes(lake)) : undefined;
+  if (unknown !== undefined) {
+    const there = lakes.length === 0 ? "and what is left names none" : `there is ${lakes.map(quote).join(" and ")}`;
+    throw new UsageError(`--lake is ${quote(unknown)}: nothing is left of that lake, ${there}`);
+  }
+  const all = wanted.length === 0 || lakes.every((lake) => wanted.includes(lake));
+  return { lakes, wanted, has: ({ lake }) => all || (lake !== undefined && wanted.includes(lake)) };
+}
+
+const together = (lakes: readonly string[]): string =>
+  `lakes ${lakes.map(quote).join(" and ")}, maybe two people's: choose with --lake; what names no lake is removed when all are chosen`;
+
+const cure = (stack: string, { lakes, wanted }: Choice, left: number): string =>
+  lakes.length > 1 && wanted.length === 0
+    ? `that is of ${together(lakes)}`
+    : `"npx oneoff leftovers ${[stack, "--delete", ...wanted.map((lake) => `--lake ${lake}`)].join(" ")}" removes ${left === 1 ? "it" : "them"}`;
+
+/** By their lakes, where there are several. */
+function listing(items: readonly Leftover[], lakes: readonly string[]): readonly string[] {
+  if (lakes.length < 2) return items.map(describe);
+  return [...lakes, undefined].flatMap((lake) => {
+    const own = items.filter((item) => item.lake === lake);
+    return own.length === 0 ? [] : [lake ? `Of lake ${lake}:` : "Of no lake by name:", ...own.map(describe)];
+  });
+}
+
+const count = (things: number): string => (things === 1 ? "1 thing is" : `${things} things are`);
 
 const describe = ({ kind, id, since, kept }: Leftover): string =>
   [

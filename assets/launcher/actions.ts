@@ -11,24 +11,29 @@ export const launcherActions = {
   bucket: ["s3:ListBucket"],
   /** On "*": EMR lists by account, and whose a cluster is only its description tells. */
   read: ["elasticmapreduce:ListClusters", "elasticmapreduce:DescribeCluster"],
-  /** On "*", with `aws:RequestTag`; RunJobFlow knows no resource. */
+  /** On "*", with `aws:RequestTag`s; RunJobFlow knows no resource. */
   rent: ["elasticmapreduce:RunJobFlow", "elasticmapreduce:AddTags"],
-  /** On clusters with `aws:ResourceTag`. An idle limit in RunJobFlow is a policy that is put. */
-  end: [
-    "elasticmapreduce:TerminateJobFlows",
-    "elasticmapreduce:SetTerminationProtection",
-    "elasticmapreduce:PutAutoTerminationPolicy",
-  ],
+  /**
+   * On clusters, without a condition. An idle limit in RunJobFlow is a policy that is put, and while that is authorised
+   * there is no cluster yet whose tags could be looked at.
+   */
+  idle: ["elasticmapreduce:PutAutoTerminationPolicy"],
+  /** On clusters with `aws:ResourceTag`s. */
+  end: ["elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTerminationProtection"],
   /** On the roles of the cluster, to the services that take them. */
   pass: ["iam:PassRole"],
   /** On the role with which EMR cleans up; it is there once per account, from the first cluster on. */
   cleanup: ["iam:CreateServiceLinkedRole"],
 } as const;
 
+const CLUSTERS = "arn:*:elasticmapreduce:*:*:cluster/*";
+
 /** The same as statements of a policy. */
 export const launcherStatements = (args: {
   /** Value of the tag `oneoff:stack`. */
   readonly stack: string;
+  /** Value of the tag `oneoff:lake`, the name of the lake's bucket. */
+  readonly bucket: pulumi.Input<string>;
   readonly bucketArn: pulumi.Input<string>;
   /** The role of EMR and that of the machines. */
   readonly roleArns: readonly pulumi.Input<string>[];
@@ -42,13 +47,10 @@ export const launcherStatements = (args: {
   {
     Action: launcherActions.rent,
     Resource: "*",
-    Condition: { StringEquals: { [`aws:RequestTag/${Tag.stack}`]: args.stack } },
+    Condition: ownTags("aws:RequestTag", args),
   },
-  {
-    Action: launcherActions.end,
-    Resource: "arn:*:elasticmapreduce:*:*:cluster/*",
-    Condition: { StringEquals: { [`aws:ResourceTag/${Tag.stack}`]: args.stack } },
-  },
+  { Action: launcherActions.idle, Resource: CLUSTERS },
+  { Action: launcherActions.end, Resource: CLUSTERS, Condition: ownTags("aws:ResourceTag", args) },
   {
     Action: launcherActions.pass,
     Resource: args.roleArns,
@@ -60,3 +62,11 @@ export const launcherStatements = (args: {
     Condition: { StringLike: { "iam:AWSServiceName": "elasticmapreduce.amazonaws.com*" } },
   },
 ];
+
+/** Both: two people can have stacks of one name in one account, and no two have one bucket. */
+const ownTags = (
+  key: string,
+  { stack, bucket }: { readonly stack: string; readonly bucket: pulumi.Input<string> },
+) => ({
+  StringEquals: { [`${key}/${Tag.stack}`]: stack, [`${key}/${Tag.lake}`]: bucket },
+});

@@ -11,7 +11,7 @@ import { Tag } from "../../components/lifetime/tags.ts";
 import { type Context, patiently, pause } from "./context.ts";
 import type { Guard, Launch } from "./event.ts";
 
-/** A cluster of this stack. */
+/** A cluster of this stack and lake. */
 export interface Found {
   readonly id: string;
   readonly run: string | undefined;
@@ -46,11 +46,22 @@ async function clustersOf(context: Context, owner: Guard, filter: ListClustersCo
   for (const id of ids) {
     const cluster = await describe(context, id);
     const tags = new Map((cluster?.Tags ?? []).map(({ Key, Value }) => [Key, Value]));
-    if (tags.get(Tag.stack) !== owner.stack || tags.get(Tag.cluster) !== owner.cluster) continue;
+    if (!isOwn(tags, owner)) continue;
     const { State: state, Timeline } = cluster?.Status ?? {};
     found.push({ id, run: tags.get(Tag.run), created: Timeline?.CreationDateTime, state });
   }
   return found;
+}
+
+/** By the lake too: somebody else in the account may have a stack of the same name. */
+const isOwn = (tags: ReadonlyMap<string | undefined, string | undefined>, owner: Guard): boolean =>
+  tags.get(Tag.stack) === owner.stack && tags.get(Tag.cluster) === owner.cluster && tags.get(Tag.lake) === owner.bucket;
+
+/** Why a cluster ended that never came to its first step; undefined where it did or may still, or nobody knows. */
+export async function endedEarly(context: Context, id: string): Promise<string | undefined> {
+  const { State, StateChangeReason, Timeline } = (await describe(context, id))?.Status ?? {};
+  if (Timeline?.ReadyDateTime || !(State === "TERMINATED" || State === "TERMINATED_WITH_ERRORS")) return undefined;
+  return [StateChangeReason?.Code, StateChangeReason?.Message].filter(Boolean).join(": ") || "EMR doesn't say why";
 }
 
 async function describe({ emr }: Context, id: string): Promise<Cluster | undefined> {

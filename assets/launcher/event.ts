@@ -7,7 +7,7 @@ export interface Launch {
   /** Value of tag `oneoff:cluster`. */
   readonly cluster: string;
   readonly run: string;
-  /** The lake's bucket. */
+  /** The lake's bucket, and value of tag `oneoff:lake`. */
   readonly bucket: string;
   /** Prefixes that hold a requirements.txt, to whose side its wheels are put before the cluster is rented. */
   readonly wheels: readonly string[];
@@ -19,7 +19,7 @@ export interface Launch {
   readonly deadlineSeconds: number;
   /**
    * What EMR is asked for. `{deadline}` in the arguments of its steps stands for when the cluster ends, ISO 8601 in UTC.
-   * Its tags have `oneoff:stack`, `oneoff:cluster`, `oneoff:run` and `oneoff:deadline`.
+   * Its tags have `oneoff:stack`, `oneoff:lake`, `oneoff:cluster`, `oneoff:run` and `oneoff:deadline`.
    */
   readonly request: RunJobFlowCommandInput;
 }

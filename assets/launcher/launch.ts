@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type Claim, type Entry, isHeld, isLaunched, readEntry, writeEntry } from "./claims.ts";
-import { endClusters, livingClusters, rentedFor } from "./clusters.ts";
+import { endClusters, endedEarly, livingClusters, rentedFor } from "./clusters.ts";
 import { type Context, patiently, pause } from "./context.ts";
 import type { Launch, Launched } from "./event.ts";
 import { RENTING_MS, rent } from "./rent.ts";
@@ -19,7 +19,7 @@ export async function launch(context: Context, wanted: Launch): Promise<Launched
   const digest = digestOf(wanted);
   for (;;) {
     const entry = await patiently(context, () => readEntry(context, wanted.bucket, wanted.run));
-    if (entry && isLaunched(entry)) return answer(entry.record, digest);
+    if (entry && isLaunched(entry)) return answer(entry.record, digest, await usedUp(context, wanted, entry.record));
     const before = entry as Entry<Claim> | undefined;
     if (before && isHeld(before.record, context.now())) {
       await waitFor(context, before.record);
@@ -128,10 +128,27 @@ async function giveBack(context: Context, bucket: string, held: Entry<Claim>): P
   }
 }
 
-function answer(launched: Launched, digest: string): Launched {
-  if (launched.digest === digest) return launched;
-  const warning = `run ${launched.run} was launched with other settings, on cluster ${launched.cluster}: what has changed takes effect with a new run id`;
-  return { ...launched, warning };
+function answer(launched: Launched, digest: string, usedUp?: string): Launched {
+  const changed =
+    launched.digest === digest
+      ? undefined
+      : `run ${launched.run} was launched with other settings, on cluster ${launched.cluster}: what has changed takes effect with a new run id`;
+  const warning = [usedUp, changed].filter((text) => text !== undefined).join("; ");
+  return warning === "" ? launched : { ...launched, warning };
+}
+
+/** That nothing will come of a run any more, for its cluster ended before it could begin. */
+async function usedUp(context: Context, { stack }: Launch, { run, cluster }: Launched): Promise<string | undefined> {
+  try {
+    const why = await endedEarly(context, cluster);
+    if (why === undefined) return undefined;
+    const command = `npx oneoff run ${stack.split("/").at(-1)}`;
+    return `run ${run} was rented as ${cluster} and ended before its first step (${why}): "${command}" starts a new one`;
+  } catch (error) {
+    // EMR forgets clusters after some months, and the run's id is known all the same.
+    console.error(JSON.stringify({ event: "cluster not looked at", run, cluster, error: String(error) }));
+    return undefined;
+  }
 }
 
 /** Of what was asked for, in whatever order its keys are. */

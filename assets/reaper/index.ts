@@ -1,6 +1,7 @@
 /**
  * Runs every few minutes on AWS Lambda and ends what is past its deadline. `ONEOFF_STACK` holds the value of the tag
- * `oneoff:stack` that says what is this stack's.
+ * `oneoff:stack` that says what is this stack's. Nobody looks at `oneoff:lake` here: where two stacks have one name, each
+ * reaper ends what is past its deadline of both, which is right whoever owns it.
  */
 import { AutoScalingClient } from "@aws-sdk/client-auto-scaling";
 import { EC2Client } from "@aws-sdk/client-ec2";

@@ -23,7 +23,10 @@ interface Ender {
   readonly end: (ids: string[]) => Promise<unknown>;
 }
 
-/** Ends everything of `stack` that is past its deadline, and says what it did. It never throws: failures are entries. */
+/**
+ * Ends everything of `stack` that is past its deadline, whatever lake it belongs to: what is overdue has to end whoever owns
+ * it. Says what it did, and never throws: failures are entries.
+ */
 export async function reap(clients: Clients, stack: string, now: Date): Promise<readonly Entry[]> {
   const entries: Entry[] = [];
   // In this order: a cluster and a group end their instances themselves, and would replace them.

@@ -83,15 +83,22 @@ const ROLES = [
     role: "AWSServiceRoleForEMRCleanup",
     service: "elasticmapreduce.amazonaws.com",
     name: "role for EMR",
+    made: "The first cluster makes it",
     forSpot: false,
   },
-  { role: "AWSServiceRoleForEC2Spot", service: "spot.amazonaws.com", name: "role for spot", forSpot: true },
+  {
+    role: "AWSServiceRoleForEC2Spot",
+    service: "spot.amazonaws.com",
+    name: "role for spot",
+    made: "The first cluster with spot instances makes it",
+    forSpot: true,
+  },
 ] as const;
 
-/** Roles that an account has once for all: AWS makes them on first use, for whoever may make them. */
+/** Roles that an account has once for all: AWS makes them on first use, and the stack's roles may have them made. */
 function roleChecks(region: string, needed: Vcpus): readonly Promise<Check>[] {
   const iam = connect(new IAMClient({ region }));
-  return ROLES.filter(({ forSpot }) => !forSpot || needed.spot > 0).map(({ role, service, name }) =>
+  return ROLES.filter(({ forSpot }) => !forSpot || needed.spot > 0).map(({ role, service, name, made }) =>
     checked(name, async () => {
       const found = await ifThere(iam.send(new GetRoleCommand({ RoleName: role })));
       return {
@@ -99,7 +106,7 @@ function roleChecks(region: string, needed: Vcpus): readonly Promise<Check>[] {
         ok: found !== undefined,
         later: true,
         detail: found ? `service-linked role ${role}` : `no service-linked role ${role} yet`,
-        cure: `It is made on first use if you may; else: aws iam create-service-linked-role --aws-service-name ${service}`,
+        cure: `${made}; if that is not allowed: aws iam create-service-linked-role --aws-service-name ${service}`,
       };
     }),
   );
@@ -107,13 +114,14 @@ function roleChecks(region: string, needed: Vcpus): readonly Promise<Check>[] {
 
 async function pluginCheck(): Promise<Check> {
   const name = "session plugin";
-  return checked(name, async () => {
+  const check = await checked(name, async () => {
     const version = await pluginVersion();
     return {
       name,
       ok: version !== undefined,
       detail: version === undefined ? "session-manager-plugin is not on PATH" : `session-manager-plugin ${version}`,
-      cure: `"oneoff open" needs it; ${GET_PLUGIN}`,
+      cure: `Only "oneoff open" needs it: ${GET_PLUGIN}`,
     };
   });
+  return { ...check, later: true };
 }

@@ -16,7 +16,7 @@ import type { ClusterCommands, Outputs } from "../cluster.ts";
 import { regionOf } from "../config.ts";
 import { Bucket } from "./bucket.ts";
 import { connect, everything, explain, ifThere } from "./client.ts";
-import { isOver } from "./ending.ts";
+import { isEndingState, isOver } from "./ending.ts";
 import { type EmrStep, type Progress, ProgressReader, stepLog } from "./log.ts";
 import { recordStatus, runStatus, stepName, stepsOf } from "./run-status.ts";
 
@@ -62,6 +62,8 @@ export function emrCommands(stack: string, outputs: Outputs): ClusterCommands {
     status: (run) => telling(status(run)),
     log: (run, step, from) => telling(stepLog(bucket, run, step, from, known.get(stepKey(run, step)))),
     evidence: (run) => telling(bootstrapLog(bucket, emr, run)),
+    isKept: ({ cluster, state }) =>
+      outputs.keepAlive === true && state !== "running" && cluster !== undefined && !isEndingState(cluster.state),
     async partFiles(run, table, scratch) {
       const keys = (await bucket.keys(`${table}/run=${checkRunId(run)}/`)).filter(isPartFile);
       return bucket.download(keys, scratch);

@@ -3,8 +3,13 @@ import { type Duration, seconds, spoken } from "../../components/core/duration.t
 import { Tag } from "../../components/lifetime/tags.ts";
 
 /** Whether a cluster is no more, or on its way to be. */
-export const isEnding = (cluster: Cluster): boolean =>
-  cluster.Status?.State === ClusterState.TERMINATING || isOver(cluster);
+export const isEnding = (cluster: Cluster): boolean => isEndingState(cluster.Status?.State);
+
+/** As {@link isEnding}, of what EMR calls its state. */
+export const isEndingState = (state: string | undefined): boolean =>
+  state === ClusterState.TERMINATING ||
+  state === ClusterState.TERMINATED ||
+  state === ClusterState.TERMINATED_WITH_ERRORS;
 
 export const isOver = (cluster: Cluster): boolean =>
   cluster.Status?.State === ClusterState.TERMINATED || cluster.Status?.State === ClusterState.TERMINATED_WITH_ERRORS;

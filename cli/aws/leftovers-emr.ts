@@ -19,7 +19,7 @@ import type { Leftover } from "../leftovers.ts";
 import { connect, everything, ifThere } from "./client.ts";
 import { isOver } from "./ending.ts";
 import type { Sweep } from "./leftovers.ts";
-import { Order, until } from "./removal.ts";
+import { lakeIn, Order, until } from "./removal.ts";
 
 /** Clusters that run, and what has no tags. */
 export async function emrLeftovers(sweep: Sweep): Promise<readonly Leftover[]> {
@@ -51,6 +51,7 @@ function clusterLeftover(emr: EMRClient, cluster: Cluster): Leftover {
   return {
     kind: "EMR cluster",
     id,
+    ...lakeIn(cluster.Tags),
     ...(since && { since }),
     order: Order.machines,
     async remove() {
@@ -103,9 +104,10 @@ export async function groupLeftovers({ region, stack }: Sweep): Promise<readonly
       ({ Status, Tags }) =>
         Status === undefined && Tags?.some(({ Key, Value }) => Key === Tag.stack && Value === stack),
     )
-    .map(({ AutoScalingGroupName: name, CreatedTime: since }) => ({
+    .map(({ AutoScalingGroupName: name, CreatedTime: since, Tags }) => ({
       kind: "Auto Scaling group",
       id: name as string,
+      ...lakeIn(Tags),
       ...(since && { since }),
       order: Order.groups,
       async remove() {

@@ -13,7 +13,7 @@ import type { Leftover } from "../leftovers.ts";
 import { connect, everything, ifThere } from "./client.ts";
 import { isThere, remove } from "./cloud-control.ts";
 import type { Sweep } from "./leftovers.ts";
-import { byHand, Order } from "./removal.ts";
+import { byHand, lakeIn, Order } from "./removal.ts";
 
 /** An ARN taken apart: "arn:aws:glue:us-west-2:123456789012:database/lake". */
 export interface Arn {
@@ -79,29 +79,37 @@ export async function taggedLeftovers({ region, stack }: Sweep): Promise<readonl
   });
   const own = tagged
     .filter(({ Tags }) => Tags?.some(({ Key, Value }) => Key === Tag.stack && Value === stack))
-    .map(({ ResourceARN, Tags }) => ({
-      arn: parseArn(ResourceARN as string),
-      kept: Tags?.some(({ Key, Value }) => Key === Tag.removal && Value === "retain") ?? false,
-    }))
+    .map(({ ResourceARN, Tags }) => {
+      const arn = parseArn(ResourceARN as string);
+      const kept = Tags?.some(({ Key, Value }) => Key === Tag.removal && Value === "retain") ?? false;
+      return { arn, marks: { kept, ...(isBucket(arn) ? { lake: arn.name } : lakeIn(Tags)) } };
+    })
     .filter(({ arn }) => !ELSEWHERE.has(arn.service));
-  const found = await Promise.all(own.map(({ arn, kept }) => leftover(region, arn, kept)));
+  const found = await Promise.all(own.map(({ arn, marks }) => leftover(region, arn, marks)));
   return found.filter((item) => item !== undefined);
 }
 
-async function leftover(region: string, arn: Arn, kept: boolean): Promise<Leftover | undefined> {
+/** A stack's bucket is its lake. */
+const isBucket = ({ service, type }: Arn): boolean => service === "s3" && type === "";
+
+async function leftover(
+  region: string,
+  arn: Arn,
+  marks: Pick<Leftover, "kept" | "lake">,
+): Promise<Leftover | undefined> {
   const kind = KINDS[`${arn.service}:${arn.type}`] ?? KINDS[`${arn.service}:`];
   if (!kind) {
     const name = `${arn.service} ${arn.type}`.trim();
     return {
       kind: name,
       id: arn.text,
-      kept,
+      ...marks,
       order: Order.tables,
       remove: byHand(`remove it in the console of ${arn.service}`),
     };
   }
   if (!(await kind.there(region, arn))) return undefined;
-  return { kind: kind.kind, id: arn.name, kept, order: kind.order, remove: () => kind.remove(region, arn) };
+  return { kind: kind.kind, id: arn.name, ...marks, order: kind.order, remove: () => kind.remove(region, arn) };
 }
 
 async function hasWorkgroup(region: string, { name }: Arn): Promise<boolean> {

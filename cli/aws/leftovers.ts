@@ -19,7 +19,8 @@ export interface Sweep {
 }
 
 /**
- * What is left of a stack, found by its tag, its IAM path and its name alone. What has ended and is still listed is no
+ * What is left of a stack, found by its tag, its IAM path and its name alone, and so of all stacks of that name in the
+ * account: whose a thing is, its lake tells, where it names one. What has ended and is still listed is no
  * leftover.
  */
 export async function findLeftovers(stack: string): Promise<readonly Leftover[]> {

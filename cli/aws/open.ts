@@ -1,3 +1,5 @@
+import { get as httpGet } from "node:http";
+import { get as httpsGet } from "node:https";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { spoken } from "../../components/core/duration.ts";
@@ -6,10 +8,12 @@ import { openBrowser } from "../browser.ts";
 import type { Outputs } from "../cluster.ts";
 import { regionOf } from "../config.ts";
 import type { OpenOptions } from "../options.ts";
-import { clusterPage, dashboardPage, type Page } from "./pages.ts";
+import { clusterPage, dashboardPage, type Page, type Place } from "./pages.ts";
 import { GET_PLUGIN, pluginVersion, type Session, startSession } from "./session.ts";
 
 const PATIENCE_MS = 5 * 60_000;
+/** For one of several places where a page may be. */
+const PLACE_MS = 6000;
 const PAUSE_MS = 3000;
 
 /**
@@ -24,7 +28,7 @@ export async function openPage(stack: string, outputs: Outputs, options: OpenOpt
     options.ui === undefined
       ? dashboardPage(stack, outputs, region)
       : await clusterPage(stack, outputs, region, options.ui);
-  const localPort = await freePort(options.port, page.port);
+  const localPort = await freePort(options.port, page.places[0].port);
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
   await stayConnected(page, localPort, plugin, stop.signal);
@@ -41,17 +45,27 @@ export async function stayConnected(
   stop: AbortSignal,
   patienceMs = PATIENCE_MS,
 ): Promise<void> {
-  const url = page.url(localPort);
+  let { places } = page;
   for (let first = true; !stop.aborted; first = false) {
-    const session = await connected(page, localPort, plugin, stop, patienceMs);
-    if (!session) return;
-    console.log(first ? `${page.what}: ${url}\nCtrl-C closes the connection.` : "It is connected again.");
-    if (first) openBrowser(url);
+    const connection = await connected({ ...page, places }, localPort, plugin, stop, patienceMs);
+    if (!connection) return;
+    const { session, place } = connection;
+    places = [place]; // the browser has its address by now
+    if (first) show(page, place, localPort);
+    else console.log("It is connected again.");
     const stopped = new Promise<undefined>((resolve) => stop.addEventListener("abort", () => resolve(undefined)));
     const reason = await Promise.race([session.ended, stopped]);
     if (stop.aborted) return session.end();
     console.log(`The connection has ended (${reason}); connecting again`);
   }
+}
+
+function show({ what, path }: Page, { scheme }: Place, localPort: number): void {
+  const url = `${scheme}://127.0.0.1:${localPort}${path}`;
+  console.log(`${what}: ${url}`);
+  if (scheme === "https") console.log("The browser will warn of its certificate, which was made for the cluster.");
+  console.log("Ctrl-C closes the connection.");
+  openBrowser(url);
 }
 
 /** A session through which the page answers; undefined when it was stopped. */
@@ -61,20 +75,26 @@ async function connected(
   plugin: string,
   stop: AbortSignal,
   patienceMs: number,
-): Promise<Session | undefined> {
+): Promise<{ readonly session: Session; readonly place: Place } | undefined> {
   const say = sayer();
+  const { places } = page;
   let last = "";
+  let turn = 0;
   for (const end = Date.now() + patienceMs; Date.now() < end && !stop.aborted; ) {
-    const session = await trySession(page, localPort, plugin);
+    const place = places[turn % places.length] as Place;
+    const session = await trySession(page, place, localPort, plugin);
     if (typeof session === "string") {
       last = session;
       say(`Waiting for ${page.instance}: ${session}`);
       await pause(stop);
       continue;
     }
-    const answer = await answers(page, localPort, session, end, stop, say);
-    if (answer === undefined) return session;
-    last = answer;
+    const turnEnd = places.length === 1 ? end : Math.min(end, Date.now() + PLACE_MS);
+    const url = `${place.scheme}://127.0.0.1:${localPort}${page.probe}`;
+    const answer = await answers(page, url, session, turnEnd, stop, say);
+    if (answer === undefined) return { session, place };
+    last = answer ?? last;
+    turn++;
     await session.end();
   }
   if (stop.aborted) return undefined;
@@ -84,10 +104,11 @@ async function connected(
 }
 
 /** @returns a session, or why there is none yet. */
-async function trySession(page: Page, localPort: number, plugin: string): Promise<Session | string> {
-  const { region, instance, port } = page;
+async function trySession(page: Page, place: Place, localPort: number, plugin: string): Promise<Session | string> {
+  const { region, instance } = page;
+  const { port, host } = place;
   try {
-    return await startSession({ region, instance, port, localPort }, plugin);
+    return await startSession({ region, instance, port, host, localPort }, plugin);
   } catch (error) {
     if ((error as Error).name !== "TargetNotConnected") throw error;
     return `${await page.state()}, and SSM doesn't reach it yet (TargetNotConnected)`;
@@ -97,7 +118,7 @@ async function trySession(page: Page, localPort: number, plugin: string): Promis
 /** @returns undefined once the page answers, or why it doesn't. */
 async function answers(
   page: Page,
-  localPort: number,
+  url: string,
   session: Session,
   end: number,
   stop: AbortSignal,
@@ -108,12 +129,8 @@ async function answers(
     over = printed;
   });
   while (Date.now() < end && !stop.aborted) {
-    const response = await fetch(`http://127.0.0.1:${localPort}${page.probe}`, {
-      redirect: "manual",
-      signal: AbortSignal.timeout(5000),
-    }).catch(() => undefined);
-    await response?.body?.cancel();
-    if (response && response.status < 500) return undefined;
+    const status = await probe(url);
+    if (status !== undefined && status < 500) return undefined;
     if (over !== undefined) {
       await pause(stop);
       break;
@@ -122,7 +139,24 @@ async function answers(
     await pause(stop, PAUSE_MS / 3);
   }
   if (stop.aborted) return undefined;
-  return over === undefined ? "its page doesn't answer" : `session-manager-plugin ended: ${over}`;
+  const ports = new Set(page.places.map(({ port }) => port));
+  return over === undefined
+    ? `there is no answer on port ${[...ports].join(" or ")}`
+    : `session-manager-plugin ended: ${over}`;
+}
+
+/** The status with which a port of this machine answers; undefined when it doesn't. */
+function probe(url: string): Promise<number | undefined> {
+  const get = url.startsWith("https:") ? httpsGet : httpGet;
+  // A cluster's certificate signs itself, for its own hosts. This asks only whether somebody is there and sends nothing,
+  // and what leads there is the session.
+  const options = { rejectUnauthorized: true, agent: false, signal: AbortSignal.timeout(5000) };
+  return new Promise((resolve) => {
+    get(url, options, (response) => {
+      resolve(response.statusCode);
+      response.destroy();
+    }).once("error", () => resolve(undefined));
+  });
 }
 
 const pause = (stop: AbortSignal, ms = PAUSE_MS): Promise<void> =>

@@ -5,6 +5,7 @@ import {
   EMRClient,
   ListInstancesCommand,
   type ListInstancesCommandInput,
+  type Instance as Node,
 } from "@aws-sdk/client-emr";
 import { type Duration, seconds, spoken } from "../../components/core/duration.ts";
 import { UsageError } from "../../components/core/errors.ts";
@@ -16,26 +17,33 @@ import { Bucket } from "./bucket.ts";
 import { connect, ifThere } from "./client.ts";
 import { isEnding } from "./ending.ts";
 
-/** A page that an instance serves on a port of its own loopback. */
+/** Where a page is, as its instance knows it. */
+export interface Place {
+  readonly port: number;
+  readonly scheme: "http" | "https";
+  /** @default the instance's own loopback */
+  readonly host?: string | undefined;
+}
+
+/** A page that an instance serves. */
 export interface Page {
   /** Such as "Dashboard". */
   readonly what: string;
   readonly region: string;
   /** Id of the EC2 instance. */
   readonly instance: string;
-  /** Port there. */
-  readonly port: number;
+  /** Where it may be, to be tried in this order. */
+  readonly places: readonly [Place, ...Place[]];
   /** Path that answers when the page is there. */
   readonly probe: string;
-  readonly url: (localPort: number) => string;
+  /** Path to open in the browser. */
+  readonly path: string;
   /**
    * What the instance is at, in words.
    * @throws UsageError when it will never answer.
    */
   readonly state: () => Promise<string>;
 }
-
-const local = (port: number): string => `http://127.0.0.1:${port}`;
 
 export function dashboardPage(stack: string, outputs: Outputs, region: string): Page {
   const instance = outputs.dashboardInstance;
@@ -46,9 +54,9 @@ export function dashboardPage(stack: string, outputs: Outputs, region: string): 
     what: "Dashboard",
     region,
     instance,
-    port: 8765,
+    places: [{ port: 8765, scheme: "http" }],
     probe: "/api/identity",
-    url: local,
+    path: "",
     state: async () => instanceState(stack, instance, await findInstance(ec2, instance), outputs.dashboardDeadline),
   };
 }
@@ -88,11 +96,28 @@ function spanOf(text: string): number | undefined {
   }
 }
 
+/**
+ * With encryption in transit Spark's history speaks TLS, and its plain port leads there; YARN does by EMR's release:
+ * https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-encryption-support-matrix.html
+ */
 const PAGES = {
-  [ClusterPage.spark]: { what: "Spark's history", port: 18080 },
-  [ClusterPage.yarn]: { what: "YARN", port: 8088 },
-  [ClusterPage.jupyter]: { what: "JupyterLab", port: 8888 },
-} as const;
+  [ClusterPage.spark]: { what: "Spark's history", places: [{ port: 18480, scheme: "https" }] },
+  [ClusterPage.yarn]: {
+    what: "YARN",
+    places: [
+      { port: 8090, scheme: "https" },
+      { port: 8088, scheme: "http" },
+    ],
+  },
+  [ClusterPage.jupyter]: { what: "JupyterLab", places: [{ port: 8888, scheme: "http" }] },
+} as const satisfies Readonly<Record<ClusterPage, { readonly what: string; readonly places: Page["places"] }>>;
+
+/** Hadoop's pages may listen on their node's private address alone; JupyterLab is put on loopback, and nowhere else. */
+function placesOf(ui: ClusterPage, host: string | undefined): Page["places"] {
+  const [first, ...others]: Page["places"] = PAGES[ui].places;
+  const elsewhere = host === undefined || ui === ClusterPage.jupyter ? [] : [first, ...others];
+  return [first, ...others, ...elsewhere.map((place) => ({ ...place, host }))];
+}
 
 /** @throws UsageError when the cluster has ended, or has no such page. */
 export async function clusterPage(stack: string, outputs: Outputs, region: string, ui: ClusterPage): Promise<Page> {
@@ -111,29 +136,28 @@ export async function clusterPage(stack: string, outputs: Outputs, region: strin
       `cluster ${id} has ended, and its own pages with it: its logs are in ${outputs.lake}/${Prefix.logs}/emr/${id}/, and the dashboard is still there: "npx oneoff open ${stack}"`,
     );
   };
-  const instance = await primaryNode(emr, await clusterNow());
-  if (!instance)
+  const node = await primaryNode(emr, await clusterNow());
+  if (!node?.Ec2InstanceId)
     throw new UsageError(`cluster ${id} is still starting and has no primary node yet: try again in some minutes`);
   const token = ui === ClusterPage.jupyter ? await jupyterToken(bucket, String(outputs.run)) : undefined;
-  const { what, port } = PAGES[ui];
   return {
-    what,
+    what: PAGES[ui].what,
     region,
-    instance,
-    port,
+    instance: node.Ec2InstanceId,
+    places: placesOf(ui, node.PrivateDnsName || node.PrivateIpAddress),
     probe: "/",
-    url: (at) => (token === undefined ? local(at) : `${local(at)}/lab?token=${encodeURIComponent(token)}`),
+    path: token === undefined ? "" : `/lab?token=${encodeURIComponent(token)}`,
     state: async () => `the cluster is ${(await clusterNow()).Status?.State?.toLowerCase()}`,
   };
 }
 
-async function primaryNode(emr: EMRClient, cluster: Cluster): Promise<string | undefined> {
+async function primaryNode(emr: EMRClient, cluster: Cluster): Promise<Node | undefined> {
   const primary: Partial<ListInstancesCommandInput> =
     cluster.InstanceCollectionType === "INSTANCE_FLEET"
       ? { InstanceFleetType: "MASTER" }
       : { InstanceGroupTypes: ["MASTER"] };
   const { Instances: instances = [] } = await emr.send(new ListInstancesCommand({ ClusterId: cluster.Id, ...primary }));
-  return instances.find(({ Status }) => Status?.State !== "TERMINATED")?.Ec2InstanceId;
+  return instances.find(({ Status }) => Status?.State !== "TERMINATED");
 }
 
 async function jupyterToken(bucket: Bucket, run: string): Promise<string> {

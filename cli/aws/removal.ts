@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Tag } from "../../components/lifetime/tags.ts";
 
 /** In which order things can be removed: what costs first, then what nothing holds any more. */
 export const Order = {
@@ -29,6 +30,17 @@ const PATIENCE_MS = 20 * 60_000;
 export async function until(done: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(PAUSE_MS)) if (await done()) return;
   throw new Error("it is still there after 20 minutes");
+}
+
+interface AwsTag {
+  readonly Key?: string | undefined;
+  readonly Value?: string | undefined;
+}
+
+/** The lake that something's tags name, as part of a leftover. */
+export function lakeIn(tags: readonly AwsTag[] | undefined): { readonly lake?: string } {
+  const lake = tags?.find(({ Key }) => Key === Tag.lake)?.Value;
+  return lake ? { lake } : {};
 }
 
 /** What there is no way for here. */

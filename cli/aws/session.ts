@@ -28,6 +28,8 @@ export interface Tunnel {
   readonly instance: string;
   /** Port there. */
   readonly port: number;
+  /** Where the port is, as the instance knows it. @default the instance's own loopback */
+  readonly host?: string | undefined;
   /** Port here, on loopback. */
   readonly localPort: number;
 }
@@ -41,10 +43,15 @@ export interface Session {
 /** Opens a tunnel through SSM, as `aws ssm start-session` does: no port of the instance is open to anyone. */
 export async function startSession(tunnel: Tunnel, plugin: string): Promise<Session> {
   const ssm = connect(new SSMClient({ region: tunnel.region }));
+  const { host } = tunnel;
   const request = {
     Target: tunnel.instance,
-    DocumentName: "AWS-StartPortForwardingSession",
-    Parameters: { portNumber: [String(tunnel.port)], localPortNumber: [String(tunnel.localPort)] },
+    DocumentName: host === undefined ? "AWS-StartPortForwardingSession" : "AWS-StartPortForwardingSessionToRemoteHost",
+    Parameters: {
+      ...(host !== undefined && { host: [host] }),
+      portNumber: [String(tunnel.port)],
+      localPortNumber: [String(tunnel.localPort)],
+    },
   };
   const { SessionId, TokenValue, StreamUrl } = await ssm.send(new StartSessionCommand(request));
   const response = JSON.stringify({ SessionId, TokenValue, StreamUrl });

@@ -19,15 +19,19 @@ import {
   AuthorizeSecurityGroupIngressCommand,
   CreateInternetGatewayCommand,
   CreateLaunchTemplateCommand,
+  CreateNetworkInterfaceCommand,
   CreateRouteTableCommand,
   CreateSecurityGroupCommand,
   CreateSubnetCommand,
   CreateVolumeCommand,
   CreateVpcCommand,
   CreateVpcEndpointCommand,
+  DescribeInstancesCommand,
+  DescribeNetworkInterfacesCommand,
   DescribeSecurityGroupsCommand,
   DescribeTagsCommand,
   DescribeVolumesCommand,
+  DescribeVpcEndpointsCommand,
   DescribeVpcsCommand,
   EC2Client,
   type ResourceType,
@@ -310,7 +314,7 @@ test("everything that is left is found, removed on demand, and nothing else", as
   expect(kinds(output).sort()).toEqual([...EVERYTHING].sort());
   expect(output).toMatch(/^EC2 instance {16}i-[0-9a-f]+ {2}since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/m);
   expect(output).toContain(
-    '19 things are left of stack emr-oneoff; "npx oneoff leftovers emr-oneoff --delete" removes them.',
+    '19 things are left of stack emr-oneoff (lake oneoff-emr-oneoff-lake-0a1b2c3d); "npx oneoff leftovers emr-oneoff --delete" removes them.',
   );
   expect(await stack.oneoff("leftovers", STACK, "--delete")).toMatchObject({
     code: 1,
@@ -356,6 +360,154 @@ test("a lake that is retained stays, and is no leftover", async () => {
     code: 1,
     output: expect.stringContaining("1 thing is left"),
   });
+}, 60_000);
+
+/** What names a lake: a bucket, a cluster and a machine. Resolves to whether each of them is still there. */
+async function makeOfLake(Bucket: string, more: Readonly<Record<string, string>> = {}) {
+  const marks = tags(OWN, { "oneoff:lake": Bucket });
+  const s3 = new S3Client({});
+  await s3.send(new CreateBucketCommand({ Bucket, CreateBucketConfiguration: { LocationConstraint: "us-west-2" } }));
+  await s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet: tags(OWN, more) } }));
+  const emr = new EMRClient({});
+  const flow = { Name: "c", Instances: { KeepJobFlowAliveWhenNoSteps: true }, Tags: marks };
+  const { JobFlowId: ClusterId } = await emr.send(new RunJobFlowCommand(flow));
+  const ec2 = new EC2Client({});
+  const TagSpecifications = [{ ResourceType: "instance" as const, Tags: marks }];
+  const machine = { MinCount: 1, MaxCount: 1, ImageId: "ami-12c6146b", TagSpecifications };
+  const { Instances } = await ec2.send(new RunInstancesCommand(machine));
+  const id = Instances?.[0]?.InstanceId as string;
+  return async () => {
+    const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
+    const { Cluster } = await emr.send(new DescribeClusterCommand({ ClusterId }));
+    const { Reservations } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
+    return {
+      bucket: Buckets.some(({ Name }) => Name === Bucket),
+      cluster: Cluster?.Status?.State === "WAITING",
+      machine: Reservations?.[0]?.Instances?.[0]?.State?.Name === "running",
+    };
+  };
+}
+const allOfIt = { bucket: true, cluster: true, machine: true };
+const noneOfIt = { bucket: false, cluster: false, machine: false };
+
+async function makeParameter(): Promise<() => Promise<boolean>> {
+  const ssm = new SSMClient({});
+  await ssm.send(new PutParameterCommand({ Name: "/p", Value: "v", Type: "String", Tags: tags(OWN) }));
+  return () =>
+    ssm.send(new GetParameterCommand({ Name: "/p" })).then(
+      () => true,
+      () => false,
+    );
+}
+
+test("of two stacks of one name, only what is of the chosen lake is removed", async () => {
+  const [mine, theirs, parameter] = [
+    await makeOfLake("my-lake"),
+    await makeOfLake("their-lake"),
+    await makeParameter(), // whose it is, nothing says
+  ];
+  const told = (await stack.oneoff("leftovers", STACK)).output.split("\n");
+  expect(told.filter((line) => /^Of |^7 things/.test(line))).toEqual([
+    "Of lake my-lake:",
+    "Of lake their-lake:",
+    "Of no lake by name:",
+    '7 things are left of stack emr-oneoff; that is of lakes "my-lake" and "their-lake", maybe two people\'s: choose with --lake; what names no lake is removed when all are chosen.',
+  ]);
+  expect(told.slice(5, 8).map((line) => line.slice(0, 12))).toEqual(["EC2 instance", "EMR cluster ", "S3 bucket   "]);
+
+  const refused = await stack.oneoff("leftovers", STACK, "--delete", "--yes");
+  expect(refused.code).toBe(1);
+  expect(refused.output).toContain(
+    'oneoff: --delete would be for lakes "my-lake" and "their-lake", maybe two people\'s',
+  );
+  const wrong = await stack.oneoff("leftovers", STACK, "--delete", "--yes", "--lake", "no-lake");
+  expect(wrong).toEqual({
+    code: 1,
+    output: 'oneoff: --lake is "no-lake": nothing is left of that lake, there is "my-lake" and "their-lake"\n',
+  });
+  expect([await mine(), await theirs(), await parameter()]).toEqual([allOfIt, allOfIt, true]);
+
+  const chosen = await stack.oneoff("leftovers", STACK, "--delete", "--yes", "--lake", "my-lake");
+  expect(chosen.output).toContain("\n4 things are of another lake, or name none.\n");
+  expect(chosen.output).toMatch(/\nNothing is left of stack emr-oneoff with lake my-lake\.\n$/);
+  expect(chosen.code).toBe(0);
+  expect([await mine(), await theirs(), await parameter()]).toEqual([noneOfIt, allOfIt, true]);
+}, 60_000);
+
+test("with all lakes chosen, what names none is removed too, and what is retained stays", async () => {
+  const [kept, other] = [await makeOfLake("kept-lake", { "oneoff:removal": "retain" }), await makeOfLake("other-lake")];
+  const parameter = await makeParameter();
+  const lakes = ["--lake", "s3://kept-lake", "--lake", "other-lake"];
+  expect(await stack.oneoff("leftovers", STACK, "--delete", "--yes", ...lakes)).toMatchObject({ code: 0 });
+  expect([await kept(), await other(), await parameter()]).toEqual([{ ...noneOfIt, bucket: true }, noneOfIt, false]);
+}, 60_000);
+
+test("a bucket that was kept on purpose makes no second lake of it", async () => {
+  const Bucket = "kept-lake";
+  const s3 = new S3Client({});
+  await s3.send(new CreateBucketCommand({ Bucket, CreateBucketConfiguration: { LocationConstraint: "us-west-2" } }));
+  const TagSet = tags(OWN, { "oneoff:removal": "retain" });
+  await s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet } }));
+  const next = await makeOfLake("next-lake");
+  expect(await stack.oneoff("leftovers", STACK, "--delete", "--yes")).toMatchObject({ code: 0 });
+  expect(await next()).toEqual(noneOfIt);
+  expect((await s3.send(new ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name)).toEqual([Bucket]);
+}, 60_000);
+
+test("what EMR leaves in the stack's network is found without a tag, and nothing of another network", async () => {
+  const ec2 = new EC2Client({});
+  /** What EMR leaves, in a VPC of somebody; resolves to which of it is still there. */
+  const network = async (owner: string | undefined) => {
+    const TagSpecifications = [{ ResourceType: "vpc" as const, Tags: tags(owner) }];
+    const { Vpc } = await ec2.send(new CreateVpcCommand({ CidrBlock: "10.0.0.0/16", TagSpecifications }));
+    const VpcId = Vpc?.VpcId as string;
+    const { Subnet } = await ec2.send(
+      new CreateSubnetCommand({
+        VpcId,
+        CidrBlock: "10.0.0.0/24",
+        TagSpecifications: [{ ResourceType: "subnet", Tags: tags(owner) }],
+      }),
+    );
+    const SubnetId = Subnet?.SubnetId as string;
+    const ServiceName = "com.amazonaws.us-west-2.elasticmapreduce";
+    const endpoint = new CreateVpcEndpointCommand({
+      VpcId,
+      ServiceName,
+      VpcEndpointType: "Interface",
+      SubnetIds: [SubnetId],
+    });
+    await ec2.send(endpoint);
+    await ec2.send(new CreateNetworkInterfaceCommand({ SubnetId }));
+    const GroupName = "ElasticMapReduce-ServiceAccess";
+    await ec2.send(new CreateSecurityGroupCommand({ GroupName, Description: GroupName, VpcId }));
+    return async () => {
+      const Filters = [{ Name: "vpc-id", Values: [VpcId] }];
+      const { VpcEndpoints } = await ec2.send(new DescribeVpcEndpointsCommand({ Filters }));
+      const { NetworkInterfaces } = await ec2.send(new DescribeNetworkInterfacesCommand({ Filters }));
+      const { SecurityGroups } = await ec2.send(new DescribeSecurityGroupsCommand({ Filters }));
+      return {
+        endpoints: VpcEndpoints?.filter(({ State }) => State?.toLowerCase() !== "deleted").length,
+        interfaces: NetworkInterfaces?.length,
+        groups: SecurityGroups?.map(({ GroupName }) => GroupName).sort(),
+      };
+    };
+  };
+  const own = await network(OWN);
+  const others = await Promise.all(OTHERS.map(network));
+  const all = { endpoints: 1, interfaces: 2, groups: ["ElasticMapReduce-ServiceAccess", "default"] };
+  expect(await Promise.all([own, ...others].map((there) => there()))).toEqual([all, all, all, all]);
+  expect(kinds((await stack.oneoff("leftovers", STACK)).output)).toEqual([
+    "VPC endpoint",
+    "network interface", // the endpoint's own goes with it
+    "security group",
+    "subnet",
+    "VPC",
+  ]);
+  const removed = await stack.oneoff("leftovers", STACK, "--delete", "--yes");
+  expect(removed.output).not.toContain("can't be removed");
+  expect(removed.code).toBe(0);
+  expect(await own()).toEqual({ endpoints: 0, interfaces: 0, groups: [] });
+  expect(await Promise.all(others.map((there) => there()))).toEqual([all, all, all]);
 }, 60_000);
 
 /** Things that the tagging API lists, and whether Cloud Control finds them. */

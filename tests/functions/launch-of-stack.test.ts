@@ -43,6 +43,7 @@ test("what the component asks for is what the launcher rents", async () => {
   const { Cluster: cluster } = await emr.send(new DescribeClusterCommand({ ClusterId: id }));
   expect(cluster).toMatchObject({ Name: "oneoff-test-cluster-1", ReleaseLabel: "emr-7.10.0", AutoTerminate: true });
   expect(cluster?.Tags).toContainEqual({ Key: "oneoff:deadline", Value: "90 minutes" });
+  expect(cluster?.Tags).toContainEqual({ Key: "oneoff:lake", Value: "the-lake" }); // whose it is, to the launcher
   const { Steps: steps } = await emr.send(new ListStepsCommand({ ClusterId: id }));
   expect(steps?.map(({ Name }) => Name).sort()).toEqual(["generate", "train"]);
   for (const { Config } of steps ?? []) {

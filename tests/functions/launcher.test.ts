@@ -1,4 +1,10 @@
-import { DescribeClusterCommand, EMRClient, ListClustersCommand } from "@aws-sdk/client-emr";
+import {
+  type Cluster,
+  DescribeClusterCommand,
+  EMRClient,
+  ListClustersCommand,
+  RunJobFlowCommand,
+} from "@aws-sdk/client-emr";
 import {
   CreateBucketCommand,
   GetObjectCommand,
@@ -40,8 +46,10 @@ beforeEach(async () => {
 
 const wanted = (run = "1", more: Partial<Launch> = {}): Launch => {
   const cluster = more.cluster ?? "cluster";
+  const bucket = more.bucket ?? Bucket;
   const tags = {
     "oneoff:stack": "oneoff/emr",
+    "oneoff:lake": bucket,
     "oneoff:cluster": cluster,
     "oneoff:run": run,
     "oneoff:deadline": "1 hour",
@@ -50,7 +58,7 @@ const wanted = (run = "1", more: Partial<Launch> = {}): Launch => {
     stack: "oneoff/emr",
     cluster,
     run,
-    bucket: Bucket,
+    bucket,
     wheels: ["_wheels/abc"],
     architecture: "arm64",
     packageIndex: index.url,
@@ -121,6 +129,13 @@ async function until(says: (record: Record<string, unknown>) => boolean): Promis
   throw new Error("the record never said so");
 }
 
+/** A cluster of somebody whose stack, component and run have the same names in the same account. */
+async function theirs(run = "1"): Promise<string> {
+  const { request } = wanted(run, { bucket: "their-lake" });
+  const { JobFlowId } = await new EMRClient({}).send(new RunJobFlowCommand(request));
+  return JobFlowId as string;
+}
+
 describe("launching", () => {
   test("rents a cluster with its deadline and its wheels, and says which", async () => {
     const context = invocation();
@@ -182,6 +197,96 @@ describe("launching", () => {
       "WAITING",
       "WAITING",
     ]);
+  });
+});
+
+describe("a run whose cluster has ended", () => {
+  /** The answer, given that EMR says so of the cluster, and how often it was asked. */
+  async function answered(status: Cluster["Status"] | Error, more: Partial<Launch> = {}) {
+    await launch(invocation(), wanted());
+    const context = invocation();
+    let asked = 0;
+    on(context.emr, "DescribeClusterCommand", async () => {
+      asked += 1;
+      if (status instanceof Error) throw status;
+      return { output: { $metadata: {}, Cluster: { Status: status } } } as never;
+    });
+    on(context.emr, "ListClustersCommand", never);
+    const answer = await launch(context, wanted("1", more));
+    return { asked, ...answer };
+  }
+  const early = {
+    State: "TERMINATED_WITH_ERRORS",
+    StateChangeReason: { Code: "VALIDATION_ERROR", Message: "Subnet is required" },
+    Timeline: { CreationDateTime: new Date(), EndDateTime: new Date() },
+  } as const;
+
+  test("is warned of when it came to no step, by one question", async () => {
+    const { asked, cluster, warning } = await answered(early);
+    expect(warning).toBe(
+      `run 1 was rented as ${cluster} and ended before its first step (VALIDATION_ERROR: Subnet is required): "npx oneoff run emr" starts a new one`,
+    );
+    expect(asked).toBe(1);
+    expect(await rented()).toEqual([cluster]);
+    expect(await onRecord()).not.toHaveProperty("warning");
+  });
+
+  test("is warned of beside other settings", async () => {
+    const { warning } = await answered(early, { deadlineSeconds: 7200 });
+    expect(warning).toMatch(/before its first step .* starts a new one; run 1 was launched with other settings/);
+  });
+
+  test.each([
+    ["it came to its steps", { ...early, Timeline: { ...early.Timeline, ReadyDateTime: new Date() } }],
+    ["it is still starting", { ...early, State: "BOOTSTRAPPING" }],
+    ["EMR knows it no more", refusal("InvalidRequestException", "Cluster id 'j-1' is not valid.")],
+  ] as const)("is not when %s", async (_why, status) => {
+    const { asked, warning, cluster } = await answered(status);
+    expect(warning).toBeUndefined();
+    expect(asked).toBe(1);
+    expect(await rented()).toEqual([cluster]);
+  });
+});
+
+describe("a stack of the same name with another lake", () => {
+  test("keeps its cluster when this one starts a new run", async () => {
+    const bystander = await theirs("0");
+    const first = await launch(invocation(), wanted("1"));
+    const second = await launch(invocation(), wanted("2"));
+    expect(await stateOf(first.cluster)).toBe("TERMINATED");
+    expect(await stateOf(second.cluster)).toBe("WAITING");
+    expect(await stateOf(bystander)).toBe("WAITING");
+  });
+
+  test("keeps its cluster when this one is destroyed", async () => {
+    const bystander = await theirs();
+    const { cluster } = await launch(invocation(), wanted());
+    await endAll(invocation(), guard);
+    expect(await stateOf(cluster)).toBe("TERMINATED");
+    expect(await stateOf(bystander)).toBe("WAITING");
+  });
+
+  test("is not taken for a cluster whose id was lost on the way back", async () => {
+    const context = invocation();
+    on(context.renter, "RunJobFlowCommand", async () => {
+      throw Object.assign(new Error("socket hang up"), { name: "TimeoutError" });
+    });
+    const bystander = await theirs();
+    await expect(launch(context, wanted())).rejects.toThrow("EMR did not answer the request for a cluster");
+    expect(await stateOf(bystander)).toBe("WAITING");
+    expect(await rented()).toEqual([bystander]);
+  });
+
+  test("is not taken for the cluster of a claim whose holder died", async () => {
+    const dying = invocation();
+    on(dying.s3, "HeadObjectCommand", never);
+    void launch(dying, wanted());
+    await until(({ claimed }) => claimed !== undefined);
+    const bystander = await theirs();
+    const { cluster } = await launch(invocation(16), wanted());
+    expect(cluster).not.toBe(bystander);
+    expect([...(await rented())].sort()).toEqual([bystander, cluster].sort());
+    expect(await stateOf(bystander)).toBe("WAITING");
   });
 });
 
