@@ -17,6 +17,8 @@ export interface ClusterCommands {
   log(run: string, step: string, from: number): Promise<{ readonly text: string; readonly next: number }>;
   /** What was printed where no step ran, once a run has failed. @default nothing */
   evidence?(run: string): Promise<{ readonly what: string; readonly text: string } | undefined>;
+  /** Whether the machines of a run that is over are kept for whoever wants to go on working there. @default no */
+  isKept?(status: RunStatus): boolean;
   /** Paths of the part files of a run's table, below their `run=<run>` folder; fetched to `scratch` if they are far. */
   partFiles(run: string, table: string, scratch: string): Promise<readonly string[]>;
 }

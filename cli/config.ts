@@ -1,8 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { parse } from "yaml";
 import { UsageError } from "../components/core/errors.ts";
 import { projectFolder } from "../engine/backend.ts";
+
+/** What runs the programs of stacks/: a project with another `main` has a program of its own. */
+const PROGRAM = "engine/program.mjs";
 
 /** What the project's files say of a stack: no backend and no cloud is asked. */
 export interface StackFiles {
@@ -15,16 +18,28 @@ export interface StackFiles {
   readonly config: Readonly<Record<string, string>>;
   /** Keys of the secrets that were left out. */
   readonly secret: readonly string[];
+  /** Whether its program is one of those that come with this package; a project of the user's own has its own. */
+  readonly bundled: boolean;
 }
 
 /** @throws UsageError when there is no Pulumi.yaml, or a file is no YAML. */
 export function stackFiles(stack: string): StackFiles {
+  const files = filesIfAny(stack);
+  if (files) return files;
+  throw new UsageError(`there is no Pulumi.yaml in ${projectFolder()} or above: go to the folder of the project`);
+}
+
+/**
+ * As {@link stackFiles}, but undefined where there is no project.
+ * @throws UsageError when a file is no YAML.
+ */
+export function filesIfAny(stack: string): StackFiles | undefined {
   const folder = projectFolder();
   const project = readYaml(join(folder, "Pulumi.yaml"));
-  if (typeof project?.name !== "string") {
-    throw new UsageError(`there is no Pulumi.yaml in ${folder} or above: go to the folder of the project`);
-  }
-  const own = stack.split("/").at(-1) as string; // "organization/project/stack" has the settings of "stack"
+  if (typeof project?.name !== "string") return undefined;
+  const parts = stack.split("/"); // [[organization/]project/]stack
+  const own = parts.at(-1) as string;
+  const isOfProject = parts.length < 3 || parts[1] === project.name;
   const settingsFolder = join(folder, String(project.stackConfigDir ?? ""));
   const settings = readYaml(join(settingsFolder, `Pulumi.${own}.yaml`));
   const entries = Object.entries((settings?.config ?? {}) as Record<string, unknown>);
@@ -38,6 +53,7 @@ export function stackFiles(stack: string): StackFiles {
       entries.filter(([, value]) => !isSecret(value)).map(([key, value]) => [key, text(value)]),
     ),
     secret: entries.filter(([, value]) => isSecret(value)).map(([key]) => key),
+    bundled: isOfProject && posix.normalize(String(project.main ?? "")) === PROGRAM,
   };
 }
 
@@ -48,7 +64,7 @@ export function stackFiles(stack: string): StackFiles {
 export function regionOf(stack: string, outputs: Readonly<Record<string, unknown>> = {}): string {
   const region =
     outputs.region ??
-    stackFiles(stack).config["aws:region"] ??
+    filesIfAny(stack)?.config["aws:region"] ??
     process.env.AWS_REGION ??
     process.env.AWS_DEFAULT_REGION;
   if (typeof region === "string" && region !== "") return region;

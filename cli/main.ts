@@ -12,7 +12,7 @@ import { doctor, setupScript } from "./doctor.ts";
 import { type LeftoversOptions, leftovers } from "./leftovers.ts";
 import { open } from "./open.ts";
 import { ClusterPage, type OpenOptions, TableFormat } from "./options.ts";
-import { programOf } from "./program.ts";
+import { programFiles, programOf } from "./program.ts";
 import { ensureStack, outputsOf, pulumiOutput } from "./pulumi.ts";
 import { destroy, newRunId, start, upAndWatch } from "./start.ts";
 import { settingsTable } from "./table.ts";
@@ -43,10 +43,11 @@ program
   .command("env")
   .description('print the environment of local stacks, for: eval "$(npx oneoff env)"')
   .action(async () => {
+    const { bundled } = stackFiles("local");
     const env = Object.entries(localBackendEnv());
     for (const [key, value] of env) console.log(`export ${key}='${value.replaceAll("'", "'\\''")}'`);
     if (env.length === 0) console.log(`# your own Pulumi backend is used: ${ownBackend()}`);
-    await ensureStack("local");
+    if (bundled) await ensureStack("local");
   });
 
 program
@@ -56,7 +57,7 @@ program
   .option("--job <name>", "the job whose settings to list with them")
   .action(async (stack: string, { job }: { job?: string }) => {
     const given: Record<string, string> = job === undefined ? {} : { "oneoff:job": job };
-    console.log(settingsTable(describeSettings((await programOf(stackFiles(stack))).settings(given))));
+    console.log(settingsTable(describeSettings((await programOf(programFiles(stack))).settings(given))));
   });
 
 program
@@ -85,7 +86,7 @@ program
   .option("--set <key=value>", "a setting, as if it were set; may be given more than once", collect, [])
   .action(async (stack: string, { set }: { set: readonly string[] }) => {
     const { cost, withSettings } = await import("./cost.ts");
-    const files = withSettings(stackFiles(stack), set);
+    const files = withSettings(programFiles(stack), set);
     const { text, refused } = await cost(await programOf(files), files);
     console.log(text);
     fail(refused);
@@ -96,6 +97,7 @@ program
   .description("say what is left of a stack on AWS after its destroy; fail if anything is")
   .argument(...STACK)
   .option("--delete", "remove what is left, after asking", false)
+  .option("--lake <bucket>", "only what is of this lake; may be given more than once", collect, [])
   .option("--yes", "don't ask", false)
   .action(async (stack: string, options: LeftoversOptions) => fail(!(await leftovers(stack, options))));
 
@@ -104,8 +106,9 @@ program
   .description("compute again: set a new run id and bring the stack up; earlier runs stay")
   .argument(...STACK)
   .option("--id <runId>", "the new run's id", newRunId())
-  .action(async (stack: string, { id }: { id: string }) => {
-    await refuseRun(stack, checkRunId(id, "--id"));
+  .option("--end-cluster", "end the cluster of the run before, where one is kept alive", false)
+  .action(async (stack: string, { id, endCluster }: { id: string; endCluster: boolean }) => {
+    await refuseRun(stack, checkRunId(id, "--id"), endCluster);
     await pulumiOutput(stack, ["config", "set", "oneoff:runId", id]);
     fail(!(await upAndWatch(stack)));
   });
@@ -137,8 +140,8 @@ program
   .description("npm run destroy: take away stack local")
   .action(async () => fail(!(await destroy())));
 
-/** @throws UsageError when the run is there already, or another one is still going on. */
-async function refuseRun(stack: string, id: string): Promise<void> {
+/** @throws UsageError when the run is there already, or the cluster of another one is still in use. */
+async function refuseRun(stack: string, id: string, endCluster: boolean): Promise<void> {
   const outputs = await outputsOf(stack).catch(() => undefined); // not up yet: then there is no run either
   if (!outputs) return;
   const cluster = await clusterOf(stack, outputs);
@@ -148,6 +151,11 @@ async function refuseRun(stack: string, id: string): Promise<void> {
   if (current?.state === "running") {
     throw new UsageError(
       `run ${quote(outputs.run)} is still going on and would be ended: wait for it with "npx oneoff watch ${stack}", or end it with "npx pulumi destroy --stack ${stack}"`,
+    );
+  }
+  if (current && !endCluster && cluster.isKept?.(current)) {
+    throw new UsageError(
+      `the cluster of run ${quote(outputs.run)} is kept alive and would be ended, with whatever somebody does in its JupyterLab: if nobody does, "npx oneoff run ${stack} --end-cluster"`,
     );
   }
 }

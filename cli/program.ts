@@ -1,10 +1,33 @@
+import { quote, UsageError } from "../components/core/errors.ts";
 import type { StackProgram } from "../components/core/stack.ts";
-import { loadProgram } from "../stacks/index.ts";
-import type { StackFiles } from "./config.ts";
+import { loadProgram, programs } from "../stacks/index.ts";
+import { filesIfAny, type StackFiles } from "./config.ts";
+
+/** Name of a stack's program among those that come with this package: what its settings name, else its own name. */
+export const programName = ({ config, stack }: StackFiles): string => config["oneoff:program"] ?? stack;
 
 /**
- * The program of a stack: the one that its settings name, else the one it is called after.
- * @throws UsageError when there is no such program.
+ * The program of a stack.
+ * @throws UsageError when there is no such program, or the project has a program of its own.
  */
-export const programOf = (files: StackFiles): Promise<StackProgram> =>
-  loadProgram(files.config["oneoff:program"] ?? files.stack);
+export async function programOf(files: StackFiles): Promise<StackProgram> {
+  if (files.bundled) return loadProgram(programName(files));
+  throw new UsageError(
+    `stack ${files.stack} is made by a program of your own, and this command is for those that come with pulumi-oneoff (${programs().join(", ")}): outside of your project it tells of them`,
+  );
+}
+
+/**
+ * What is set for a stack whose program comes with this package; outside of a project that is nothing.
+ * @throws UsageError when there is no project, and no such program either.
+ */
+export function programFiles(stack: string): StackFiles {
+  const files = filesIfAny(stack);
+  if (files) return files;
+  if (programs().includes(stack)) {
+    return { project: "oneoff", stack, others: [], config: {}, secret: [], bundled: true };
+  }
+  throw new UsageError(
+    `there is no program ${quote(stack)}, and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of ${programs().join(", ")}`,
+  );
+}

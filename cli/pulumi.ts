@@ -1,30 +1,37 @@
 import { execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { constants } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { UsageError } from "../components/core/errors.ts";
 import { localBackendEnv, ownBackend, projectFolder, releaseDeadLocks } from "../engine/backend.ts";
 import { programs } from "../stacks/index.ts";
-import { stackFiles } from "./config.ts";
-import { programOf } from "./program.ts";
+import { type StackFiles, stackFiles } from "./config.ts";
+import { programName, programOf } from "./program.ts";
 
 /** The environment that `pulumi` gets for a stack: the local backend only where nothing is rented. */
 export async function pulumiEnv(stack: string): Promise<NodeJS.ProcessEnv> {
-  const local = await isLocal(stack);
-  if (!local && !ownBackend()) {
-    throw new UsageError(
-      `stack ${stack} rents machines and you are not logged in to a Pulumi backend: log in with "pulumi login" (or set PULUMI_BACKEND_URL), so that its state outlives this folder`,
-    );
-  }
-  const own = local ? localBackendEnv() : {};
+  const files = stackFiles(stack);
+  if (!ownBackend()) await refuseToKeepHere(files);
+  const own = localBackendEnv();
   if (own.PULUMI_BACKEND_URL) releaseDeadLocks(own.PULUMI_BACKEND_URL);
   return { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", ...own };
 }
 
-/** Whether a stack rents nothing, as far as its program tells: one of another project is not ours to judge. */
-async function isLocal(stack: string): Promise<boolean> {
-  const files = stackFiles(stack);
-  if (!programs().includes(files.config["oneoff:program"] ?? files.stack)) return true;
-  return !(await programOf(files)).rents;
+/** @throws UsageError when a stack's state must not be kept in the project's folder. */
+async function refuseToKeepHere(files: StackFiles): Promise<void> {
+  const login = 'log in with "pulumi login" (or set PULUMI_BACKEND_URL)';
+  // What a program of the user's own rents is not known here: the folder is for it only if the user made it so.
+  if (!files.bundled) {
+    if (existsSync(join(projectFolder(), ".oneoff", "state"))) return;
+    throw new UsageError(
+      `you are not logged in to a Pulumi backend, where stack ${files.stack} would be: ${login}; if it rents nothing, eval "$(npx oneoff env)" keeps it in .oneoff/state`,
+    );
+  }
+  if (!programs().includes(programName(files)) || !(await programOf(files)).rents) return;
+  throw new UsageError(
+    `stack ${files.stack} rents machines and you are not logged in to a Pulumi backend: ${login}, so that its state outlives this folder`,
+  );
 }
 
 /** Runs `pulumi` for the user to see and resolves to its exit code. */

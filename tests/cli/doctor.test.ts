@@ -1,13 +1,19 @@
 /** What `oneoff doctor` says of an AWS account. */
+import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { accountChecks } from "../../cli/aws/index.ts";
 import { type Moto, startMoto } from "../moto.ts";
+import { makeProject } from "../project.ts";
 import { type Front, Refusal, startFront } from "./front.ts";
 import { STACK, type StackOnAws, stackOnAws } from "./stack.ts";
+
+const CLI = fileURLToPath(new URL("../../cli/oneoff.mjs", import.meta.url));
 
 let moto: Moto;
 let front: Front;
@@ -103,13 +109,25 @@ test("what is missing has a cure", async () => {
     ok: false,
     later: true,
     detail: "no service-linked role AWSServiceRoleForEMRCleanup yet",
-    cure: "It is made on first use if you may; else: aws iam create-service-linked-role --aws-service-name elasticmapreduce.amazonaws.com",
+    cure: "The first cluster makes it; if that is not allowed: aws iam create-service-linked-role --aws-service-name elasticmapreduce.amazonaws.com",
   });
-  expect(found["role for spot"]).toMatchObject({ later: true, cure: expect.stringContaining("spot.amazonaws.com") });
+  expect(found["role for spot"]).toEqual({
+    ok: false,
+    later: true,
+    detail: "no service-linked role AWSServiceRoleForEC2Spot yet",
+    cure: "The first cluster with spot instances makes it; if that is not allowed: aws iam create-service-linked-role --aws-service-name spot.amazonaws.com",
+  });
   expect(found["session plugin"]).toEqual({
     ok: false,
+    later: true,
     detail: "session-manager-plugin is not on PATH",
-    cure: expect.stringMatching(/^"oneoff open" needs it; install it: https:/),
+    cure: expect.stringMatching(/^Only "oneoff open" needs it: install it: https:/),
+  });
+  writeFileSync(plugin, "#!/bin/sh\necho broken >&2\nexit 3\n", { mode: 0o755 });
+  expect((await checks(30, 24))["session plugin"]).toEqual({
+    ok: false,
+    later: true,
+    detail: expect.stringMatching(/^session-manager-plugin doesn't run: /),
   });
 });
 
@@ -154,6 +172,7 @@ test("the command: the program's own numbers, and 1 as exit code when something 
   // 3 workers of 4 vCPUs and the primary node's 4; 2 of the dashboard.
   expect(output).toMatch(/^missing {2}on-demand quota {7}18 vCPUs of standard instances are needed, 1 are allowed/m);
   expect(output).toMatch(/^later {4}role for EMR {10}no service-linked role/m);
+  expect(output).toMatch(/^ok {7}stack {17}emr-oneoff$/m);
   await stack.mustPulumi("config", "set", "oneoff:deadline", "soon", "--stack", STACK);
   const broken = await stack.oneoff("doctor", STACK);
   await stack.mustPulumi("config", "rm", "oneoff:deadline", "--stack", STACK);
@@ -161,4 +180,38 @@ test("the command: the program's own numbers, and 1 as exit code when something 
     code: 1,
     output: expect.stringMatching(/^missing {2}settings {14}oneoff:deadline is "soon": expected a number and a unit/m),
   });
+}, 60_000);
+
+test("what only runs on this machine need is not asked of a stack that rents", async () => {
+  const env = { ...stack.env, JAVA_HOME: "/nowhere" };
+  const doctor = (name: string) =>
+    promisify(execFile)(process.execPath, [CLI, "doctor", name], { cwd: stack.folder, env }).then(
+      ({ stdout }) => stdout,
+      ({ stdout }) => stdout as string,
+    );
+  const local = await doctor("local");
+  expect(local).toMatch(/^missing {2}Java {18}Java 17 or newer was not found/m);
+  expect(local).toMatch(/^\w+ +Python {2}.*\n(.*\n)*\w+ +PySpark {2}/m);
+  const rents = await doctor(STACK);
+  expect(rents).not.toMatch(/^\w+ +(Java|Python|PySpark) {2}/m);
+  expect(rents).not.toContain("Java 17");
+  for (const name of ["npm packages", "Pulumi CLI", "Node language host", "dashboard page", "bundles"]) {
+    expect(rents).toMatch(new RegExp(`^\\w+ +${name} {2}`, "m"));
+  }
+}, 60_000);
+
+test("a stack must be made once; who is not logged in is told of that first", async () => {
+  const { output } = await stack.oneoff("doctor", "emr-oneoff-large");
+  expect(output).toMatch(
+    /^later {4}stack {17}there is no stack emr-oneoff-large yet\n {9}Make it, once: npx pulumi stack init emr-oneoff-large$/m,
+  );
+  const project = makeProject({ AWS_ENDPOINT_URL: front.url, PULUMI_CREDENTIALS_PATH: "/nowhere" });
+  try {
+    const { code, output } = await project.oneoff("doctor", STACK);
+    expect(code).toBe(1);
+    expect(output).toMatch(/^missing {2}Pulumi backend {8}you are not logged in$/m);
+    expect(output).not.toContain("stack init");
+  } finally {
+    project.remove();
+  }
 }, 60_000);

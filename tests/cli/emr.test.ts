@@ -345,9 +345,47 @@ test("a run that is there already is refused a second time, and one that goes on
     code: 1,
     output: 'oneoff: --id is "1": that run is there already; choose another id\n',
   });
-  expect(await project.oneoff("run", STACK, "--id", "2")).toEqual({
+  expect(await project.oneoff("run", STACK, "--id", "2", "--end-cluster")).toEqual({
     code: 1,
     output:
       'oneoff: run "1" is still going on and would be ended: wait for it with "npx oneoff watch emr-oneoff", or end it with "npx pulumi destroy --stack emr-oneoff"\n',
   });
+}, 60_000);
+
+test("a cluster that is kept alive is ended for another run only when that is wanted", async () => {
+  const steps = [
+    ["COMPLETED", ago(8), ago(5)],
+    ["COMPLETED", ago(5), ago(1)],
+  ] as const;
+  let state = "WAITING";
+  lives(() => ({ state, steps }));
+  front.answer("GetAutoTerminationPolicy", () => ({ AutoTerminationPolicy: { IdleTimeout: 1800 } }));
+  const kept = { ...outputs(), keepAlive: true };
+  const { isKept } = emrCommands(STACK, kept);
+  const isKeptNow = async () => isKept?.((await commands().status("1")) as RunStatus);
+  expect(await isKeptNow()).toBe(true);
+  expect(emrCommands(STACK, outputs()).isKept?.((await commands().status("1")) as RunStatus)).toBe(false);
+  state = "RUNNING"; // a step of somebody's
+  expect(await isKeptNow()).toBe(true);
+  state = "TERMINATING";
+  expect(await isKeptNow()).toBe(false);
+
+  state = "WAITING";
+  await project.setOutputs(kept);
+  // What comes after the refusal ends here, before anything is asked of a cloud.
+  await project.mustPulumi("config", "set", "oneoff:workers", "none", "--stack", STACK);
+  const runId = async () => (await project.pulumi("config", "get", "oneoff:runId", "--stack", STACK)).output.trim();
+  try {
+    expect(await project.oneoff("run", STACK, "--id", "2")).toEqual({
+      code: 1,
+      output:
+        'oneoff: the cluster of run "1" is kept alive and would be ended, with whatever somebody does in its JupyterLab: if nobody does, "npx oneoff run emr-oneoff --end-cluster"\n',
+    });
+    expect(await runId()).not.toBe("2");
+    const wanted = await project.oneoff("run", STACK, "--id", "2", "--end-cluster");
+    expect(wanted).toMatchObject({ code: 1, output: expect.stringContaining('oneoff:workers is "none"') });
+    expect(await runId()).toBe("2");
+  } finally {
+    await project.mustPulumi("config", "set", "oneoff:workers", "3", "--stack", STACK);
+  }
 }, 60_000);

@@ -1,8 +1,9 @@
 /** `oneoff open` for a stack on AWS: the real command against moto, a session-manager-plugin that checks what it is told. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -22,7 +23,10 @@ import { STACK, type StackOnAws, stackOnAws } from "./stack.ts";
 const BUCKET = "oneoff-emr-oneoff-lake-0a1b2c3d";
 const CLI = fileURLToPath(new URL("../../cli/oneoff.mjs", import.meta.url));
 
-/** A plugin that forwards to the port that STUB_TARGET names, and writes down what it was given. */
+/**
+ * A plugin that writes down what it was given, and forwards to the port that STUB_TARGET names, or to what STUB_TARGETS
+ * has for the place that was asked for: nothing listens elsewhere.
+ */
 const PLUGIN = `#!${process.execPath}
 const { appendFileSync, existsSync } = require("node:fs");
 const { connect, createServer } = require("node:net");
@@ -32,8 +36,10 @@ const response = process.env.AWS_SSM_START_SESSION_RESPONSE;
 appendFileSync(process.env.STUB_LOG, JSON.stringify({ args, response, target: process.env.STUB_TARGET }) + "\\n");
 const { Parameters } = JSON.parse(args[4]);
 const local = Number(Parameters.localPortNumber[0]);
+const place = [...(Parameters.host ?? []), Parameters.portNumber[0]].join(":");
+const targets = process.env.STUB_TARGETS && JSON.parse(process.env.STUB_TARGETS);
 createServer((socket) => {
-  const far = connect(Number(process.env.STUB_TARGET), "127.0.0.1");
+  const far = connect(targets ? (targets[place] ?? 1) : Number(process.env.STUB_TARGET), "127.0.0.1");
   for (const end of [socket, far]) end.on("error", () => { socket.destroy(); far.destroy(); });
   socket.pipe(far).pipe(socket);
 }).listen(local, "127.0.0.1", () => console.log("Waiting for connections..."));
@@ -45,15 +51,34 @@ setInterval(() => {
 process.on("SIGTERM", () => process.exit(0));
 `;
 
+const PYTHON = fileURLToPath(new URL("../../.oneoff/venv/bin/python", import.meta.url));
+/** Prints a key and a certificate as a cluster has them: signed by itself, for its own hosts. */
+const SELF_SIGNED = `
+from datetime import datetime, timedelta
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+key = ec.generate_private_key(ec.SECP256R1())
+name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "*.us-west-2.compute.internal")])
+now = datetime.now()
+certificate = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=2), now + timedelta(days=2))
+pem = serialization.Encoding.PEM
+form = serialization.PrivateFormat.PKCS8
+print(key.private_bytes(pem, form, serialization.NoEncryption()).decode())
+print(certificate.sign(key, hashes.SHA256()).public_bytes(pem).decode())
+`;
+
 let moto: Moto;
 let front: Front;
 let stack: StackOnAws;
 let folder: string;
 let page: Server;
+let tlsPage: Server;
 let ec2: EC2Client;
 let instance: string;
 let cluster: string;
 let primary: string;
+let primaryHost: string;
 const opened = () => (existsSync(join(folder, "browser")) ? readFileSync(join(folder, "browser"), "utf8").trim() : "");
 const sessions = () =>
   existsSync(join(folder, "log"))
@@ -71,12 +96,17 @@ beforeAll(async () => {
     response.writeHead(request.url === "/api/identity" || request.url === "/" ? 200 : 404).end("{}");
   }).listen(0, "127.0.0.1");
   await once(page, "listening");
+  const pem = execFileSync(PYTHON, ["-c", SELF_SIGNED], { encoding: "utf8" });
+  tlsPage = createTlsServer({ key: pem, cert: pem }, (_, response) => response.end("{}")).listen(0, "127.0.0.1");
+  await once(tlsPage, "listening");
   stack = await stackOnAws({ AWS_ENDPOINT_URL: front.url }, { cluster: "emr" });
 }, 60_000);
 afterAll(() => {
   stack.remove();
-  page.close();
-  page.closeAllConnections();
+  for (const server of [page, tlsPage]) {
+    server.close();
+    server.closeAllConnections();
+  }
   front.close();
   moto.close();
 });
@@ -103,9 +133,12 @@ beforeEach(async () => {
   cluster = (await new EMRClient({}).send(flow)).JobFlowId as string;
   const nodes = async (type: "MASTER" | "CORE") => {
     const list = new ListInstancesCommand({ ClusterId: cluster, InstanceGroupTypes: [type] });
-    return (await new EMRClient({}).send(list)).Instances?.map(({ Ec2InstanceId }) => Ec2InstanceId) ?? [];
+    return (await new EMRClient({}).send(list)).Instances ?? [];
   };
-  primary = (await nodes("MASTER"))[0] as string;
+  const [node] = await nodes("MASTER");
+  primary = node?.Ec2InstanceId as string;
+  primaryHost = node?.PrivateDnsName as string;
+  expect(primaryHost).toMatch(/./);
   expect(await nodes("CORE")).toHaveLength(2);
   front.answer("StartSession", () => ({ SessionId: "oneoff-1", TokenValue: "hush", StreamUrl: "wss://stream" }));
   front.answer("TerminateSession", () => ({ SessionId: "oneoff-1" }));
@@ -118,7 +151,7 @@ afterEach(() => {
 interface Running {
   readonly child: ChildProcess;
   text(): string;
-  until(what: RegExp | string): Promise<void>;
+  until(what: RegExp | string, patienceMs?: number): Promise<void>;
   end(): Promise<number | null>;
 }
 
@@ -147,8 +180,8 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
   return {
     child,
     text: () => text,
-    async until(what) {
-      for (const end = Date.now() + 20_000; Date.now() < end; await sleep(30)) {
+    async until(what, patienceMs = 20_000) {
+      for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(30)) {
         if (typeof what === "string" ? text.includes(what) : what.test(text)) return;
         if (child.exitCode !== null) break;
       }
@@ -198,7 +231,7 @@ test("the dashboard opens through a session of its own, on the next free port, u
   expect(front.asked.filter(({ operation }) => operation === "StartSession").map(({ input }) => input)).toEqual([
     request,
   ]);
-  expect(opened()).toBe(`http://127.0.0.1:${port}`);
+  await expect.poll(opened).toBe(`http://127.0.0.1:${port}`);
 
   open.child.kill("SIGINT");
   expect(await open.end()).toBe(0);
@@ -225,9 +258,9 @@ test("an old plugin is told as it understands; a profile is passed on; a session
   await open.until("The connection has ended (Session timed out); connecting again");
   rmSync(join(folder, "log.end"));
   await open.until("It is connected again.");
-  expect(opened()).toBe("http://127.0.0.1:18765"); // once
   open.child.kill("SIGTERM");
   expect(await open.end()).toBe(0);
+  await expect.poll(opened).toBe("http://127.0.0.1:18765"); // once
 }, 60_000);
 
 test("an instance that is still starting is waited for, and why is said", async () => {
@@ -263,6 +296,16 @@ test("a page that doesn't answer yet is waited for", async () => {
   up.closeAllConnections();
 }, 60_000);
 
+test("who waits can stop waiting", async () => {
+  await outputs();
+  const open = run([], { STUB_TARGETS: "{}" });
+  await open.until("it is connected, and its page doesn't answer yet");
+  open.child.kill("SIGTERM");
+  expect(await open.end()).toBe(0);
+  expect(open.text()).not.toContain("Dashboard:");
+  expect(opened()).toBe("");
+}, 60_000);
+
 test("an instance that was terminated or stopped will never answer, and it is said what to do", async () => {
   await outputs();
   front.answer("StartSession", () => new Refusal("TargetNotConnected"));
@@ -284,14 +327,57 @@ test("an instance that was terminated or stopped will never answer, and it is sa
   expect(gone.text()).toContain("was terminated at its deadline of 7 d");
 }, 60_000);
 
-test("the cluster's own pages: at its primary node, JupyterLab only where it is kept alive, with its token", async () => {
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+/** Where a page was looked for, in order. */
+const places = () =>
+  sessions().map(({ args }) => {
+    const { Target, DocumentName, Parameters } = JSON.parse(args[4]);
+    expect(Target).toBe(primary);
+    return [DocumentName, ...(Parameters.host ?? []), ...Parameters.portNumber].join(" ");
+  });
+const LOOPBACK = "AWS-StartPortForwardingSession";
+const REMOTE = "AWS-StartPortForwardingSessionToRemoteHost";
+
+test("Spark's history speaks TLS, with a certificate that no browser knows", async () => {
   await outputs();
-  const spark = run(["--ui", "spark"]);
-  await spark.until(/Spark's history: http:\/\/127\.0\.0\.1:\d+\n/);
+  const spark = run(["--ui", "spark"], {
+    STUB_TARGETS: JSON.stringify({ 18480: portOf(tlsPage), 18080: portOf(page) }),
+  });
+  await spark.until(
+    /Spark's history: https:\/\/127\.0\.0\.1:\d+\nThe browser will warn of its certificate, which was made for the cluster\.\n/,
+  );
+  await spark.until("Ctrl-C closes the connection.");
   spark.child.kill("SIGINT");
   expect(await spark.end()).toBe(0);
-  expect(JSON.parse(sessions()[0].args[4])).toMatchObject({ Target: primary, Parameters: { portNumber: ["18080"] } });
+  expect(places()).toEqual([`${LOOPBACK} 18480`]);
+  await expect.poll(opened).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+}, 60_000);
 
+test("YARN is looked for on both its ports, on the node's loopback", async () => {
+  await outputs();
+  const yarn = run(["--ui", "yarn"], { STUB_TARGETS: JSON.stringify({ 8088: portOf(page) }) });
+  await yarn.until(/YARN: http:\/\/127\.0\.0\.1:\d+\nCtrl-C closes the connection\.\n/, 40_000);
+  yarn.child.kill("SIGINT");
+  expect(await yarn.end()).toBe(0);
+  expect(places()).toEqual([`${LOOPBACK} 8090`, `${LOOPBACK} 8088`]);
+}, 60_000);
+
+test("YARN is then looked for on the node's private address, and stays where it was found", async () => {
+  await outputs();
+  const yarn = run(["--ui", "yarn"], { STUB_TARGETS: JSON.stringify({ [`${primaryHost}:8090`]: portOf(tlsPage) }) });
+  await yarn.until(/YARN: https:\/\/127\.0\.0\.1:\d+\n/, 40_000);
+  writeFileSync(join(folder, "log.end"), "");
+  await yarn.until("The connection has ended (Session timed out); connecting again");
+  rmSync(join(folder, "log.end"));
+  await yarn.until("It is connected again.");
+  yarn.child.kill("SIGINT");
+  expect(await yarn.end()).toBe(0);
+  expect(places().slice(0, 3)).toEqual([`${LOOPBACK} 8090`, `${LOOPBACK} 8088`, `${REMOTE} ${primaryHost} 8090`]);
+  expect(new Set(places().slice(3))).toEqual(new Set([`${REMOTE} ${primaryHost} 8090`]));
+}, 90_000);
+
+test("the cluster's own pages: JupyterLab only where it is kept alive, with its token", async () => {
+  await outputs();
   const refused = run(["--ui", "jupyter"]);
   expect(await refused.end()).toBe(1);
   expect(refused.text()).toBe(
