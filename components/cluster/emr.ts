@@ -8,12 +8,12 @@ import { smallFunction } from "../core/function.ts";
 import { physicalName, stackId, stackTags } from "../core/naming.ts";
 import type { BillLine } from "../lifetime/bill.ts";
 import { Tag } from "../lifetime/tags.ts";
-import { EMR_DEADLINES, type EmrClusterArgs, type EmrPlanArgs, emrPlan } from "./emr-args.ts";
+import { EMR_DEADLINES, type EmrClusterArgs, type EmrPlan, type EmrPlanArgs, emrPlan } from "./emr-args.ts";
 import { uploadCode } from "./emr-code.ts";
-import { clusterGroups } from "./emr-groups.ts";
+import { type ClusterGroups, clusterGroups } from "./emr-groups.ts";
 import { jobFlow } from "./emr-job-flow.ts";
-import { clusterRoles } from "./emr-roles.ts";
-import { clusterSecurity } from "./emr-security.ts";
+import { type ClusterRoles, clusterRoles } from "./emr-roles.ts";
+import { type ClusterSecurity, clusterSecurity } from "./emr-security.ts";
 import { EMR_TAG, Network } from "./network.ts";
 
 /**
@@ -82,40 +82,6 @@ export class EmrCluster extends pulumi.ComponentResource {
       },
       this,
     );
-    const request = pulumi
-      .output({
-        bucket: lake.bucket,
-        region: lake.region,
-        subnetIds: [...network.subnetIds],
-        primary: groups.primary.id,
-        workers: groups.workers.id,
-        service: groups.service?.id,
-        serviceRole: roles.service.arn,
-        instanceProfile: roles.profile.name,
-        securityConfiguration: security.configurationName,
-        secrets,
-      })
-      .apply(({ primary, workers, service, ...known }) => ({
-        ...jobFlow({
-          ...plan,
-          ...known,
-          name: clusterName(name, plan.run),
-          groups: { primary, workers, service },
-          tags: { ...tagsOf(name, args, plan.run), [Tag.lake]: known.bucket },
-        }),
-        ...args.transform?.jobFlow,
-      }));
-    const launch: pulumi.Inputs & Readonly<Record<keyof Launch, unknown>> = {
-      stack: stackId(),
-      cluster: name,
-      run: plan.run,
-      bucket: lake.bucket,
-      wheels: Object.values(plan.code.wheels),
-      architecture: plan.architecture,
-      packageIndex: args.packageIndex ?? "https://pypi.org/simple",
-      deadlineSeconds: plan.deadlineSeconds,
-      request,
-    };
     const guard = new aws.lambda.Invocation(
       `${name}-guard`,
       {
@@ -140,7 +106,11 @@ export class EmrCluster extends pulumi.ComponentResource {
     // A run that is replaced ends nothing by that: the launcher ends the one before when it rents the next.
     const run = new aws.lambda.Invocation(
       `${name}-run`,
-      { functionName: launcher.function.name, lifecycleScope: "CREATE_ONLY", input: pulumi.jsonStringify(launch) },
+      {
+        functionName: launcher.function.name,
+        lifecycleScope: "CREATE_ONLY",
+        input: launchInput(name, args, plan, { security, secrets, roles, groups }),
+      },
       { parent: this, dependsOn: [guard], replaceOnChanges: ["input"] },
     );
     this.role = roles.nodes;
@@ -150,23 +120,61 @@ export class EmrCluster extends pulumi.ComponentResource {
   }
 }
 
+interface LaunchParts {
+  readonly security: ClusterSecurity;
+  readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
+  readonly roles: ClusterRoles;
+  readonly groups: ClusterGroups;
+}
+
+/** What the launcher is sent, as text. */
+function launchInput(
+  name: string,
+  { lake, network, lifetime, packageIndex, transform }: EmrClusterArgs,
+  plan: EmrPlan,
+  { security, secrets, roles, groups }: LaunchParts,
+): pulumi.Output<string> {
+  const known = pulumi.output({
+    bucket: lake.bucket,
+    region: lake.region,
+    subnetIds: [...network.subnetIds],
+    groups: { primary: groups.primary.id, workers: groups.workers.id, service: groups.service?.id },
+    serviceRole: roles.service.arn,
+    instanceProfile: roles.profile.name,
+    securityConfiguration: security.configurationName,
+    secrets,
+  });
+  return known.apply((known) => {
+    const title = `${pulumi.getProject()}-${pulumi.getStack()}-${name}-${plan.run}`;
+    const tags = stackTags({
+      [Tag.cluster]: name,
+      [Tag.run]: plan.run,
+      [Tag.deadline]: lifetime.deadline,
+      [Tag.lake]: known.bucket,
+      Name: title,
+      ...EMR_TAG,
+    });
+    const launch: Omit<Launch, "request"> & { readonly request: object } = {
+      stack: stackId(),
+      cluster: name,
+      run: plan.run,
+      bucket: known.bucket,
+      wheels: Object.values(plan.code.wheels),
+      architecture: plan.architecture,
+      packageIndex: packageIndex ?? "https://pypi.org/simple",
+      deadlineSeconds: plan.deadlineSeconds,
+      request: { ...jobFlow({ ...plan, ...known, name: title, tags }), ...transform?.jobFlow },
+    };
+    return JSON.stringify(launch);
+  });
+}
+
 /** What the function answered; what it warns of is shown. */
 function launched(result: string, cluster: EmrCluster): Launched {
   const answer = JSON.parse(result) as Launched;
   if (answer.warning) pulumi.log.warn(answer.warning, cluster);
   return answer;
 }
-
-const clusterName = (name: string, run: string) => `${pulumi.getProject()}-${pulumi.getStack()}-${name}-${run}`;
-
-const tagsOf = (name: string, { lifetime }: EmrClusterArgs, run: string) =>
-  stackTags({
-    [Tag.cluster]: name,
-    [Tag.run]: run,
-    [Tag.deadline]: lifetime.deadline,
-    Name: clusterName(name, run),
-    ...EMR_TAG,
-  });
 
 /** Keeps the job's secrets where the nodes can read them; they end at once with the stack. */
 function keepSecrets(
