@@ -60,6 +60,7 @@ export function clusterSecurity(
       description: `Disks of cluster ${name}`,
       enableKeyRotation: true,
       deletionWindowInDays: 7, // the least; a key that waits for its end costs nothing
+      policy: diskKeyPolicy(lake),
       tags: stackTags(),
     },
     { parent },
@@ -78,6 +79,48 @@ export function clusterSecurity(
     { parent },
   );
   return { configurationName: configuration.name, diskKeyArn: key.arn, parts: [configuration, certificate] };
+}
+
+/**
+ * The account's own policies say who may use the key, as for any key. Beside them whoever may use EBS in the account may
+ * use it for disks: machines that a fleet launches are not launched by the role that asked for the fleet
+ * (https://github.com/aws/karpenter-provider-aws/issues/1407).
+ */
+function diskKeyPolicy(lake: S3Lake): pulumi.Output<string> {
+  return pulumi.jsonStringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "PoliciesOfTheAccount",
+        Effect: "Allow",
+        Principal: { AWS: pulumi.interpolate`arn:aws:iam::${lake.account}:root` },
+        Action: "kms:*",
+        Resource: "*",
+      },
+      {
+        Sid: "DisksOfTheAccount",
+        Effect: "Allow",
+        Principal: { AWS: "*" },
+        Action: [
+          "kms:CreateGrant",
+          "kms:Decrypt",
+          "kms:DescribeKey",
+          "kms:Encrypt",
+          "kms:GenerateDataKey",
+          "kms:GenerateDataKeyWithoutPlaintext",
+          "kms:ReEncryptFrom",
+          "kms:ReEncryptTo",
+        ],
+        Resource: "*",
+        Condition: {
+          StringEquals: {
+            "kms:CallerAccount": lake.account,
+            "kms:ViaService": pulumi.interpolate`ec2.${lake.region}.amazonaws.com`,
+          },
+        },
+      },
+    ],
+  });
 }
 
 /**

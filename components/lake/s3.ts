@@ -50,6 +50,8 @@ export class S3Lake extends pulumi.ComponentResource {
   readonly bucket: pulumi.Output<string>;
   readonly bucketArn: pulumi.Output<string>;
   readonly region: pulumi.Output<string>;
+  /** Id of the account that it is in. */
+  readonly account: pulumi.Output<string>;
   /** Name of the database in Glue's catalog. */
   readonly database: pulumi.Output<string>;
   /** Name of the Athena workgroup. */
@@ -94,6 +96,7 @@ export class S3Lake extends pulumi.ComponentResource {
     this.bucket = bucket.bucket;
     this.bucketArn = bucket.arn;
     this.region = bucket.region;
+    this.account = database.arn.apply((arn) => arn.split(":")[4] as string);
     this.uri = pulumi.all([bucket.bucket, ...closed.map((part) => part.id)]).apply(([bucket]) => `s3://${bucket}`);
     this.database = database.name;
     this.workgroup = workgroup.name;

@@ -28,13 +28,16 @@ interface Statement {
   readonly Action: string | readonly string[];
   readonly Resource?: string | readonly string[];
   readonly Condition?: unknown;
+  readonly Principal?: { readonly AWS?: string };
 }
 const list = (value: string | readonly string[] | undefined) => (value === undefined ? [] : [value].flat());
 
 const allows = ({ properties }: Resource): readonly Statement[] => {
   const text = properties.policy ?? properties.assumeRolePolicy;
   if (typeof text !== "string") return [];
-  return (JSON.parse(text).Statement as readonly Statement[]).filter(({ Effect }) => Effect === "Allow");
+  const allowed = (JSON.parse(text).Statement as readonly Statement[]).filter(({ Effect }) => Effect === "Allow");
+  // Leaves it to the account's own policies who may use a key.
+  return allowed.filter(({ Principal }) => !Principal?.AWS?.endsWith(":root"));
 };
 
 /** Actions that know no resource, or whose condition narrows them (service authorization reference). */
@@ -69,6 +72,13 @@ export const rules: Readonly<Record<string, Rule>> = {
       .flatMap(({ Action, Condition }) => list(Action).filter((action) => !ANY_RESOURCE.test(action) && !Condition));
     return wide.length > 0 ? `allows ${wide.join(", ")} on everything` : undefined;
   },
+  "what allows everybody, allows its own account alone": (resource) =>
+    allows(resource).some(
+      ({ Principal, Condition }) =>
+        Principal?.AWS === "*" && !JSON.stringify(Condition ?? {}).includes("kms:CallerAccount"),
+    )
+      ? "allows the world"
+      : undefined,
   "buckets are encrypted, closed and reached by TLS only": ({ type, properties }, all) => {
     if (type !== "aws:s3/bucket:Bucket") return undefined;
     const about = (type: string) =>
