@@ -50,6 +50,10 @@ export async function leftovers(stack: string, options: LeftoversOptions): Promi
     `${count(left.length)} left of ${what}${only}${options.delete ? "" : `; ${cure(stack, choice, left.length)}`}.`,
   );
   if (options.delete && undecided) throw new UsageError(`--delete would be for ${together(choice.lakes)}`);
+  const [lake] = choice.lakes;
+  if (options.delete && options.yes && lake !== undefined && choice.wanted.length === 0) {
+    throw new UsageError(`--yes would not ask whether lake ${quote(lake)} is yours: say so by --lake ${lake}`);
+  }
   if (!options.delete || !(options.yes || (await agreed(left.length)))) return false;
   await removeAll(left);
   const still = (await findLeftovers(stack)).filter((item) => !item.kept && choice.has(item));

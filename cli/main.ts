@@ -98,7 +98,7 @@ program
   .argument(...STACK)
   .option("--delete", "remove what is left, after asking", false)
   .option("--lake <bucket>", "only what is of this lake; may be given more than once", collect, [])
-  .option("--yes", "don't ask", false)
+  .option("--yes", "don't ask; needs --lake where what is left names one", false)
   .action(async (stack: string, options: LeftoversOptions) => fail(!(await leftovers(stack, options))));
 
 program

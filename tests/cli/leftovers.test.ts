@@ -324,7 +324,13 @@ test("everything that is left is found, removed on demand, and nothing else", as
   });
   expect(kinds((await stack.oneoff("leftovers", STACK)).output)).toHaveLength(19);
 
-  const removed = await stack.oneoff("leftovers", STACK, "--delete", "--yes");
+  const unsaid = await stack.oneoff("leftovers", STACK, "--delete", "--yes");
+  expect(unsaid.code).toBe(1);
+  expect(unsaid.output).toContain(
+    'oneoff: --yes would not ask whether lake "oneoff-emr-oneoff-lake-0a1b2c3d" is yours: say so by --lake oneoff-emr-oneoff-lake-0a1b2c3d',
+  );
+  const lake = ["--lake", "oneoff-emr-oneoff-lake-0a1b2c3d"];
+  const removed = await stack.oneoff("leftovers", STACK, "--delete", "--yes", ...lake);
   expect(removed.output).not.toContain("can't be removed");
   expect(removed).toMatchObject({
     code: 0,
@@ -449,7 +455,8 @@ test("a bucket that was kept on purpose makes no second lake of it", async () =>
   const TagSet = tags(OWN, { "oneoff:removal": "retain" });
   await s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet } }));
   const next = await makeOfLake("next-lake");
-  expect(await stack.oneoff("leftovers", STACK, "--delete", "--yes")).toMatchObject({ code: 0 });
+  const lake = ["--lake", "next-lake"];
+  expect(await stack.oneoff("leftovers", STACK, "--delete", "--yes", ...lake)).toMatchObject({ code: 0 });
   expect(await next()).toEqual(noneOfIt);
   expect((await s3.send(new ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name)).toEqual([Bucket]);
 }, 60_000);
