@@ -205,7 +205,7 @@ test("what a step leaves running ends with it", async () => {
   await run.create("", inputs(["--leave"], {}, { timeLimit: "30 days" }));
   await ended();
   expect(status()?.state).toBe("succeeded");
-  await until(() => processesOf("sleep 300").length === 0, "the end of the process left behind", 5);
+  await until(() => processesOf("sleep 86413").length === 0, "the end of the process left behind", 5);
 }, 60_000);
 
 test("requirements are installed within the deadline, and what can't be installed fails the run", async () => {

@@ -26,7 +26,7 @@ def main() -> None:
     oneoff.progress("numbers", 1, 2)
     spark.sparkContext.parallelize([args.sleep], 1).foreach(time.sleep)
     if args.leave:
-        subprocess.Popen(["sleep", "300"], cwd=Path(args.numbers).parents[1])
+        subprocess.Popen(["sleep", "86413"], cwd=Path(args.numbers).parents[1])
     if args.fill:
         Path(args.numbers).mkdir(parents=True)
         with Path(args.numbers, ".fill").open("wb") as file:
