@@ -20,24 +20,19 @@ export const count = () =>
 
 /** Whole numbers above zero, separated by commas. */
 export const counts = () =>
-  z
-    .union([z.string().transform((text) => text.split(",").map((item) => item.trim())), z.array(z.number())])
-    .refine(
-      (items) =>
-        items.length > 0 && items.every((item) => Number.isInteger(Number(item)) && Number(item) > 0 && item !== ""),
-      {
-        error: 'expected whole numbers above zero, separated by commas, such as "5,10,20"',
-      },
-    )
-    .transform((items) => items.map(Number));
+  list(z.number(), (item) => Number.isInteger(Number(item)) && Number(item) > 0 && item !== "", {
+    error: 'expected whole numbers above zero, separated by commas, such as "5,10,20"',
+  }).transform((items) => items.map(Number));
 
 /** Words separated by commas. At least one. */
 export const texts = () =>
+  list(z.string(), (item) => item !== "", { error: 'expected words separated by commas, such as "a,b"' });
+
+/** Items between commas, or an array of them; at least one. */
+const list = <T extends z.ZodType>(item: T, fits: (item: string | z.output<T>) => boolean, wrong: { error: string }) =>
   z
-    .union([z.string().transform((text) => text.split(",").map((item) => item.trim())), z.array(z.string())])
-    .refine((items) => items.length > 0 && items.every((item) => item !== ""), {
-      error: 'expected words separated by commas, such as "a,b"',
-    });
+    .union([z.string().transform((text) => text.split(",").map((item) => item.trim())), z.array(item)])
+    .refine((items) => items.length > 0 && items.every((item) => fits(item)), wrong);
 
 /** `"true"` or `"false"`. */
 export const flag = () => z.union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")]);
