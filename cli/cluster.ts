@@ -19,6 +19,8 @@ export interface ClusterCommands {
   evidence?(run: string): Promise<{ readonly what: string; readonly text: string } | undefined>;
   /** Whether the machines of a run that is over are kept for whoever wants to go on working there. @default no */
   isKept?(status: RunStatus): boolean;
+  /** Where else to look at it while it is there: addresses of pages, or the commands that lead to them. @default nowhere */
+  pages?(): Promise<readonly { readonly what: string; readonly address: string }[]>;
   /** Paths of the part files of a run's table, below their `run=<run>` folder; fetched to `scratch` if they are far. */
   partFiles(run: string, table: string, scratch: string): Promise<readonly string[]>;
 }
@@ -28,6 +30,7 @@ export type Outputs = Readonly<Record<string, unknown>>;
 const kinds: Readonly<Record<string, (stack: string, outputs: Outputs) => Promise<ClusterCommands>>> = {
   local: async (_stack, outputs) => (await import("./local.ts")).localCommands(String(outputs.lake)),
   emr: async (stack, outputs) => (await aws()).emrCommands(stack, outputs),
+  swarm: async (stack, outputs) => (await import("./docker/swarm.ts")).swarmCommands(stack, outputs),
 };
 
 /** @throws UsageError when the stack has no cluster of a known kind. */

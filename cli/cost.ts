@@ -11,10 +11,15 @@ export async function cost(
   program: StackProgram,
   files: StackFiles,
 ): Promise<{ readonly text: string; readonly refused: boolean }> {
-  if (!program.rents) return { text: `Stack ${files.stack} rents nothing: it costs nothing.`, refused: false };
+  if (!program.rents)
+    return { text: `Stack ${files.stack} rents nothing: it costs nothing.${bucket(files)}`, refused: false };
   const rehearsal = await rehearse(program, files);
   return { text: describe(rehearsal), refused: rehearsal.refusal !== undefined };
 }
+
+/** A stack on one's own machines may still have its results elsewhere. */
+const bucket = ({ config }: StackFiles): string =>
+  /^(s3|gs):/.test(config["oneoff:lake"] ?? "") ? ` What lies in ${config["oneoff:lake"]} is billed by its cloud.` : "";
 
 /** Settings of a stack with those put over them that `--set key=value` gives. */
 export function withSettings(files: StackFiles, given: readonly string[]): StackFiles {

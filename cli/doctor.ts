@@ -1,12 +1,15 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify, styleText } from "node:util";
 import { UsageError } from "../components/core/errors.ts";
 import type { StackProgram } from "../components/core/stack.ts";
-import { ownBackend } from "../engine/backend.ts";
+import { ownBackend, projectFolder } from "../engine/backend.ts";
+import { type Check, failed } from "./check.ts";
 import { aws } from "./cloud.ts";
 import type { StackFiles } from "./config.ts";
-import { programFiles, programOf } from "./program.ts";
+import { programFiles, programOf, resourcesOf } from "./program.ts";
 import { pulumiOutput } from "./pulumi.ts";
 
 /** What installs, and what is asked for what is installed. */
@@ -15,26 +18,26 @@ export const setupScript = fileURLToPath(new URL("../engine/setup.mjs", import.m
 /** What set-up checks for runs on this machine, and on no other. */
 const LOCAL_ONLY: readonly string[] = ["Java", "Python", "PySpark"];
 
-/** One thing that a stack needs. */
-export interface Check {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly detail: string;
-  /** What to do where it isn't ok. */
-  readonly cure?: string;
-  /** It isn't there and need not be yet. @default false: it is missing */
-  readonly later?: boolean;
-}
+/** What runs on this machine itself. */
+const LOCAL_RUN = "oneoff-local:index:Run";
 
 /** Says what a stack needs and whether it is there; resolves to whether all of it is. */
 export async function doctor(stack: string): Promise<boolean> {
   const files = programFiles(stack);
   const program = await programOf(files);
-  const setup = (await setupChecks()).filter(({ name }) => !program.rents || !LOCAL_ONLY.includes(name));
-  const checks = [...setup, backendCheck(program.rents)];
-  if (program.rents) checks.push(...(await stackChecks(stack)), ...(await rentChecks(program, files)));
-  for (const check of checks) console.log(line(check));
-  return checks.every(({ ok, later }) => ok || later);
+  const checks = [...(await setupChecks()), backendCheck(program.rents)];
+  const own = program.rents ? await rentedChecks(program, files) : await ownChecks(program, files);
+  const isNeeded = ({ name }: Check) => own.runsHere || !LOCAL_ONLY.includes(name);
+  const all = [...checks.filter(isNeeded), ...own.checks];
+  for (const check of all) console.log(line(check));
+  return all.every(({ ok, later }) => ok || later);
+}
+
+/** What is asked of a stack beside what set-up has. */
+interface OwnChecks {
+  /** Whether its job runs on this machine, without a container. */
+  readonly runsHere: boolean;
+  readonly checks: readonly Check[];
 }
 
 function line({ name, ok, detail, cure, later }: Check): string {
@@ -63,16 +66,22 @@ function backendCheck(rents: boolean): Check {
   };
 }
 
-/** Whether the backend has the stack, where there is a backend to ask. */
-async function stackChecks(stack: string): Promise<readonly Check[]> {
-  if (ownBackend() === undefined) return [];
+async function rentedChecks(program: StackProgram, files: StackFiles): Promise<OwnChecks> {
+  const stack = ownBackend() === undefined ? [] : await stackChecks(files.stack, initStack(files.stack));
+  return { runsHere: false, checks: [...stack, ...(await rentChecks(program, files))] };
+}
+
+const initStack = (stack: string): string => `npx pulumi stack init ${stack}`;
+
+/** Whether the backend has the stack. */
+async function stackChecks(stack: string, make: string): Promise<readonly Check[]> {
   try {
     await pulumiOutput(stack, ["stack", "--show-name"]);
     return [{ name: "stack", ok: true, detail: stack }];
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     if (!/no stack named/.test(error.message)) return [{ name: "stack", ok: false, detail: error.message }];
-    const cure = `Make it, once: npx pulumi stack init ${stack}`;
+    const cure = `Make it, once: ${make}`;
     return [{ name: "stack", ok: false, later: true, detail: `there is no stack ${stack} yet`, cure }];
   }
 }
@@ -90,6 +99,26 @@ async function rentChecks(program: StackProgram, files: StackFiles): Promise<rea
     return [settings, ...(await (await aws()).accountChecks(files.stack, vcpusOf(resources)))];
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return [{ name: "settings", ok: false, detail: error.message }];
+    return [failed("settings", error)];
   }
 }
+
+/** What a stack on one's own machines needs is known from its program too; its settings are told of where they are refused. */
+async function ownChecks(program: StackProgram, files: StackFiles): Promise<OwnChecks> {
+  const { wantsDocker } = await import("./docker/needs.ts");
+  const { resources, refused } = await resourcesOf(program, files);
+  const settings = refused ? [failed("settings", refused)] : [];
+  const runsHere = resources.some(({ type }) => type === LOCAL_RUN);
+  if (!wantsDocker(resources)) return { runsHere, checks: settings };
+  const { dockerNeeds } = await import("./docker/needs.ts");
+  const { dockerChecks } = await import("./docker/doctor.ts");
+  const stack = stateIsAnywhere() ? await stackChecks(files.stack, makeStack(files.stack)) : [];
+  return { runsHere, checks: [...stack, ...settings, ...(await dockerChecks(files, dockerNeeds(resources)))] };
+}
+
+/** Asking a backend that is not there would make it. */
+const stateIsAnywhere = (): boolean =>
+  ownBackend() !== undefined || existsSync(join(projectFolder(), ".oneoff", "state"));
+
+const makeStack = (stack: string): string =>
+  ownBackend() === undefined ? `eval "$(npx oneoff env ${stack})"` : initStack(stack);

@@ -1,8 +1,10 @@
 import { createInterface } from "node:readline/promises";
 import { quote, UsageError } from "../components/core/errors.ts";
 import { aws } from "./cloud.ts";
+import { regionOf, stackFiles } from "./config.ts";
+import { isOnDocker, programOf } from "./program.ts";
 
-/** Something of a stack that is still in the cloud. */
+/** Something of a stack that is still there. */
 export interface Leftover {
   /** Such as "EC2 instance". */
   readonly kind: string;
@@ -31,7 +33,7 @@ export interface LeftoversOptions {
 
 /** Says what is left of a stack after its destroy; resolves to whether that is nothing. */
 export async function leftovers(stack: string, options: LeftoversOptions): Promise<boolean> {
-  const { findLeftovers } = await aws();
+  const findLeftovers = await finderOf(stack);
   const everybodys = await findLeftovers(stack);
   const choice = choose(everybodys, options.lake);
   const found = everybodys.filter(choice.has);
@@ -60,6 +62,28 @@ export async function leftovers(stack: string, options: LeftoversOptions): Promi
   for (const item of still) console.log(describe(item));
   console.log(still.length === 0 ? `Nothing is left of ${what}.` : `${still.length} could not be removed.`);
   return still.length === 0;
+}
+
+type Finder = (stack: string) => Promise<readonly Leftover[]>;
+
+/**
+ * Where things of a stack are looked for. A stack of this package that rents is on AWS. One of a program of the user's
+ * own is looked for on AWS where a region is known, and else in Docker.
+ */
+async function finderOf(stack: string): Promise<Finder> {
+  const files = stackFiles(stack);
+  if (files.bundled ? (await programOf(files)).rents : hasRegion(stack)) return (await aws()).findLeftovers;
+  const { findDockerLeftovers } = await import("./docker/leftovers.ts");
+  if (!files.bundled || (await isOnDocker(files))) return findDockerLeftovers;
+  return async () => []; // what is on this machine alone ends with its destroy
+}
+
+function hasRegion(stack: string): boolean {
+  try {
+    return regionOf(stack) !== "";
+  } catch {
+    return false;
+  }
 }
 
 /** Whose things are meant, where two people have a stack of one name in one account. */

@@ -6,14 +6,14 @@ import { quote, UsageError } from "../components/core/errors.ts";
 import { describeSettings } from "../components/core/settings.ts";
 import { checkRunId } from "../components/job/run.ts";
 import { localBackendEnv, ownBackend } from "../engine/backend.ts";
-import { clusterOf } from "./cluster.ts";
+import { type ClusterCommands, clusterOf } from "./cluster.ts";
 import { stackFiles } from "./config.ts";
 import { doctor, setupScript } from "./doctor.ts";
 import { type LeftoversOptions, leftovers } from "./leftovers.ts";
 import { open } from "./open.ts";
 import { ClusterPage, type OpenOptions, TableFormat } from "./options.ts";
 import { programFiles, programOf } from "./program.ts";
-import { ensureStack, outputsOf, pulumiOutput } from "./pulumi.ts";
+import { ensureOwnStacks, ensureStack, outputsOf, pulumiOutput } from "./pulumi.ts";
 import { destroy, newRunId, start, upAndWatch } from "./start.ts";
 import { settingsTable } from "./table.ts";
 import { watch } from "./watch.ts";
@@ -41,13 +41,14 @@ program
 
 program
   .command("env")
-  .description('print the environment of local stacks, for: eval "$(npx oneoff env)"')
-  .action(async () => {
-    const { bundled } = stackFiles("local");
+  .description('print the environment of stacks that rent nothing, for: eval "$(npx oneoff env)"; make them')
+  .argument("[stack]", "the stack to make where there is none; all that rent nothing when not given")
+  .action(async (stack: string | undefined) => {
+    const { bundled } = stackFiles(stack ?? STACK[2]);
+    if (bundled) await (stack === undefined ? ensureOwnStacks() : ensureStack(stack));
     const env = Object.entries(localBackendEnv());
     for (const [key, value] of env) console.log(`export ${key}='${value.replaceAll("'", "'\\''")}'`);
     if (env.length === 0) console.log(`# your own Pulumi backend is used: ${ownBackend()}`);
-    if (bundled) await ensureStack("local");
   });
 
 program
@@ -68,6 +69,7 @@ program
   .action(async (stack: string, { logs }: { logs: boolean }) => {
     const outputs = await outputsOf(stack);
     const cluster = await clusterOf(stack, outputs);
+    for (const line of await pageLines(cluster)) console.log(line);
     fail(!(await watch(cluster, String(outputs.run), { logs, output: process.stdout, ...named(stack) })));
   });
 
@@ -94,7 +96,7 @@ program
 
 program
   .command("leftovers")
-  .description("say what is left of a stack on AWS after its destroy; fail if anything is")
+  .description("say what is left of a stack on AWS or in Docker after its destroy; fail if anything is")
   .argument(...STACK)
   .option("--delete", "remove what is left, after asking", false)
   .option("--lake <bucket>", "only what is of this lake; may be given more than once", collect, [])
@@ -158,6 +160,13 @@ async function refuseRun(stack: string, id: string, endCluster: boolean): Promis
       `the cluster of run ${quote(outputs.run)} is kept alive and would be ended, with whatever somebody does in its JupyterLab: if nobody does, "npx oneoff run ${stack} --end-cluster"`,
     );
   }
+}
+
+/** Where else to look at a stack, one page per line. */
+async function pageLines(cluster: ClusterCommands): Promise<readonly string[]> {
+  const pages = (await cluster.pages?.()) ?? [];
+  const width = Math.max(0, ...pages.map(({ what }) => what.length));
+  return pages.map(({ what, address }) => `${what.padEnd(width)}  ${address}`);
 }
 
 function fail(failed: boolean): void {

@@ -8,10 +8,11 @@ import { outputsOf } from "./pulumi.ts";
 export async function open(stack: string, options: OpenOptions): Promise<void> {
   const outputs = await outputsOf(stack);
   if (outputs.cluster === "emr") return (await aws()).openPage(stack, outputs, options);
+  if (outputs.cluster === "swarm") return (await import("./docker/open.ts")).openPage(stack, outputs, options);
   if (options.ui !== undefined || options.port !== undefined) {
     const option = options.ui === undefined ? "--port" : "--ui";
     throw new UsageError(
-      `${option} is for stacks on AWS, and stack ${stack} is not: "npx oneoff open ${stack}" opens its page`,
+      `${option} is for stacks on AWS or Docker Swarm, and stack ${stack} is on neither: "npx oneoff open ${stack}" opens its page`,
     );
   }
   if (typeof outputs.dashboard !== "string") throw new UsageError(`stack ${stack} has no dashboard`);

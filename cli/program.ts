@@ -2,6 +2,7 @@ import { quote, UsageError } from "../components/core/errors.ts";
 import type { StackProgram } from "../components/core/stack.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
 import { filesIfAny, type StackFiles } from "./config.ts";
+import type { Asked } from "./rehearse.ts";
 
 /** Name of a stack's program among those that come with this package: what its settings name, else its own name. */
 export const programName = ({ config, stack }: StackFiles): string => config["oneoff:program"] ?? stack;
@@ -30,4 +31,26 @@ export function programFiles(stack: string): StackFiles {
   throw new UsageError(
     `there is no program ${quote(stack)}, and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of ${programs().join(", ")}`,
   );
+}
+
+/** What a program asks for, with its defaults where its settings are refused. */
+export async function resourcesOf(
+  program: StackProgram,
+  files: StackFiles,
+): Promise<{ readonly resources: readonly Asked[]; readonly refused?: UsageError }> {
+  const { rehearse } = await import("./rehearse.ts");
+  try {
+    return { resources: (await rehearse(program, files)).resources };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const plain = { ...files, config: {}, secret: [] };
+    const { resources } = await rehearse(program, plain).catch(() => ({ resources: [] }));
+    return { resources, refused: error };
+  }
+}
+
+/** Whether a program that comes with this package makes anything in Docker. */
+export async function isOnDocker(files: StackFiles): Promise<boolean> {
+  const { wantsDocker } = await import("./docker/needs.ts");
+  return wantsDocker((await resourcesOf(await programOf(files), files)).resources);
 }

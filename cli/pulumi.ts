@@ -1,13 +1,15 @@
 import { execFile, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { UsageError } from "../components/core/errors.ts";
 import { localBackendEnv, ownBackend, projectFolder, releaseDeadLocks } from "../engine/backend.ts";
-import { programs } from "../stacks/index.ts";
+import { loadProgram, programs } from "../stacks/index.ts";
 import { type StackFiles, stackFiles } from "./config.ts";
 import { programName, programOf } from "./program.ts";
+
+const LOCAL = "local";
 
 /** The environment that `pulumi` gets for a stack: the local backend only where nothing is rented. */
 export async function pulumiEnv(stack: string): Promise<NodeJS.ProcessEnv> {
@@ -72,20 +74,54 @@ function explain(error: Error & { readonly code?: unknown; readonly stderr?: str
 }
 
 /** Makes a stack where there is none yet. */
-export async function ensureStack(stack: string): Promise<void> {
+export async function ensureStack(stack: string, args: readonly string[] = []): Promise<void> {
   try {
-    await pulumiOutput(stack, ["stack", "init"]);
+    await pulumiOutput(stack, ["stack", "init", ...args]);
   } catch (error) {
     if (!/already exists/.test((error as Error).message)) throw error;
   }
 }
 
 /**
- * The outputs of a stack.
+ * Makes stack local where there is none, and in the project's own folder the other stacks of this package that rent
+ * nothing: there it costs nothing and is seen by nobody. Their settings stay as they are.
+ */
+export async function ensureOwnStacks(): Promise<void> {
+  const own = ownBackend() === undefined ? await stacksThatRentNothing() : [];
+  for (const stack of own) {
+    await ensureStack(stack, ["--no-select"]);
+    forgetSalt(stack);
+  }
+  await ensureStack(LOCAL);
+}
+
+/** Beside stack local, as far as they are not there yet. */
+async function stacksThatRentNothing(): Promise<readonly string[]> {
+  const { project } = stackFiles(LOCAL);
+  const folder = join(projectFolder(), ".oneoff", "state", ".pulumi", "stacks", project);
+  const others = programs().filter((name) => name !== LOCAL && !existsSync(join(folder, `${name}.json`)));
+  const all = await Promise.all(others.map(async (name) => ({ name, rents: (await loadProgram(name)).rents })));
+  return all.filter(({ rents }) => !rents).map(({ name }) => name);
+}
+
+/** Takes out the salt that Pulumi wrote into a stack's settings, unless a secret there needs it. */
+export function forgetSalt(stack: string): void {
+  const file = join(projectFolder(), "stacks", `Pulumi.${stack}.yaml`);
+  if (!existsSync(file)) return;
+  const text = readFileSync(file, "utf8");
+  if (!/^\s+secure:/m.test(text)) writeFileSync(file, text.replace(/^encryptionsalt:.*\n?/m, ""));
+}
+
+/**
+ * The outputs of a stack; secrets among them only when they are asked for.
  * @throws UsageError when it has none: it isn't up.
  */
-export async function outputsOf(stack: string): Promise<Readonly<Record<string, unknown>>> {
-  const outputs = JSON.parse(await pulumiOutput(stack, ["stack", "output", "--json"])) as Record<string, unknown>;
+export async function outputsOf(
+  stack: string,
+  { secrets = false }: { readonly secrets?: boolean } = {},
+): Promise<Readonly<Record<string, unknown>>> {
+  const args = ["stack", "output", "--json", ...(secrets ? ["--show-secrets"] : [])];
+  const outputs = JSON.parse(await pulumiOutput(stack, args)) as Record<string, unknown>;
   if (Object.keys(outputs).length === 0) {
     throw new UsageError(`stack ${stack} is not up: bring it up with "npx pulumi up --stack ${stack}"`);
   }

@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { setAllConfig } from "@pulumi/pulumi/runtime/config.js";
+import * as state from "@pulumi/pulumi/runtime/state.js";
 import { UsageError } from "../components/core/errors.ts";
 import { parseSettings } from "../components/core/settings.ts";
 import type { StackProgram } from "../components/core/stack.ts";
 import { type BillLine, ceiling } from "../components/lifetime/bill.ts";
+import { projectFolder } from "../engine/backend.ts";
 import type { StackFiles } from "./config.ts";
 
 /** A resource that a program asked for. */
@@ -47,6 +49,7 @@ async function run(program: StackProgram, { project, stack, config }: StackFiles
   const region = config["aws:region"] ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
   // As in a preview, what the mocks don't know is not known, and what depends on it is not run.
   await pulumi.runtime.setMocks(mocks(resources, region), project, stack, true);
+  inFolder(projectFolder());
   setAllConfig({ ...config });
   const { "oneoff:program": _, ...given } = config;
   const settings = parseSettings(program.settings(given), given);
@@ -57,6 +60,12 @@ async function run(program: StackProgram, { project, stack, config }: StackFiles
     await pulumi.runtime.disconnect(); // every resource has been asked for
     return { bill, ceiling: most, resources };
   });
+}
+
+/** Has relative paths begin at a folder, which mocks say nothing about; Pulumi's types leave this out. */
+function inFolder(folder: string): void {
+  type State = { getStore(): { readonly settings: { readonly options: { rootDirectory?: string } } } };
+  (state as unknown as State).getStore().settings.options.rootDirectory = folder;
 }
 
 /** Leaves out what a program tells its user at a preview: without an engine, Pulumi prints it as if it were ours. */

@@ -1,11 +1,13 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { folder } from "../assets/local/folder.ts";
+import { readJson } from "../assets/local/json.ts";
 import type { Properties } from "../assets/local/resource.ts";
-import { localBackendEnv, projectFolder } from "../engine/backend.ts";
+import { localBackendEnv } from "../engine/backend.ts";
+import { programs } from "../stacks/index.ts";
 import { clusterOf } from "./cluster.ts";
-import { ensureStack, outputsOf, pulumi, pulumiOutput } from "./pulumi.ts";
+import { ensureStack, forgetSalt, outputsOf, pulumi, pulumiOutput } from "./pulumi.ts";
 import { watch } from "./watch.ts";
 
 const STACK = "local";
@@ -14,20 +16,21 @@ const STACK = "local";
 export async function upAndWatch(stack: string): Promise<boolean> {
   if ((await pulumi(stack, ["up", "--yes", "--suppress-outputs"])) !== 0) return false;
   const outputs = await outputsOf(stack);
-  if (outputs.dashboard) console.log(`The dashboard fills in while the run goes on: ${outputs.dashboard}`);
+  const cluster = await clusterOf(stack, outputs);
+  const dashboard = (await cluster.pages?.())?.[0]?.address ?? outputs.dashboard;
+  if (dashboard) console.log(`The dashboard fills in while the run goes on: ${dashboard}`);
   const leave = () => {
     console.log(`\nThe run goes on: "npx oneoff watch ${stack}" shows it again.`);
     process.exit(130);
   };
   process.once("SIGINT", leave);
-  const cluster = await clusterOf(stack, outputs);
   const succeeded = await watch(cluster, String(outputs.run), {
     logs: false,
     output: process.stdout,
     ...(stack !== STACK && { stack }),
   });
   process.off("SIGINT", leave);
-  if (outputs.dashboard) console.log(`Dashboard: ${outputs.dashboard}`);
+  if (dashboard) console.log(`Dashboard: ${dashboard}`);
   return succeeded;
 }
 
@@ -48,7 +51,7 @@ export async function destroy(): Promise<boolean> {
   const backend = localBackendEnv().PULUMI_BACKEND_URL;
   if (backend === undefined) return true; // the user's own backend keeps its empty stack
   await pulumiOutput(STACK, ["stack", "rm", "--yes", "--preserve-config"]);
-  forgetSalt(join(projectFolder(), "stacks", `Pulumi.${STACK}.yaml`));
+  forgetSalt(STACK);
   const state = fileURLToPath(backend);
   if (!hasStacks(state)) rmSync(state, { recursive: true, force: true });
   console.log("The stack is gone: no process, no file and no port is left. What set-up installed stays.");
@@ -64,19 +67,22 @@ async function pendingFolders(): Promise<readonly Properties[]> {
     .map(({ resource }) => resource.inputs);
 }
 
+/** Whether there is a stack that has something, or that `oneoff env` would not make again. */
 const hasStacks = (backend: string): boolean => {
   const stacks = join(backend, ".pulumi", "stacks");
   if (!existsSync(stacks)) return false;
-  return readdirSync(stacks, { recursive: true, withFileTypes: true }).some(
-    (entry) => entry.isFile() && entry.name.endsWith(".json"),
-  );
+  return readdirSync(stacks, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".json"))
+    .some(({ name, parentPath }) => {
+      const stack = readJson(join(parentPath, name)) as Stack | undefined;
+      const isOurs = programs().includes(name.slice(0, -".json".length));
+      return !isOurs || (stack?.checkpoint?.latest?.resources ?? []).length > 0;
+    });
 };
 
-/** Takes out the salt that Pulumi wrote into the stack's settings, unless a secret there needs it. */
-function forgetSalt(file: string): void {
-  if (!existsSync(file)) return;
-  const text = readFileSync(file, "utf8");
-  if (!/^\s+secure:/m.test(text)) writeFileSync(file, text.replace(/^encryptionsalt:.*\n?/m, ""));
+/** As Pulumi keeps it in a folder. */
+interface Stack {
+  readonly checkpoint?: { readonly latest?: { readonly resources?: readonly unknown[] } };
 }
 
 /** An id for a new run: the time, to the second, in UTC. */

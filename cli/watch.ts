@@ -6,6 +6,7 @@ import { UsageError } from "../components/core/errors.ts";
 import type { RunStatus } from "../components/job/run.ts";
 import type { ClusterCommands } from "./cluster.ts";
 import { PassingError } from "./passing.ts";
+import { Rates } from "./rates.ts";
 
 const SLOWEST_POLL_MS = 60_000;
 
@@ -26,6 +27,7 @@ export interface WatchOptions {
 export async function watch(cluster: ClusterCommands, run: string, options: WatchOptions): Promise<boolean> {
   const show = options.output.isTTY ? bars(options.output) : lines(options.output);
   const positions = new Map<string, number>();
+  const rates = new Rates();
   const once = async (): Promise<RunStatus> => {
     const status = await cluster.status(run);
     if (!status) throw new UsageError(`there is no run ${run}: "npx pulumi up${toStack(options)}" starts it`);
@@ -34,7 +36,8 @@ export async function watch(cluster: ClusterCommands, run: string, options: Watc
   };
   for (;;) {
     const status = await patiently(once, cluster.pollMs, show.print);
-    show.status(status);
+    rates.note(status);
+    show.status(status, rates);
     if (status.state !== "running") return finish(cluster, status, show.print, options);
     await sleep(cluster.pollMs);
   }
@@ -100,7 +103,7 @@ const stays = (until: string): string => `The cluster stays, and costs, until ${
 const spent = ({ cost }: RunStatus): string => (cost === undefined ? "" : `, for about ${cost.toFixed(2)} USD`);
 
 interface Display {
-  status(status: RunStatus): void;
+  status(status: RunStatus, rates: Rates): void;
   print(text: string): void;
 }
 
@@ -110,14 +113,16 @@ function lines(output: NodeJS.WriteStream): Display {
   const print = (text: string) => void output.write(`${text}\n`);
   return {
     print,
-    status(status) {
-      const now = status.steps
-        .filter((step) => step.state !== "pending")
-        .map((step) => `${step.name}: ${step.state === "running" ? describe(step) : `${step.state}${took(step)}`}`);
+    status(status, rates) {
+      const steps = status.steps.filter((step) => step.state !== "pending");
+      const now = steps.map((step) => `${step.name}: ${describe(step)}${took(step)}`);
+      const speed = new Map(steps.map((step, index) => [now[index], rate(step, rates)]));
       if (waiting(status)) now.unshift(`cluster: ${machines(status)}`);
       if (last.length === 0 && status.cluster && status.deadline && status.state === "running")
         print(`The cluster has until ${clock(status.deadline)}.`);
-      for (const line of now) if (!last.includes(line)) print(`[${elapsed(status)}${cost(status)}] ${line}`);
+      for (const line of now) {
+        if (!last.includes(line)) print(`[${elapsed(status)}${cost(status)}] ${line}${speed.get(line) ?? ""}`);
+      }
       last = now;
     },
   };
@@ -131,10 +136,11 @@ function bars(output: NodeJS.WriteStream): Display {
       update.clear();
       output.write(`${text}\n`);
     },
-    status(status) {
+    status(status, rates) {
       const width = Math.max(...status.steps.map((step) => step.name.length));
       const rows = status.steps.map(
-        (step) => `  ${step.name.padEnd(width)}  ${bar(fraction(step))}  ${describe(step)}${took(step)}`,
+        (step) =>
+          `  ${step.name.padEnd(width)}  ${bar(fraction(step))}  ${describe(step)}${rate(step, rates)}${took(step)}`,
       );
       const left = status.deadline ? `, deadline in ${spoken(secondsBetween(new Date(), status.deadline))}` : "";
       if (waiting(status)) rows.unshift(`  cluster ${machines(status)}`);
@@ -158,8 +164,17 @@ const clock = (time: string): string => `${new Date(time).toISOString().slice(0,
 
 type Step = RunStatus["steps"][number];
 
+const number = (value: number, digits?: number): string =>
+  value.toLocaleString("en-US", digits === undefined ? {} : { maximumSignificantDigits: digits });
+
 const describe = ({ state, progress }: Step): string =>
-  progress && state === "running" ? `${progress.what} ${progress.done}/${progress.total}` : state;
+  progress && state === "running" ? `${progress.what} ${number(progress.done)}/${number(progress.total)}` : state;
+
+/** How fast a step is, where it does at least one of what it counts in a second. */
+function rate({ name, state }: Step, rates: Rates): string {
+  const speed = rates.of(name) ?? 0;
+  return state === "running" && speed >= 1 ? ` (${number(speed, 2)}/s)` : "";
+}
 
 const fraction = ({ state, progress }: Step): number => {
   if (state === "succeeded") return 1;

@@ -11,6 +11,7 @@ execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"], { stdio: "i
 const carried = [
   ...globSync("assets/jobs/**/{*.py,requirements.txt}"),
   ...globSync("assets/local/*.{py,sh}"),
+  ...globSync("assets/{steps,swarm}/*.py"),
   ...globSync("assets/emr/**/{*.py,*.sh,requirements.txt}"),
   ...globSync("assets/dashboard/instance/*.{sh,service,timer}"),
   "assets/local/pulumi-resource-oneoff-local",

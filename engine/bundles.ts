@@ -1,7 +1,8 @@
 /** Bundles what runs in the cloud, each with all that it imports in one file: `node engine/bundles.ts [folder]`. */
+import { cpSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { type BuildOptions, build } from "esbuild";
 import { buildPage } from "../assets/dashboard/build.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -13,26 +14,45 @@ const ENTRIES = {
   dashboard: "assets/dashboard/server.ts",
 };
 
+const OPTIONS = {
+  absWorkingDir: ROOT,
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  platform: "node",
+  target: "node22",
+  format: "esm",
+  mainFields: ["module", "main"], // what came as CommonJS could not be shaken
+  // Pulumi's module brings all of gRPC along.
+  alias: { "@pulumi/pulumi/errors.js": join(ROOT, "engine/run-error.ts") },
+  // What came as CommonJS asks for Node's modules by `require`.
+  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+  minify: true,
+  legalComments: "none",
+} as const satisfies BuildOptions;
+
 export async function buildBundles(folder: string): Promise<void> {
   await build({
-    absWorkingDir: ROOT,
+    ...OPTIONS,
     entryPoints: Object.entries(ENTRIES).map(([out, source]) => ({ in: source, out: `${out}/index` })),
     outdir: folder,
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    platform: "node",
-    target: "node22",
-    format: "esm",
-    mainFields: ["module", "main"], // what came as CommonJS could not be shaken
-    // Pulumi's module brings all of gRPC along.
-    alias: { "@pulumi/pulumi/errors.js": join(ROOT, "engine/run-error.ts") },
-    // What came as CommonJS asks for Node's modules by `require`.
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
     external: ["./duckdb.ts"], // its package is native, and it is only loaded for lakes that are folders
-    minify: true,
-    legalComments: "none",
   });
   await buildPage(join(folder, "dashboard/page"));
+  await buildImageContext(join(folder, "dashboard-image"), join(folder, "dashboard/page"));
+}
+
+/** What the dashboard's image is built from, and no more: its tag is a digest of all that. DuckDB is installed into it. */
+async function buildImageContext(folder: string, page: string): Promise<void> {
+  rmSync(folder, { recursive: true, force: true });
+  const isNeeded = (path: string) => !/\.in$|built-from\.txt$/.test(path);
+  cpSync(join(ROOT, "assets/images/dashboard"), folder, { recursive: true, filter: isNeeded });
+  cpSync(page, join(folder, "page"), { recursive: true, filter: isNeeded });
+  await build({
+    ...OPTIONS,
+    entryPoints: [{ in: ENTRIES.dashboard, out: "index" }],
+    outdir: folder,
+    external: ["./athena.ts", "@duckdb/node-api"], // its lakes are folders
+  });
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -16,7 +16,7 @@ import {
 } from "../components/aws.ts";
 import { seconds } from "../components/core/duration.ts";
 import { UsageError } from "../components/core/errors.ts";
-import { count, duration, flag, runId, size, texts } from "../components/core/settings.ts";
+import { count, duration, flag, inSettings, runId, size, texts } from "../components/core/settings.ts";
 import { stackProgram } from "../components/core/stack.ts";
 
 const settings = z.object({
@@ -96,13 +96,13 @@ export default stackProgram({
     };
     // The bill comes first: it is refused before anything is made, and so is everything that it rests on.
     const stands = seconds(deadline) > seconds(dashboardDeadline) ? deadline : dashboardDeadline;
-    const bill = inSettings(() => [
+    const bill = inSettings(SETTINGS, () => [
       ...EmrCluster.bill({ ...clusterArgs, network: own }, stands),
       ...AthenaDashboard.bill(dashboardArgs),
       ...S3Lake.bill(lakeArgs, "10 GB", stands),
       ...Reaper.bill(stands),
     ]);
-    inSettings(() => refuseAbove(settings.maxCost, bill));
+    inSettings(SETTINGS, () => refuseAbove(settings.maxCost, bill));
     const most = ceiling(bill);
     const say = `This can cost ${most.toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
     pulumi.log.info(say);
@@ -150,18 +150,6 @@ const SETTINGS: Readonly<Record<string, string>> = {
   disk: "disk",
   reads: "reads",
 };
-
-/** Has errors name what the user of this stack has set. */
-function inSettings<T>(check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    const names = Object.keys(SETTINGS).map((name) => name.replaceAll(/[.()]/g, "\\$&"));
-    const named = new RegExp(`(?<![\\w"])(${names.join("|")})(?![\\w"])(?= (is|has|needs|and|don't)|:|$)`, "g");
-    throw new UsageError(error.message.replace(named, (name) => `oneoff:${SETTINGS[name]}`));
-  }
-}
 
 /** What the settings say of the cluster. */
 function clusterOf(settings: Settings) {

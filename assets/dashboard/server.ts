@@ -24,12 +24,13 @@ export interface Dashboard {
 }
 
 /**
- * Serves a job's panels on 127.0.0.1.
+ * Serves a job's panels on this machine.
  *
  * @param given a {@link DashboardConfig}; it is checked, as it mostly comes out of a file.
+ * @param address listened on. Only a container, from which no more than a port of 127.0.0.1 leads here, has another.
  * @throws UsageError when it is not one, or the port is taken.
  */
-export async function serve(given: unknown): Promise<Dashboard> {
+export async function serve(given: unknown, address = "127.0.0.1"): Promise<Dashboard> {
   const config = checkConfig(given);
   const engine = await engineOf(config);
   const watch = new LakeWatch(engine);
@@ -38,7 +39,7 @@ export async function serve(given: unknown): Promise<Dashboard> {
   const page = new PageFiles(config.page ?? pageFolder());
   // Hono's adapter declares three kinds of server; without options it makes this one.
   const server = createAdaptorServer({ fetch: dashboardApp({ config, engine, page, rows, streams }).fetch }) as Server;
-  const port = await listen(server, config.port);
+  const port = await listen(server, config.port, address);
   return {
     url: `http://127.0.0.1:${port}/`,
     port,
@@ -68,12 +69,12 @@ async function engineOf({ engine, job }: DashboardConfig): Promise<QueryEngine> 
   }
 }
 
-function listen(server: Server, port: number): Promise<number> {
+function listen(server: Server, port: number, address: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
       reject(error.code === "EADDRINUSE" ? new UsageError(`port is ${port}: another program has it`) : error),
     );
-    server.listen(port, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
+    server.listen(port, address, () => resolve((server.address() as AddressInfo).port));
   });
 }
 
@@ -84,12 +85,19 @@ function closed(server: Server): Promise<void> {
   });
 }
 
-async function main(file: string | undefined): Promise<void> {
+/** A container has its configuration in the environment: no file can be put into a read-only one. */
+async function readConfig(file: string | undefined): Promise<DashboardConfig> {
+  const given = process.env.ONEOFF_DASHBOARD;
+  if (given !== undefined) return parseConfig(given, "ONEOFF_DASHBOARD");
   if (!file) throw new UsageError("give the configuration: node server.ts config.json");
-  const config = parseConfig(await readFile(file, "utf8"), file);
+  return parseConfig(await readFile(file, "utf8"), file);
+}
+
+async function main(file: string | undefined): Promise<void> {
+  const config = await readConfig(file);
   // A service's standard output is its journal.
   if (config.engine.kind === "athena") logTo(process.stdout);
-  const dashboard = await serve(config);
+  const dashboard = await serve(config, process.env.ONEOFF_DASHBOARD_ADDRESS);
   log(`The dashboard is at ${dashboard.url}`);
   const end = (signal: string) => {
     log(`Ending on ${signal}`);

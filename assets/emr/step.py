@@ -8,42 +8,36 @@ and the second made true.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import math
-import os
 import re
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from threading import Thread
-from typing import NoReturn
 
 import oneoff
-from step_log import Log, last_problem
+from step_log import Log
+from step_runner import (
+    EXIT_TERMINATED,
+    StepError,
+    TerminatedError,
+    ignore_sigterm,
+    one_line,
+    raise_on_sigterm,
+    run_program,
+    spoken,
+    states_of,
+    why,
+)
 from step_tools import (
     SECRETS,
     TOOL_SECONDS,
-    StepError,
+    clear_folder,
     end_applications,
     find_region,
     secret_files,
     with_tag,
     yarn_tag,
 )
-
-KILL_AFTER = 30  # seconds that a step has to end itself when its time is up
-TERMINATED_AFTER = 10  # the same when the cluster ends, as nobody knows how long EMR waits
-EXIT_TERMINATED = 128 + signal.SIGTERM
-
-
-class TerminatedError(Exception):
-    """SIGTERM came."""
-
-    def __str__(self) -> str:
-        """What the record says of it."""
-        return "ended by SIGTERM (the cluster was terminated)"
 
 
 class Runner:
@@ -67,35 +61,12 @@ class Runner:
 
     def execute(self, command: Sequence[str], what: str) -> None:
         """Runs a program within what is left of the time limit, and ends whatever it leaves behind."""
-        limit = max(1, math.ceil(self.ends - time.monotonic()))
-        before, started = self.log.size, time.monotonic()
-        process = subprocess.Popen(
-            ["timeout", "--signal=TERM", f"--kill-after={KILL_AFTER}", str(limit), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # a process group of its own
-        )
-        streams = ((process.stdout, sys.stdout.buffer), (process.stderr, sys.stderr.buffer))
-        readers = [Thread(target=self.log.copy, args=pair, daemon=True) for pair in streams]
-        try:
-            for reader in readers:
-                reader.start()
-            code = process.wait()
-        except TerminatedError as reason:
-            signal_group(process, signal.SIGTERM)
-            self.fail(str(reason))  # at once: there may be no time for it later
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(TERMINATED_AFTER)
-            raise
-        finally:
-            signal_group(process, signal.SIGKILL)
-            for reader in readers:
-                reader.join(5)
-        if code and time.monotonic() - started >= limit:
+        left = self.ends - time.monotonic()
+        ended = run_program(command, self.log, left, on_sigterm=lambda reason: self.fail(str(reason)))
+        if ended.timed_out:
             raise StepError(f"{self.name} took longer than its time limit of {spoken(self.options.time_limit)}")
-        if code:
-            raise StepError(f"{what} failed (exit {code}): {why(self.log.since(before))}")
+        if ended.code:
+            raise StepError(f"{what} failed (exit {ended.code}): {why(ended.printed)}")
 
     def copy_tables(self, stage: str) -> None:
         """Brings what the steps left in HDFS into the lake."""
@@ -119,17 +90,25 @@ class Runner:
         except StepError as problem:
             self.log.say(f"step.py: whether something still runs is not known: {problem}")
 
-    def record(self, state: str, step_state: str, error: str | None = None) -> None:
-        """Writes the run's record: the steps before this one have succeeded, or it would not run."""
+    def clear_scratch(self) -> None:
+        """Removes what the steps of the run kept for each other, after the last or one that failed."""
         options = self.options
-        position = options.steps.index(options.step)
-        states = ["succeeded"] * position + [step_state] + ["pending"] * (len(options.steps) - position - 1)
+        if not options.scratch or not (self.failed or options.step == options.steps[-1]):
+            return
+        try:
+            clear_folder(options.scratch)
+        except StepError as problem:
+            self.log.say(f"step.py: {options.scratch} could not be removed: {problem}")
+
+    def record(self, state: str, step_state: str, error: str | None = None) -> None:
+        """Writes the run's record."""
+        options = self.options
         oneoff.record(
             options.lake,
             options.run,
             options.job,
             state,
-            steps=list(zip(options.steps, states, strict=True)),
+            steps=states_of(options.steps, options.step, step_state),
             tables=options.tables,
             deadline=options.deadline,
             error=error,
@@ -155,31 +134,6 @@ class Runner:
             self.log.say(f"step.py: error: the run's record could not be written: {one_line(problem)}")
 
 
-def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    """Signals a process and all that it started."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
-
-
-def why(log: str) -> str:
-    """Why a program failed, by what it printed."""
-    if "No space left on device" in log:
-        return "no space is left on a node's disk; give the cluster's nodes larger ones"
-    return last_problem(log)
-
-
-def one_line(text: object) -> str:
-    """The text without line breaks."""
-    return " ".join(str(text).split())
-
-
-def spoken(total: int) -> str:
-    """Seconds as people read them: "1 h 30 min", "45 s". As components/core/duration.ts has them."""
-    parts = ((total // 86_400, "d"), (total // 3600 % 24, "h"), (total // 60 % 60, "min"), (total % 60, "s"))
-    first = next(at for at, (number, _) in enumerate(parts) if number)
-    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number)
-
-
 def _secret(text: str) -> tuple[str, str]:
     name, _, arn = text.partition("=")
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or not arn:
@@ -201,6 +155,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     limit = "the step is ended when it takes longer"
     parser.add_argument("--time-limit", required=True, type=oneoff.count, metavar="SECONDS", help=limit)
     parser.add_argument("--stage", metavar="FOLDER", help="in HDFS: its tables are copied into the lake at the end")
+    scratch = "what the steps keep for each other, in S3: it is removed at the end"
+    parser.add_argument("--scratch", metavar="FOLDER", help=scratch)
     parser.add_argument(
         "--secret",
         dest="secrets",
@@ -220,17 +176,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def on_sigterm(*_: object) -> NoReturn:
-    """Once is enough: what follows must not be interrupted."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise TerminatedError
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = parse(arguments)
     find_region()
-    signal.signal(signal.SIGTERM, on_sigterm)
+    raise_on_sigterm("ended by SIGTERM (the cluster was terminated)")
     step = Runner(options)
     code = 0
     try:
@@ -238,15 +188,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         step.run()
         step.succeed()
     except Exception as problem:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        ignore_sigterm()
         if isinstance(problem, oneoff.RunEndedError):
             print(f"step.py: error: {problem}", file=sys.stderr)
             return oneoff.EXIT_RUN_ENDED
         code = EXIT_TERMINATED if isinstance(problem, TerminatedError) else 1
         ours = isinstance(problem, (StepError, TerminatedError))
         step.fail(str(problem) if ours else f"{step.name} could not be run: {type(problem).__name__}: {problem}")
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ignore_sigterm()
     step.end_applications()
+    step.clear_scratch()
     step.log.close()
     return code
 

@@ -1,4 +1,4 @@
-"""What a step needs of the node it runs on: YARN, secrets and the region."""
+"""What a step needs of the node it runs on: YARN, secrets, S3 and the region."""
 
 from __future__ import annotations
 
@@ -13,25 +13,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from step_log import last_problem
+from step_runner import StepError
 
 TOOL_SECONDS = 60  # that yarn, hdfs and aws may take to answer
+_CLEAR_SECONDS = 600  # that removing a folder may take: S3 takes a thousand objects at a time
 SECRETS = Path("/dev/shm")  # memory, never a disk
 _REGION = Path("/opt/oneoff/region")  # bootstrap.sh wrote it
 _TAG_LENGTH = 100  # YARN's yarn.resourcemanager.application.max-tag.length
 
 
-class StepError(Exception):
-    """Why a step failed, in one line."""
-
-
-def tool(*command: str) -> str:
+def tool(*command: str, seconds: int = TOOL_SECONDS) -> str:
     """What a program prints. Raises StepError with the last line of its errors."""
     try:
-        done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=TOOL_SECONDS)
+        done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=seconds)
     except OSError as problem:
         raise StepError(f"{command[0]} could not be started: {problem}") from problem
     except subprocess.TimeoutExpired as problem:
-        raise StepError(f"{command[0]} did not answer within {TOOL_SECONDS} s") from problem
+        raise StepError(f"{command[0]} did not answer within {seconds} s") from problem
     if done.returncode:
         raise StepError(f"{command[0]} failed (exit {done.returncode}): {last_problem(done.stderr)}")
     return done.stdout
@@ -79,6 +77,14 @@ def end_applications(tag: str) -> list[str]:
     for application in applications:
         tool("yarn", "application", "-kill", application)
     return applications
+
+
+def clear_folder(address: str) -> None:
+    """Removes what is below `s3://BUCKET/PREFIX`. Raises StepError.
+
+    The SDK of pyarrow would leave an object that stands for the folder.
+    """
+    tool("aws", "s3", "rm", "--recursive", "--only-show-errors", f"{address}/", seconds=_CLEAR_SECONDS)
 
 
 @contextlib.contextmanager

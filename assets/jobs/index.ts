@@ -1,2 +1,3 @@
 /** The jobs that come with the package. */
+export { type LondonPowerArgs, londonPower } from "./london-power/index.ts";
 export { type XoArgs, xo } from "./xo/index.ts";

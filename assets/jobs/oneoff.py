@@ -1,19 +1,21 @@
 """What the steps of every job share: part files, progress, digests and the run record of a lake.
 
-A lake is a local folder, or `s3://bucket/prefix` or `gs://bucket/prefix`. Only the standard library is imported up
-here: pyarrow and numpy take most of a second to load, and a run is recorded many times without needing them.
+A lake is a local folder, or `s3://bucket/prefix` or `gs://bucket/prefix`; steps may also read and write HDFS, as
+`webhdfs://namenode:9870/path`. Only the standard library is imported up here: pyarrow and numpy take most of a second
+to load, and a run is recorded many times without needing them.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import getpass
 import hashlib
 import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,8 +24,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+    from fsspec.implementations.webhdfs import WebHDFS
     from pyarrow.fs import FileSystem, S3FileSystem
     from pyspark import RDD
+    from requests import Response
 
 RUN_STATES = ("running", "succeeded", "failed")
 STEP_STATES = ("pending", *RUN_STATES)
@@ -88,6 +92,11 @@ def _filesystem(address: str) -> tuple[FileSystem, str]:
     if scheme == "s3" and region:
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         return _s3(region, endpoint), path.rstrip("/")
+    if scheme == "webhdfs":
+        from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+        namenode, _, path = path.partition("/")
+        return PyFileSystem(FSSpecHandler(_webhdfs(namenode))), f"/{path.rstrip('/')}"
     if separator:
         return FileSystem.from_uri(address)
     return LocalFileSystem(), str(Path(address).resolve())
@@ -105,8 +114,45 @@ def _s3(region: str, endpoint: str | None) -> S3FileSystem:
     return S3FileSystem(region=region, endpoint_override=endpoint, allow_delayed_open=True)
 
 
+@functools.cache
+def _webhdfs(namenode: str) -> WebHDFS:
+    """HDFS over HTTP, which needs no Hadoop on this machine; one per process, because each keeps connections open."""
+    from fsspec.implementations.webhdfs import WebHDFS
+
+    host, _, port = namenode.partition(":")
+    user = os.environ.get("HADOOP_USER_NAME") or getpass.getuser()
+    client = WebHDFS(host, int(port or 9870), user=user, use_listings_cache=False, skip_instance_cache=True)
+
+    def check(response: Response, *_: object, **__: object) -> None:
+        # fsspec looks at the namenode's errors only, and would take a datanode's for the content of the file.
+        if not response.url.startswith(client.url):
+            response.raise_for_status()
+
+    client.session.hooks["response"].append(check)
+    return client
+
+
+def _put_webhdfs(address: str, data: bytes | pa.Buffer) -> None:
+    """Writes beside the file and renames, as a file of HDFS is visible as soon as it is begun."""
+    namenode, _, path = address.removeprefix("webhdfs://").partition("/")
+    folder, _, name = f"/{path}".rpartition("/")
+    temporary = f"{folder}/.{name}.{os.urandom(8).hex()}.tmp"
+    client = _webhdfs(namenode)
+    try:
+        # Not by client.open: that makes an empty file and appends, which HDFS refuses where datanodes are few.
+        created = client._call("CREATE", "put", temporary, redirect=False, overwrite="true")
+        binary = {"content-type": "application/octet-stream"}
+        client.session.put(created.headers["Location"], data=memoryview(data), headers=binary)
+        client._call("RENAME", "put", temporary, destination=f"{folder}/{name}", renameoptions="OVERWRITE")
+    except RuntimeError as problem:  # what fsspec makes of an exception of Hadoop that it has no word for
+        raise OSError(f"{address}: {problem}") from problem
+
+
 def put(address: str, data: bytes | pa.Buffer) -> None:
-    """Writes a file of a lake whole: an object appears when its upload ends, a local file is renamed into place."""
+    """Writes a file of a lake whole: an object appears when its upload ends, another file is renamed into place."""
+    if address.startswith("webhdfs://"):
+        _put_webhdfs(address, data)
+        return
     if "://" in address:
         filesystem, path = _filesystem(address)
         with filesystem.open_output_stream(path) as stream:
@@ -139,6 +185,30 @@ def _get(address: str) -> bytes | None:
             return stream.read()
     except FileNotFoundError:
         return None
+
+
+def list_files(address: str) -> list[tuple[str, int]]:
+    """Address and size of a file, or of the files of a folder (not of those below), by name. Hidden ones are left out.
+
+    Raises FileNotFoundError when there is neither.
+    """
+    from pyarrow.fs import FileSelector, FileType
+
+    filesystem, path = _filesystem(address)
+    info = filesystem.get_file_info(path)
+    if info.type == FileType.File:
+        return [(address, info.size)]
+    if info.type == FileType.NotFound:
+        raise FileNotFoundError(f"{address}: there is no such file or folder")
+    infos = sorted(filesystem.get_file_info(FileSelector(path)), key=lambda info: info.base_name)
+    files = [info for info in infos if info.type == FileType.File and not info.base_name.startswith((".", "_"))]
+    return [(_join(address, info.base_name), info.size) for info in files]
+
+
+def open_file(address: str) -> pa.NativeFile:
+    """A file opened for reading anywhere in it."""
+    filesystem, path = _filesystem(address)
+    return filesystem.open_input_file(path)
 
 
 def _batches(folder: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -186,29 +256,36 @@ def progress(what: str, done: int, total: int) -> None:
     print(f"[oneoff] {what} {done}/{total}", flush=True)
 
 
-def collect(rdd: RDD, what: str) -> list[Any]:
-    """`rdd.collect()` of an RDD without shuffles, with a line of progress whenever tasks finish.
+def collect(rdd: RDD, what: str, done: Callable[[], int] | None = None, estimate: int = 0) -> list[Any]:
+    """`rdd.collect()` with a line of progress whenever tasks finish, in tasks (of an RDD without shuffles).
 
+    Another progress, such as an accumulator of rows, is what `done` returns; `estimate` is what it may come to.
     When a task fails for good the program ends with exit code 1 and one line that says why.
     """
     from py4j.protocol import Py4JJavaError
 
     tracker = rdd.context.statusTracker()
-    total = rdd.getNumPartitions()
+    total = estimate if done else rdd.getNumPartitions()
+
+    def finished() -> int:
+        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+        return max((stage.numCompletedTasks for stage in stages if stage), default=0)
+
     reported = 0
     progress(what, reported, total)
     with ThreadPoolExecutor(1) as thread:
         job = thread.submit(rdd.collect)
         while not wait([job], timeout=_POLL_SECONDS).done:
-            stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
-            done = max((stage.numCompletedTasks for stage in stages if stage), default=0)
-            if reported < done < total:
-                reported = done
+            now = done() if done else finished()
+            if reported < now < total:
+                reported = now
                 progress(what, reported, total)
         try:
             rows = job.result()
         except Py4JJavaError as failure:
             sys.exit(f"{Path(sys.argv[0]).name}: error: {what}: {_why(failure.java_exception.getMessage())}")
+    if done:
+        total = done()
     progress(what, total, total)
     return rows
 

@@ -1,6 +1,8 @@
 import { quote, UsageError } from "../../components/core/errors.ts";
 import type { SettingsSchema } from "../../components/core/settings.ts";
 import type { Job } from "../../components/job/job.ts";
+import { londonPower } from "./london-power/index.ts";
+import { londonPowerSettings } from "./london-power/settings.ts";
 import { xo } from "./xo/index.ts";
 import { xoSettings } from "./xo/settings.ts";
 
@@ -15,6 +17,11 @@ export interface JobKind {
 /** The jobs that come with the package, by the name that `oneoff:job` takes. */
 export const jobs: Readonly<Record<string, JobKind>> = {
   xo: { about: "Which size of neural network tells X, O and background apart", settings: xoSettings, create: xo },
+  "london-power": {
+    about: "What London's households use, by Acorn group, tariff and half hour, and models that predict it",
+    settings: londonPowerSettings,
+    create: londonPower,
+  },
 };
 
 /** @throws UsageError when no job has that name. */

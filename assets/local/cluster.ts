@@ -48,6 +48,8 @@ export const specFile = (folder: string): string => join(folder, "spec.json");
 export const statusFile = (folder: string): string => join(folder, "status.json");
 /** Scratch space of the steps, gone when the cluster ends. */
 export const workFolder = (folder: string): string => join(folder, "work");
+/** What the steps of a run keep for each other. */
+export const scratchFolder = (folder: string): string => join(workFolder(folder), "scratch");
 export const secretsFolder = (folder: string): string => join(folder, "secrets");
 
 /** The status that a cluster last wrote, in `status.json` of its folder; undefined while there is none. */

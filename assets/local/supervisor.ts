@@ -7,7 +7,15 @@ import { fileURLToPath } from "node:url";
 import { spoken } from "../../components/core/duration.ts";
 import { fill } from "../../components/job/job.ts";
 import type { RunStatus } from "../../components/job/run.ts";
-import { ClusterSpec, type ClusterStep, secretsFolder, specFile, statusFile, workFolder } from "./cluster.ts";
+import {
+  ClusterSpec,
+  type ClusterStep,
+  scratchFolder,
+  secretsFolder,
+  specFile,
+  statusFile,
+  workFolder,
+} from "./cluster.ts";
 import { readJson, writeJson } from "./json.ts";
 import { layout } from "./layout.ts";
 import { lastProblem, progressOf } from "./log.ts";
@@ -123,7 +131,7 @@ function execute(
   onLine: (line: string) => void = () => {},
 ): Promise<number | string> {
   if (reason) throw new Error(reason);
-  for (const path of [dirname(logFile), workFolder(folder)]) mkdirSync(path, { recursive: true });
+  for (const path of [dirname(logFile), scratchFolder(folder)]) mkdirSync(path, { recursive: true });
   const log = createWriteStream(logFile, { flags: "a" });
   const child = spawn("/bin/sh", [fileURLToPath(new URL("./step.sh", import.meta.url)), ...command], {
     detached: true,
@@ -163,6 +171,7 @@ function sparkArguments(step: ClusterStep): readonly string[] {
   const value = (placeholder: string) => {
     if (placeholder === "run") return spec.run;
     if (placeholder === "lake") return spec.lake;
+    if (placeholder === "scratch") return scratchFolder(folder);
     if (placeholder.startsWith("secret:")) return join(secretsFolder(folder), placeholder.slice("secret:".length));
     return lake.table(placeholder, spec.run);
   };

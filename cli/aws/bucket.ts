@@ -12,11 +12,18 @@ const SIDE_BY_SIDE = 8;
 export class Bucket {
   readonly #s3: S3Client;
   readonly #name: string;
+  /** Ends with "/" unless it is empty; keys are told without it. */
+  readonly #prefix: string;
 
-  /** @param lake such as "s3://bucket". */
+  /** @param lake such as "s3://bucket" or "s3://bucket/prefix". */
   constructor(lake: string, region: string) {
     this.#s3 = connect(new S3Client({ region, maxAttempts: 4 }));
-    this.#name = lake.replace(/^s3:\/\//, "").replace(/\/.*$/, "");
+    const [name = "", ...path] = lake.replace(/^s3:\/\//, "").split("/");
+    this.#name = name;
+    this.#prefix = path
+      .filter((part) => part !== "")
+      .map((part) => `${part}/`)
+      .join("");
   }
 
   /** The object's text, undefined when there is none. */
@@ -59,10 +66,11 @@ export class Bucket {
   /** Keys below a prefix, in their order. */
   keys(prefix: string): Promise<readonly string[]> {
     return everything(async (token) => {
+      const Prefix = this.#prefix + prefix;
       const page = await this.#s3.send(
-        new ListObjectsV2Command({ Bucket: this.#name, Prefix: prefix, ContinuationToken: token }),
+        new ListObjectsV2Command({ Bucket: this.#name, Prefix, ContinuationToken: token }),
       );
-      return [page.Contents?.map(({ Key }) => Key as string), page.NextContinuationToken];
+      return [page.Contents?.map(({ Key }) => (Key as string).slice(this.#prefix.length)), page.NextContinuationToken];
     });
   }
 
@@ -82,6 +90,6 @@ export class Bucket {
   }
 
   #get(key: string, range?: string) {
-    return this.#s3.send(new GetObjectCommand({ Bucket: this.#name, Key: key, Range: range }));
+    return this.#s3.send(new GetObjectCommand({ Bucket: this.#name, Key: this.#prefix + key, Range: range }));
   }
 }

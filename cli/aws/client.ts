@@ -68,6 +68,15 @@ export function explain(error: Error): Error {
   return error;
 }
 
+/** An error that came by another way than a request, such as while a log was read, is told like the others. */
+export async function telling<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    throw explain(error as Error);
+  }
+}
+
 const firstLine = (error: Error): string => error.message.split("\n")[0] as string;
 
 /** Whether AWS said that there is no such thing. Every service has a name of its own for it. */

@@ -5,11 +5,9 @@ import {
   ServiceQuotasClient,
 } from "@aws-sdk/client-service-quotas";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
-import { UsageError } from "../../components/core/errors.ts";
+import { type Check, checked, failed } from "../check.ts";
 import { regionOf } from "../config.ts";
-import type { Check } from "../doctor.ts";
 import type { Vcpus } from "../needs.ts";
-import { PassingError } from "../passing.ts";
 import { connect, ifThere } from "./client.ts";
 import { GET_PLUGIN, pluginVersion } from "./session.ts";
 
@@ -35,18 +33,6 @@ export async function accountChecks(stack: string, needed: Vcpus): Promise<reado
     await plugin,
   ];
 }
-
-/** A check that fails is one that is missing: the others are still made. */
-async function checked(name: string, check: () => Promise<Check>): Promise<Check> {
-  try {
-    return await check();
-  } catch (error) {
-    if (!(error instanceof UsageError || error instanceof PassingError)) throw error;
-    return failed(name, error);
-  }
-}
-
-const failed = (name: string, { message }: Error): Check => ({ name, ok: false, detail: message });
 
 const QUOTAS = [
   { key: "onDemand", name: "on-demand quota", code: "L-1216C47A" },

@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import {
   type Cluster,
   ClusterState,
@@ -15,8 +14,9 @@ import type { BillLine } from "../../components/lifetime/bill.ts";
 import type { ClusterCommands, Outputs } from "../cluster.ts";
 import { regionOf } from "../config.ts";
 import { Bucket } from "./bucket.ts";
-import { connect, everything, explain, ifThere } from "./client.ts";
+import { connect, everything, ifThere, telling } from "./client.ts";
 import { isEndingState, isOver } from "./ending.ts";
+import { partFiles } from "./files.ts";
 import { type EmrStep, type Progress, ProgressReader, stepLog } from "./log.ts";
 import { recordStatus, runStatus, stepName, stepsOf } from "./run-status.ts";
 
@@ -64,10 +64,7 @@ export function emrCommands(stack: string, outputs: Outputs): ClusterCommands {
     evidence: (run) => telling(bootstrapLog(bucket, emr, run)),
     isKept: ({ cluster, state }) =>
       outputs.keepAlive === true && state !== "running" && cluster !== undefined && !isEndingState(cluster.state),
-    async partFiles(run, table, scratch) {
-      const keys = (await bucket.keys(`${table}/run=${checkRunId(run)}/`)).filter(isPartFile);
-      return bucket.download(keys, scratch);
-    },
+    partFiles: async (run, table, scratch) => partFiles(bucket, checkRunId(run), table, scratch),
   };
 }
 
@@ -75,10 +72,6 @@ export function emrCommands(stack: string, outputs: Outputs): ClusterCommands {
 export async function launchOf(bucket: Bucket, run: string): Promise<Launched | undefined> {
   return (await bucket.json(`${Prefix.launches}/${checkRunId(run)}.json`)) as Launched | undefined;
 }
-
-/** Names that begin with "." or "_" are what a writer has not finished, or keeps for itself. */
-const isPartFile = (key: string): boolean =>
-  basename(key).endsWith(".parquet") && key.split("/").every((part) => !/^[._]/.test(part));
 
 interface Found {
   readonly cluster?: Cluster | undefined;
@@ -115,13 +108,4 @@ async function bootstrapLog(bucket: Bucket, emr: EMRClient, run: string) {
     if (text.trim() !== "") return { what: `the set-up of node ${key.split("/")[4]}`, text };
   }
   return undefined;
-}
-
-/** An error that came by another way than a request, such as while a log was read, is told like the others. */
-async function telling<T>(asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (error) {
-    throw explain(error as Error);
-  }
 }

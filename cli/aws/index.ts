@@ -1,5 +1,6 @@
 /** All of the command line that needs the AWS SDK. */
 export { accountChecks } from "./doctor.ts";
 export { emrCommands } from "./emr.ts";
+export { s3Files } from "./files.ts";
 export { findLeftovers } from "./leftovers.ts";
 export { openPage } from "./open.ts";

@@ -1,13 +1,11 @@
-import { get as httpGet } from "node:http";
-import { get as httpsGet } from "node:https";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { spoken } from "../../components/core/duration.ts";
 import { UsageError } from "../../components/core/errors.ts";
 import { openBrowser } from "../browser.ts";
 import type { Outputs } from "../cluster.ts";
 import { regionOf } from "../config.ts";
-import type { OpenOptions } from "../options.ts";
+import { freePort, probe } from "../loopback.ts";
+import { EmrPage, type OpenOptions, pageOf } from "../options.ts";
 import { clusterPage, dashboardPage, type Page, type Place } from "./pages.ts";
 import { GET_PLUGIN, pluginVersion, type Session, startSession } from "./session.ts";
 
@@ -21,13 +19,11 @@ const PAUSE_MS = 3000;
  * @throws UsageError when what it takes is missing, or the page is no more or doesn't answer.
  */
 export async function openPage(stack: string, outputs: Outputs, options: OpenOptions): Promise<void> {
+  const ui = options.ui === undefined ? undefined : pageOf(EmrPage, options.ui, stack);
   const plugin = await pluginVersion();
   if (plugin === undefined) throw new UsageError(`session-manager-plugin is not on PATH: ${GET_PLUGIN}`);
   const region = regionOf(stack, outputs);
-  const page =
-    options.ui === undefined
-      ? dashboardPage(stack, outputs, region)
-      : await clusterPage(stack, outputs, region, options.ui);
+  const page = ui === undefined ? dashboardPage(stack, outputs, region) : await clusterPage(stack, outputs, region, ui);
   const localPort = await freePort(options.port, page.places[0].port);
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
@@ -145,20 +141,6 @@ async function answers(
     : `session-manager-plugin ended: ${over}`;
 }
 
-/** The status with which a port of this machine answers; undefined when it doesn't. */
-function probe(url: string): Promise<number | undefined> {
-  const get = url.startsWith("https:") ? httpsGet : httpGet;
-  // A cluster's certificate signs itself, for its own hosts. This asks only whether somebody is there and sends nothing,
-  // and what leads there is the session.
-  const options = { rejectUnauthorized: false, agent: false, signal: AbortSignal.timeout(5000) };
-  return new Promise((resolve) => {
-    get(url, options, (response) => {
-      resolve(response.statusCode);
-      response.destroy();
-    }).once("error", () => resolve(undefined));
-  });
-}
-
 const pause = (stop: AbortSignal, ms = PAUSE_MS): Promise<void> =>
   sleep(ms, undefined, { signal: stop }).catch(() => {});
 
@@ -174,20 +156,3 @@ function sayer(): (text: string) => void {
     console.log(`${text} (${spoken((when - start) / 1000)})`);
   };
 }
-
-/** The port that was asked for, else the page's own or the next that is free. */
-async function freePort(asked: number | undefined, own: number): Promise<number> {
-  if (asked !== undefined) {
-    if (await isFree(asked)) return asked;
-    throw new UsageError(`--port is ${asked}: another program listens on it; choose another`);
-  }
-  for (let port = own; port < own + 100; port++) if (await isFree(port)) return port;
-  throw new UsageError(`no port from ${own} to ${own + 99} is free: choose one with --port`);
-}
-
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const probe = createServer();
-    probe.once("error", () => resolve(false));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
-  });

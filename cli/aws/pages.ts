@@ -12,7 +12,7 @@ import { UsageError } from "../../components/core/errors.ts";
 import { Prefix } from "../../components/lake/prefixes.ts";
 import { Tag } from "../../components/lifetime/tags.ts";
 import type { Outputs } from "../cluster.ts";
-import { ClusterPage } from "../options.ts";
+import { EmrPage } from "../options.ts";
 import { Bucket } from "./bucket.ts";
 import { connect, ifThere } from "./client.ts";
 import { isEnding } from "./ending.ts";
@@ -101,29 +101,29 @@ function spanOf(text: string): number | undefined {
  * https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-encryption-support-matrix.html
  */
 const PAGES = {
-  [ClusterPage.spark]: { what: "Spark's history", places: [{ port: 18480, scheme: "https" }] },
-  [ClusterPage.yarn]: {
+  [EmrPage.spark]: { what: "Spark's history", places: [{ port: 18480, scheme: "https" }] },
+  [EmrPage.yarn]: {
     what: "YARN",
     places: [
       { port: 8090, scheme: "https" },
       { port: 8088, scheme: "http" },
     ],
   },
-  [ClusterPage.jupyter]: { what: "JupyterLab", places: [{ port: 8888, scheme: "http" }] },
-} as const satisfies Readonly<Record<ClusterPage, { readonly what: string; readonly places: Page["places"] }>>;
+  [EmrPage.jupyter]: { what: "JupyterLab", places: [{ port: 8888, scheme: "http" }] },
+} as const satisfies Readonly<Record<EmrPage, { readonly what: string; readonly places: Page["places"] }>>;
 
 /** Hadoop's pages may listen on their node's private address alone; JupyterLab is put on loopback, and nowhere else. */
-function placesOf(ui: ClusterPage, host: string | undefined): Page["places"] {
+function placesOf(ui: EmrPage, host: string | undefined): Page["places"] {
   const [first, ...others]: Page["places"] = PAGES[ui].places;
-  const elsewhere = host === undefined || ui === ClusterPage.jupyter ? [] : [first, ...others];
+  const elsewhere = host === undefined || ui === EmrPage.jupyter ? [] : [first, ...others];
   return [first, ...others, ...elsewhere.map((place) => ({ ...place, host }))];
 }
 
 /** @throws UsageError when the cluster has ended, or has no such page. */
-export async function clusterPage(stack: string, outputs: Outputs, region: string, ui: ClusterPage): Promise<Page> {
+export async function clusterPage(stack: string, outputs: Outputs, region: string, ui: EmrPage): Promise<Page> {
   const id = String(outputs.clusterId);
   const bucket = new Bucket(String(outputs.lake), region);
-  if (ui === ClusterPage.jupyter && outputs.keepAlive !== true) {
+  if (ui === EmrPage.jupyter && outputs.keepAlive !== true) {
     throw new UsageError(
       `--ui is "jupyter", and JupyterLab is only on clusters that are kept alive: set keepAlive and start another run with "npx oneoff run ${stack}"`,
     );
@@ -139,7 +139,7 @@ export async function clusterPage(stack: string, outputs: Outputs, region: strin
   const node = await primaryNode(emr, await clusterNow());
   if (!node?.Ec2InstanceId)
     throw new UsageError(`cluster ${id} is still starting and has no primary node yet: try again in some minutes`);
-  const token = ui === ClusterPage.jupyter ? await jupyterToken(bucket, String(outputs.run)) : undefined;
+  const token = ui === EmrPage.jupyter ? await jupyterToken(bucket, String(outputs.run)) : undefined;
   return {
     what: PAGES[ui].what,
     region,

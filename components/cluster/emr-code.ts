@@ -44,6 +44,7 @@ export interface ClusterCode {
 export function clusterCode(job: Job, jupyter: boolean): ClusterCode {
   const files: Record<string, string> = {
     ...scripts(join(ASSETS, "emr")),
+    ...scripts(join(ASSETS, "steps")),
     "emr/oneoff.py": join(ASSETS, "jobs/oneoff.py"),
     ...(jupyter && { "emr/jupyter.sh": join(ASSETS, "emr/jupyter/jupyter.sh") }),
   };
@@ -95,7 +96,7 @@ export function uploadCode(name: string, code: ClusterCode, lake: S3Lake, parent
   ];
 }
 
-/** The nodes' own scripts. */
+/** The nodes' own scripts, which import each other. */
 const scripts = (folder: string): Record<string, string> =>
   Object.fromEntries(
     readdirSync(folder)

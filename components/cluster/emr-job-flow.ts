@@ -1,5 +1,5 @@
 import type { RunJobFlowCommandInput } from "@aws-sdk/client-emr";
-import { fill, type Job } from "../job/job.ts";
+import { fill, type Job, placeholders } from "../job/job.ts";
 import type { SparkStep } from "../job/step.ts";
 import type { Table } from "../job/table.ts";
 import { Prefix } from "../lake/prefixes.ts";
@@ -153,6 +153,7 @@ function stepArguments(flow: JobFlow, step: SparkStep): readonly string[] {
     ...job.tables.flatMap((table) => ["--table", `${table.name}=${digested(table).join(",")}`]),
     ...["--deadline", "{deadline}", "--time-limit", String(step.timeLimitSeconds)],
     ...(flow.stage === "hdfs" ? ["--stage", staged(run)] : []),
+    ...(usesScratch(job) ? ["--scratch", scratch(flow)] : []),
     ...step.secrets.flatMap((secret) => ["--secret", `${secret}=${flow.secrets[secret]}`]),
     "--",
     ...sparkSubmit(flow, step),
@@ -160,6 +161,11 @@ function stepArguments(flow: JobFlow, step: SparkStep): readonly string[] {
 }
 
 const staged = (run: string) => `hdfs:///oneoff/${run}`;
+
+const scratch = ({ run, bucket }: JobFlow) => `s3://${bucket}/${Prefix.scratch}/${run}`;
+
+const usesScratch = (job: Job): boolean =>
+  job.steps.some((step) => step.arguments.some((argument) => placeholders(argument).includes("scratch")));
 
 function sparkSubmit(flow: JobFlow, step: SparkStep): readonly string[] {
   const { executors, driverMebibytes } = flow;
@@ -192,9 +198,11 @@ function sparkSubmit(flow: JobFlow, step: SparkStep): readonly string[] {
 }
 
 /** What a placeholder of a step's arguments stands for. */
-function place({ run, bucket, stage }: JobFlow, placeholder: string): string {
+function place(flow: JobFlow, placeholder: string): string {
+  const { run, bucket, stage } = flow;
   if (placeholder === "run") return run;
   if (placeholder === "lake") return `s3://${bucket}`;
+  if (placeholder === "scratch") return scratch(flow);
   if (placeholder.startsWith("secret:")) return `/dev/shm/oneoff-${placeholder.slice("secret:".length)}`;
   return stage === "hdfs" ? `${staged(run)}/${placeholder}` : `s3://${bucket}/${placeholder}/run=${run}`;
 }

@@ -105,13 +105,16 @@ const diskKeyStatements = (diskKeyArn: pulumi.Output<string>): readonly Statemen
 
 function nodeStatements({ job, lake, diskKeyArn, secretArns, reads }: ClusterRolesArgs): readonly Statement[] {
   const tables = job.tables.map((table) => table.name);
-  const own = [Prefix.runs, Prefix.logs, "_jupyter"];
+  const own = [Prefix.runs, Prefix.logs, Prefix.scratch, "_jupyter"];
   return [
     ...lake.statements.read([...tables, ...own, Prefix.code, Prefix.wheels, Prefix.certificates]),
     ...lake.statements.write([...tables, ...own]),
     // Spark's own writers commit by multipart uploads, and delete what they wrote on the way.
     { Action: ["s3:ListBucketMultipartUploads"], Resource: lake.bucketArn },
-    { Action: ["s3:DeleteObject"], Resource: tables.map((table) => pulumi.interpolate`${lake.bucketArn}/${table}/*`) },
+    {
+      Action: ["s3:DeleteObject"],
+      Resource: [...tables, Prefix.scratch].map((prefix) => pulumi.interpolate`${lake.bucketArn}/${prefix}/*`),
+    },
     ...reads.flatMap(readStatements),
     // Public buckets with what EMR and Amazon Linux bring to a node; a role that names no bucket can't read them.
     {

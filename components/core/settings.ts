@@ -129,3 +129,19 @@ export function checkArgs<S extends SettingsSchema>(where: string, schema: S, ar
   const key = String(path[0]);
   throw new UsageError(`${where}: ${key} is ${quote(args[key as keyof typeof args])}: ${message}`);
 }
+
+/**
+ * Has errors name what the user of a stack has set.
+ *
+ * @param names what arguments of the components are called as settings of the stack, below `oneoff:`.
+ */
+export function inSettings<T>(names: Readonly<Record<string, string>>, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const given = Object.keys(names).map((name) => name.replaceAll(/[.()]/g, "\\$&"));
+    const named = new RegExp(`(?<![\\w"])(${given.join("|")})(?![\\w"])(?= (is|has|needs|and|don't)|:|$)`, "g");
+    throw new UsageError(error.message.replace(named, (name) => `oneoff:${names[name]}`));
+  }
+}

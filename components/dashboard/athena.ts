@@ -21,6 +21,7 @@ import { type BillLine, refuseAbove } from "../lifetime/bill.ts";
 import { deadlineSeconds, type Lifetime } from "../lifetime/lifetime.ts";
 import type { Reaper } from "../lifetime/reaper.ts";
 import { Tag } from "../lifetime/tags.ts";
+import { shown } from "./shown.ts";
 
 /** Port on the instance's own loopback. */
 const PORT = 8765;
@@ -197,15 +198,7 @@ function configText(job: Job, lake: S3Lake, dailyScanBytes: number): pulumi.Outp
     .all([lake.uri, lake.region, lake.database, lake.workgroup])
     .apply(([uri, region, database, workgroup]) => {
       const config: DashboardConfig = {
-        job: {
-          name: job.name,
-          tables: job.tables.map((table) => ({
-            ...table,
-            columns: [...table.columns],
-            partitions: [...(table.partitions ?? [])],
-          })),
-          panels: [...job.panels],
-        },
+        job: shown(job),
         engine: { kind: "athena", region, lake: uri, database, workgroup, dailyScanBytes },
         port: PORT,
         token: "athena",

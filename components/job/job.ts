@@ -28,6 +28,8 @@ export interface Job {
   readonly panels: readonly Panel[];
 }
 
+/** Placeholders that every step may use, so that no table can be called so. */
+const RESERVED: readonly string[] = ["run", "lake", "scratch"];
 const WORDS = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const IDENTIFIER = /^[a-z][a-z0-9_]*$/;
 const COORDINATE = /^[\w.-]+:[\w.-]+:[\w.-]+$/;
@@ -84,7 +86,7 @@ function makeStep(where: string, step: SparkStepArgs, folder: string, tables: Re
   for (const secret of secrets) {
     need(WORDS.test(secret), `${where}: secret ${quote(secret)} must be lower-case words joined by dashes`);
   }
-  const known = ["run", "lake", ...tables, ...secrets.map((secret) => `secret:${secret}`)];
+  const known = [...RESERVED, ...tables, ...secrets.map((secret) => `secret:${secret}`)];
   for (const argument of step.arguments ?? []) checkPlaceholders(where, argument, known);
   return {
     name: step.name,
@@ -104,8 +106,8 @@ function makeStep(where: string, step: SparkStepArgs, folder: string, tables: Re
 function checkTable(where: string, table: Table): void {
   const here = `${where}, table ${quote(table.name)}`;
   need(
-    IDENTIFIER.test(table.name) && table.name !== "run" && table.name !== "lake",
-    `${here}: the name must be lower-case letters, digits and underscores, a letter first, and not "run" or "lake"`,
+    IDENTIFIER.test(table.name) && !RESERVED.includes(table.name),
+    `${here}: the name must be lower-case letters, digits and underscores, a letter first, and none of ${RESERVED.map(quote).join(", ")}`,
   );
   need(table.columns.length > 0, `${here} has no columns`);
   for (const column of table.columns) {

@@ -4,7 +4,8 @@ import type { Duration } from "../core/duration.ts";
  * One `spark-submit`. It says what to run; how many executors and how much memory is the cluster's business.
  *
  * `{run}` and `{lake}` in an argument stand for the run's id and the lake's address, `{points}` for the folder of this
- * run's rows of table `points`, and `{secret:NAME}` for the path of a file with that secret.
+ * run's rows of table `points`, `{secret:NAME}` for the path of a file with that secret, and `{scratch}` for a folder that
+ * all machines of the cluster share and that is gone after the run.
  */
 export interface SparkStepArgs {
   /** Unique in the job: lower-case words joined by dashes. */

@@ -12,6 +12,8 @@ export const Prefix = {
   wheels: "_wheels",
   /** `_logs/<run>/<step>.log` while a step runs and after, and below `_logs/emr/` what the service keeps. */
   logs: "_logs",
+  /** `_scratch/<run>/`: what the steps of a run keep for each other, gone when it ends. */
+  scratch: "_scratch",
   /** Results of queries. */
   results: "_results",
   /** `_certificates/<digest>.zip`: what a cluster encrypts its own traffic with. */

@@ -19,6 +19,9 @@ import { Prefix } from "./prefixes.ts";
 import { checkRemoval, Removal } from "./removal.ts";
 import { queryStatements, readStatements, writeStatements } from "./s3-statements.ts";
 
+/** No run takes as long. */
+const SCRATCH_DAYS = 7;
+
 export interface S3LakeArgs {
   /** The job whose tables lie in the lake. */
   readonly job: Job;
@@ -41,7 +44,7 @@ export interface S3LakeArgs {
 
 /**
  * A lake on S3: a bucket for a job's tables, a catalog of them, and an Athena workgroup to query them. It is encrypted,
- * reached by TLS only and never public; unfinished uploads, logs and query results expire.
+ * reached by TLS only and never public; unfinished uploads, logs, query results and what runs left behind expire.
  */
 export class S3Lake extends pulumi.ComponentResource {
   /** `s3://<bucket>`, once the bucket is closed to the public. */
@@ -216,6 +219,8 @@ function closeBucket(
         },
         expire(Prefix.logs, days.logs),
         expire(Prefix.results, days.results),
+        // What a run could not remove itself.
+        expire(Prefix.scratch, SCRATCH_DAYS),
       ],
     },
     options,

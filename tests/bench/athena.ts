@@ -2,10 +2,8 @@
  * What a client of Athena adds to a query's own time, on an endpoint that takes exactly as long as it is told: ours beside
  * awswrangler's and PyAthena's. And how long the whole page takes to refresh.
  */
-import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
+import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,10 +15,9 @@ import { xoPlans } from "../dashboard/fake-athena-xo.ts";
 import { FakeLake } from "../dashboard/fake-lake.ts";
 import type { Order } from "./athena-endpoint.ts";
 import type { Figure } from "./index.ts";
+import { benchPython } from "./venv.ts";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const VENV = at("../../.oneoff/bench-venv");
-const REQUIREMENTS = at("requirements.txt");
 
 const ROWS = 100;
 const PANEL = "SELECT id, x, label FROM {points} LIMIT 100";
@@ -40,11 +37,11 @@ const AIM = "<= 1.5 s";
 type Client = (sql: { readonly panel: string; readonly plain: string }) => Promise<number>;
 
 export async function athena(): Promise<readonly Figure[]> {
-  makeVenv();
+  const python = benchPython();
   const endpoint = await Endpoint.start();
   Object.assign(process.env, endpoint.env);
   const engine = new AthenaEngine({ ...ENGINE, job: xo() });
-  const others = spawn(`${VENV}/bin/python`, [at("athena_clients.py")], {
+  const others = spawn(python, [at("athena_clients.py")], {
     env: { ...process.env, ...endpoint.env },
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -206,16 +203,6 @@ async function parquet(): Promise<Readonly<Record<string, string>>> {
 function record(state: string): string {
   const content = { run: "1", job: "xo", state, started: "2026-03-01T10:00:00Z", steps: [] };
   return Buffer.from(JSON.stringify(content)).toString("base64");
-}
-
-function makeVenv(): void {
-  const stamp = createHash("sha256").update(readFileSync(REQUIREMENTS)).digest("hex");
-  const file = `${VENV}/stamp`;
-  if (existsSync(file) && readFileSync(file, "utf8") === stamp) return;
-  rmSync(VENV, { recursive: true, force: true });
-  execFileSync(at("../../.oneoff/venv/bin/python"), ["-m", "venv", VENV]);
-  execFileSync(`${VENV}/bin/pip`, ["install", "--quiet", "--require-hashes", "-r", REQUIREMENTS], { stdio: "inherit" });
-  writeFileSync(file, stamp);
 }
 
 function percentile(values: readonly number[], share: number): number {

@@ -4,6 +4,7 @@
  */
 import { loadavg } from "node:os";
 import { athena } from "./athena.ts";
+import { convert } from "./convert.ts";
 import { deploy } from "./deploy.ts";
 import { page } from "./page.ts";
 import { stack } from "./stack.ts";
@@ -16,7 +17,14 @@ export interface Figure {
   readonly aim?: string;
 }
 
-const parts: Readonly<Record<string, () => Promise<readonly Figure[]>>> = { stack, sweep, page, athena, deploy };
+const parts: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
+  stack,
+  sweep,
+  page,
+  athena,
+  deploy,
+  convert,
+};
 
 const chosen = process.argv.slice(2);
 for (const [name, measure] of Object.entries(parts)) {

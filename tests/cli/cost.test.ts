@@ -216,7 +216,7 @@ test("outside of a project the programs that come with the package are told of w
       expect(await oneoff(command, "nope")).toEqual({
         code: 1,
         output:
-          'oneoff: there is no program "nope", and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of emr-oneoff, local\n',
+          'oneoff: there is no program "nope", and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of emr-oneoff, local, swarm\n',
       });
     }
     for (const command of ["watch", "open", "run", "env"]) {
@@ -236,7 +236,7 @@ test("a stack of a program of the user's own is not taken for one of ours becaus
       expect(await oneoff(command, "emr-oneoff")).toEqual({
         code: 1,
         output:
-          "oneoff: stack emr-oneoff is made by a program of your own, and this command is for those that come with pulumi-oneoff (emr-oneoff, local): outside of your project it tells of them\n",
+          "oneoff: stack emr-oneoff is made by a program of your own, and this command is for those that come with pulumi-oneoff (emr-oneoff, local, swarm): outside of your project it tells of them\n",
       });
     }
     const lost = await oneoff("watch", "emr-oneoff");

@@ -467,7 +467,9 @@ test("a port that was asked for and is taken is refused; so is --ui where there 
   await stack.setOutputs({ cluster: "local", dashboard: "http://127.0.0.1:1" });
   const local = run(["--ui", "spark"]);
   expect(await local.end()).toBe(1);
-  expect(local.text()).toContain("oneoff: --ui is for stacks on AWS, and stack emr-oneoff is not");
+  expect(local.text()).toContain(
+    "oneoff: --ui is for stacks on AWS or Docker Swarm, and stack emr-oneoff is on neither",
+  );
 }, 60_000);
 
 test("the version from which the token goes by the environment", () => {

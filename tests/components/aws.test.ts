@@ -233,6 +233,27 @@ describe("what EMR is asked for", () => {
     expect(submit(flow, 0).join(" ")).toContain("--points hdfs:///oneoff/1/points");
   });
 
+  test("what steps keep for each other is removed by the run, else by the bucket", async () => {
+    const shuffling = job({
+      name: "shuffling",
+      from: import.meta.url,
+      steps: [
+        { name: "write", script: "mocks.ts", arguments: ["--csv", "{scratch}/csv"] },
+        { name: "read", script: "mocks.ts" },
+      ],
+      tables: small.tables,
+    });
+    const { flow } = await request({ stage: "hdfs" }, shuffling);
+    for (const step of flow.Steps) {
+      expect(step.HadoopJarStep.Args.join(" ")).toContain("--scratch s3://the-lake/_scratch/1 -");
+    }
+    expect(submit(flow, 0).slice(-2)).toEqual(["--csv", "s3://the-lake/_scratch/1/csv"]);
+    expect(named("lake-expiry").rules).toContainEqual({
+      ...{ id: "_scratch", status: "Enabled" },
+      ...{ filter: { prefix: "_scratch/" }, expiration: { days: 7 } },
+    });
+  });
+
   test("a secret is kept as a secret, and only its address is passed on", async () => {
     const secretive = job({
       name: "secretive",
@@ -273,10 +294,10 @@ describe("what EMR is asked for", () => {
     );
     const deletes = statements("cluster-nodes-policy").filter(({ Action }) => /Delete/.test(String(Action)));
     expect(deletes.map(({ Resource }) => Resource)).toEqual([
-      ["points", "models", "surface", "optimum"].map((table) => `arn:aws:s3:::the-lake/${table}/*`),
+      ["points", "models", "surface", "optimum", "_scratch"].map((prefix) => `arn:aws:s3:::the-lake/${prefix}/*`),
     ]);
     expect(writes?.Resource).toEqual(
-      ["points", "models", "surface", "optimum", "_runs", "_logs", "_jupyter"].map(
+      ["points", "models", "surface", "optimum", "_runs", "_logs", "_scratch", "_jupyter"].map(
         (p) => `arn:aws:s3:::the-lake/${p}/*`,
       ),
     );

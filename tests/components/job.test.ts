@@ -11,7 +11,7 @@ const good: JobArgs = {
     {
       name: "count",
       script: "job.test.ts",
-      arguments: ["--in", "{points}", "--run={run}", "{lake}", "{secret:token}"],
+      arguments: ["--in", "{points}", "--run={run}", "{lake}", "{scratch}/x", "{secret:token}"],
       secrets: ["token"],
     },
   ],
@@ -27,7 +27,7 @@ test("a job is plain data with defaults filled in and files found beside the mod
     {
       name: "count",
       script: fileURLToPath(import.meta.url),
-      arguments: ["--in", "{points}", "--run={run}", "{lake}", "{secret:token}"],
+      arguments: ["--in", "{points}", "--run={run}", "{lake}", "{scratch}/x", "{secret:token}"],
       files: [],
       pyFiles: [],
       packages: [],
@@ -66,7 +66,8 @@ test.each<[string, JobArgs, string]>([
   ["conf that sizes the cluster", withStep({ conf: { "spark.executor.memory": "4g" } }), "sizes the cluster"],
   ["a time limit that is no duration", withStep({ timeLimit: "soon" }), 'timeLimit is "soon"'],
   ["two steps of one name", { ...good, steps: [step, step] }, 'two steps are called "count"'],
-  ["a table called run", withTable({ name: "run" }), 'and not "run" or "lake"'],
+  ["a table called run", withTable({ name: "run" }), 'and none of "run", "lake", "scratch"'],
+  ["a table called scratch", withTable({ name: "scratch" }), 'and none of "run", "lake", "scratch"'],
   ["a table without columns", withTable({ columns: [] }), "has no columns"],
   ["an unknown type", withTable({ columns: [{ name: "x", type: "float" }] }), 'has type "float"; types are string,'],
   [

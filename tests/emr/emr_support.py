@@ -16,6 +16,7 @@ import boto3
 
 ROOT = Path(__file__).resolve().parents[2]
 EMR = ROOT / "assets" / "emr"
+STEPS = ROOT / "assets" / "steps"
 JOBS = ROOT / "assets" / "jobs"
 BIN = Path(sys.executable).parent
 REGION = "us-west-2"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
@@ -10,15 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from emr_support import EMR, JOBS, Bucket, Node, wait_for
+from emr_support import EMR, JOBS, STEPS, Bucket, Node, wait_for
 
 pytest_plugins = "emr_fixtures"
-sys.path[:0] = [str(EMR), str(JOBS)]
+sys.path[:0] = [str(EMR), str(STEPS), str(JOBS)]
 import oneoff  # noqa: E402
-import step_log  # noqa: E402
 import step_tools  # noqa: E402
 
-STEPS = ["generate", "train"]
+NAMES = ["generate", "train"]
 ARN = "arn:aws:secretsmanager:us-west-2:1:secret:s"
 
 
@@ -31,7 +29,7 @@ class Step:
 
     def start(self, *options: str, step: str = "train", limit: int = 60, run: str = "1") -> subprocess.Popen[str]:
         arguments = ["--lake", self.bucket.address, "--run", run, "--job", "xo", "--step", step]
-        arguments += ["--steps", ",".join(STEPS), "--time-limit", str(limit), "--deadline", "2030-01-01T00:00:00Z"]
+        arguments += ["--steps", ",".join(NAMES), "--time-limit", str(limit), "--deadline", "2030-01-01T00:00:00Z"]
         arguments += ["--table", "points=id", "--table", "models=id", "--log-every", "0.2", *options]
         if "--" not in arguments:
             arguments += ["--", "spark-submit", "--conf", "a=b", "script.py", "{x}"]
@@ -270,6 +268,26 @@ def test_tables_that_cannot_be_copied(step: Step, hdfs: str, copy: str, reason: 
     assert step.bucket.record()["error"].endswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("name", "exit_code", "cleared"),
+    [("generate", 0, False), ("generate", 1, True), ("train", 0, True), ("train", 1, True)],
+)
+def test_scratch_goes_with_the_last_step_or_a_failure(step: Step, name: str, exit_code: int, cleared: bool) -> None:
+    step.node.stub("spark-submit", f"exit {exit_code}")
+    step.node.stub("aws", "")
+    assert step.run("--scratch", "s3://lake/_scratch/1", step=name)[0] == exit_code
+    calls = [call for call in step.node.calls if call.startswith("aws")]
+    assert calls == (["aws s3 rm --recursive --only-show-errors s3://lake/_scratch/1/"] if cleared else [])
+
+
+def test_scratch_that_stays_is_told_of(step: Step) -> None:
+    step.node.stub("aws", "echo 'fatal error: denied' >&2; exit 1")
+    assert step.run("--scratch", "s3://lake/_scratch/1")[0] == 0
+    assert step.bucket.record()["state"] == "succeeded"
+    told = "step.py: s3://lake/_scratch/1 could not be removed: aws failed (exit 1): fatal error: denied\n"
+    assert step.log().endswith(told)
+
+
 def test_a_failed_step_is_not_staged(step: Step) -> None:
     step.node.stub("spark-submit", "exit 1")
     step.node.stub("hdfs", "exit 0")
@@ -286,34 +304,6 @@ def test_a_table_without_a_column_fails_the_run(step: Step, monkeypatch: pytest.
     oneoff.write_part(pa.table({"other": [1]}), f"{step.bucket.address}/points/run=1", "part")
     assert step.run()[0] == 1
     assert step.bucket.record()["error"].endswith("part.parquet has no column 'id'")
-
-
-def test_a_long_log_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
-    log = step_log.Log(str(tmp_path / "x.log"), every=60)
-    for number in range(300_000):
-        log.write(f"line {number:07d}\n".encode())
-    size = log.size
-    log.copy(io.BytesIO(b"ValueError: last\n"), io.BytesIO())
-    log.close()
-    kept = (tmp_path / "x.log").read_bytes()
-    assert kept.startswith(b"line 0000000\n")
-    assert kept.endswith(b"line 0299999\nValueError: last\n")
-    assert step_log.HEAD + step_log.TAIL < len(kept) < step_log.HEAD + step_log.TAIL + 200
-    assert f"[{log.size - step_log.HEAD - step_log.TAIL} bytes are left out here" in kept.decode()
-    assert log.since(size) == "ValueError: last\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("", "it printed nothing"),
-        ("a\nb\n", "b"),
-        ("x.SparkException: why\n\tat a.B\n... \n", "x.SparkException: why"),
-        ("26/01/01 ERROR x: y\n26/01/01 INFO ShutdownHookManager: bye\n[oneoff] a 1/2\n", "26/01/01 ERROR x: y"),
-    ],
-)
-def test_last_problem(text: str, problem: str) -> None:
-    assert step_log.last_problem(text) == problem
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,11 @@ const sparkProcesses = () => processesOf(lake).filter((line) => !line.includes("
 test("a run goes to its end, leaves its table, record, log and nothing running, and is never made again", async () => {
   const made = await run.create(
     "",
-    inputs(["--secret", "{secret:token}"], { secrets: { token: "hush!" } }, { secrets: ["token"] }),
+    inputs(
+      ["--secret", "{secret:token}", "--scratch", "{scratch}"],
+      { secrets: { token: "hush!" } },
+      { secrets: ["token"] },
+    ),
   );
   expect(JSON.stringify(made.outs)).not.toContain("hush!");
   await ended();

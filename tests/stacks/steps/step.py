@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--fail", help="text to fail with")
     parser.add_argument("--leave", action="store_true", help="leave a process behind")
     parser.add_argument("--fill", action="store_true", help="write until the disk is full")
+    parser.add_argument("--scratch", type=Path, help="folder that is there to leave a file in")
     parser.add_argument("--secret", type=Path, help="file whose text's length is written")
     args = parser.parse_args()
     spark = SparkSession.builder.getOrCreate()
@@ -34,6 +35,8 @@ def main() -> None:
                 file.write(bytes(1 << 20))
     if args.fail:
         sys.exit(args.fail)
+    if args.scratch:
+        (args.scratch / "kept").touch()
     number = len(args.secret.read_text()) if args.secret else 7
     oneoff.write_part(pa.table({"n": pa.array([number], pa.int64())}), args.numbers, "part")
     oneoff.progress("numbers", 2, 2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import IO, BinaryIO
 
@@ -61,13 +63,15 @@ class Log:
             if len(self._tail) > TAIL + HEAD:  # not at every line: it moves a megabyte
                 del self._tail[:-TAIL]
 
-    def copy(self, source: IO[bytes], echo: BinaryIO) -> None:
-        """Adds what `source` gives until its end, and passes it on to `echo`."""
+    def copy(self, source: IO[bytes], echo: BinaryIO, on_line: Callable[[str], None] | None = None) -> None:
+        """Adds what `source` gives until its end, and passes it on to `echo` and `on_line`."""
         for line in iter(lambda: source.readline(_PIECE), b""):
             self.write(line)
             with contextlib.suppress(OSError):
                 echo.write(line)
                 echo.flush()
+            if on_line:
+                on_line(line.decode(errors="replace"))
 
     def say(self, line: str) -> None:
         """Adds a line of our own, which stands in our standard error too."""
@@ -108,4 +112,5 @@ class Log:
             oneoff.put(self._address, self.content())
             self._put_size = size
         except OSError as problem:  # it may work the next time, and the step goes on in any case
-            print(f"step.py: the log could not be put to {self._address}: {problem}", file=sys.stderr, flush=True)
+            program = Path(sys.argv[0]).name
+            print(f"{program}: the log could not be put to {self._address}: {problem}", file=sys.stderr, flush=True)

@@ -1,0 +1,95 @@
+import { checkArgs, flag } from "../../../components/core/settings.ts";
+import { type Job, job } from "../../../components/job/job.ts";
+import type { SparkStepArgs } from "../../../components/job/step.ts";
+import { panels } from "./panels.ts";
+import { londonPowerSettings } from "./settings.ts";
+import { tables } from "./tables.ts";
+
+export interface LondonPowerArgs {
+  /**
+   * Half-hourly readings as Low Carbon London published them: a CSV file or a folder of CSV files, by an absolute path
+   * or an address that begins with `s3://`, `gs://` or `webhdfs://`. The cluster must be allowed to read it.
+   * @default readings are made up, with the quirks of the published ones
+   */
+  readonly input?: string;
+  /** Households to make up. Unused with `input`, as are `days` and `start`. @default 100 */
+  readonly households?: number;
+  /** Days to make up. @default 60 */
+  readonly days?: number;
+  /** First day to make up. @default "2012-10-01", so that the clocks go back within the 60 days */
+  readonly start?: string;
+  /** Seed of what is made up and of the models: the same seed gives the same results on any cluster. @default 1 */
+  readonly seed?: number;
+  /**
+   * Readings and results go into MongoDB too. The cluster must be given a secret `mongo-uri`: a connection string with
+   * a database, whose user may read and write there.
+   * @default false
+   */
+  readonly mongo?: boolean;
+}
+
+const args = londonPowerSettings.extend({ mongo: flag().default(false) });
+
+/**
+ * What London's households used in each half hour: the published CSV (or a made-up twin of it) as Parquet, consumption
+ * by month, Acorn group, tariff and time of day, and models that predict it for households they have not seen.
+ *
+ * @throws UsageError when a number is not whole and above zero, `start` is not a day, or `input` is not an address.
+ */
+export function londonPower(given: LondonPowerArgs = {}): Job {
+  const { input, households, days, start, seed, mongo } = checkArgs("londonPower", args, given);
+  const csv = "{scratch}/csv";
+  const generate = step("generate", {
+    arguments: [
+      ...["--csv", csv, "--households", String(households), "--days", String(days)],
+      ...["--start", start, "--seed", String(seed)],
+    ],
+  });
+  const convert = step("convert", {
+    arguments: [
+      ...["--from", "csv", "--to", "parquet", "--input", input ?? csv],
+      ...["--readings", "{readings}", "--rejected", "{rejected}"],
+    ],
+    timeLimit: "3 hours",
+  });
+  const load = step("load", {
+    script: "convert.py",
+    arguments: ["--from", "parquet", "--to", "mongo", "--input", "{readings}", "--run", "{run}", ...MONGO.arguments],
+    secrets: MONGO.secrets,
+    timeLimit: "6 hours",
+  });
+  const results = ["summary", "monthly", "tariffs", "load_curve", "days"];
+  const analyze = step("analyze", {
+    arguments: [
+      ...["--readings", "{readings}"],
+      ...results.flatMap((table) => [`--${table.replace("_", "-")}`, `{${table}}`]),
+      ...(mongo ? MONGO.arguments : []),
+    ],
+    ...(mongo && { secrets: MONGO.secrets }),
+  });
+  const model = step("model", {
+    arguments: [
+      ...["--readings", "{readings}", "--models", "{models}", "--seed", String(seed)],
+      ...(mongo ? MONGO.arguments : []),
+    ],
+    ...(mongo && { secrets: MONGO.secrets }),
+  });
+  return job({
+    name: "london-power",
+    from: import.meta.url,
+    steps: [...(input ? [] : [generate]), convert, ...(mongo ? [load] : []), analyze, model],
+    tables,
+    panels,
+  });
+}
+
+const MONGO = { arguments: ["--mongo-uri", "{secret:mongo-uri}"], secrets: ["mongo-uri"] };
+
+/** A step whose script has its name, with what all of them import. */
+const step = (name: string, own: Omit<SparkStepArgs, "name">): SparkStepArgs => ({
+  name,
+  script: `${name}.py`,
+  pyFiles: ["../oneoff.py", "lcl.py", "london_mongo.py", "london_readings.py"],
+  requirements: "requirements.txt",
+  ...own,
+});

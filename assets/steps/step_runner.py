@@ -1,0 +1,140 @@
+"""What runs a step has in common wherever it runs: programs with a time limit, SIGTERM, and why a program failed."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Thread
+from typing import NamedTuple, NoReturn
+
+from step_log import Log, last_problem
+
+KILL_AFTER = 30  # seconds that a program has to end itself when its time is up
+TERMINATED_AFTER = 10  # the same after SIGTERM, as nobody knows how long its sender waits
+EXIT_TERMINATED = 128 + signal.SIGTERM
+
+_PROGRESS = re.compile(r"\[oneoff\] (\S+) (\d+)/(\d+)\s*")  # as assets/jobs/oneoff.py prints it
+
+
+class StepError(Exception):
+    """Why a step failed, in one line."""
+
+
+class TerminatedError(Exception):
+    """SIGTERM came; the text says what that means."""
+
+
+class Ended(NamedTuple):
+    """How a program ended."""
+
+    code: int
+    timed_out: bool
+    printed: str  # or the end of it
+
+
+def run_program(
+    command: Sequence[str],
+    log: Log,
+    seconds: float,
+    *,
+    env: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    on_line: Callable[[str], None] | None = None,
+    on_sigterm: Callable[[TerminatedError], None] | None = None,
+    terminated_after: float = TERMINATED_AFTER,
+) -> Ended:
+    """Runs a program with a time limit, and ends whatever it leaves behind. What it prints goes to `log` and to ours.
+
+    on_line: is given each line, from several threads. on_sigterm: is called at once when SIGTERM comes, after which
+    TerminatedError is raised.
+    """
+    limit = max(1, math.ceil(seconds))
+    before, started = log.size, time.monotonic()
+    process = subprocess.Popen(
+        ["timeout", "--signal=TERM", f"--kill-after={KILL_AFTER}", str(limit), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+        cwd=folder,
+        start_new_session=True,  # a process group of its own
+    )
+    streams = ((process.stdout, sys.stdout.buffer, on_line), (process.stderr, sys.stderr.buffer, on_line))
+    readers = [Thread(target=log.copy, args=stream, daemon=True) for stream in streams]
+    try:
+        for reader in readers:
+            reader.start()
+        code = process.wait()
+    except TerminatedError as reason:
+        signal_group(process, signal.SIGTERM)
+        if on_sigterm:
+            on_sigterm(reason)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(terminated_after)
+        raise
+    finally:
+        signal_group(process, signal.SIGKILL)
+        for reader in readers:
+            reader.join(5)
+    return Ended(code, bool(code) and time.monotonic() - started >= limit, log.since(before))
+
+
+def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    """Signals a process and all that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def raise_on_sigterm(meaning: str) -> None:
+    """Has SIGTERM raise TerminatedError with that text. Once is enough: what follows must not be interrupted."""
+
+    def terminate(*_: object) -> NoReturn:
+        ignore_sigterm()
+        raise TerminatedError(meaning)
+
+    signal.signal(signal.SIGTERM, terminate)
+
+
+def ignore_sigterm() -> None:
+    """From here on SIGTERM interrupts nothing."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def states_of(names: Sequence[str], current: str, state: str) -> list[tuple[str, str]]:
+    """Each step with its state while `current` is in `state`: those before it have succeeded, or it would not run."""
+    position = names.index(current)
+    states = ["succeeded"] * position + [state] + ["pending"] * (len(names) - position - 1)
+    return list(zip(names, states, strict=True))
+
+
+def progress_of(line: str) -> tuple[str, int, int] | None:
+    """What a step says that it counts, how many are done and of how many; None for a line that says no such thing."""
+    found = _PROGRESS.fullmatch(line)
+    return (found[1], int(found[2]), int(found[3])) if found else None
+
+
+def why(log: str) -> str:
+    """Why a program failed, by what it printed."""
+    if "No space left on device" in log:
+        return "no space is left on a node's disk; give the cluster's nodes larger ones"
+    return last_problem(log)
+
+
+def one_line(text: object) -> str:
+    """The text without line breaks."""
+    return " ".join(str(text).split())
+
+
+def spoken(total: int) -> str:
+    """Seconds as people read them: "1 h 30 min", "45 s". As components/core/duration.ts has them."""
+    parts = ((total // 86_400, "d"), (total // 3600 % 24, "h"), (total // 60 % 60, "min"), (total % 60, "s"))
+    first = next(at for at, (number, _) in enumerate(parts) if number)
+    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number)

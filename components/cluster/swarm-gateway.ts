@@ -1,0 +1,85 @@
+import * as docker from "@pulumi/docker";
+import type * as pulumi from "@pulumi/pulumi";
+import { adjust, type Transform } from "../core/transform.ts";
+import { labels } from "./swarm-files.ts";
+
+/** A page of a cluster, and where the gateway gives it out. */
+export interface Page {
+  readonly name: string;
+  /** Name of its service on the cluster's network. */
+  readonly role: string;
+  readonly port: number;
+  /** On 127.0.0.1. */
+  readonly published: number;
+  /** Path of the page. @default "/" */
+  readonly path?: string;
+}
+
+export interface GatewayArgs {
+  readonly prefix: string;
+  readonly image: pulumi.Input<string>;
+  readonly network: docker.Network;
+  readonly pages: readonly Page[];
+  readonly transform: Transform<docker.ContainerArgs> | undefined;
+}
+
+const CONFIG = "/etc/oneoff/haproxy.cfg";
+const MEMORY_MEBIBYTES = 48;
+
+/**
+ * The one way into a cluster: a container beside the services, with ports on the loopback address alone. Swarm publishes
+ * a service's port on all addresses of all nodes.
+ */
+export function gateway(name: string, args: GatewayArgs, opts: pulumi.CustomResourceOptions): docker.Container {
+  const { prefix, image, network, pages, transform } = args;
+  const container: docker.ContainerArgs = {
+    name: `${prefix}-gateway`,
+    image,
+    command: ["gateway"],
+    user: "10001:10001",
+    labels: labels(prefix),
+    networksAdvanced: [{ name: network.name }],
+    ports: pages.map(({ published }) => ({ internal: published, external: published, ip: "127.0.0.1" })),
+    uploads: [{ file: CONFIG, content: haproxyConfig(pages), permissions: "0644" }],
+    restart: "unless-stopped",
+    memory: MEMORY_MEBIBYTES,
+    memorySwap: MEMORY_MEBIBYTES,
+    capabilities: { drops: ["ALL"] },
+    destroyGraceSeconds: 5,
+  };
+  return new docker.Container(...adjust(transform, `${name}-gateway`, container, opts));
+}
+
+/**
+ * A service may come, go and move, so its name is looked up while the gateway runs. A page that a browser was led to by
+ * a name which somebody else gave to 127.0.0.1 (DNS rebinding) is refused, and so is what another site's page sends.
+ */
+export function haproxyConfig(pages: readonly Page[]): string {
+  const proxies = pages.map(
+    ({ role, port, published }) => `
+frontend ${role}
+  bind :${published}
+  http-request deny deny_status 421 unless { req.hdr(host) -m reg -i ^(localhost|127\\.0\\.0\\.1)(:[0-9]+)?$ }
+  http-request deny deny_status 403 if { req.hdr(sec-fetch-site) -m str cross-site same-site } !{ method GET HEAD }
+  default_backend ${role}
+backend ${role}
+  server ${role} ${role}:${port} resolvers docker init-addr none check inter 5s
+`,
+  );
+  return `global
+  log stdout format raw local0 warning
+  maxconn 512
+
+defaults
+  mode http
+  log global
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+  timeout tunnel 1d
+
+resolvers docker
+  nameserver docker 127.0.0.11:53
+  hold valid 5s
+${proxies.join("")}`;
+}

@@ -1,0 +1,183 @@
+import { isAbsolute, resolve } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { jobKind, jobs } from "../assets/jobs/registry.ts";
+import { quote, UsageError } from "../components/core/errors.ts";
+import { count, duration, flag, inSettings, port, runId, size, texts } from "../components/core/settings.ts";
+import { stackProgram } from "../components/core/stack.ts";
+import {
+  type FolderLake,
+  LocalLake,
+  type ObjectLake,
+  Removal,
+  SwarmCluster,
+  SwarmDashboard,
+} from "../components/docker.ts";
+
+const JOB = "london-power";
+
+const image = (about: string) => z.string().optional().describe(`Image of ${about}`);
+
+const settings = z.object({
+  job: z
+    .string()
+    .default(JOB)
+    .describe(`Which job to run: ${Object.keys(jobs).join(", ")}`),
+  runId: runId().default("1").describe("Names the run; only a new one computes again (`npx oneoff run` sets one)"),
+  deadline: duration(...SwarmCluster.deadlines)
+    .default("12 hours")
+    .describe("The run is ended this long after its start, finished or not"),
+  workers: count().default(3).describe("Spark workers, spread over the Swarm's nodes"),
+  workerCores: count().default(1).describe("Cores of each worker"),
+  workerMemory: size().default("1.5 GB").describe("Memory of each worker, Java and Python together"),
+  driverMemory: size().default("1 GB").describe("Memory of the job's driver"),
+  hdfs: flag()
+    .default(true)
+    .describe("HDFS as scratch that all nodes share; without it the lake must be reached from all"),
+  datanodes: count().default(1).describe("Datanodes of HDFS, spread over the nodes"),
+  replication: count().optional().describe("Copies of each block in HDFS; 2, or 1 with one datanode, when not set"),
+  notebook: flag().default(true).describe("JupyterLab with PySpark and the two notebooks"),
+  mongo: flag().default(true).describe("MongoDB and mongo-express; the job writes there too"),
+  reads: texts()
+    .optional()
+    .describe(
+      "Files and folders of the nodes that the job reads, by absolute path, separated by commas; those of `input` when not set",
+    ),
+  lake: z
+    .string()
+    .default(".oneoff/swarm-lake")
+    .describe(
+      "Folder of the results, on the node where the job's driver runs; or s3://BUCKET/PREFIX or gs://BUCKET/PREFIX",
+    ),
+  lakeRegion: z.string().optional().describe("AWS region of a lake on S3"),
+  lakeCredentials: z
+    .string()
+    .optional()
+    .describe(
+      "Secret. For a lake on S3 or GCS: the text of an AWS credentials file, or of a Google service account's key",
+    ),
+  removal: z
+    .enum(Removal)
+    .default("delete")
+    .describe("What `pulumi destroy` does with a folder of results: delete or retain"),
+  user: z
+    .string()
+    .optional()
+    .describe("Numbers of the user and group that own the lake's folder, 1000:1000; who runs Pulumi when not set"),
+  node: z
+    .string()
+    .default("node.role==manager")
+    .describe("Placement constraint of what needs a folder of its node: the lake's, and `reads`"),
+  registry: z
+    .string()
+    .optional()
+    .describe("Where the images are pushed, for a Swarm of several machines: registry.example.com/team"),
+  baseImage: z
+    .string()
+    .optional()
+    .describe("Debian 12 image that ours are built on; the official one by digest when not set"),
+  sparkImage: image("Spark, JupyterLab and the gateway; built from assets/images/spark when not set"),
+  hdfsImage: image("HDFS; built from assets/images/hdfs when not set"),
+  mongoImage: image("MongoDB; the official image by digest when not set"),
+  mongoExpressImage: image("mongo-express; the official image by digest when not set"),
+  dashboardImage: image("The dashboard; built from assets/images/dashboard when not set"),
+  port: port().default(8765).describe("Port of the dashboard on 127.0.0.1; the next five are the cluster's pages"),
+});
+
+type Settings = z.output<typeof settings>;
+
+export default stackProgram({
+  about:
+    "A job on Docker Swarm: Spark, HDFS, JupyterLab and MongoDB on machines of your own, results in a folder, a dashboard",
+  rents: false,
+  // The job's own settings are for the job alone; the program sees those of the stack.
+  settings: (given) => settings.extend(jobKind(given["oneoff:job"] ?? JOB).settings.shape) as typeof settings,
+  run(settings) {
+    const job = jobKind(settings.job).create(settings);
+    const { removal, port, registry, mongo, notebook } = settings;
+    const buildArgs: Record<string, string> = settings.baseImage === undefined ? {} : { BASE: settings.baseImage };
+    const lake = inSettings(SETTINGS, () => lakeOf(settings));
+    const builds = { ...(registry && { registry }), buildArgs };
+    const clusterArgs = { job, ...clusterOf(settings), ...builds, lake, mongo, notebook, port: port + 1 };
+    inSettings(SETTINGS, () => SwarmCluster.check(clusterArgs));
+
+    const made = "path" in lake && !isRemote() ? new LocalLake("lake", { job, path: lake.path, removal }) : lake;
+    const cluster = new SwarmCluster("cluster", { ...clusterArgs, lake: made });
+    const dashboard =
+      "path" in made
+        ? new SwarmDashboard("dashboard", {
+            job,
+            ...builds,
+            lake: made,
+            port,
+            user: settings.user,
+            image: settings.dashboardImage,
+          })
+        : undefined;
+    return {
+      cluster: "swarm",
+      run: cluster.runId,
+      service: cluster.service,
+      deadline: settings.deadline,
+      lake: "path" in made ? made.path : made.uri,
+      logs: cluster.logs,
+      dashboard: dashboard?.url,
+      ...cluster.pages,
+      network: cluster.network,
+      notebookToken: cluster.notebookToken,
+      mongoExpressPassword: cluster.mongoExpressPassword,
+    };
+  },
+});
+
+/** What arguments of the components are called as settings of this stack, where that is something else. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  "workers.count": "workers",
+  "workers.cores": "workerCores",
+  "workers.memory": "workerMemory",
+  "hdfs.datanodes": "datanodes",
+  "hdfs.replication": "replication",
+  credentials: "lakeCredentials",
+  driverMemory: "driverMemory",
+  deadline: "deadline",
+  lake: "lake",
+  reads: "reads",
+  user: "user",
+  port: "port",
+};
+
+/** What the settings say of the cluster. */
+function clusterOf(settings: Settings) {
+  const { runId, deadline, workers, driverMemory, datanodes, replication, node, user, reads, lakeCredentials } =
+    settings;
+  const input = "input" in settings && typeof settings.input === "string" ? settings.input : "";
+  return {
+    runId,
+    lifetime: { deadline },
+    workers: { count: workers, cores: settings.workerCores, memory: settings.workerMemory },
+    driverMemory,
+    hdfs: settings.hdfs && { datanodes, ...(replication && { replication }) },
+    reads: reads ?? (input.startsWith("/") ? [input] : []),
+    node,
+    images: {
+      spark: settings.sparkImage,
+      hdfs: settings.hdfsImage,
+      mongo: settings.mongoImage,
+      mongoExpress: settings.mongoExpressImage,
+    },
+    ...(user && { user }),
+    ...(lakeCredentials && { credentials: pulumi.secret(lakeCredentials) }),
+  };
+}
+
+/** Whether Docker is on another machine, whose folders can't be made or deleted from here. */
+const isRemote = (): boolean => /^(ssh|tcp):/.test(new pulumi.Config("docker").get("host") ?? "");
+
+function lakeOf({ lake, lakeRegion, removal }: Settings): FolderLake | ObjectLake {
+  if (/^(s3|gs):\/\//.test(lake)) return { uri: lake.replace(/\/+$/, ""), ...(lakeRegion && { region: lakeRegion }) };
+  if (!isRemote()) return { path: resolve(pulumi.getRootDirectory(), lake) };
+  if (isAbsolute(lake) && removal === Removal.retain) return { path: lake };
+  throw new UsageError(
+    `lake is ${quote(lake)} and docker:host another machine, where a folder is neither made nor deleted from here: make one there, set oneoff:lake to its absolute path and oneoff:removal to retain; or take s3:// or gs://`,
+  );
+}

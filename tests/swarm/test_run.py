@@ -1,0 +1,329 @@
+"""The archive that runs a job in a Swarm, with a real Spark: to its end, and through what may happen to it."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from swarm_support import ASSETS, BIN, DESTROYED, JOBS, Archive, Cluster, spark_cluster, wait_for
+
+sys.path[:0] = [str(ASSETS / "swarm"), str(ASSETS / "steps"), str(JOBS)]
+import oneoff  # noqa: E402
+import run_services  # noqa: E402
+
+if sys.platform != "linux":
+    pytest.skip("a Swarm is made of Linux's programs", allow_module_level=True)
+
+XO = {
+    "points": ["id", "x", "y", "label"],
+    "models": ["hidden", "seed", "accuracy", "accuracy_se"],
+    "surface": ["hidden", "seed", "x", "y", "predicted"],
+    "optimum": ["hidden", "accuracy", "accuracy_se", "reason"],
+}
+SLEEPER = """
+import sys, time
+print("[oneoff] naps 1/3", flush=True)
+time.sleep(float(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with spark_cluster(tmp_path_factory.mktemp("spark")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def archive(cluster: Cluster, tmp_path: Path) -> Archive:
+    """Without any steps yet."""
+    return Archive(cluster, tmp_path, tables={"points": ["id"]})
+
+
+def states(content: dict) -> list[str]:
+    return [step["state"] for step in content["steps"]]
+
+
+def test_xo_has_the_digests_of_a_local_run(archive: Archive) -> None:
+    def steps(address: str) -> dict[str, list[str]]:
+        folder = {name: f"--{name}={address.replace('NAME', name)}" for name in XO}
+        return {
+            "generate": [folder["points"], "--rows=2000"],
+            "train": [*folder.values(), "--hidden=5,10", "--seeds=1", "--grid=10"],
+        }
+
+    for name, arguments in steps("{NAME}").items():
+        archive.add(name, JOBS / "xo" / f"{name}.py", *arguments)
+    archive.tables = XO
+    code, out, err = archive.run()
+    assert (code, "[oneoff] models 2/2\n" in out) == (0, True), (out, err)
+
+    local = archive.home / "local"
+    for name, arguments in steps(f"{local}/NAME/run=1").items():
+        spark = ["--master", "local[2]", "--driver-java-options", "-XX:TieredStopAtLevel=1"]
+        script = ["--py-files", JOBS / "oneoff.py", JOBS / "xo" / f"{name}.py"]
+        env = {**archive.cluster.env, "SPARK_CONF_DIR": str(archive.home)}
+        subprocess.run([BIN / "spark-submit", *spark, *script, *arguments], env=env, capture_output=True, check=True)
+    record, status = archive.record(), archive.status()
+    assert (record["state"], states(record)) == ("succeeded", ["succeeded"] * 2)
+    for name, columns in XO.items():
+        rows, digest = oneoff.digest(f"{local}/{name}/run=1", columns)
+        assert rows > 0
+        assert record["tables"][name] == {"rows": rows, "digest": digest}
+    assert {key: status[key] for key in ("run", "job", "state", "started", "deadline", "ended")} == {
+        key: record[key] for key in ("run", "job", "state", "started", "deadline", "ended")
+    }
+    assert [step["progress"] for step in status["steps"]] == [
+        {"what": "parts", "done": 2, "total": 2},
+        {"what": "models", "done": 2, "total": 2},
+    ]
+    assert all(step["started"] < step["ended"] for step in status["steps"])
+    assert "[oneoff] models 1/2\n" in archive.log("train")
+    assert "part files" in archive.log("generate")
+    assert sorted(path.name for path in archive.lake.iterdir()) == ["_clusters", "_logs", "_runs", *sorted(XO)]
+    assert (archive.left(), archive.processes()) == ([], [])
+
+
+MODULE = "def answer():\n    return 42\n"
+READER = """
+import sys
+from pathlib import Path
+import oneoff
+from pyspark.sql import SparkSession
+run, lake, scratch, secret, points = sys.argv[1:]
+assert run == "1" and lake.endswith("lake") and Path(secret).read_text() == "hush!"
+Path(scratch, "kept").mkdir()
+spark = SparkSession.builder.getOrCreate()
+assert spark.conf.get("spark.driver.host") == "127.0.0.1"
+def task(number):
+    import oneoff_test_module
+    return number, oneoff_test_module.answer()
+rows = spark.sparkContext.parallelize([1, 2], 2).map(task).toDF(["id", "answer"])
+rows.write.partitionBy("answer").parquet(points)
+import oneoff_test_module
+"""
+
+
+def wheel(folder: Path) -> tuple[Path, str]:
+    """A package that no image has, and its digest."""
+    path = folder / "oneoff_test_module-1.0-py3-none-any.whl"
+    info = "oneoff_test_module-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("oneoff_test_module.py", MODULE)
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: oneoff-test-module\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_what_a_step_asks_for_reaches_driver_and_executors(archive: Archive) -> None:
+    path, digest = wheel(archive.home)
+    requirements = archive.home / "requirements.txt"
+    requirements.write_text(f"oneoff-test-module==1.0 \\\n    --hash=sha256:{digest}\n")
+    secret = archive.home / "token"
+    secret.write_text("hush!")
+    archive.change["secrets"] = {"token": str(secret)}
+    archive.tables = {"points": ["id", "answer"]}
+    arguments = ["{run}", "{lake}", "{scratch}", "{secret:token}", "{points}"]
+    archive.add("read", READER, *arguments, requirements=archive.place(requirements), secrets=["token"])
+    code, _, err = archive.run(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(path.parent))
+    assert code == 0, err
+    assert archive.record()["tables"]["points"]["rows"] == 2
+    assert [path.name for path in (archive.lake / "points" / "run=1").iterdir()] == ["answer=42"]
+    assert archive.left() == []
+
+
+def test_without_a_stage_steps_write_into_the_lake(archive: Archive) -> None:
+    archive.change["stage"] = None
+    archive.change["scratch"] = str(archive.lake / "_scratch" / "1")
+    text = "import sys, pyarrow, oneoff; oneoff.write_part(pyarrow.table({'id': [1]}), sys.argv[1], 'part')"
+    archive.add("write", text, "{points}")
+    assert archive.run()[0] == 0
+    assert archive.record()["tables"]["points"]["rows"] == 1
+    assert not (archive.lake / "_scratch").exists()
+
+
+WRITE_AND_FAIL = """
+import sys, pyarrow, oneoff
+oneoff.write_part(pyarrow.table({"id": [1]}), sys.argv[1], "part")
+oneoff.put(sys.argv[2] + "/x", b"x")
+if len(sys.argv) > 3: raise ValueError("no luck")
+"""
+
+
+def test_a_failure_says_why_and_what_finished_steps_wrote_is_kept(archive: Archive) -> None:
+    archive.tables = {"points": ["id"], "models": ["id"]}
+    archive.add("first", WRITE_AND_FAIL, "{points}", "{scratch}")
+    archive.add("second", WRITE_AND_FAIL, "{models}", "{scratch}", "fail")
+    archive.add("third", SLEEPER, "1")
+    assert archive.run()[0] == 1
+    why = 'step "second" failed (exit 1): ValueError: no luck'
+    for content in (archive.record(), archive.status()):
+        assert (content["state"], content["error"]) == ("failed", why)
+        assert states(content) == ["succeeded", "failed", "pending"]
+    assert archive.log("second").endswith(f"run.py: error: {why}\n")
+    assert (archive.lake / "points" / "run=1" / "part.parquet").exists()
+    assert not (archive.lake / "models").exists()
+    assert archive.left() == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "deadline", "why"),
+    [
+        (2, 60, 'step "nap" took longer than its time limit of 2 s'),
+        (60, 4, "the deadline of 4 s has passed"),
+    ],
+)
+def test_time_is_up(archive: Archive, limit: int, deadline: int, why: str) -> None:
+    archive.change["deadlineSeconds"] = deadline
+    archive.add("nap", SLEEPER, "300", timeLimitSeconds=limit)
+    assert archive.run()[0] == 1
+    assert archive.record()["error"] == why
+    assert states(archive.status()) == ["failed"]
+    assert (archive.left(), archive.processes()) == ([], [])
+
+
+def test_sigterm_ends_the_run_within_docker_s_patience(archive: Archive) -> None:
+    archive.add("nap", SLEEPER, "300")
+    process = archive.start()
+    progress = {"what": "naps", "done": 1, "total": 3}
+    wait_for(lambda: archive.status()["steps"][0].get("progress") == progress)
+    assert archive.record()["state"] == "running"
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert time.monotonic() - started < 10
+    assert process.returncode == 128 + signal.SIGTERM
+    for content in (archive.record(), archive.status()):
+        assert (content["state"], content["error"], states(content)) == ("failed", DESTROYED, ["failed"])
+    assert archive.log("nap").count(DESTROYED) == 1
+    assert (archive.left(), archive.processes()) == ([], [])
+
+
+def test_a_driver_that_is_killed_fails_the_run(archive: Archive) -> None:
+    archive.add("nap", SLEEPER, "300")
+    process = archive.start()
+    wait_for(lambda: archive.status()["steps"][0].get("progress"))
+    (driver,) = [line.split()[0] for line in archive.processes() if "org.apache.spark.deploy.SparkSubmit" in line]
+    os.kill(int(driver), signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert archive.record()["error"].startswith('step "nap" was killed; the memory of its container may be too small')
+    assert (archive.left(), archive.processes()) == ([], [])
+
+
+def test_a_run_that_ended_is_not_run_again(archive: Archive) -> None:
+    archive.add("nap", SLEEPER, "0")
+    ended = oneoff.record(str(archive.lake), "1", "tiny", "failed", error="no luck")
+    code, out, err = archive.run()
+    assert (code, out) == (0, "")
+    assert err == f"run.py: run 1 has ended: it failed at {ended['ended']}; its record is kept; nothing is run\n"
+    assert archive.record() == ended
+    assert [path.name for path in archive.lake.iterdir()] == ["_runs"]
+
+
+def test_a_run_that_was_interrupted_fails(archive: Archive) -> None:
+    archive.add("nap", SLEEPER, "0")
+    started = oneoff.record(str(archive.lake), "1", "tiny", "running")["started"]
+    time.sleep(0.01)
+    assert archive.run()[0] == 1
+    for content in (archive.record(), archive.status()):
+        assert content["started"] == started
+        assert content["error"] == "its container was killed, or the machine restarted, before the run ended"
+        assert states(content) == ["pending"]
+
+
+def test_a_lake_that_is_not_there(archive: Archive) -> None:
+    archive.lake.write_text("a file")
+    archive.add("nap", SLEEPER, "0")
+    code, _, err = archive.run()
+    assert code == 1
+    assert "run.py: error: the run broke off: " in err
+    assert "run.py: error: the run's record could not be written: " in err
+    assert "Traceback" not in err
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    """Answers what `pages` says by path; keeps still."""
+
+    pages: dict[str, object]
+
+    def do_GET(self) -> None:
+        page = self.pages.get(self.path.partition("&")[0])
+        self.send_response(200 if page is not None else 404)
+        self.end_headers()
+        self.wfile.write(json.dumps(page).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def service() -> Iterator[tuple[int, dict[str, object]]]:
+    """A service of HTTP: its port, and its pages by path."""
+    pages: dict[str, object] = {}
+    handler = type("Handler", (Pages,), {"pages": pages})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1], pages
+        server.shutdown()
+
+
+def test_no_worker(archive: Archive, service: tuple[int, dict[str, object]]) -> None:
+    port, pages = service
+    pages["/json/"] = {"aliveworkers": 0, "workers": []}
+    archive.change.update(master=f"spark://127.0.0.1:{port}", masterUiPort=port)
+    archive.add("nap", SLEEPER, "0")
+    process = archive.start("--patience", "2")
+    reason = f"no worker registered with spark://127.0.0.1:{port}"
+    assert wait_for(lambda: archive.status().get("cluster")) == {"state": "waiting", "reason": reason}
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert archive.record()["error"] == f"{reason} within 2 s"
+    assert err.splitlines()[0] == f"run.py: waiting: {reason}"
+    status = archive.status()
+    assert (states(status), "cluster" in status) == (["pending"], False)
+
+
+def test_what_spark_lacks(service: tuple[int, dict[str, object]]) -> None:
+    port, pages = service
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        nobody = f"spark://127.0.0.1:{deaf.getsockname()[1]}"
+        assert run_services.missing_of_spark(nobody, port) == f"{nobody} did not answer"
+    master = f"spark://127.0.0.1:{port}"
+    assert run_services.missing_of_spark(master, port) == f"http://127.0.0.1:{port}/json/ did not answer"
+    pages["/json/"] = {"aliveworkers": 1}
+    assert run_services.missing_of_spark(master, port) is None
+    assert run_services.address_towards(master) == "127.0.0.1"
+
+
+def test_what_hdfs_lacks(service: tuple[int, dict[str, object]]) -> None:
+    port, pages = service
+    stage = f"webhdfs://127.0.0.1:{port}/runs/1"
+    assert run_services.missing_of_hdfs(stage) == f"http://127.0.0.1:{port} (HDFS) did not answer"
+    pages["/webhdfs/v1/?op=LISTSTATUS"] = {"FileStatuses": {"FileStatus": []}}
+    nobody = f"no datanode registered with http://127.0.0.1:{port} (HDFS)"
+    assert run_services.missing_of_hdfs(stage) == nobody
+    beans = "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState"
+    pages[beans] = {"beans": [{"NumLiveDataNodes": 0}]}
+    assert run_services.missing_of_hdfs(stage) == nobody
+    pages[beans] = {"beans": [{"NumLiveDataNodes": 2}]}
+    assert run_services.missing_of_hdfs(stage) is None
+
+
+@pytest.mark.parametrize(("options", "code"), [(["--help"], 0), (["--patience", "0"], 2)])
+def test_command_line(archive: Archive, options: list[str], code: int) -> None:
+    assert archive.run(*options)[0] == code
+    assert not archive.lake.exists()
