@@ -3,9 +3,9 @@ import { createLogUpdate } from "log-update";
 import { tail } from "../assets/local/log.ts";
 import { spoken } from "../components/core/duration.ts";
 import { UsageError } from "../components/core/errors.ts";
+import { PassingError } from "../components/core/passing.ts";
 import type { RunStatus } from "../components/job/run.ts";
 import type { ClusterCommands } from "./cluster.ts";
-import { PassingError } from "./passing.ts";
 import { Rates } from "./rates.ts";
 
 const SLOWEST_POLL_MS = 60_000;

@@ -1,6 +1,6 @@
 /** Builds the published package into dist/: compiled JavaScript with types, and the files that run elsewhere as they are. */
 import { execFileSync } from "node:child_process";
-import { cpSync, globSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, globSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { buildBundles } from "./bundles.ts";
@@ -13,6 +13,8 @@ const carried = [
   ...globSync("assets/local/*.{py,sh}"),
   ...globSync("assets/{steps,swarm}/*.py"),
   ...globSync("assets/emr/**/{*.py,*.sh,requirements.txt}"),
+  ...globSync("assets/notebooks/*.ipynb"),
+  ...globSync("assets/images/{spark,hdfs}/**/*").filter((path) => statSync(path).isFile() && !path.endsWith(".in")),
   ...globSync("assets/dashboard/instance/*.{sh,service,timer}"),
   "assets/local/pulumi-resource-oneoff-local",
   ...globSync("engine/setup{.mjs,/**/*.mjs}"),

@@ -1,7 +1,7 @@
 /** Waits until the services of a Swarm run, and says which don't and why. What the docker provider waits with can't tell why. */
 import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
-import { docker } from "./docker.ts";
+import { Docker } from "../docker/docker.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 
 const POLL_MS = 1000;
@@ -10,7 +10,7 @@ const NO_ROOM_SECONDS = 45;
 const LOG_LINES = 5;
 
 interface Services {
-  /** Where Docker is, "ssh://user@machine"; what the docker command takes when not given. */
+  /** Where Docker is, "ssh://user@machine"; where the docker provider looks when not given. */
   readonly host?: string;
   readonly timeoutSeconds: number;
   readonly services: readonly {
@@ -40,15 +40,16 @@ export const services: ResourceKind = {
 
 /** @throws Error that names each service which doesn't run, and why. */
 async function converge({ host, services, timeoutSeconds }: Services): Promise<void> {
+  const docker = new Docker(host === undefined ? {} : { "docker:host": host });
   const started = Date.now();
   let said = "";
   for (;;) {
-    const states = await Promise.all(services.map((service) => stateOf(host, service)));
+    const states = await Promise.all(services.map((service) => stateOf(docker, service)));
     const waiting = states.filter((state) => state.missing > 0);
     if (waiting.length === 0) return;
     const seconds = (Date.now() - started) / 1000;
     const hopeless = waiting.every(({ reason }) => reason.startsWith("no suitable node"));
-    if (seconds > timeoutSeconds || (hopeless && seconds > NO_ROOM_SECONDS)) throw await failure(host, waiting);
+    if (seconds > timeoutSeconds || (hopeless && seconds > NO_ROOM_SECONDS)) throw await failure(docker, waiting);
     const now = waiting.map(({ name, reason }) => `${name} (${reason})`).join(", ");
     if (now !== said) pulumi.log.info(`waiting for ${now}`, undefined, undefined, true);
     said = now;
@@ -73,15 +74,11 @@ interface Task {
   readonly Error: string;
 }
 
-async function stateOf(host: string | undefined, { id, name, replicas }: Services["services"][number]): Promise<State> {
-  const [listed, updating] = await Promise.all([
-    docker(host, ["service", "ps", "--no-trunc", "--format", "{{json .}}", id]),
-    docker(host, ["service", "inspect", "--format", "{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}", id]),
+async function stateOf(docker: Docker, { id, name, replicas }: Services["services"][number]): Promise<State> {
+  const [tasks, updating] = await Promise.all([
+    docker.list<Task>("service", "ps", "--no-trunc", id),
+    docker.text("service", "inspect", "--format", "{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}", id),
   ]);
-  const tasks = listed
-    .split("\n")
-    .filter(Boolean)
-    .map((line): Task => JSON.parse(line));
   const wanted = tasks.filter(({ DesiredState }) => /running|ready/i.test(DesiredState));
   const idle = wanted.filter(({ CurrentState }) => !CurrentState.startsWith("Running"));
   const missing = Math.max(replicas - (wanted.length - idle.length), updating.trim() === "updating" ? 1 : 0);
@@ -104,10 +101,10 @@ function why(reason: string, tasks: readonly Task[]): string {
     : reason;
 }
 
-async function failure(host: string | undefined, waiting: readonly State[]): Promise<Error> {
+async function failure(docker: Docker, waiting: readonly State[]): Promise<Error> {
   const told = await Promise.all(
     waiting.map(async ({ id, text }) => {
-      const log = await docker(host, ["service", "logs", "--raw", "--tail", String(LOG_LINES), id]).catch(() => "");
+      const log = await docker.text("service", "logs", "--raw", "--tail", String(LOG_LINES), id).catch(() => "");
       return [text, ...log.trim().split("\n").filter(Boolean).slice(-LOG_LINES)].join("\n    ");
     }),
   );

@@ -5,7 +5,7 @@ import {
   GetResourceRequestStatusCommand,
 } from "@aws-sdk/client-cloudcontrol";
 import { UsageError } from "../../components/core/errors.ts";
-import { PassingError } from "../passing.ts";
+import { PassingError } from "../../components/core/passing.ts";
 import { connect } from "./client.ts";
 import { until } from "./removal.ts";
 

@@ -1,14 +1,15 @@
 import { access, constants, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { Docker, GET_DOCKER } from "../../assets/docker/docker.ts";
+import { dockerName } from "../../components/core/docker-names.ts";
 import { UsageError } from "../../components/core/errors.ts";
 import { type Check, checked, failed } from "../check.ts";
 import type { StackFiles } from "../config.ts";
 import { isFree } from "../loopback.ts";
-import { Docker, GET_DOCKER } from "./docker.ts";
-import { labelled, labelOf } from "./label.ts";
 import { type DockerNeeds, largest, type Part, sum } from "./needs.ts";
 import { machineOf } from "./pages.ts";
 import { onMachine, shellWord, sshMachine } from "./ssh.ts";
+import { filterOf } from "./stack.ts";
 
 const OLDEST = [20, 10];
 
@@ -96,7 +97,7 @@ async function nodeChecks(docker: Docker, files: StackFiles, needs: DockerNeeds)
     const ids = (await docker.text("node", "ls", "-q")).split("\n").filter((id) => id !== "");
     const nodes = await docker.inspect<Node>("node", ids);
     const usable = nodes.filter(({ Spec, Status }) => Status.State === "ready" && Spec.Availability === "active");
-    const others = await othersParts(docker, labelOf(files));
+    const others = await othersParts(docker, dockerName(files.project, files.stack));
     return [
       nodesCheck(nodes, usable),
       ...roomChecks(usable, needs, others),
@@ -180,7 +181,7 @@ function imageChecks(nodes: readonly Node[], { images }: DockerNeeds, stack: str
 
 async function portCheck(docker: Docker, files: StackFiles, ports: readonly number[]): Promise<Check> {
   const isHere = (await machineOf(docker)) === undefined;
-  const own = await publishedBy(docker, labelled(labelOf(files)));
+  const own = await publishedBy(docker, filterOf(files));
   const taken: number[] = [];
   const everybodys = isHere ? [] : await publishedBy(docker, []);
   for (const port of ports.filter((port) => !own.includes(port))) {

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { Docker } from "../../assets/docker/docker.ts";
 import { readJson } from "../../assets/local/json.ts";
 import { UsageError } from "../../components/core/errors.ts";
 import { checkRunId } from "../../components/job/run.ts";
@@ -9,7 +10,6 @@ import { aws } from "../cloud.ts";
 import type { ClusterCommands, Outputs } from "../cluster.ts";
 import { filesIfAny } from "../config.ts";
 import { localCommands } from "../local.ts";
-import type { Docker } from "./docker.ts";
 import { machineOf } from "./pages.ts";
 import { type Machine, onMachine, shellWord, sshMachine } from "./ssh.ts";
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Docker, isInUse, isMissing, SwarmError } from "../../assets/docker/docker.ts";
 import { stackFiles } from "../config.ts";
 import type { Leftover } from "../leftovers.ts";
-import { Docker, isInUse, isMissing, SwarmError } from "./docker.ts";
-import { labelled, labelOf } from "./label.ts";
+import { filterOf } from "./stack.ts";
 
 /** A network is in use until the last container on it has ended, which has a minute for that. */
 const PATIENCE_MS = 90_000;
@@ -63,12 +63,12 @@ const KINDS: readonly Kind[] = [
 export async function findDockerLeftovers(stack: string): Promise<readonly Leftover[]> {
   const files = stackFiles(stack);
   const docker = new Docker(files.config);
-  const found = await Promise.all(KINDS.map((kind) => leftoversOf(docker, kind, labelOf(files))));
+  const found = await Promise.all(KINDS.map((kind) => leftoversOf(docker, kind, filterOf(files))));
   return found.flat().sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
 }
 
-async function leftoversOf(docker: Docker, kind: Kind, label: string): Promise<readonly Leftover[]> {
-  const ids = await idsOf(docker, kind, label);
+async function leftoversOf(docker: Docker, kind: Kind, filter: readonly string[]): Promise<readonly Leftover[]> {
+  const ids = await idsOf(docker, kind, filter);
   const things = await Promise.all(ids.map((id) => inspect(docker, kind, id)));
   return things.flatMap((thing) => {
     if (!thing) return [];
@@ -94,10 +94,14 @@ async function inspect(docker: Docker, { kind }: Kind, id: string): Promise<Foun
   }
 }
 
-async function idsOf(docker: Docker, { list, kind, ofSwarm }: Kind, label: string): Promise<readonly string[]> {
+async function idsOf(
+  docker: Docker,
+  { list, kind, ofSwarm }: Kind,
+  filter: readonly string[],
+): Promise<readonly string[]> {
   const ids = (text: string) => text.split("\n").filter((id) => id !== "");
   try {
-    const all = ids(await docker.text(...list, ...labelled(label)));
+    const all = ids(await docker.text(...list, ...filter));
     if (kind !== "container") return all; // one of a service goes with it
     const ofServices = ids(await docker.text(...list, "--filter", "label=com.docker.swarm.service.id"));
     return all.filter((id) => !ofServices.includes(id));

@@ -7,9 +7,9 @@ import { filesIfAny } from "../config.ts";
 import { freePort, probe } from "../loopback.ts";
 import { type OpenOptions, pageOf, SwarmPage } from "../options.ts";
 import { outputsOf } from "../pulumi.ts";
-import { Docker } from "./docker.ts";
 import { machineOf, type Page, pageNamed } from "./pages.ts";
 import { sshArguments, sshMachine } from "./ssh.ts";
+import { dockerOf } from "./stack.ts";
 import { type Connection, startTunnel, type Tunnel } from "./tunnel.ts";
 
 /** ssh may have to ask for a password. */
@@ -25,7 +25,7 @@ const PAUSE_MS = 3000;
 export async function openPage(stack: string, outputs: Outputs, options: OpenOptions): Promise<void> {
   const name = options.ui === undefined ? "dashboard" : pageOf(SwarmPage, options.ui, stack);
   const page = pageNamed(stack, outputs, name);
-  const machine = await machineOf(Docker.of(stack));
+  const machine = await machineOf(dockerOf(stack));
   const token = name === "notebook" ? await notebookToken(stack) : undefined;
   if (machine === undefined) return openHere(stack, page, token, options);
   if (!machine.startsWith("ssh:")) throw noWay(stack, page, machine);

@@ -1,7 +1,7 @@
+import type { Docker } from "../../assets/docker/docker.ts";
 import { UsageError } from "../../components/core/errors.ts";
 import type { Outputs } from "../cluster.ts";
 import type { SwarmPage } from "../options.ts";
-import type { Docker } from "./docker.ts";
 
 /** A page of a stack, by the output that has its address. */
 export type PageName = SwarmPage | "dashboard";

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Docker } from "../../assets/docker/docker.ts";
 import { RunRecord, RunStatus } from "../../components/job/run.ts";
 import type { ClusterCommands, Outputs } from "../cluster.ts";
-import { Docker } from "./docker.ts";
 import { lakeOf } from "./lake.ts";
 import { swarmPages } from "./pages.ts";
+import { dockerOf } from "./stack.ts";
 import { isLive, newestTask, waitsFor, whyEnded } from "./task.ts";
 
 const POLL_MS = 1000;
@@ -30,7 +31,7 @@ interface Seen {
 /** The commands of a stack whose job runs in a Swarm: its lake says how the run does, and Docker when nobody is there to say. */
 export async function swarmCommands(stack: string, outputs: Outputs): Promise<ClusterCommands> {
   const service = String(outputs.service);
-  const docker = Docker.of(stack);
+  const docker = dockerOf(stack);
   const lake = await lakeOf(stack, outputs, docker);
   const look = sometimes(DOCKER_MS, () => lookAt(docker, service));
 

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { dockerName } from "../core/docker-names.ts";
 import { quote, UsageError } from "../core/errors.ts";
 import { mebibytes, type Size } from "../core/size.ts";
 import type { Transform } from "../core/transform.ts";
@@ -161,7 +162,7 @@ export function swarmPlan(args: SwarmClusterArgs): SwarmPlan {
 
 /** How everything of a stack is called in a Swarm, which has one space of names for all: "oneoff-swarm". */
 export function dockerPrefix(): string {
-  const prefix = `${pulumi.getProject()}-${pulumi.getStack()}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+  const prefix = dockerName(pulumi.getProject(), pulumi.getStack());
   if (prefix.length <= LONGEST_PREFIX) return prefix;
   throw new UsageError(
     `stack is ${quote(pulumi.getStack())}: names in Docker begin with ${quote(prefix)}, of which they can have ${LONGEST_PREFIX} characters; take a shorter name`,

@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { LABEL } from "../core/docker-names.ts";
 import { contentName, DIGEST_LENGTH } from "./swarm-args.ts";
 
 /** A Docker secret or config, and where a service finds it. */
@@ -25,7 +26,7 @@ export interface FilePlace {
 }
 
 /** Says whose it is; `npx oneoff leftovers` looks for it. */
-export const labels = (prefix: string) => [{ label: "oneoff.stack", value: prefix }];
+export const labels = (prefix: string) => [{ label: LABEL, value: prefix }];
 
 /** 32 random letters and digits. */
 export const password = (name: string, parent: pulumi.Resource): pulumi.Output<string> =>

@@ -49,7 +49,9 @@ export function builtImage(
 
 function digestOf(context: string, buildArgs: Readonly<Record<string, string>>): string {
   const hash = createHash("sha256").update(JSON.stringify(Object.entries(buildArgs).sort()));
-  const files = readdirSync(context, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+  const files = readdirSync(context, { recursive: true, withFileTypes: true }).filter(
+    (file) => file.isFile() && !file.name.endsWith(".in"),
+  );
   for (const path of files.map((file) => join(file.parentPath, file.name)).sort()) {
     hash.update(`\0${path.slice(context.length)}\0`).update(readFileSync(path));
   }

@@ -112,7 +112,7 @@ function containerSpec(part: ServicePart): docker.types.input.ServiceTaskSpecCon
       configs: configs.map((file) => ({ configId: file.id, configName: file.name, ...placed(file, part) })),
     }),
     // Within it a deleted service's containers must be gone, or the network could not be deleted.
-    stopGracePeriod: "1m",
+    stopGracePeriod: "2m",
     ...(health && {
       healthcheck: {
         tests: ["CMD", ...health],

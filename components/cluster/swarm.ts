@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { adjust } from "../core/transform.ts";
@@ -9,6 +11,8 @@ import { builtImage } from "./swarm-images.ts";
 import { mongoParts } from "./swarm-mongo.ts";
 import { eventsAddress, executorHeap, jobSecretFile, runArchive } from "./swarm-run.ts";
 import { type Bind, type Service, type ServicePart, type ServicePlace, service } from "./swarm-service.ts";
+
+const NOTEBOOKS = join(import.meta.dirname, "../../assets/notebooks");
 
 /** Seconds in which all services must run. */
 const CONVERGE_SECONDS = 600;
@@ -71,7 +75,7 @@ export class SwarmCluster extends pulumi.ComponentResource {
     ];
     if (notebookToken) {
       const token = secret(files, "notebook-token", notebookToken);
-      parts.push(notebookPart(plan, spark, [rpc, token, ...(mongo ? [mongo.uri] : [])]));
+      parts.push(notebookPart(plan, spark, [rpc, token, ...(mongo ? [mongo.uri] : [])], notebooks(files)));
     }
     const services = parts.map((part) => service(place, part));
     const running = new Services(`${name}-services`, services, plan.host, { parent: this });
@@ -168,7 +172,22 @@ function hdfsParts(hdfs: NonNullable<SwarmPlan["hdfs"]>, image: pulumi.Input<str
   ].map(healthy);
 }
 
-function notebookPart(plan: SwarmPlan, image: pulumi.Input<string>, secrets: readonly SwarmFile[]): ServicePart {
+/** The notebooks of assets/notebooks; the image copies them to where they can be changed. */
+const notebooks = (files: FilePlace): readonly SwarmFile[] =>
+  readdirSync(NOTEBOOKS)
+    .filter((file) => file.endsWith(".ipynb"))
+    .sort()
+    .map((file) => {
+      const data = readFileSync(join(NOTEBOOKS, file)).toString("base64");
+      return config(files, basename(file, ".ipynb"), `/opt/oneoff/notebooks/${file}`, data);
+    });
+
+function notebookPart(
+  plan: SwarmPlan,
+  image: pulumi.Input<string>,
+  secrets: readonly SwarmFile[],
+  configs: readonly SwarmFile[],
+): ServicePart {
   const { folder, user } = plan;
   return healthy({
     role: "notebook",
@@ -178,6 +197,7 @@ function notebookPart(plan: SwarmPlan, image: pulumi.Input<string>, secrets: rea
     memoryMebibytes: MEMORY.notebook,
     env: { ...sparkEnv(plan), ...(folder && { ONEOFF_LAKE: folder, ONEOFF_NOTEBOOKS: `${folder}/_notebooks` }) },
     secrets,
+    configs,
     binds: lakeBinds(folder),
   });
 }

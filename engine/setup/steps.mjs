@@ -49,6 +49,7 @@ export function steps() {
       takes: "looking for one, else installing it",
       tests: true,
     },
+    { name: "Docker engine", lock, ready: dockerEngine, make: makeDockerEngine, takes: "apt-get install", tests: true },
   ];
   return find.CHECKOUT ? [...finds, ...makes] : [...finds, pyspark];
 }
@@ -327,4 +328,21 @@ function chromiumSources() {
 function execute(command, args, { env = process.env, ...options } = {}) {
   const path = find.outerPath.join(delimiter);
   return run(command, args, { cwd: ROOT, log: find.LOG, ...options, env: { ...env, PATH: path } });
+}
+
+const canInstall = () => process.getuid() === 0 && onPath("apt-get");
+
+/** The tests of stack `swarm` start an engine of their own, where they may. */
+function dockerEngine() {
+  const missing = ["docker", "dockerd", "debootstrap", "iptables"].filter((program) => !onPath(program));
+  if (missing.length === 0) return onPath("dockerd");
+  if (!canInstall()) return `${missing.join(", ")} not there: a real Swarm is left out of the tests`;
+}
+
+async function makeDockerEngine() {
+  // The tests' own engine is enough: none is started with the machine's.
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
+  await execute("apt-get", ["update"], { env });
+  const packages = ["docker.io", "debootstrap", "iptables", "iproute2"];
+  await execute("apt-get", ["install", "-y", "--no-install-recommends", ...packages], { env });
 }

@@ -131,7 +131,12 @@ test("makes all of it once; the second time it starts nothing and takes no time"
   expect(performance.now() - started).toBeLessThan(1000);
   expect(checkout.calls()).toEqual([]);
   const lines = second.stdout.trim().split("\n");
-  expect(lines.map((line) => line.slice(0, 20).trimEnd())).toEqual([...ALL_STEPS, "test tools", "Chromium"]);
+  expect(lines.map((line) => line.slice(0, 20).trimEnd())).toEqual([
+    ...ALL_STEPS,
+    "test tools",
+    "Chromium",
+    "Docker engine",
+  ]);
   for (const line of lines.map((line) => line.slice(20))) expect(line).toMatch(/^ ready +\d+\.\d s {2}\S/);
   expect(lines[0]).toBe(`Java                 ready    0.0 s  17.0.15, ${join(checkout.bin, "java")}`);
 });
@@ -346,12 +351,17 @@ test("the official download is taken where it can be had, with its own language 
   expect(fs.readdirSync(checkout.cli)).toEqual(["pulumi", "pulumi-language-nodejs"]);
 });
 
-test.runIf(process.getuid?.() === 0)("root gets Chromium from the distribution where there is none", async () => {
-  const checkout = new Checkout("java", "python3", "npm", "go", "apt-get");
-  expect(await checkout.run(["--tests"])).toMatchObject({ code: 0 });
-  expect(checkout.calls().slice(-3)).toEqual(["apt-get update", "apt-get install -y", "chromium --version"]);
-  expect(checkout.read(".oneoff/chromium")).toBe(join(checkout.bin, "chromium"));
-});
+test.runIf(process.getuid?.() === 0)(
+  "root gets Chromium and Docker from the distribution where there is none",
+  async () => {
+    const checkout = new Checkout("java", "python3", "npm", "go", "apt-get");
+    expect(await checkout.run(["--tests"])).toMatchObject({ code: 0 });
+    const install = ["apt-get update", "apt-get install -y"];
+    expect(checkout.calls().slice(-5)).toEqual([...install, "chromium --version", ...install]);
+    expect(checkout.read(".oneoff/chromium")).toBe(join(checkout.bin, "chromium"));
+    expect(fs.existsSync(join(checkout.bin, "dockerd"))).toBe(true);
+  },
+);
 
 test("a CLI of another version or half of one is replaced", async () => {
   const checkout = Checkout.complete();

@@ -25,8 +25,10 @@ const programs = {
   java: () => console.error(`openjdk version "${fake || "17.0.15"}" 2025-04-15`),
   chromium: () => console.log("Chromium 140.0"),
   "apt-get"() {
-    if (args[0] === "install")
-      fs.symlinkSync(fs.realpathSync(process.argv[1]), join(dirname(process.argv[1]), "chromium"));
+    const programs = args.flatMap((name) => (name === "docker.io" ? ["docker", "dockerd"] : [name]));
+    for (const program of programs.filter((name) => /^(chromium|docker|dockerd|debootstrap|iptables)$/.test(name))) {
+      fs.symlinkSync(fs.realpathSync(process.argv[1]), join(dirname(process.argv[1]), program));
+    }
   },
   python() {
     if (args[0] === "-c") console.log(fake || "3.11.7\nvenv");

@@ -212,7 +212,7 @@ def test_a_file_that_shrinks_is_told() -> None:
         def size(self) -> int:
             return 100
 
-    with pytest.raises(EOFError, match="ends at byte 4, though it had 100"):
+    with pytest.raises(ValueError, match="ends at byte 4, though it had 100"):
         list(lcl.lines(Shrunk(b"h\nab"), 2, 100))
 
 

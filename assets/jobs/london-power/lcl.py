@@ -103,10 +103,10 @@ def lines(file: pa.NativeFile, start: int, end: int) -> Iterator[tuple[int, byte
     begin, known = start - 1, False  # a line begins after the end of another, which may be this byte
     beyond = LIKELY_LINE
     while begin < end:
-        wanted = min(BLOCK, end - begin) + beyond if known else beyond
-        block = file.read_at(min(wanted, size - begin), begin)
-        if not block:
-            raise EOFError(f"ends at byte {begin}, though it had {size}")
+        wanted = min(min(BLOCK, end - begin) * known + beyond, size - begin)
+        block = file.read_at(wanted, begin)
+        if len(block) < wanted:
+            raise ValueError(f"ends at byte {begin + len(block)}, though it had {size}")
         if not known:
             newline = block.find(b"\n") + 1
             known = newline > 0

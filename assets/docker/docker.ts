@@ -1,8 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { quote, UsageError } from "../../components/core/errors.ts";
-import { filesIfAny } from "../config.ts";
-import { PassingError } from "../passing.ts";
+import { PassingError } from "../../components/core/passing.ts";
 
 /** Where Pulumi's provider looks for Docker when nobody says where: the context in use it leaves aside. */
 const DEFAULT_HOST = "unix:///var/run/docker.sock";
@@ -56,11 +55,6 @@ export class Docker {
     // The options say it all; the variables would contradict them.
     const { DOCKER_HOST: _, DOCKER_CONTEXT: __, ...rest } = env;
     this.#env = { ...rest, ...(certPath && { DOCKER_CERT_PATH: certPath, DOCKER_TLS_VERIFY: "1" }) };
-  }
-
-  /** That of a stack of this project. */
-  static of(stack: string): Docker {
-    return new Docker(filesIfAny(stack)?.config ?? {});
   }
 
   /** Where its daemon listens, such as "unix:///var/run/docker.sock". */
