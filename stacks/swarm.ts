@@ -80,7 +80,7 @@ const settings = z.object({
   hdfsImage: image("HDFS; built from assets/images/hdfs when not set"),
   mongoImage: image("MongoDB; the official image by digest when not set"),
   mongoExpressImage: image("mongo-express; the official image by digest when not set"),
-  dashboardImage: image("The dashboard; built from assets/images/dashboard when not set"),
+  dashboardImage: image("the dashboard; built from assets/images/dashboard when not set"),
   port: port().default(8765).describe("Port of the dashboard on 127.0.0.1; the next five are the cluster's pages"),
 });
 

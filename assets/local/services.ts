@@ -6,7 +6,7 @@ import { isSame, type ResourceKind } from "./resource.ts";
 
 const POLL_MS = 1000;
 /** A task that no node has room for is given up early: no waiting brings memory. */
-const NO_ROOM_SECONDS = 45;
+const NO_ROOM_SECONDS = 30;
 const LOG_LINES = 5;
 
 interface Services {

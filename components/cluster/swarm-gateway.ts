@@ -41,6 +41,14 @@ export function gateway(name: string, args: GatewayArgs, opts: pulumi.CustomReso
     networksAdvanced: [{ name: network.name }],
     ports: pages.map(({ published }) => ({ internal: published, external: published, ip: "127.0.0.1" })),
     uploads: [{ file: CONFIG, content: haproxyConfig(pages), permissions: "0644" }],
+    healthcheck: {
+      tests: ["CMD", "/opt/oneoff/healthy", "gateway"],
+      interval: "10s",
+      timeout: "5s",
+      startPeriod: "30s",
+      startInterval: "0s",
+      retries: 3,
+    },
     restart: "unless-stopped",
     memory: MEMORY_MEBIBYTES,
     memorySwap: MEMORY_MEBIBYTES,
@@ -52,34 +60,44 @@ export function gateway(name: string, args: GatewayArgs, opts: pulumi.CustomReso
 
 /**
  * A service may come, go and move, so its name is looked up while the gateway runs. A page that a browser was led to by
- * a name which somebody else gave to 127.0.0.1 (DNS rebinding) is refused, and so is what another site's page sends.
+ * a name which somebody else gave to 127.0.0.1 (DNS rebinding) is refused, and so is what another site's page sends,
+ * but for following a link.
  */
 export function haproxyConfig(pages: readonly Page[]): string {
   const proxies = pages.map(
-    ({ role, port, published }) => `
-frontend ${role}
+    ({ name, role, port, published }) => `
+listen ${name}
   bind :${published}
-  http-request deny deny_status 421 unless { req.hdr(host) -m reg -i ^(localhost|127\\.0\\.0\\.1)(:[0-9]+)?$ }
-  http-request deny deny_status 403 if { req.hdr(sec-fetch-site) -m str cross-site same-site } !{ method GET HEAD }
-  default_backend ${role}
-backend ${role}
-  server ${role} ${role}:${port} resolvers docker init-addr none check inter 5s
+  acl local req.hdr(host),field(1,:),lower -m str localhost 127.0.0.1
+  acl foreign req.hdr(sec-fetch-site) -m str cross-site same-site
+  acl link req.hdr(sec-fetch-mode) -m str navigate
+  http-request deny status 421 content-type text/plain string "Only http://localhost and http://127.0.0.1 lead here.\\n" unless local
+  http-request deny status 403 content-type text/plain string "A page of another site may not ask here.\\n" if foreign !link or foreign !METH_GET
+  http-error status 503 content-type text/plain string "${role} does not answer (yet).\\n"
+  server ${role} ${role}:${port} resolvers docker resolve-prefer ipv4 init-addr none
 `,
   );
   return `global
-  log stdout format raw local0 warning
+  log stdout format raw daemon notice
   maxconn 512
 
 defaults
   mode http
   log global
   timeout connect 5s
+  timeout http-request 30s
   timeout client 1h
   timeout server 1h
   timeout tunnel 1d
 
 resolvers docker
   nameserver docker 127.0.0.11:53
-  hold valid 5s
+  timeout resolve 2s
+  timeout retry 1s
+  hold valid 2s
+
+frontend health
+  bind 127.0.0.1:8404
+  monitor-uri /healthy
 ${proxies.join("")}`;
 }

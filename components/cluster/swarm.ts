@@ -195,7 +195,15 @@ function notebookPart(
     user,
     args: ["notebook"],
     memoryMebibytes: MEMORY.notebook,
-    env: { ...sparkEnv(plan), ...(folder && { ONEOFF_LAKE: folder, ONEOFF_NOTEBOOKS: `${folder}/_notebooks` }) },
+    env: {
+      ...sparkEnv(plan),
+      // What Spark would ask for else is more than a small worker has.
+      SPARK_EXECUTOR_CORES: String(plan.workers.cores),
+      SPARK_EXECUTOR_MEMORY: `${executorHeap(plan)}m`,
+      ...(plan.hdfs && { ONEOFF_HDFS: "hdfs://namenode:8020" }),
+      // Beside the results, so that what is written there outlives the container.
+      ...(folder && { ONEOFF_LAKE: folder, ONEOFF_NOTEBOOKS: `${folder}/_notebooks` }),
+    },
     secrets,
     configs,
     binds: lakeBinds(folder),

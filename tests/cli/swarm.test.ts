@@ -1,5 +1,5 @@
 /** The commands for a stack on Docker Swarm, against a docker that answers as the real one of Debian 12 (20.10) did. */
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -872,87 +872,3 @@ test("leftovers: what has the stack's label, and nothing of others", async () =>
   expect((await project.oneoff("leftovers", "swarm")).output).toBe("Nothing is left of stack swarm.\n");
   expect(await project.oneoff("leftovers", "local")).toEqual({ code: 0, output: "Nothing is left of stack local.\n" });
 }, 240_000);
-
-/** Whether there is a real Swarm here that a test may use. */
-const hasSwarm = (): boolean => {
-  const { stdout } = spawnSync("docker", ["info", "--format", "{{.Swarm.ControlAvailable}}"], {
-    encoding: "utf8",
-    env: { ...process.env, PATH },
-  });
-  return stdout?.trim() === "true";
-};
-
-test.skipIf(!hasSwarm())(
-  "the real engine: a run that can't start, and leftovers until there is none",
-  async () => {
-    const name = `oneoff-cli-test-${process.pid}`;
-    const label = ["--label", `oneoff.stack=oneoff-${name}`];
-    const real = makeProject({ PATH });
-    const docker = (...args: readonly string[]) =>
-      execFileSync("docker", args, {
-        encoding: "utf8",
-        env: { ...process.env, PATH },
-        stdio: ["pipe", "pipe", "pipe"],
-        input: "x",
-      });
-    process.env.PATH = PATH;
-    try {
-      docker("network", "create", "--driver", "overlay", ...label, name);
-      docker("secret", "create", ...label, name, "-");
-      docker("config", "create", ...label, name, "-");
-      docker("volume", "create", ...label, name);
-      const service = ["service", "create", "--detach", "--no-resolve-image", "--restart-condition", "none", ...label];
-      docker(
-        ...service,
-        "--name",
-        name,
-        "--network",
-        name,
-        "--secret",
-        name,
-        "--config",
-        name,
-        "oneoff-cli/no-such-image:1",
-        "true",
-      );
-      docker(...service, "--name", `${name}-large`, "--reserve-memory", "900g", "oneoff-cli/no-such-image:1", "true");
-      const large = await commands({ service: `${name}-large` });
-      let seen = await large.status("1");
-      for (const end = Date.now() + 20_000; seen?.cluster?.state !== "waiting" && Date.now() < end; await sleep(1000)) {
-        seen = await large.status("1");
-      }
-      expect(seen).toMatchObject({
-        state: "running",
-        cluster: { reason: expect.stringContaining("no suitable node") },
-      });
-      const failing = await commands({ service: name });
-      for (const end = Date.now() + 20_000; seen?.state !== "failed" && Date.now() < end; await sleep(1000)) {
-        seen = await failing.status("1");
-      }
-      expect(seen?.error).toMatch(
-        /^Docker could not start the job's container on node \S+: .*oneoff-cli\/no-such-image/,
-      );
-
-      writeFileSync(real.settingsFile(name), "config:\n  oneoff:program: swarm\n");
-      const found = await real.oneoff("leftovers", name);
-      for (const kind of ["service", "network", "secret", "config", "volume"]) {
-        expect(found.output).toMatch(new RegExp(`^${kind} +${name} `, "m"));
-      }
-      const removed = await real.oneoff("leftovers", name, "--delete", "--yes");
-      expect(removed.output).toContain(`Nothing is left of stack ${name}.`);
-      expect(removed.code).toBe(0);
-      expect(docker("network", "ls", "--filter", `name=${name}`, "-q")).toBe("");
-    } finally {
-      process.env.PATH = [bin, PATH].join(delimiter);
-      real.remove();
-      for (const kind of ["service", "network", "secret", "config", "volume"]) {
-        const ids = docker(kind, "ls", "-q", "--filter", `label=oneoff.stack=oneoff-${name}`)
-          .trim()
-          .split("\n")
-          .filter(Boolean);
-        if (ids.length > 0) spawnSync("docker", [kind, "rm", ...ids], { env: { ...process.env, PATH } });
-      }
-    }
-  },
-  120_000,
-);

@@ -32,6 +32,7 @@ test("every TypeScript fence compiles against the library", () => {
       paths: {
         "pulumi-oneoff": sources("components/index.ts"),
         "pulumi-oneoff/aws": sources("components/aws.ts"),
+        "pulumi-oneoff/docker": sources("components/docker.ts"),
         "pulumi-oneoff/local": sources("components/local.ts"),
         "pulumi-oneoff/jobs": sources("assets/jobs/index.ts"),
       },

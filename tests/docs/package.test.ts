@@ -38,7 +38,7 @@ const tiny = job({
   tables: [{ name: "points", about: "A point", columns: [{ name: "x", type: ColumnType.double }] }],
 });
 const lifetime: Lifetime = { deadline: "1.5 hours" };
-const use = (j: Job) => [LocalLake, LocalCluster, LocalDashboard].length + j.steps.length;
+const use = (j: Job) => [LocalLake, LocalCluster, LocalDashboard, SwarmCluster].length + j.steps.length;
 const workers: EmrClusterArgs["workers"] = { count: 2, spot: { fallback: SpotFallback.onDemand } };
 const bill = EmrCluster.bill({ job: tiny, lifetime, workers, region: "us-west-2" }, "7 days");
 console.log(JSON.stringify([use(tiny), use(xo({ rows: 10 })), lifetime.deadline, bill.length]));
@@ -49,12 +49,13 @@ try {
 }
 `;
 const imports = `
+import { SwarmCluster } from "pulumi-oneoff/docker";
 import { ColumnType, type Job, job, type Lifetime, UsageError } from "pulumi-oneoff";
 import { EmrCluster, type EmrClusterArgs, SpotFallback } from "pulumi-oneoff/aws";
 import { xo } from "pulumi-oneoff/jobs";
 import { LocalCluster, LocalDashboard, LocalLake } from "pulumi-oneoff/local";
 `;
-const printed = '[4,5,"1.5 hours",6]\ntrue\n';
+const printed = '[5,6,"1.5 hours",6]\ntrue\n';
 
 function program(name: string, text: string, config: object, type: string): string {
   const folder = join(home, name);
@@ -103,6 +104,12 @@ test("the package has what runs elsewhere, and no sources or tests", () => {
   for (const file of [
     ...["assets/jobs/oneoff.py", "assets/jobs/xo/train.py", "assets/jobs/xo/requirements.txt", "assets/local/step.sh"],
     ...["assets/local/pulumi-resource-oneoff-local", "assets/local/provider.js", "assets/local/supervisor.js"],
+    ...["assets/swarm/run.py", "assets/steps/step_runner.py", "assets/notebooks/startup.ipynb"],
+    ...[
+      "assets/images/spark/Dockerfile",
+      "assets/images/hdfs/conf/hdfs-site.xml",
+      "bundles/dashboard-image/Dockerfile",
+    ],
     ...["assets/dashboard/server.js", "assets/dashboard/page/index.html", "cli/main.js", "engine/setup.mjs"],
   ]) {
     expect(files).toContain(`./dist/${file}`);

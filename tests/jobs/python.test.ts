@@ -1,16 +1,24 @@
-/** The tests of the steps (tests/jobs) and of what runs on nodes (tests/emr), which are in Python: pytest runs them. */
-import { spawnSync } from "node:child_process";
+/** The tests that are in Python, of the steps and of what runs them: pytest runs each folder. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-test("pytest passes", () => {
-  const { status, stdout, stderr } = spawnSync(".oneoff/venv/bin/python", ["-m", "pytest"], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  console.log(stdout.trimEnd());
-  expect(status, stdout + stderr).toBe(0);
-  expect(stdout).toMatch(/\d+ passed/);
-}, 600_000);
+test.each(["tests/jobs", "tests/steps", "tests/emr", "tests/swarm"])(
+  "pytest passes in %s",
+  async (folder) => {
+    const pytest = spawn(".oneoff/venv/bin/python", ["-m", "pytest", folder], { cwd: root });
+    const [printed, errors, [code]] = await Promise.all([
+      text(pytest.stdout),
+      text(pytest.stderr),
+      once(pytest, "close"),
+    ]);
+    console.log(printed.trimEnd());
+    expect(code, printed + errors).toBe(0);
+    expect(printed).toMatch(/\d+ passed/);
+  },
+  1_200_000,
+);

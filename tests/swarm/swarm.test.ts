@@ -142,6 +142,7 @@ describe.skipIf("missing" in swarm)("on a real Swarm", { timeout: 1_500_000 }, (
     expect(found).toMatchObject({ status: 200, body: expect.stringContaining("load_curve") });
     expect(found.body).not.toContain("_loading");
     expect(await ask(outputs.spark, { host: "evil.example" })).toMatchObject({ status: 421 });
+    expect(await ask(outputs.spark, { "sec-fetch-site": "cross-site" })).toMatchObject({ status: 403 });
   });
 
   test("nobody else reaches them: no service publishes a port, and Spark takes no work without its secret", async () => {
@@ -163,7 +164,7 @@ SparkContext("spark://master:7077")`;
       "--entrypoint",
       "timeout",
       image,
-      "60",
+      "30",
       "python3",
       "-c",
       submit,
@@ -219,6 +220,23 @@ SparkContext("spark://master:7077")`;
       "none",
     ]);
     expect((await project.oneoff("leftovers", STACK)).output).toMatch(/nothing/i);
+  });
+
+  test("leftovers finds what has the stack's label, and removes it", async () => {
+    const ours = ["--label", "oneoff.stack=oneoff-swarm"];
+    await docker("network", "create", "--driver", "overlay", ...ours, "forgotten");
+    await docker("volume", "create", ...ours, "forgotten");
+    await docker("secret", "create", ...ours, "forgotten", join(HERE, "swarm.test.ts"));
+    await docker("config", "create", ...ours, "forgotten", join(HERE, "swarm.test.ts"));
+    const uses = ["--network", "forgotten", "--secret", "forgotten", "--config", "forgotten"];
+    await docker("service", "create", "--detach", ...uses, ...ours, "--name", "forgotten", BASE, "sleep", "600");
+    const { output } = await project.oneoff("leftovers", STACK);
+    for (const kind of ["service", "network", "secret", "config", "volume"]) {
+      expect(output).toMatch(new RegExp(`^${kind} +forgotten `, "m"));
+    }
+    expect(await project.oneoff("leftovers", STACK, "--delete", "--yes")).toMatchObject({ code: 0 });
+    for (const kind of ["service", "secret", "config", "volume"])
+      expect(await listed(kind, "ls", "--quiet")).toEqual([]);
   });
 });
 

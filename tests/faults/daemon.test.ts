@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { afterEach, expect, test, vi } from "vitest";
-import { type Swarm, startSwarm } from "./daemon.ts";
+import { type Swarm, startSwarm } from "../swarm/daemon.ts";
 
 const run = promisify(execFile);
 
