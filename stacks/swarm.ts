@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { endpointOf } from "../assets/docker/docker.ts";
 import { jobKind, jobs } from "../assets/jobs/registry.ts";
 import { quote, UsageError } from "../components/core/errors.ts";
 import { count, duration, flag, inSettings, port, runId, size, texts } from "../components/core/settings.ts";
@@ -49,13 +50,13 @@ const settings = z.object({
     .describe(
       "Folder of the results, on the node where the job's driver runs; or s3://BUCKET/PREFIX or gs://BUCKET/PREFIX",
     ),
-  lakeRegion: z.string().optional().describe("AWS region of a lake on S3"),
-  lakeCredentials: z
+  credentials: z
     .string()
     .optional()
     .describe(
-      "Secret. For a lake on S3 or GCS: the text of an AWS credentials file, or of a Google service account's key",
+      "Secret. Opens s3:// or gs://: the text of an AWS credentials file, or of a Google service account's key",
     ),
+  region: z.string().optional().describe("AWS region of what is on S3"),
   removal: z
     .enum(Removal)
     .default("delete")
@@ -67,7 +68,14 @@ const settings = z.object({
   node: z
     .string()
     .default("node.role==manager")
-    .describe("Placement constraint of what needs a folder of its node: the lake's, and `reads`"),
+    .describe("Where the lake's folder is: a placement constraint of what needs it"),
+  readsOn: z
+    .string()
+    .optional()
+    .describe("Where `reads` are: a placement constraint of the workers; `node` when not set"),
+  encrypted: flag()
+    .default(true)
+    .describe("Encrypt what the containers send each other from node to node; some kernels can't, such as WSL's"),
   registry: z
     .string()
     .optional()
@@ -96,6 +104,7 @@ export default stackProgram({
     const job = jobKind(settings.job).create(settings);
     const { removal, port, registry, mongo, notebook } = settings;
     const buildArgs: Record<string, string> = settings.baseImage === undefined ? {} : { BASE: settings.baseImage };
+    checkSecret(settings);
     const lake = inSettings(SETTINGS, () => lakeOf(settings));
     const builds = { ...(registry && { registry }), buildArgs };
     const clusterArgs = { job, ...clusterOf(settings), ...builds, lake, mongo, notebook, port: port + 1 };
@@ -120,6 +129,7 @@ export default stackProgram({
       service: cluster.service,
       deadline: settings.deadline,
       lake: "path" in made ? made.path : made.uri,
+      region: settings.region,
       logs: cluster.logs,
       dashboard: dashboard?.url,
       ...cluster.pages,
@@ -137,7 +147,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
   "workers.memory": "workerMemory",
   "hdfs.datanodes": "datanodes",
   "hdfs.replication": "replication",
-  credentials: "lakeCredentials",
+  credentials: "credentials",
+  "hdfs is false and the lake is no folder": "hdfs is false and oneoff:lake is no folder",
+  registry: "registry",
   driverMemory: "driverMemory",
   deadline: "deadline",
   lake: "lake",
@@ -148,8 +160,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
 
 /** What the settings say of the cluster. */
 function clusterOf(settings: Settings) {
-  const { runId, deadline, workers, driverMemory, datanodes, replication, node, user, reads, lakeCredentials } =
-    settings;
+  const { runId, deadline, workers, driverMemory, datanodes, replication, user, reads, credentials, region } = settings;
   const input = "input" in settings && typeof settings.input === "string" ? settings.input : "";
   return {
     runId,
@@ -158,7 +169,9 @@ function clusterOf(settings: Settings) {
     driverMemory,
     hdfs: settings.hdfs && { datanodes, ...(replication && { replication }) },
     reads: reads ?? (input.startsWith("/") ? [input] : []),
-    node,
+    node: settings.node,
+    ...(settings.readsOn && { readsOn: settings.readsOn }),
+    encrypted: settings.encrypted,
     images: {
       spark: settings.sparkImage,
       hdfs: settings.hdfsImage,
@@ -166,18 +179,38 @@ function clusterOf(settings: Settings) {
       mongoExpress: settings.mongoExpressImage,
     },
     ...(user && { user }),
-    ...(lakeCredentials && { credentials: pulumi.secret(lakeCredentials) }),
+    ...(credentials && { credentials: pulumi.secret(credentials) }),
+    ...(region && { region }),
   };
 }
 
 /** Whether Docker is on another machine, whose folders can't be made or deleted from here. */
-const isRemote = (): boolean => /^(ssh|tcp):/.test(new pulumi.Config("docker").get("host") ?? "");
+function isRemote(): boolean {
+  const config = new pulumi.Config("docker");
+  const given = ["context", "host"].map((key) => [`docker:${key}`, config.get(key) ?? ""]);
+  return /^(ssh|tcp|http):/.test(endpointOf(Object.fromEntries(given), process.env).value);
+}
 
-function lakeOf({ lake, lakeRegion, removal }: Settings): FolderLake | ObjectLake {
-  if (/^(s3|gs):\/\//.test(lake)) return { uri: lake.replace(/\/+$/, ""), ...(lakeRegion && { region: lakeRegion }) };
+function lakeOf({ lake, removal, user }: Settings): FolderLake | ObjectLake {
+  if (/^(s3|gs):\/\//.test(lake)) return { uri: lake.replace(/\/+$/, "") };
+  const own = `${process.getuid?.()}:${process.getgid?.()}`;
+  if (!isRemote() && user !== undefined && user !== own && process.getuid?.() !== 0) {
+    throw new UsageError(
+      `user is ${quote(user)}, and the lake's folder is made by you (${own}), so that user can't write there; leave oneoff:user out`,
+    );
+  }
   if (!isRemote()) return { path: resolve(pulumi.getRootDirectory(), lake) };
   if (isAbsolute(lake) && removal === Removal.retain) return { path: lake };
   throw new UsageError(
     `lake is ${quote(lake)} and docker:host another machine, where a folder is neither made nor deleted from here: make one there, set oneoff:lake to its absolute path and oneoff:removal to retain; or take s3:// or gs://`,
+  );
+}
+
+/** Pulumi would keep it as plain text in the stack's settings and state. */
+function checkSecret({ credentials }: Settings): void {
+  const secret: readonly string[] = JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS || "[]");
+  if (credentials === undefined || secret.includes("oneoff:credentials")) return;
+  throw new UsageError(
+    "oneoff:credentials is plain text: pulumi config set --secret oneoff:credentials < FILE, and make new ones if others could read these",
   );
 }

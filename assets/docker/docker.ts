@@ -26,12 +26,16 @@ export class DockerError extends UsageError {
 export const isMissing = (error: unknown): boolean =>
   error instanceof DockerError && /\bno such\b|\bnot found\b/i.test(error.said);
 
-/** Whether Docker said that something else still uses the thing. */
+/** Whether Docker said that something else still uses the thing, or is just removing it. */
 export const isInUse = (error: unknown): boolean =>
-  error instanceof DockerError && /\bin use\b|has active endpoints/i.test(error.said);
+  error instanceof DockerError &&
+  /\bin use\b|has active endpoints|removal of .* is already in progress/i.test(error.said);
 
 /** Docker is in no Swarm that could be asked from there, which is not for want of a connection. */
 export class SwarmError extends UsageError {}
+
+/** Docker is in no Swarm at all. */
+export class NoSwarmError extends SwarmError {}
 
 /** Where a stack's Docker is, by the settings and variables that Pulumi's provider goes by. */
 export interface Endpoint {
@@ -126,7 +130,15 @@ interface Failure extends Error {
   readonly stderr?: string;
 }
 
-function endpointOf(config: Readonly<Record<string, string>>, env: NodeJS.ProcessEnv): Endpoint {
+/**
+ * Which daemon a stack is on: by docker:context, DOCKER_CONTEXT, docker:host or DOCKER_HOST, whichever comes first, else
+ * the one of this machine.
+ * @param config the stack's configuration, by full key.
+ */
+export function endpointOf(
+  config: Readonly<Record<string, string | undefined>>,
+  env: NodeJS.ProcessEnv = process.env,
+): Endpoint {
   const given = (places: readonly (readonly [string, string | undefined])[]) => places.find(([, value]) => value);
   const context = given([
     ["docker:context", config["docker:context"]],
@@ -182,8 +194,9 @@ function explainConnection(said: string, { options, value }: Endpoint, named: st
   if (ssh !== undefined)
     return new PassingError(`Docker can't be reached at ${value}: ${ssh || "ssh doesn't say why"}`);
   if (/cannot connect to the docker daemon/i.test(said)) {
-    const start = value.startsWith("unix:") ? 'start it with "sudo systemctl start docker"' : "is it running there?";
-    return new PassingError(`Docker can't be reached at ${value}: ${start}`);
+    return new PassingError(
+      `Docker can't be reached at ${value}: ${value.startsWith("unix:") ? startDocker() : "is it running there?"}`,
+    );
   }
   if (/error during connect|dial tcp|i\/o timeout|connection re(fused|set)/.test(said)) {
     return new PassingError(`Docker can't be reached at ${value}: ${said.split(": ").slice(-2).join(": ")}`);
@@ -195,6 +208,11 @@ function explainConnection(said: string, { options, value }: Endpoint, named: st
   }
   return undefined;
 }
+
+const startDocker = (): string =>
+  process.platform === "darwin"
+    ? 'start Docker Desktop with "open -a Docker"'
+    : 'start it with "sudo systemctl start docker"';
 
 /** As moby says it: https://github.com/moby/moby/blob/v20.10.24/daemon/cluster/cluster.go#L311 */
 function explainSwarm(said: string, value: string): Error | undefined {
@@ -210,7 +228,7 @@ function explainSwarm(said: string, value: string): Error | undefined {
     return new SwarmError(`the Swarm of Docker at ${value} is locked: "docker swarm unlock" opens it`);
   }
   if (/not (a swarm manager|part of a swarm)/i.test(said)) {
-    return new SwarmError(`Docker at ${value} is not in swarm mode: "docker swarm init" makes it so`);
+    return new NoSwarmError(`Docker at ${value} is not in swarm mode: "docker swarm init" makes it so`);
   }
   return undefined;
 }

@@ -1,10 +1,25 @@
 /** A folder that is a lake: made empty, and deleted with what the lake holds and nothing else. */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  accessSync,
+  constants,
+  type Dirent,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from "node:fs";
+import { dirname, join, relative } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import { readJson, writeJson } from "./json.ts";
 import { layout } from "./layout.ts";
 import { registered, stop } from "./process.ts";
 import { isSame, type Properties, type ResourceKind } from "./resource.ts";
+
+const NOTEBOOKS = join(import.meta.dirname, "../notebooks");
 
 const LEAST_FREE = 512 * 1024 * 1024;
 
@@ -34,12 +49,17 @@ export const folder: ResourceKind = {
   async delete({ path, retain }: Folder) {
     if (!readMarker(path)) return;
     await stopProcesses(path);
-    const { marker, clusters, dashboards, records, logs } = layout(path);
-    for (const own of [clusters, dashboards]) remove(own);
+    const { marker, clusters, dashboards, records, logs, events, scratch } = layout(path);
+    for (const own of [clusters, dashboards, scratch]) remove(own);
     if (retain) return writeJson(marker, MARKER); // the next stack may have it
-    for (const own of [records, logs]) remove(own);
+    for (const own of [records, logs, events]) remove(own);
     for (const entry of readdirSync(path, { withFileTypes: true })) {
-      if (entry.isDirectory()) removeRuns(join(path, entry.name));
+      if (entry.isDirectory() && !entry.name.startsWith("_")) removeRuns(join(path, entry.name));
+    }
+    const kept = removeOurNotebooks(layout(path).notebooks);
+    if (kept.length > 0) {
+      warnOfKept(layout(path).notebooks, kept);
+      return writeJson(marker, MARKER);
     }
     remove(marker); // last: as long as it is there, an interrupted delete can be taken up again
     removeIfEmpty(path);
@@ -63,6 +83,40 @@ function removeRuns(table: string): void {
 /** A file that macOS puts into every folder it shows doesn't count. */
 function removeIfEmpty(folder: string): void {
   if (readdirSync(folder).every((name) => name === ".DS_Store")) remove(folder);
+}
+
+/** Removes the notebooks that nobody changed, and what JupyterLab put beside them; returns the files that are left. */
+function removeOurNotebooks(folder: string): readonly string[] {
+  const found = lstatSync(folder, { throwIfNoEntry: false });
+  if (!found) return [];
+  if (!found.isDirectory()) return [folder]; // a link, say: what is behind it is somebody else's
+  const bundled = readdirSync(NOTEBOOKS).map((name) => readFileSync(join(NOTEBOOKS, name)));
+  const isBundled = (entry: Dirent, path: string) => {
+    const size = entry.isFile() ? statSync(path).size : -1;
+    return bundled.some((content) => content.length === size && content.equals(readFileSync(path)));
+  };
+  const clear = (inside: string): readonly string[] => {
+    const kept = readdirSync(inside, { withFileTypes: true }).flatMap((entry) => {
+      const path = join(inside, entry.name);
+      if (entry.isDirectory() && entry.name !== ".ipynb_checkpoints") return clear(path);
+      if (!entry.isDirectory() && entry.name !== ".DS_Store" && !isBundled(entry, path)) return [path];
+      remove(path);
+      return [];
+    });
+    if (kept.length === 0) remove(inside);
+    return kept;
+  };
+  return clear(folder);
+}
+
+const MOST_NAMED = 3;
+
+function warnOfKept(folder: string, kept: readonly string[]): void {
+  const names = kept.slice(0, MOST_NAMED).map((file) => relative(folder, file) || "a link");
+  const more = kept.length > MOST_NAMED ? ` and ${kept.length - MOST_NAMED} more` : "";
+  pulumi.log.warn(
+    `What you wrote in JupyterLab was kept: ${names.join(", ")}${more} in ${folder}. The next "pulumi up" takes the folder with it; remove it by hand when you don't need it.`,
+  );
 }
 
 /** Ends clusters and dashboards that live in the folder: those the engine was killed too early to hear of. */

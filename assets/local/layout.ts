@@ -15,4 +15,10 @@ export const layout = (lake: string) => ({
   cluster: (run: string) => join(lake, "_clusters", run),
   dashboards: join(lake, "_dashboards"),
   dashboard: (name: string) => join(lake, "_dashboards", name),
+  /** What was written in JupyterLab, beside copies of assets/notebooks. */
+  notebooks: join(lake, "_notebooks"),
+  /** Spark's files of events, for the history server. */
+  events: join(lake, "_spark-events"),
+  /** What the steps of a run keep for each other, one folder per run, gone when it ends. */
+  scratch: join(lake, "_scratch"),
 });

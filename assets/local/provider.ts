@@ -1,6 +1,7 @@
 /** The Pulumi provider `oneoff-local`: what the local components are made of, on this machine. */
 import * as provider from "@pulumi/pulumi/provider/index.js";
 import * as settings from "@pulumi/pulumi/runtime/settings.js";
+import { cancel } from "./cancel.ts";
 import { folder } from "./folder.ts";
 import { plain, type ResourceKind } from "./resource.ts";
 import { run } from "./run.ts";
@@ -41,6 +42,7 @@ await provider.main(
       return { outs: await kindOf(urn).update(plain(olds), plain(news)) };
     },
     delete: async (_id, urn, props) => kindOf(urn).delete(plain(props)),
+    cancel,
   },
   process.argv.slice(2),
 );

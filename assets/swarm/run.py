@@ -43,9 +43,10 @@ from step_runner import (
 
 DESTROYED = "the cluster was destroyed before its run ended"
 CLEAR_SECONDS = 60  # that removing what nobody needs any more may take
-# Docker kills 10 s after SIGTERM unless it is told otherwise. Within that:
+# After SIGTERM the service has 2 minutes (components/cluster/swarm-service.ts), but whoever destroys it waits for it:
 TERMINATED_AFTER = 3  # seconds that a step has to end itself
 TERMINATED_CLEAR_SECONDS = 3
+LAKE_CREDENTIALS = "lake-credentials"  # the secret that opens the lake
 _KILLED = (-9, 137)  # exit codes of a program that was sent SIGKILL
 
 Spec = Mapping[str, Any]
@@ -75,10 +76,17 @@ class Run:
         self.stage = Stage(spec["stage"], spec["lake"], spec["run"], names) if spec["stage"] else None
         self.log: Log | None = None
         self.sites: dict[str, Path] = {}
+        self.secrets: dict[str, Path] = {}
         self.failed = False
 
     def run(self) -> None:
         """From the record's beginning to its end. Raises RunEndedError, StepError, TerminatedError and OSError."""
+        try:
+            self.unpack_secrets()
+        except StepError:
+            with contextlib.suppress(OSError, StepError):  # it may be that nothing but secrets opens the lake
+                self.begin()
+            raise
         self.begin()
         self.wait_for_services()
         self.make_folders()
@@ -88,6 +96,26 @@ class Run:
             self.run_step(index, step)
         self.clear(CLEAR_SECONDS)
         self.end("succeeded")
+
+    def unpack_secrets(self) -> None:
+        """Gives each secret a file of its own, and opens the lake with the one that is meant for it."""
+        file = self.spec["secretsFile"]
+        try:
+            values = json.loads(Path(file).read_text(encoding="utf-8"))
+        except OSError as problem:
+            raise StepError(f"the run's secrets could not be read: {problem}") from None
+        except ValueError:  # what it says may repeat some of them
+            values = None
+        if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+            raise StepError(f"the run's secrets could not be read: {file} is no JSON object of text values")
+        folder = self.work / "secrets"
+        folder.mkdir(mode=0o700)
+        for name, value in values.items():
+            self.secrets[name] = folder / name
+            self.secrets[name].touch(mode=0o600)
+            self.secrets[name].write_bytes(value.encode())
+        if path := self.secrets.get(LAKE_CREDENTIALS):
+            os.environ.update(AWS_SHARED_CREDENTIALS_FILE=str(path), GOOGLE_APPLICATION_CREDENTIALS=str(path))
 
     def begin(self) -> None:
         """Takes the run on. Whoever was killed while it had the run left half-written tables: nothing is run then."""
@@ -239,7 +267,7 @@ class Run:
         if placeholder in ("run", "lake", "scratch"):
             return spec[placeholder]
         if placeholder.startswith("secret:"):
-            return spec["secrets"][placeholder.removeprefix("secret:")]
+            return str(self.secrets[placeholder.removeprefix("secret:")])
         return f"{spec['stage'] or spec['lake']}/{placeholder}/run={spec['run']}"
 
     def clear(self, seconds: float) -> None:

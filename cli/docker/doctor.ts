@@ -2,11 +2,11 @@ import { access, constants, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Docker, GET_DOCKER } from "../../assets/docker/docker.ts";
 import { dockerName } from "../../components/core/docker-names.ts";
-import { UsageError } from "../../components/core/errors.ts";
+import { quote, UsageError } from "../../components/core/errors.ts";
 import { type Check, checked, failed } from "../check.ts";
 import type { StackFiles } from "../config.ts";
 import { isFree } from "../loopback.ts";
-import { type DockerNeeds, largest, type Part, sum } from "./needs.ts";
+import { type DockerNeeds, matching, type Part, type Place, sum } from "./needs.ts";
 import { machineOf } from "./pages.ts";
 import { onMachine, shellWord, sshMachine } from "./ssh.ts";
 import { filterOf } from "./stack.ts";
@@ -16,28 +16,37 @@ const OLDEST = [20, 10];
 /** What Docker must have for a stack. A check that can't be made for want of the one before is left out. */
 export async function dockerChecks(files: StackFiles, needs: DockerNeeds): Promise<readonly Check[]> {
   const docker = new Docker(files.config);
-  const lake = await lakeChecks(docker, files, needs);
-  const daemon = await daemonChecks(docker, files.stack);
-  if (daemon.some(({ ok }) => !ok)) return [...daemon, ...lake];
+  const rest = [...registryChecks(files), ...(await lakeChecks(docker, files, needs))];
+  const daemon = await daemonChecks(docker, files);
+  if (daemon.some(({ ok }) => !ok)) return [...daemon, ...rest];
   const ports = await checked("ports", () => portCheck(docker, files, needs.ports));
-  const swarm = await checked("Swarm", () => swarmCheck(docker));
-  if (!swarm.ok) return [...daemon, swarm, ports, ...lake];
-  return [...daemon, swarm, ...(await nodeChecks(docker, files, needs)), ports, ...lake];
+  const swarm = await checked("Swarm", () => swarmCheck(docker, files.stack));
+  if (!swarm.ok) return [...daemon, swarm, ports, ...rest];
+  return [...daemon, swarm, ...(await nodeChecks(docker, files, needs)), ports, ...rest];
 }
 
-async function daemonChecks(docker: Docker, stack: string): Promise<readonly Check[]> {
+async function daemonChecks(docker: Docker, { stack, config }: StackFiles): Promise<readonly Check[]> {
   try {
     const { client, server, problem } = await docker.versions();
     const command = versionCheck("docker", client, `docker ${client}`);
+    const ssh = await sshChecks(docker, config, server !== undefined);
     if (server !== undefined)
-      return [command, versionCheck("Docker daemon", server, `${server} at ${await docker.address()}`)];
+      return [command, versionCheck("Docker daemon", server, `${server} at ${await docker.address()}`), ...ssh];
     const daemon = problem
       ? failed("Docker daemon", problem)
       : { name: "Docker daemon", ok: false, detail: "no answer" };
-    return [command, await withOtherContext(docker, daemon, stack)];
+    return [command, await withOtherContext(docker, daemon, stack), ...ssh];
   } catch (error) {
     return [await checked("docker", () => Promise.reject(error))];
   }
+}
+
+/** What docker itself is not told: it has no option for it (docker/cli#6088). */
+async function sshChecks(docker: Docker, config: StackFiles["config"], ok: boolean): Promise<readonly Check[]> {
+  const setting = ["docker:sshOpts", "DOCKER_SSH_OPTS"].find((name) => config[name] ?? process.env[name]);
+  if (setting === undefined || !(await docker.address().catch(() => ""))?.startsWith("ssh:")) return [];
+  const detail = `${setting} is for Pulumi's provider; the docker command, which is needed too, goes by ~/.ssh/config alone`;
+  return [{ name: "ssh", ok, detail, cure: "Put the same options into ~/.ssh/config, for that machine." }];
 }
 
 /** Pulumi's provider doesn't know the context in use, so that of Docker Desktop, say, must be named. */
@@ -59,11 +68,21 @@ function versionCheck(name: string, version: string, detail: string): Check {
   return { name, ok, detail: ok ? detail : `${detail} is too old`, cure: `Update it: ${GET_DOCKER}` };
 }
 
-async function swarmCheck(docker: Docker): Promise<Check> {
+async function swarmCheck(docker: Docker, stack: string): Promise<Check> {
   type Swarm = { readonly LocalNodeState: string; readonly ControlAvailable: boolean; readonly Error: string };
-  const info: Swarm = JSON.parse(await docker.text("info", "--format", "{{json .Swarm}}"));
-  const { LocalNodeState: state, ControlAvailable: isManager, Error: problem } = info;
+  const format = '{"swarm":{{json .Swarm}},"security":{{json .SecurityOptions}}}';
+  const info = JSON.parse(await docker.text("info", "--format", format));
+  const { LocalNodeState: state, ControlAvailable: isManager, Error: problem }: Swarm = info.swarm;
   const name = "Swarm";
+  // https://docs.docker.com/engine/security/rootless/troubleshoot/#known-limitations
+  if ((info.security as readonly string[] | null)?.some((option) => option.split(",").includes("name=rootless"))) {
+    return {
+      name,
+      ok: false,
+      detail: "this daemon is rootless, and such a one has no overlay networks, on which services find each other",
+      cure: `Name one that runs as root: npx pulumi config set docker:host unix:///var/run/docker.sock --stack ${stack}`,
+    };
+  }
   const on = docker.endpoint.setting === undefined ? "docker" : `docker ${docker.endpoint.options.join(" ")}`;
   if (state === "active" && isManager) return { name, ok: true, detail: "this daemon is a manager of it" };
   if (state === "active") {
@@ -82,9 +101,8 @@ async function swarmCheck(docker: Docker): Promise<Check> {
 }
 
 /** As `docker node inspect` says it. */
-interface Node {
-  readonly ID: string;
-  readonly Spec: { readonly Availability: string };
+interface Node extends Place {
+  readonly Spec: Place["Spec"] & { readonly Availability: string };
   readonly Status: { readonly State: string };
   readonly Description: {
     readonly Hostname: string;
@@ -100,6 +118,7 @@ async function nodeChecks(docker: Docker, files: StackFiles, needs: DockerNeeds)
     const others = await othersParts(docker, dockerName(files.project, files.stack));
     return [
       nodesCheck(nodes, usable),
+      ...placementChecks(usable, needs, files.stack),
       ...roomChecks(usable, needs, others),
       ...imageChecks(usable, needs, files.stack),
     ];
@@ -122,15 +141,42 @@ function nodesCheck(nodes: readonly Node[], usable: readonly Node[]): Check {
   };
 }
 
+/** Whether each service has a node, and those that write to one folder have one and the same. */
+function placementChecks(nodes: readonly Node[], { services }: DockerNeeds, stack: string): readonly Check[] {
+  const name = "placement";
+  const cure = `Name one node: npx pulumi config set oneoff:node node.hostname==NAME --stack ${stack}`;
+  const placed = services.map((service) => ({ service, on: matching(nodes, service.constraints) }));
+  const nowhere = placed.find(({ on }) => on.length === 0);
+  if (nodes.length > 0 && nowhere) {
+    const { service } = nowhere;
+    const wants = service.constraints.join(" and ");
+    return [{ name, ok: false, detail: `${service.name} wants ${wants}, and no node that can take work is so`, cure }];
+  }
+  const writers = placed.filter(({ service }) => service.writes);
+  const scattered = writers.find(({ on }) => on.length > 1);
+  if (scattered) {
+    const wants = scattered.service.constraints.join(" and ") || "no node in particular";
+    const detail = `the lake is a folder of one node, and its services want ${wants}, which ${hostnames(scattered.on)} are`;
+    return [{ name, ok: false, detail, cure }];
+  }
+  const [first] = writers;
+  if (nodes.length < 2 || !first) return [];
+  return [{ name, ok: true, detail: `the lake is a folder of ${hostnames(first.on)}` }];
+}
+
+const hostnames = (nodes: readonly Node[]): string => nodes.map(({ Description }) => Description.Hostname).join(", ");
+
 /** What services that are not the stack's hold already. */
 async function othersParts(docker: Docker, label: string): Promise<readonly Part[]> {
-  type Reserved = { readonly MemoryBytes?: number; readonly NanoCPUs?: number };
   interface Service {
     readonly Spec: {
       readonly Name: string;
       readonly Labels?: Readonly<Record<string, string>>;
       readonly Mode: { readonly Replicated?: { readonly Replicas?: number } };
-      readonly TaskTemplate: { readonly Resources?: { readonly Reservations?: Reserved } };
+      readonly TaskTemplate: {
+        readonly Resources?: { readonly Reservations?: { readonly MemoryBytes?: number } };
+        readonly Placement?: { readonly Constraints?: readonly string[] };
+      };
     };
   }
   const ids = (await docker.text("service", "ls", "-q")).split("\n").filter((id) => id !== "");
@@ -141,29 +187,72 @@ async function othersParts(docker: Docker, label: string): Promise<readonly Part
       name: Name,
       tasks: Mode.Replicated?.Replicas ?? 1,
       memory: TaskTemplate.Resources?.Reservations?.MemoryBytes ?? 0,
-      cores: (TaskTemplate.Resources?.Reservations?.NanoCPUs ?? 0) / 1e9,
+      cores: 0,
+      constraints: TaskTemplate.Placement?.Constraints ?? [],
+      writes: false,
     }));
 }
 
 function roomChecks(nodes: readonly Node[], needs: DockerNeeds, others: readonly Part[]): readonly Check[] {
   const parts = [...needs.services, ...needs.containers];
-  const memory = { pick: (part: Part) => part.memory, show: whole, of: memoryOf };
-  const core = { pick: (part: Part) => part.cores, show: cores, of: coresOf };
-  return [
-    { name: "memory", cure: "Lower oneoff:workerMemory or oneoff:workers, or add a node.", ...memory },
-    { name: "cores", cure: "Lower oneoff:workerCores or oneoff:workers, or add a node.", ...core },
-  ].map(({ name, cure, pick, show, of }) => {
-    const asked = sum(parts, pick);
-    const taken = sum(others, pick);
-    const big = largest(parts, pick);
-    const most = Math.max(0, ...nodes.map((node) => of([node])));
-    const held = show(taken) !== show(0) ? `, of which other services hold ${show(taken)}` : "";
-    const room = `the stack asks ${show(asked)}, the nodes have ${show(of(nodes))}${held}`;
-    if (asked > of(nodes) - taken) return { name, ok: false, detail: room, cure };
-    if (big === undefined || pick(big) <= most) return { name, ok: true, detail: room };
-    const detail = `${big.name} asks ${show(pick(big))}, and the largest node has ${show(most)}`;
-    return { name, ok: false, detail, cure };
+  return [memoryCheck(nodes, parts, others), ...coresChecks(nodes, needs.services)];
+}
+
+/** All parts must fit on all nodes, those of some nodes on these, and each of them on one. */
+function memoryCheck(nodes: readonly Node[], parts: readonly Part[], others: readonly Part[]): Check {
+  const cure = "Lower oneoff:workerMemory or oneoff:workers, or add a node.";
+  const bytes = ({ memory }: Part) => memory;
+  const places = [[], ...parts.map(({ constraints }) => constraints)].map((constraints) => {
+    const on = matching(nodes, constraints);
+    const isThere = (part: Part) => matching(nodes, part.constraints).every((node) => on.includes(node));
+    const asked = sum(parts.filter(isThere), bytes);
+    const held = sum(others.filter(isThere), bytes);
+    const have = on.length === nodes.length ? "the nodes have" : `${hostnames(on)} ${on.length === 1 ? "has" : "have"}`;
+    const who = on.length === nodes.length ? "the stack asks" : `what wants ${constraints.join(" and ")} asks`;
+    const taken = whole(held) === whole(0) ? "" : `, of which other services hold ${whole(held)}`;
+    const detail = `${who} ${whole(asked)}, ${have} ${whole(memoryOf(on))}${taken}`;
+    return { fits: on.length === 0 || asked <= memoryOf(on) - held, detail };
   });
+  const full = places.find(({ fits }) => !fits);
+  if (full) return { name: "memory", ok: false, detail: full.detail, cure };
+  for (const part of [...parts].sort((a, b) => b.memory - a.memory)) {
+    const on = matching(nodes, part.constraints);
+    const most = Math.max(0, ...on.map((node) => memoryOf([node])));
+    if (on.length === 0 || part.memory <= most) continue;
+    const which = on.length === nodes.length ? "the largest node" : `the largest of ${hostnames(on)}`;
+    const detail = `${part.name} asks ${whole(part.memory)}, and ${which} has ${whole(most)}`;
+    return { name: "memory", ok: false, detail, cure };
+  }
+  return { name: "memory", ok: true, detail: places[0]?.detail ?? "" };
+}
+
+/** Nothing reserves cores: where there are too few the tasks take turns. */
+function coresChecks(nodes: readonly Node[], services: readonly Part[]): readonly Check[] {
+  const workers = services.filter((service) => service.cores > 0);
+  const atATime = sum(workers, (part) => part.cores);
+  if (atATime === 0) return [];
+  const on = nodes.filter((node) => workers.some(({ constraints }) => matching([node], constraints).length > 0));
+  const detail = `${atATime} task${atATime === 1 ? "" : "s"} at a time on ${cores(coresOf(on))}`;
+  const slow = atATime > coresOf(on) ? ": it works, and takes longer" : "";
+  return [{ name: "cores", ok: true, detail: `${detail}${slow}` }];
+}
+
+/** The provider doesn't look at what "docker login" wrote, unless it is told of the registry. */
+function registryChecks({ config, secret, stack }: StackFiles): readonly Check[] {
+  const registry = config["oneoff:registry"];
+  if (registry === undefined) return [];
+  const known = config["docker:registryAuth"] !== undefined || secret.includes("docker:registryAuth");
+  const host = registry.split("/")[0];
+  return [
+    {
+      name: "registry",
+      ok: known,
+      detail: known
+        ? `${registry}, with docker:registryAuth`
+        : `oneoff:registry is ${quote(registry)}, and the docker provider pushes only where docker:registryAuth says`,
+      cure: `Say so, it takes what "docker login ${host}" wrote: npx pulumi config set --path 'docker:registryAuth[0].address' ${host} --stack ${stack}`,
+    },
+  ];
 }
 
 function imageChecks(nodes: readonly Node[], { images }: DockerNeeds, stack: string): readonly Check[] {

@@ -90,7 +90,7 @@ function sshLake(machine: Machine, folder: string): Lake {
 }
 
 function s3Lake(stack: string, outputs: Outputs, address: string): Lake {
-  const region = filesIfAny(stack)?.config["oneoff:lakeRegion"];
+  const region = filesIfAny(stack)?.config["oneoff:region"];
   const lake = aws().then(({ s3Files }) => s3Files(stack, region ? { region, ...outputs } : outputs));
   lake.catch(() => {}); // told to whoever asks for something
   return {

@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Docker, isInUse, isMissing, SwarmError } from "../../assets/docker/docker.ts";
+import { Docker, isInUse, isMissing, NoSwarmError, SwarmError } from "../../assets/docker/docker.ts";
 import { stackFiles } from "../config.ts";
 import type { Leftover } from "../leftovers.ts";
 import { filterOf } from "./stack.ts";
 
-/** A network is in use until the last container on it has ended, which has a minute for that. */
-const PATIENCE_MS = 90_000;
+/** A network is in use until the last container on it has ended, which has two minutes for that. */
+const PATIENCE_MS = 150_000;
 const PAUSE_MS = 1000;
+
+/** The label with which Docker marks the containers of a service; its value is the service's id. */
+const OF_SERVICE = "com.docker.swarm.service.id";
 
 /** What `docker KIND inspect` says, as far as it is the same for all kinds or tells a name. */
 interface Found {
@@ -63,12 +66,58 @@ const KINDS: readonly Kind[] = [
 export async function findDockerLeftovers(stack: string): Promise<readonly Leftover[]> {
   const files = stackFiles(stack);
   const docker = new Docker(files.config);
-  const found = await Promise.all(KINDS.map((kind) => leftoversOf(docker, kind, filterOf(files))));
+  const filter = filterOf(files);
+  const tasks = await liveTasks(docker, filter);
+  const found = await Promise.all(KINDS.map((kind) => leftoversOf(docker, kind, filter, tasks)));
   return found.flat().sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
 }
 
-async function leftoversOf(docker: Docker, kind: Kind, filter: readonly string[]): Promise<readonly Leftover[]> {
-  const ids = await idsOf(docker, kind, filter);
+/** What goes with the services that are there. */
+interface LiveTasks {
+  readonly containers: readonly string[];
+  /** Names. */
+  readonly volumes: readonly string[];
+}
+
+async function liveTasks(docker: Docker, filter: readonly string[]): Promise<LiveTasks> {
+  interface Row {
+    readonly ID: string;
+    /** As "a=b,c=d". */
+    readonly Labels: string;
+    /** Names of volumes and paths of the node, with commas between them. */
+    readonly Mounts: string;
+  }
+  const rows = await docker.list<Row>("ps", "-a", "--no-trunc", ...filter, "--filter", `label=${OF_SERVICE}`);
+  const services = rows.length > 0 ? await serviceIds(docker) : [];
+  const serviceOf = ({ Labels }: Row) =>
+    Labels.split(",")
+      .find((label) => label.startsWith(`${OF_SERVICE}=`))
+      ?.slice(OF_SERVICE.length + 1) ?? "";
+  const live = rows.filter((row) => services === undefined || services.some((id) => serviceOf(row).startsWith(id)));
+  return { containers: live.map(({ ID }) => ID), volumes: live.flatMap(({ Mounts }) => Mounts.split(",")) };
+}
+
+/** The beginnings of the ids of all services; undefined where the daemon can't tell, as a Swarm's worker can't. */
+async function serviceIds(docker: Docker): Promise<readonly string[] | undefined> {
+  try {
+    return words(await docker.text("service", "ls", "-q"));
+  } catch (error) {
+    if (error instanceof NoSwarmError) return [];
+    if (error instanceof SwarmError) return undefined;
+    throw error;
+  }
+}
+
+const words = (text: string): readonly string[] => text.split(/\s+/).filter((word) => word !== "");
+
+async function leftoversOf(
+  docker: Docker,
+  kind: Kind,
+  filter: readonly string[],
+  tasks: LiveTasks,
+): Promise<readonly Leftover[]> {
+  const goes = { container: tasks.containers, volume: tasks.volumes }[kind.kind] ?? [];
+  const ids = (await idsOf(docker, kind, filter)).filter((id) => !goes.includes(id));
   const things = await Promise.all(ids.map((id) => inspect(docker, kind, id)));
   return things.flatMap((thing) => {
     if (!thing) return [];
@@ -94,24 +143,16 @@ async function inspect(docker: Docker, { kind }: Kind, id: string): Promise<Foun
   }
 }
 
-async function idsOf(
-  docker: Docker,
-  { list, kind, ofSwarm }: Kind,
-  filter: readonly string[],
-): Promise<readonly string[]> {
-  const ids = (text: string) => text.split("\n").filter((id) => id !== "");
+async function idsOf(docker: Docker, { list, ofSwarm }: Kind, filter: readonly string[]): Promise<readonly string[]> {
   try {
-    const all = ids(await docker.text(...list, ...filter));
-    if (kind !== "container") return all; // one of a service goes with it
-    const ofServices = ids(await docker.text(...list, "--filter", "label=com.docker.swarm.service.id"));
-    return all.filter((id) => !ofServices.includes(id));
+    return words(await docker.text(...list, ...filter));
   } catch (error) {
     if (ofSwarm && error instanceof SwarmError) return []; // without a Swarm there is none of it
     throw error;
   }
 }
 
-/** Also waits until it is gone: Docker says that a network is removed a little before. */
+/** Also waits until it is gone: Docker says that a network is removed a little before, and a service long before. */
 async function remove(docker: Docker, kind: Kind, id: string): Promise<void> {
   for (const end = Date.now() + PATIENCE_MS; ; await sleep(PAUSE_MS)) {
     try {
@@ -119,6 +160,13 @@ async function remove(docker: Docker, kind: Kind, id: string): Promise<void> {
     } catch (error) {
       if (!isMissing(error) && !(isInUse(error) && Date.now() < end)) throw error;
     }
-    if (Date.now() >= end || !(await inspect(docker, kind, id))) return;
+    if (Date.now() >= end || !((await inspect(docker, kind, id)) || (await hasTasks(docker, kind, id)))) return;
   }
+}
+
+/** Whether containers of a service are still there, on the node that is asked. */
+async function hasTasks(docker: Docker, { kind }: Kind, id: string): Promise<boolean> {
+  return (
+    kind === "service" && words(await docker.text("ps", "-a", "-q", "--filter", `label=${OF_SERVICE}=${id}`)).length > 0
+  );
 }

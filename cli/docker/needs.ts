@@ -6,8 +6,12 @@ export interface Part {
   readonly tasks: number;
   /** Of each task, in bytes. */
   readonly memory: number;
-  /** Of each task. */
+  /** What Spark does at a time in each task; nothing is reserved for it. 0 where it is no worker. */
   readonly cores: number;
+  /** Which nodes it may be on, such as "node.role==manager": all of them must hold. */
+  readonly constraints: readonly string[];
+  /** Whether it writes to a folder of its node. */
+  readonly writes: boolean;
 }
 
 /** What a stack wants of Docker. */
@@ -51,20 +55,32 @@ interface Port {
 
 interface Amounts {
   readonly memoryBytes?: number;
-  readonly nanoCpus?: number;
+}
+
+/** A service's arguments, as far as they tell where it fits. */
+interface ServiceInputs {
+  readonly mode?: { readonly replicated?: { readonly replicas?: number } };
+  readonly taskSpec?: {
+    readonly resources?: { readonly limits?: Amounts; readonly reservation?: Amounts };
+    readonly placement?: { readonly constraints?: readonly string[] };
+    readonly containerSpec?: {
+      readonly env?: Readonly<Record<string, unknown>>;
+      readonly mounts?: readonly { readonly type: string; readonly readOnly?: boolean }[];
+    };
+  };
 }
 
 function serviceOf({ name, inputs }: Asked): Part {
-  const { taskSpec, mode } = inputs as {
-    readonly taskSpec?: { readonly resources?: { readonly limits?: Amounts; readonly reservation?: Amounts } };
-    readonly mode?: { readonly replicated?: { readonly replicas?: number } };
-  };
+  const { taskSpec, mode } = inputs as ServiceInputs;
   const { limits, reservation } = taskSpec?.resources ?? {};
+  const { env, mounts } = taskSpec?.containerSpec ?? {};
   return {
     name,
     tasks: mode?.replicated?.replicas ?? 1,
     memory: reservation?.memoryBytes ?? limits?.memoryBytes ?? 0,
-    cores: (reservation?.nanoCpus ?? limits?.nanoCpus ?? 0) / 1e9,
+    cores: Number(env?.SPARK_WORKER_CORES ?? 0),
+    constraints: taskSpec?.placement?.constraints ?? [],
+    writes: (mounts ?? []).some(({ type, readOnly }) => type === "bind" && !readOnly),
   };
 }
 
@@ -74,12 +90,44 @@ const containerOf = ({ name, inputs }: Asked): Part => ({
   tasks: 1,
   memory: Number(inputs.memory ?? 0) * 2 ** 20,
   cores: 0,
+  constraints: [],
+  writes: false,
 });
 
 /** All tasks together. */
 export const sum = (parts: readonly Part[], pick: (part: Part) => number): number =>
   parts.reduce((total, part) => total + part.tasks * pick(part), 0);
 
-/** The part of which one task takes the most. */
-export const largest = (parts: readonly Part[], pick: (part: Part) => number): Part | undefined =>
-  [...parts].sort((a, b) => pick(b) - pick(a))[0];
+/** A node of a Swarm, as far as services are placed by it; as `docker node inspect` says it. */
+export interface Place {
+  readonly ID: string;
+  readonly Spec: { readonly Role: string; readonly Labels?: Readonly<Record<string, string>> };
+  readonly Description: { readonly Hostname: string };
+}
+
+/** The nodes for which all placement constraints hold. One that is not known here holds for all. */
+export const matching = <T extends Place>(nodes: readonly T[], constraints: readonly string[]): readonly T[] =>
+  nodes.filter((node) => constraints.every((constraint) => holds(constraint, node)));
+
+/** As Swarm compares them: https://github.com/moby/swarmkit/blob/master/manager/constraint/constraint.go */
+function holds(constraint: string, node: Place): boolean {
+  const [, key = "", operator, wanted = ""] = /^\s*([^=!\s]+)\s*(==|!=)\s*(.*?)\s*$/.exec(constraint) ?? [];
+  const value = attribute(key, node);
+  return value === undefined || (value.toLowerCase() === wanted.toLowerCase()) === (operator === "==");
+}
+
+/** Undefined for what is not known here; a label that a node doesn't have is empty. */
+function attribute(key: string, { ID, Spec, Description }: Place): string | undefined {
+  const label = /^node\.labels\.(.+)$/i.exec(key)?.[1];
+  if (label !== undefined) return Spec.Labels?.[label] ?? "";
+  switch (key.toLowerCase()) {
+    case "node.id":
+      return ID;
+    case "node.hostname":
+      return Description.Hostname;
+    case "node.role":
+      return Spec.Role;
+    default:
+      return undefined;
+  }
+}

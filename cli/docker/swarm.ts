@@ -24,6 +24,8 @@ interface Seen {
   readonly since: string;
   /** Why the run can't go on. */
   readonly ended?: string;
+  /** Whether the job's container ended as one that has done its work. @default false */
+  readonly complete?: boolean;
   /** What it waits for. */
   readonly cluster?: Cluster;
 }
@@ -59,7 +61,10 @@ export async function swarmCommands(stack: string, outputs: Outputs): Promise<Cl
     if (seen.ended !== undefined) await sleep(LAG_MS);
     const now = seen.ended === undefined ? before : await written(run);
     if (now && now.state !== "running") return now;
-    if (seen.ended !== undefined) return orphan(now ?? begun(run, seen), seen.ended);
+    if (seen.ended !== undefined) {
+      const elsewhere = `; the run may have been for another lake: "npx oneoff run ${stack}" starts a new one`;
+      return orphan(now ?? begun(run, seen), `${seen.ended}${seen.complete && !now ? elsewhere : ""}`);
+    }
     if (now && isOverdue(now)) return orphan(now, "it did not end at its deadline, and says no more");
     return { ...(now ?? begun(run, seen)), ...(seen.cluster && { cluster: seen.cluster }) };
   }
@@ -84,7 +89,7 @@ async function lookAt(docker: Docker, service: string): Promise<Seen | undefined
   const since = new Date(found?.UpdatedAt ?? Date.now()).toISOString();
   if (task === "none") return { since, cluster: { state: "starting", reason: "Docker has no task for it yet" } };
   const ended = await whyEnded(docker, service, task);
-  if (ended !== undefined) return { since, ended };
+  if (ended !== undefined) return { since, ended, complete: task.state === "complete" };
   const cluster = isLive(task) ? waitsFor(task) : undefined;
   return { since, ...(cluster && { cluster }) };
 }

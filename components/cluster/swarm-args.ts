@@ -12,10 +12,12 @@ import { deadlineSeconds, type Lifetime } from "../lifetime/lifetime.ts";
 /** Spark takes some seconds to start. */
 export const SWARM_DEADLINES = ["1 minute", "30 days"] as const;
 
-/** Docker refuses longer names of secrets and configs. */
+/** Of the digest at the end of the name of a secret, a config or an image. */
+export const DIGEST_LENGTH = 12;
+/** Docker refuses longer names of secrets and configs; those of services may have one character less. */
 const LONGEST_SECRET_NAME = 64;
-/** So that with the longest of our own endings a secret's name is not too long, nor one of a service (63). */
-const LONGEST_PREFIX = 30;
+/** The longest of our own names of secrets, and its digest. */
+const LONGEST_ENDING = "-notebook-token-".length + DIGEST_LENGTH;
 
 export interface SwarmWorkers {
   /** How many, spread over the nodes. @default 3 */
@@ -54,14 +56,12 @@ export interface FolderLake {
 export interface ObjectLake {
   /** `s3://bucket/prefix` or `gs://bucket/prefix`. */
   readonly uri: pulumi.Input<string>;
-  /** AWS region of the bucket. @default none: needed for `s3://` */
-  readonly region?: pulumi.Input<string>;
 }
 
 export interface SwarmClusterArgs {
   /** What to run. */
   readonly job: Job;
-  /** Where the results go: a folder of the node that {@link SwarmClusterArgs.node} names, or S3 or GCS. */
+  /** Where the results go: a folder of the node that `node` names, or S3 or GCS, by way of HDFS. */
   readonly lake: FolderLake | ObjectLake;
   /** The run is ended at its deadline, which is within {@link SWARM_DEADLINES}; the services stay until `destroy`. */
   readonly lifetime: Pick<Lifetime, "deadline">;
@@ -73,9 +73,13 @@ export interface SwarmClusterArgs {
   readonly workers?: SwarmWorkers;
   /** Memory of the driver, all included. @default "1 GB" */
   readonly driverMemory?: Size;
-  /** Scratch that all nodes share; the job's tables are written there first. @default one datanode; `false`: none */
+  /**
+   * Scratch that all nodes share; the job's tables are written there first. Without it (`false`) the lake must be a folder,
+   * and all workers are on its node.
+   * @default one datanode
+   */
   readonly hdfs?: SwarmHdfs | false;
-  /** JupyterLab with PySpark. @default true */
+  /** JupyterLab with PySpark, and with notebooks that read a lake that is a folder. @default true */
   readonly notebook?: boolean;
   /** MongoDB and mongo-express, for jobs and notebooks. @default false */
   readonly mongo?: boolean;
@@ -83,13 +87,20 @@ export interface SwarmClusterArgs {
   readonly secrets?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Files and folders of the nodes that the steps read, by absolute path; mounted read-only. @default none */
   readonly reads?: readonly string[];
+  /** Where `reads` are: a placement constraint of the workers. @default `node` */
+  readonly readsOn?: string;
   /**
-   * Credentials of an {@link ObjectLake}: the text of an AWS credentials file, or of a Google service account's key.
+   * What opens addresses that begin with `s3://` or `gs://`, of the lake or of what the steps read: the text of an AWS
+   * credentials file, or of a Google service account's key.
    * @default none: needed for a lake that is reached by address
    */
   readonly credentials?: pulumi.Input<string>;
-  /** Placement of what needs a folder of its node. @default "node.role==manager" */
+  /** AWS region of what is on S3. @default none: needed for `s3://` */
+  readonly region?: pulumi.Input<string>;
+  /** Where the lake's folder is: a placement constraint of what needs it. @default "node.role==manager" */
   readonly node?: string;
+  /** Encrypt what the containers send each other from node to node. Some kernels can't, such as WSL's. @default true */
+  readonly encrypted?: boolean;
   /** User and group that own the lake's folder, "1000:1000". @default who runs Pulumi */
   readonly user?: string;
   /** First of the ports on 127.0.0.1 that lead to the user interfaces. @default 8766 */
@@ -97,8 +108,6 @@ export interface SwarmClusterArgs {
   readonly images?: SwarmImages;
   /** Arguments of the Dockerfiles: BASE (Debian 12), MAVEN (a Maven repository). @default what they say */
   readonly buildArgs?: Readonly<Record<string, string>>;
-  /** Where Docker is, as the docker provider is told: "ssh://user@machine". @default setting `docker:host`, else what the docker command takes */
-  readonly host?: string;
   /** Where built images are pushed, so that all nodes can have them: "registry.example.com/team". @default this machine alone */
   readonly registry?: string;
   /** Changes a child just before it is made. */
@@ -122,13 +131,15 @@ export interface SwarmPlan {
   readonly folder?: string;
   readonly user: string;
   readonly node: string;
+  readonly readsOn: string;
   readonly port: number;
-  readonly host: string | undefined;
   /** Names of the secrets that the job's steps get. */
   readonly jobSecrets: readonly string[];
   /** Absolute paths. */
   readonly reads: readonly string[];
 }
+
+const MANAGER = "node.role==manager";
 
 /** @throws UsageError for what Docker, Spark or HDFS would refuse later. */
 export function swarmPlan(args: SwarmClusterArgs): SwarmPlan {
@@ -136,13 +147,8 @@ export function swarmPlan(args: SwarmClusterArgs): SwarmPlan {
   const runId = checkRunId(args.runId ?? "1");
   const hdfs = args.hdfs === false ? undefined : checkHdfs(args.hdfs ?? {});
   const folder = "path" in args.lake ? checkPath(args.lake.path, "lake") : undefined;
-  if (folder === undefined && args.credentials === undefined) {
-    throw new UsageError(
-      "credentials is not set: the Swarm's machines need them to write to the lake; give the text of an AWS credentials file or of a Google service account's key",
-    );
-  }
-  const jobSecrets = secretNames(args);
-  for (const name of jobSecrets) checkSecretName(prefix, name);
+  if (folder === undefined) checkObjectLake(args, hdfs !== undefined);
+  checkRegistry(args.registry);
   return {
     prefix,
     runId,
@@ -152,10 +158,10 @@ export function swarmPlan(args: SwarmClusterArgs): SwarmPlan {
     ...(hdfs && { hdfs }),
     ...(folder !== undefined && { folder }),
     user: checkUser(args.user),
-    node: args.node ?? "node.role==manager",
+    node: args.node ?? MANAGER,
+    readsOn: args.readsOn ?? args.node ?? MANAGER,
     port: checkPort(args.port ?? 8766),
-    host: args.host ?? new pulumi.Config("docker").get("host"),
-    jobSecrets,
+    jobSecrets: secretNames(args),
     reads: (args.reads ?? []).map((path) => checkPath(path, "reads")),
   };
 }
@@ -163,23 +169,35 @@ export function swarmPlan(args: SwarmClusterArgs): SwarmPlan {
 /** How everything of a stack is called in a Swarm, which has one space of names for all: "oneoff-swarm". */
 export function dockerPrefix(): string {
   const prefix = dockerName(pulumi.getProject(), pulumi.getStack());
-  if (prefix.length <= LONGEST_PREFIX) return prefix;
+  const longest = LONGEST_SECRET_NAME - LONGEST_ENDING;
+  if (prefix.length <= longest) return prefix;
   throw new UsageError(
-    `stack is ${quote(pulumi.getStack())}: names in Docker begin with ${quote(prefix)}, of which they can have ${LONGEST_PREFIX} characters; take a shorter name`,
+    `stack is ${quote(pulumi.getStack())}: with ${quote(prefix)} before them the names of secrets are ${prefix.length - longest} characters too long for Docker; take a shorter one`,
   );
 }
 
 /** Name of a secret or config: what it holds is in it, because Docker can't change one. */
 export const contentName = (prefix: string, name: string, digest: string): string => `${prefix}-${name}-${digest}`;
 
-/** The digest's length in such a name. */
-export const DIGEST_LENGTH = 12;
+function checkObjectLake({ credentials }: SwarmClusterArgs, hdfs: boolean): void {
+  if (credentials === undefined) {
+    throw new UsageError(
+      "credentials is not set: the Swarm's machines need them to write to the lake; give the text of an AWS credentials file or of a Google service account's key",
+    );
+  }
+  if (!hdfs) {
+    throw new UsageError(
+      "hdfs is false and the lake is no folder: Spark reads tables from one of them; set hdfs, or take a folder",
+    );
+  }
+}
 
-function checkSecretName(prefix: string, name: string): void {
-  const whole = contentName(prefix, `job-${name}`, "0".repeat(DIGEST_LENGTH));
-  if (whole.length <= LONGEST_SECRET_NAME) return;
+/** The provider doesn't look at what "docker login" wrote, unless it is told of the registry. */
+function checkRegistry(registry: string | undefined): void {
+  if (registry === undefined || new pulumi.Config("docker").get("registryAuth") !== undefined) return;
+  const address = registry.split("/")[0];
   throw new UsageError(
-    `secret ${quote(name)} is ${whole.length - LONGEST_SECRET_NAME} characters too long: Docker takes ${LONGEST_SECRET_NAME} for ${quote(`${prefix}-job-${name}-DIGEST`)}; rename it in the job`,
+    `registry is ${quote(registry)} and the docker provider doesn't know it: pulumi config set --path "docker:registryAuth[0].address" ${address} (it takes what "docker login" wrote; for a registry without a login set "docker:registryAuth[0].authDisabled" to true too)`,
   );
 }
 
@@ -199,7 +217,8 @@ function secretNames({ job, secrets = {}, mongo }: SwarmClusterArgs): readonly s
 function checkWorkers({ count = 3, cores = 1, memory = "1.5 GB" }: SwarmWorkers): SwarmPlan["workers"] {
   whole(count, "workers.count");
   whole(cores, "workers.cores");
-  return { count, cores, memoryMebibytes: atLeast(1024, memory, "workers.memory") };
+  // Each task has a Python process beside the shared Java one.
+  return { count, cores, memoryMebibytes: atLeast(1024 + 384 * (cores - 1), memory, "workers.memory") };
 }
 
 function checkHdfs({ datanodes = 1, replication }: SwarmHdfs): NonNullable<SwarmPlan["hdfs"]> {
@@ -222,7 +241,7 @@ function whole(value: number, argument: string): void {
 function atLeast(least: number, size: Size, argument: string): number {
   const given = mebibytes(size, argument);
   if (given >= least) return given;
-  throw new UsageError(`${argument} is ${quote(size)}: Spark and Python need at least "${least} MB" there`);
+  throw new UsageError(`${argument} is ${quote(size)}: Spark and Python need at least "${least} MB"`);
 }
 
 /** The first of ports that are used one after another. @throws UsageError when they go beyond the last. */

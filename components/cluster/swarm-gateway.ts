@@ -70,7 +70,7 @@ listen ${name}
   bind :${published}
   acl local req.hdr(host),field(1,:),lower -m str localhost 127.0.0.1
   acl foreign req.hdr(sec-fetch-site) -m str cross-site same-site
-  acl link req.hdr(sec-fetch-mode) -m str navigate
+  acl link req.hdr(sec-fetch-dest) -m str document
   http-request deny status 421 content-type text/plain string "Only http://localhost and http://127.0.0.1 lead here.\\n" unless local
   http-request deny status 403 content-type text/plain string "A page of another site may not ask here.\\n" if foreign !link or foreign !METH_GET
   http-error status 503 content-type text/plain string "${role} does not answer (yet).\\n"
@@ -80,6 +80,7 @@ listen ${name}
   return `global
   log stdout format raw daemon notice
   maxconn 512
+  nbthread 1
 
 defaults
   mode http

@@ -12,8 +12,11 @@ const EXPRESS =
 
 /** The user of the official image who owns its folders of data. */
 const MONGO_USER = "999:999";
-/** 0.25 GB is the smallest cache; without it MongoDB would take half of the machine's memory. */
-const MONGOD = ["mongod", "--quiet", "--wiredTigerCacheSizeGB", "0.25"];
+/** 0.25 GB is the smallest cache, half of the machine's memory the default; what building an index takes comes on top. */
+const MONGOD = [
+  ...["mongod", "--quiet", "--wiredTigerCacheSizeGB", "0.25"],
+  ...["--setParameter", "maxIndexBuildMemoryUsageMegabytes=50"],
+];
 
 /** Name of the database, and of the user who may read and write there. */
 const DATABASE = "power";

@@ -11,15 +11,12 @@ const ASSETS = join(import.meta.dirname, "../../assets");
 /** Docker refuses larger configs. */
 const LARGEST_CONFIG = 500 * 1024;
 
-/** Spark's files of events, for the history server; undefined where no folder is shared. */
-export const eventsAddress = ({ hdfs, folder }: SwarmPlan): string | undefined =>
-  hdfs ? "hdfs://namenode:8020/spark-events" : folder && `file:${folder}/_spark-events`;
+/** Spark's files of events, for the history server. */
+export const eventsAddress = ({ hdfs, folder }: SwarmPlan): string =>
+  hdfs ? "hdfs://namenode:8020/spark-events" : `file:${folder}/_spark-events`;
 
 /** MiB of Java heap of an executor: the rest of a worker's memory is for Python, where Arrow does the work. */
 export const executorHeap = ({ workers }: SwarmPlan): number => Math.round(workers.memoryMebibytes * 0.4);
-
-/** Name of the file below /run/secrets that has a job's secret. */
-export const jobSecretFile = (name: string): string => `job-${name}`;
 
 /**
  * What runs a job in a Swarm, as a Python archive: assets/swarm/run.py, the steps' files and `run.json`.
@@ -90,7 +87,7 @@ function runSpec(job: Job, plan: SwarmPlan, lake: string) {
       name,
       columns: columns.filter(({ measured }) => !measured).map((column) => column.name),
     })),
-    secrets: Object.fromEntries(plan.jobSecrets.map((name) => [name, `/run/secrets/${jobSecretFile(name)}`])),
+    secretsFile: "/run/secrets/run",
   };
 }
 

@@ -23,8 +23,10 @@ export interface ServicePart {
   readonly secrets?: readonly SwarmFile[];
   /** @default none */
   readonly configs?: readonly SwarmFile[];
-  /** Paths of the node that are mounted at the same place; they say on which node it is. @default none */
+  /** Paths of its node that are mounted at the same place. @default none */
   readonly binds?: readonly Bind[];
+  /** On which nodes it can be. @default any */
+  readonly constraints?: readonly string[];
   /** Folders on disks of their own, which end with the task. @default none */
   readonly scratch?: readonly string[];
   /** Command that exits with 0 once the service can be used. @default it can when it has started */
@@ -46,7 +48,7 @@ export interface Bind {
 export interface ServicePlace {
   /** The component's. */
   readonly name: string;
-  readonly plan: Pick<SwarmPlan, "prefix" | "node">;
+  readonly plan: Pick<SwarmPlan, "prefix">;
   readonly network: docker.Network;
   /** What makes the folders that are mounted. */
   readonly needs: readonly pulumi.Resource[];
@@ -68,7 +70,7 @@ export interface Service {
  */
 export function service(place: ServicePlace, part: ServicePart, opts: pulumi.CustomResourceOptions = {}): Service {
   const { name, plan, network, needs, transform, parent } = place;
-  const { role, serviceName = role, binds = [], replicas = 1 } = part;
+  const { role, serviceName = role, binds = [], constraints = [], replicas = 1 } = part;
   const bytes = part.memoryMebibytes * 2 ** 20;
   const args: docker.ServiceArgs = {
     name: `${plan.prefix}-${serviceName}`,
@@ -76,12 +78,12 @@ export function service(place: ServicePlace, part: ServicePart, opts: pulumi.Cus
     mode: { replicated: { replicas } },
     endpointSpec: { mode: "dnsrr" },
     taskSpec: {
-      containerSpec: containerSpec(part),
+      containerSpec: containerSpec(part, plan.prefix),
       networksAdvanceds: [{ id: network.id, aliases: [role] }],
       // No cores: Spark shares them out, and a machine with fewer than it is told only takes longer.
       resources: { limits: { memoryBytes: bytes }, reservation: { memoryBytes: bytes } },
       restartPolicy: { condition: part.once ? "none" : "any", delay: "2s", window: "0s", maxAttempts: 0 },
-      ...(binds.length > 0 && { placement: { constraints: [plan.node] } }),
+      ...(constraints.length > 0 && { placement: { constraints: [...new Set(constraints)] } }),
     },
   };
   const options = pulumi.mergeOptions(
@@ -91,17 +93,18 @@ export function service(place: ServicePlace, part: ServicePart, opts: pulumi.Cus
   return { part, resource: new docker.Service(...adjust(transform, `${name}-${serviceName}`, args, options)) };
 }
 
-function containerSpec(part: ServicePart): docker.types.input.ServiceTaskSpecContainerSpec {
+function containerSpec(part: ServicePart, prefix: string): docker.types.input.ServiceTaskSpecContainerSpec {
   const { args, env, health, user, capabilities = [], secrets = [], configs = [], binds = [], scratch = [] } = part;
   const mounts = [
     ...binds.map(({ path, readOnly }) => ({ type: "bind", source: path, target: path, readOnly })),
-    ...scratch.map((target) => ({ type: "volume", target })),
+    ...scratch.map((target) => ({ type: "volume", target, volumeOptions: { labels: labels(prefix) } })),
   ];
   return {
     image: part.image,
     ...(args && { args: [...args] }),
     ...(env && { env }),
     ...(user && { user }),
+    labels: labels(prefix),
     capDrops: ["ALL"],
     ...(capabilities.length > 0 && { capAdds: [...capabilities] }),
     ...(mounts.length > 0 && { mounts }),

@@ -9,7 +9,7 @@ import { config, type FilePlace, labels, password, type SwarmFile, secret } from
 import { gateway, type Page } from "./swarm-gateway.ts";
 import { builtImage } from "./swarm-images.ts";
 import { mongoParts } from "./swarm-mongo.ts";
-import { eventsAddress, executorHeap, jobSecretFile, runArchive } from "./swarm-run.ts";
+import { eventsAddress, executorHeap, runArchive } from "./swarm-run.ts";
 import { type Bind, type Service, type ServicePart, type ServicePlace, service } from "./swarm-service.ts";
 
 const NOTEBOOKS = join(import.meta.dirname, "../../assets/notebooks");
@@ -23,8 +23,7 @@ const HEAP = "192m";
 
 /**
  * Spark on Docker Swarm: master, workers and history server, with HDFS as scratch, JupyterLab and MongoDB if wanted. It
- * runs a job over a lake; the services stay until they are destroyed. Nobody reaches them but through a gateway on
- * 127.0.0.1.
+ * runs a job over a lake; the services stay until they are destroyed. The way in is a gateway on 127.0.0.1.
  */
 export class SwarmCluster extends pulumi.ComponentResource {
   /** The shortest and the longest deadline there can be. */
@@ -68,17 +67,19 @@ export class SwarmCluster extends pulumi.ComponentResource {
     const notebookToken = args.notebook === false ? undefined : password(`${name}-notebook-token`, this);
     const mongo = args.mongo ? mongoParts(files, args.images ?? {}, plan.user) : undefined;
 
+    const credentials = credentialsOf(files, args);
     const parts: ServicePart[] = [
-      ...sparkParts(plan, spark, rpc, credentialsOf(files, args)),
+      ...sparkParts(plan, spark, rpc, credentials),
       ...(plan.hdfs ? hdfsParts(plan.hdfs, args.images?.hdfs ?? builtImage(name, "hdfs", args, this)) : []),
       ...(mongo?.parts ?? []),
     ];
     if (notebookToken) {
       const token = secret(files, "notebook-token", notebookToken);
-      parts.push(notebookPart(plan, spark, [rpc, token, ...(mongo ? [mongo.uri] : [])], notebooks(files)));
+      const secrets = [rpc, token, ...(mongo ? [mongo.uri] : [])];
+      parts.push(notebookPart(plan, spark, secrets, plan.folder === undefined ? [] : notebooks(files)));
     }
     const services = parts.map((part) => service(place, part));
-    const running = new Services(`${name}-services`, services, plan.host, { parent: this });
+    const running = new Services(`${name}-services`, services, { parent: this });
 
     const pages = pagesOf(plan, parts);
     gateway(
@@ -102,17 +103,18 @@ export class SwarmCluster extends pulumi.ComponentResource {
 }
 
 /** Attachable, so that containers of the user's own can be put on it, and encrypted between the nodes. */
-function overlay(name: string, { prefix }: SwarmPlan, { transform }: SwarmClusterArgs, parent: pulumi.Resource) {
-  const args = {
+function overlay(name: string, { prefix }: SwarmPlan, args: SwarmClusterArgs, parent: pulumi.Resource) {
+  const { encrypted = true, transform } = args;
+  const network = {
     name: prefix,
     driver: "overlay",
     attachable: true,
-    options: { encrypted: "" },
+    ...(encrypted && { options: { encrypted: "" } }),
     labels: labels(prefix),
   };
   // Docker adds options of its own, and a change of one would be a new network.
   return new docker.Network(
-    ...adjust(transform?.network, `${name}-network`, args, { parent, ignoreChanges: ["options"] }),
+    ...adjust(transform?.network, `${name}-network`, network, { parent, ignoreChanges: ["options"] }),
   );
 }
 
@@ -137,11 +139,12 @@ function sparkParts(
       ...common.env,
       SPARK_WORKER_CORES: String(workers.cores),
       SPARK_WORKER_MEMORY: `${executorHeap(plan)}m`,
-      ...(!hdfs && credentials?.env),
+      ...credentials?.env,
     },
+    secrets: [rpc, ...(credentials ? [credentials.file] : [])],
     // With HDFS they write there; without it they write to the lake themselves.
-    secrets: [rpc, ...(!hdfs && credentials ? [credentials.file] : [])],
     binds: [...reads, ...(hdfs ? [] : lake)],
+    constraints: [...(plan.reads.length > 0 ? [plan.readsOn] : []), ...(hdfs ? [] : [plan.node])],
   };
   const history: ServicePart = {
     ...common,
@@ -150,18 +153,16 @@ function sparkParts(
     memoryMebibytes: MEMORY.history,
     env: { ...common.env, ...sparkEnv(plan) },
     binds: hdfs ? [] : lake,
+    constraints: hdfs ? [] : [plan.node],
   };
-  return [master, worker, ...(eventsAddress(plan) ? [history] : [])].map(healthy);
+  return [master, worker, history].map(healthy);
 }
 
 /** What a driver of Spark and the history server must know of HDFS. */
-function sparkEnv(plan: SwarmPlan): Readonly<Record<string, string>> {
-  const events = eventsAddress(plan);
-  return {
-    ...(events && { ONEOFF_EVENTS: events }),
-    ...(plan.hdfs && { HDFS_REPLICATION: String(plan.hdfs.replication) }),
-  };
-}
+const sparkEnv = (plan: SwarmPlan): Readonly<Record<string, string>> => ({
+  ONEOFF_EVENTS: eventsAddress(plan),
+  ...(plan.hdfs && { HDFS_REPLICATION: String(plan.hdfs.replication) }),
+});
 
 function hdfsParts(hdfs: NonNullable<SwarmPlan["hdfs"]>, image: pulumi.Input<string>): readonly ServicePart[] {
   const env = { HDFS_REPLICATION: String(hdfs.replication), HADOOP_HEAP: HEAP };
@@ -207,6 +208,7 @@ function notebookPart(
     secrets,
     configs,
     binds: lakeBinds(folder),
+    constraints: folder === undefined ? [] : [plan.node],
   });
 }
 
@@ -217,14 +219,17 @@ interface Credentials {
   readonly env: Readonly<Record<string, pulumi.Input<string>>>;
 }
 
-/** What opens a lake that is reached by address; each cloud's library looks at its own variables. */
-function credentialsOf(files: FilePlace, { lake, credentials }: SwarmClusterArgs): Credentials | undefined {
-  if ("path" in lake || credentials === undefined) return undefined;
-  const file = secret(files, "lake-credentials", credentials);
+/** Each cloud's library looks at its own variable. */
+function credentialsOf(files: FilePlace, { credentials, region }: SwarmClusterArgs): Credentials | undefined {
+  if (credentials === undefined) return undefined;
+  const file = secret(files, "credentials", credentials);
   const path = `/run/secrets/${file.path}`;
-  const region = lake.region && { AWS_REGION: lake.region };
-  return { file, env: { AWS_SHARED_CREDENTIALS_FILE: path, GOOGLE_APPLICATION_CREDENTIALS: path, ...region } };
+  const env = { AWS_SHARED_CREDENTIALS_FILE: path, GOOGLE_APPLICATION_CREDENTIALS: path };
+  return { file, env: { ...env, ...regionEnv(region) } };
 }
+
+const regionEnv = (region: pulumi.Input<string> | undefined): Readonly<Record<string, pulumi.Input<string>>> =>
+  region === undefined ? {} : { AWS_REGION: region };
 
 interface RunNeeds {
   readonly image: pulumi.Input<string>;
@@ -236,8 +241,8 @@ interface RunNeeds {
 }
 
 /**
- * The job, as a service that ends. Each run is a service of its own that stays as it was made, like the files it is
- * given: a change of the job is for the next run.
+ * The job, as a service that ends. Each run is a service of its own that stays as it was made, like the two files it is
+ * given: a change of the job is for the next run. There are always two, or a change could take away one in use.
  */
 function runService(
   place: ServicePlace,
@@ -248,14 +253,6 @@ function runService(
 ): docker.Service {
   const { runId, folder, user } = plan;
   const ours = { ...files, run: runId };
-  const given: Readonly<Record<string, pulumi.Input<string>>> = {
-    ...(needs.mongoUri && { "mongo-uri": needs.mongoUri }),
-    ...args.secrets,
-  };
-  const secrets = plan.jobSecrets.map((name) =>
-    secret(ours, `job-${name}`, given[name] as pulumi.Input<string>, jobSecretFile(name)),
-  );
-  const credentials = credentialsOf(ours, args);
   const archive = pulumi.output(lakeAddress(args)).apply((lake) => runArchive(args.job, plan, lake));
   const part: ServicePart = {
     role: "run",
@@ -265,12 +262,28 @@ function runService(
     args: ["run"],
     once: true,
     memoryMebibytes: plan.driverMebibytes,
-    env: { ...sparkEnv(plan), ...credentials?.env },
-    secrets: [needs.rpc, ...secrets, ...(credentials ? [credentials.file] : [])],
+    env: { ...sparkEnv(plan), ...regionEnv(args.region) },
+    secrets: [needs.rpc, secret(ours, "run", runSecrets(args, plan, needs.mongoUri))],
     configs: [config(ours, "run", "/etc/oneoff/run.zip", archive)],
     binds: [...plan.reads.map((path) => ({ path, readOnly: true })), ...lakeBinds(folder)],
+    constraints: [...(plan.reads.length > 0 ? [plan.readsOn] : []), ...(folder === undefined ? [] : [plan.node])],
   };
   return service(place, part, { dependsOn: [needs.running], ignoreChanges: ["taskSpec", "labels"] }).resource;
+}
+
+/** The secrets that the job's steps name, and the lake's, by name, as JSON; run.py makes files of them. */
+function runSecrets(
+  { secrets, credentials }: SwarmClusterArgs,
+  { jobSecrets }: SwarmPlan,
+  mongoUri: pulumi.Input<string> | undefined,
+): pulumi.Output<string> {
+  const given: Readonly<Record<string, pulumi.Input<string>>> = {
+    ...(mongoUri !== undefined && { "mongo-uri": mongoUri }),
+    ...secrets,
+  };
+  const wanted = jobSecrets.map((name) => [name, given[name] as pulumi.Input<string>] as const);
+  const all = { ...Object.fromEntries(wanted), ...(credentials !== undefined && { "lake-credentials": credentials }) };
+  return pulumi.secret(pulumi.jsonStringify(all));
 }
 
 const lakeAddress = ({ lake }: SwarmClusterArgs): pulumi.Input<string> => ("path" in lake ? lake.path : lake.uri);
@@ -294,18 +307,25 @@ const digest = (text: string): string => createHash("sha256").update(text).diges
 
 /** There once all services run; its error names those that don't, and why. */
 class Services extends pulumi.CustomResource {
-  constructor(
-    name: string,
-    services: readonly Service[],
-    host: string | undefined,
-    opts: pulumi.CustomResourceOptions,
-  ) {
+  constructor(name: string, services: readonly Service[], opts: pulumi.CustomResourceOptions) {
     const inputs = services.map(({ part, resource }) => ({
       id: resource.id,
       name: resource.name,
       replicas: part.replicas ?? 1,
       spec: resource.taskSpec.apply((spec) => digest(JSON.stringify(spec))),
     }));
-    super("oneoff-local:index:Services", name, { host, services: inputs, timeoutSeconds: CONVERGE_SECONDS }, opts);
+    const args = { endpoint: endpoint(), services: inputs, timeoutSeconds: CONVERGE_SECONDS };
+    super("oneoff-local:index:Services", name, args, opts);
   }
+}
+
+/** What the docker provider is told of where Docker is, by full key. */
+function endpoint(): Readonly<Record<string, string>> {
+  const config = new pulumi.Config("docker");
+  return Object.fromEntries(
+    ["context", "host", "certPath"].flatMap((key) => {
+      const value = config.get(key);
+      return value === undefined ? [] : [[`docker:${key}`, value] as const];
+    }),
+  );
 }

@@ -10,10 +10,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { Docker } from "../../assets/docker/docker.ts";
+import { Docker, endpointOf } from "../../assets/docker/docker.ts";
 import { clusterOf } from "../../cli/cluster.ts";
 import { dockerChecks } from "../../cli/docker/doctor.ts";
-import { type DockerNeeds, dockerNeeds } from "../../cli/docker/needs.ts";
+import { findDockerLeftovers } from "../../cli/docker/leftovers.ts";
+import { type DockerNeeds, dockerNeeds, matching } from "../../cli/docker/needs.ts";
 import { startMoto } from "../moto.ts";
 import { makeProject, type Project } from "../project.ts";
 
@@ -226,6 +227,19 @@ test.each([
   expect(error.message).toContain(message);
 });
 
+test("on a Mac, Docker Desktop is what is started", async () => {
+  answers({ to: "", err: "Cannot connect to the Docker daemon at unix:///var/run/docker.sock." });
+  const { platform } = process;
+  try {
+    Object.defineProperty(process, "platform", { value: "darwin" });
+    await expect(new Docker({}).text("ps")).rejects.toThrow(
+      'Docker can\'t be reached at unix:///var/run/docker.sock: start Docker Desktop with "open -a Docker"',
+    );
+  } finally {
+    Object.defineProperty(process, "platform", { value: platform });
+  }
+});
+
 test.each([
   [
     { "docker:host": "ssh://me@machine" },
@@ -277,6 +291,9 @@ test("the daemon that is asked is the one that Pulumi's provider takes", async (
     "--context far ps",
   ]);
   expect(await new Docker({ "docker:context": "far" }).address()).toBe("ssh://me@there");
+  expect(endpointOf({ "docker:host": "ssh://me@machine" }, env)).toEqual({
+    ...{ options: ["-H", "ssh://me@machine"], setting: "docker:host", value: "ssh://me@machine" },
+  });
   const nowhere = new Docker({}, { PATH: "/nowhere" });
   await expect(nowhere.text("ps")).rejects.toThrow(
     'docker is not on PATH: install Docker Engine 20.10 or newer: https://docs.docker.com/engine/install (on Debian "apt install docker.io")',
@@ -387,6 +404,20 @@ test.each([
   expect(found?.steps.map(({ state }) => state)).toEqual(["succeeded", "failed"]);
 });
 
+test("a container that did its work for another lake leaves nothing in this one: that is said", async () => {
+  const why = `the job's container ended without saying how its run did; "docker service logs ${SERVICE}" shows what it printed`;
+  answers(ended("Complete", ""), SERVICE_IS);
+  expect(await (await commands()).status("1")).toMatchObject({
+    state: "failed",
+    error: `${why}; the run may have been for another lake: "npx oneoff run swarm" starts a new one`,
+  });
+  write("_clusters/1/status.json", status());
+  expect(await (await commands()).status("1")).toMatchObject({ state: "failed", error: why });
+  rmSync(join(lake, "_clusters"), { recursive: true });
+  answers(ended("Failed", '"task: non-zero exit (3)"'), SERVICE_IS);
+  expect((await (await commands()).status("1"))?.error).not.toContain("another lake");
+});
+
 test("what a container said last counts more than that it ended; one that is being ended still runs", async () => {
   answers(ended("Complete", ""), SERVICE_IS);
   write("_clusters/1/status.json", status());
@@ -478,7 +509,7 @@ test("a lake on S3 is read below its prefix; one on GCS says what to use instead
   const moto = await startMoto();
   const scratch = mkdtempSync(join(tmpdir(), "oneoff-scratch-"));
   process.env.AWS_ENDPOINT_URL = moto.url;
-  settings("  oneoff:lakeRegion: us-west-2");
+  settings("  oneoff:region: us-west-2");
   try {
     const s3 = new S3Client({ region: "us-west-2", forcePathStyle: true });
     const CreateBucketConfiguration = { LocationConstraint: "us-west-2" } as const;
@@ -522,20 +553,19 @@ const VERSION: Answer = {
   to: "version --format",
   out: json({ Client: CLIENT, Server: { Version: "20.10.24+dfsg1" } }),
 };
-const swarmIs = (LocalNodeState: string, ControlAvailable: boolean, problem = ""): Answer => ({
+const swarmIs = (LocalNodeState: string, ControlAvailable: boolean, problem = "", security = ""): Answer => ({
   to: "info --format",
   out: json({
-    NodeID: "tn534",
-    NodeAddr: "127.0.0.1",
-    LocalNodeState,
-    ControlAvailable,
-    Error: problem,
-    RemoteManagers: null,
+    swarm: {
+      ...{ NodeID: "tn534", NodeAddr: "127.0.0.1", LocalNodeState, ControlAvailable },
+      ...{ Error: problem, RemoteManagers: null },
+    },
+    security: ["name=seccomp,profile=default", ...(security ? [security] : []), "name=cgroupns"],
   }),
 });
-const node = (Hostname: string, gigabytes: number, State = "ready", Availability = "active") => ({
+const node = (Hostname: string, gigabytes: number, State = "ready", Availability = "active", Role = "manager") => ({
   ID: `${Hostname}-id`,
-  Spec: { Role: "manager", Availability },
+  Spec: { Role, Availability, Labels: { disk: Hostname } },
   Description: { Hostname, Resources: { NanoCPUs: 2e9, MemoryBytes: gigabytes * 2 ** 30 } },
   Status: { State },
 });
@@ -560,20 +590,24 @@ const bindings = (port: number) => ({
 const nothingElse: readonly Answer[] = [...servicesAre(), { to: "ps -q --no-trunc", out: "" }];
 
 const resource = (type: string, name: string, inputs: object) => ({ type, name, id: name, inputs: { ...inputs } });
-const service = (name: string, gigabytes: number, replicas = 1, cores = 0) =>
+const service = (name: string, gigabytes: number, replicas = 1, containerSpec: object = {}, constraints?: string[]) =>
   resource("docker:index/service:Service", name, {
     mode: { replicated: { replicas } },
     taskSpec: {
+      containerSpec,
+      ...(constraints && { placement: { constraints } }),
       resources: {
         limits: { memoryBytes: gigabytes * 2 ** 30 },
-        reservation: { memoryBytes: gigabytes * 2 ** 30, nanoCpus: cores * 1e9 },
+        reservation: { memoryBytes: gigabytes * 2 ** 30 },
       },
     },
   });
-const needs = (port: number): DockerNeeds =>
+const worker = (cores: number) => ({ env: { SPARK_WORKER_CORES: String(cores) } });
+const needs = (port: number, ...more: ReturnType<typeof service>[]): DockerNeeds =>
   dockerNeeds([
-    service("cluster-worker", 2, 2, 1),
+    service("cluster-worker", 2, 2, worker(1)),
     service("cluster-master", 1.5),
+    ...more,
     resource("docker:index/container:Container", "cluster-gateway", {
       memory: 512,
       ports: [{ internal: port, external: port }],
@@ -581,9 +615,13 @@ const needs = (port: number): DockerNeeds =>
     resource("docker:index/remoteImage:RemoteImage", "cluster-spark-image", { build: { context: "." } }),
     resource("oneoff-local:index:Folder", "lake", { path: join(project.folder, ".oneoff/new/lake") }),
   ]);
-const checks = async (port: number, config: Readonly<Record<string, string>> = {}) => {
+const checks = async (
+  port: number,
+  config: Readonly<Record<string, string>> = {},
+  ...more: ReturnType<typeof service>[]
+) => {
   const files = { project: "oneoff", stack: "swarm", others: [], secret: [], bundled: true, config };
-  return (await dockerChecks(files, needs(port))).map(({ name, ok, later, detail, cure }) =>
+  return (await dockerChecks(files, needs(port, ...more))).map(({ name, ok, later, detail, cure }) =>
     ok ? `ok ${name}: ${detail}` : `${later ? "later" : "missing"} ${name}: ${detail} | ${cure ?? ""}`,
   );
 };
@@ -605,7 +643,7 @@ test("doctor: a Swarm that has all of it, also while the stack is up", async () 
     "ok Swarm: this daemon is a manager of it",
     "ok nodes: 1 of 1 can take work, with 8.0 GB and 2 cores",
     "ok memory: the stack asks 6.0 GB, the nodes have 8.0 GB",
-    "ok cores: the stack asks 2 cores, the nodes have 2 cores",
+    "ok cores: 2 tasks at a time on 2 cores",
     `ok ports: ${port} of 127.0.0.1 are free`,
     `ok lake: ${join(project.folder, ".oneoff/new/lake")}, which "pulumi up" makes`,
   ];
@@ -656,6 +694,10 @@ test("doctor: what is missing has a cure", async () => {
       'this daemon is a worker of it, and only a manager takes orders | Name a manager: npx pulumi config set docker:host ssh://me@manager; or on a manager: "docker node promote NODE".',
     ],
     [
+      swarmIs("active", true, "", "name=rootless"),
+      "this daemon is rootless, and such a one has no overlay networks, on which services find each other | Name one that runs as root: npx pulumi config set docker:host unix:///var/run/docker.sock --stack swarm",
+    ],
+    [
       swarmIs("error", false, "certificates have expired"),
       "Docker's swarm mode is error: certificates have expired | Make a Swarm of one node: docker swarm init",
     ],
@@ -682,7 +724,7 @@ test("doctor: what is missing has a cure", async () => {
   expect((await checks(own)).slice(3, 7)).toEqual([
     'later nodes: 2 of 4 can take work, with 5.0 GB and 4 cores; b is down; d is drain | Start them, or "docker node rm NODE" and "docker node update --availability active NODE".',
     "missing memory: the stack asks 6.0 GB, the nodes have 5.0 GB, of which other services hold 1.0 GB | Lower oneoff:workerMemory or oneoff:workers, or add a node.",
-    "ok cores: the stack asks 2 cores, the nodes have 4 cores",
+    "ok cores: 2 tasks at a time on 4 cores",
     "missing images: they are built on one node, and no other has them there | Name a registry that all nodes reach: npx pulumi config set oneoff:registry registry.example.com/me --stack swarm",
   ]);
   expect((await checks(own))[7]).toBe(
@@ -698,6 +740,91 @@ test("doctor: what is missing has a cure", async () => {
   );
   expect((await checks(port))[4]).toBe(
     "missing memory: cluster-worker asks 2.0 GB, and the largest node has 1.8 GB | Lower oneoff:workerMemory or oneoff:workers, or add a node.",
+  );
+});
+
+const LAKE = { mounts: [{ type: "bind", source: "/lake", target: "/lake", readOnly: false }] };
+const READS = { mounts: [{ type: "bind", source: "/data", target: "/data", readOnly: true }] };
+
+test("doctor: fewer cores than tasks at a time are no failure", async () => {
+  answers(VERSION, swarmIs("active", true), ...nodesAre(node("vm", 9)), ...nothingElse);
+  const [port, more] = [await free(), service("more", 0.5, 1, worker(3))];
+  expect((await checks(port, {}, more))[5]).toBe("ok cores: 5 tasks at a time on 2 cores: it works, and takes longer");
+});
+
+test("doctor: memory is looked for where a service may be, and a folder is on one node", async () => {
+  const port = await free();
+  const here = "node.hostname==a";
+  const about = async (...more: ReturnType<typeof service>[]) =>
+    (await checks(port, {}, ...more)).filter((line) => /^\S+ (placement|memory)/.test(line));
+  const cure = "Name one node: npx pulumi config set oneoff:node node.hostname==NAME --stack swarm";
+  const nodes = [node("a", 4), node("b", 16, "ready", "active", "worker"), node("c", 8)];
+  answers(
+    ...[VERSION, swarmIs("active", true), ...nodesAre(...nodes), { to: "ps -q", out: "" }],
+    ...servicesAre({
+      ...other("theirs", "other-swarm", 1, 2),
+      Spec: {
+        ...other("theirs", "other-swarm", 1, 2).Spec,
+        TaskTemplate: {
+          Resources: { Reservations: { MemoryBytes: 2 * 2 ** 30 } },
+          Placement: { Constraints: ["node.hostname == A"] },
+        },
+      },
+    } as never),
+  );
+  const fits = "ok memory: the stack asks 7.0 GB, the nodes have 28.0 GB, of which other services hold 2.0 GB";
+  expect(await about(service("run", 1, 1, LAKE, [here]))).toEqual(["ok placement: the lake is a folder of a", fits]);
+  expect(await about(service("run", 1, 1, READS, ["node.role==manager"]))).toEqual([fits]);
+  expect(await about(service("run", 1, 1, LAKE, ["node.role==manager"]))).toEqual([
+    `missing placement: the lake is a folder of one node, and its services want node.role==manager, which a, c are | ${cure}`,
+    fits,
+  ]);
+  expect(await about(service("run", 1, 1, LAKE, ["node.hostname==z"]))).toEqual([
+    `missing placement: run wants node.hostname==z, and no node that can take work is so | ${cure}`,
+    fits,
+  ]);
+  expect(await about(service("run", 3, 1, LAKE, [here]))).toEqual([
+    "ok placement: the lake is a folder of a",
+    "missing memory: what wants node.hostname==a asks 3.0 GB, a has 4.0 GB, of which other services hold 2.0 GB | Lower oneoff:workerMemory or oneoff:workers, or add a node.",
+  ]);
+  expect((await about(service("run", 9, 1, {}, ["node.role!=worker"]))).at(-1)).toBe(
+    "missing memory: run asks 9.0 GB, and the largest of a, c has 8.0 GB | Lower oneoff:workerMemory or oneoff:workers, or add a node.",
+  );
+});
+
+test.each([
+  ["node.role==manager", "a"],
+  ["node.role != manager", "b"],
+  ["node.hostname==B", "b"],
+  ["node.labels.disk==a", "a"],
+  ["node.labels.gpu!=yes", "ab"],
+  ["node.labels.gpu==yes", ""],
+  ["node.id==b-id", "b"],
+  ["node.platform.os==windows", "ab"],
+])("placement: %s holds for %s", (constraint, names) => {
+  const nodes = [node("a", 1), node("b", 1, "ready", "active", "worker")];
+  expect(matching(nodes, [constraint]).map(({ Description }) => Description.Hostname)).toEqual([...names]);
+});
+
+test("doctor: the provider must be told of a registry; what it is told of ssh docker doesn't hear", async () => {
+  const port = await free();
+  const registry = { "oneoff:registry": "registry.example.com:5000/team" };
+  answers(VERSION, swarmIs("active", true), ...nodesAre(node("vm", 8)), ...nothingElse);
+  expect(await checks(port, registry)).toContain(
+    `missing registry: oneoff:registry is "registry.example.com:5000/team", and the docker provider pushes only where docker:registryAuth says | Say so, it takes what "docker login registry.example.com:5000" wrote: npx pulumi config set --path 'docker:registryAuth[0].address' registry.example.com:5000 --stack swarm`,
+  );
+  const auth = { "docker:registryAuth": '[{"address":"registry.example.com:5000"}]' };
+  expect(await checks(port, { ...registry, ...auth })).toContain(
+    "ok registry: registry.example.com:5000/team, with docker:registryAuth",
+  );
+  const far = { "docker:host": "ssh://me@machine", "docker:sshOpts": '["-i", "key"]' };
+  const ssh =
+    "ssh: docker:sshOpts is for Pulumi's provider; the docker command, which is needed too, goes by ~/.ssh/config alone";
+  expect(await checks(port, far)).toContain(`ok ${ssh}`);
+  expect(await checks(port, { "docker:sshOpts": "[]" })).not.toContainEqual(expect.stringContaining("ssh: "));
+  answers({ to: "", out: json({ Client: CLIENT, Server: null }), err: "connection refused" });
+  expect(await checks(port, far)).toContain(
+    `missing ${ssh} | Put the same options into ~/.ssh/config, for that machine.`,
   );
 });
 
@@ -836,6 +963,7 @@ const left = (to: string, kind: string, id: string, what: object): readonly Answ
   { to: `${kind} inspect ${id}`, out: JSON.stringify([what]) },
 ];
 const NONE: readonly Answer[] = [
+  "ps -a --no-trunc",
   "service ls -q",
   "ps -a -q --no-trunc",
   "secret ls -q",
@@ -844,25 +972,40 @@ const NONE: readonly Answer[] = [
   "network ls -q --no-trunc",
 ].map((to) => ({ to, out: "" }));
 
+const TASKS = `ps -a --no-trunc ${LIST} --filter label=com.docker.swarm.service.id`;
+const taskOf = (ID: string, service: string, Mounts: string) => ({
+  ...{ ID, Labels: `oneoff.stack=oneoff-swarm,com.docker.swarm.service.id=${service},com.docker.swarm.task=`, Mounts },
+});
+
 test("leftovers: what has the stack's label, and nothing of others", async () => {
   answers(
     ...left("service ls -q", "service", "ik2eg", { ID: "ik2eg", CreatedAt: T0, Spec: { Name: "oneoff-swarm-master" } }),
-    { to: "ps -a -q --no-trunc --filter label=com.docker.swarm.service.id", out: "aaaa" },
-    { to: `ps -a -q --no-trunc ${LIST}`, out: "aaaa\n5f37a" },
+    // The ids of a list of services are cut off. The second service has gone, and its container not.
+    { to: "service ls -q", out: "ik2eg" },
+    { to: TASKS, out: json(taskOf("aaaa", "ik2eglong", "/lake,v0"), taskOf("bbbb", "oldoldold", "v1")) },
+    { to: `ps -a -q --no-trunc ${LIST}`, out: "aaaa\nbbbb\n5f37a" },
     {
       to: "container inspect 5f37a",
       out: JSON.stringify([{ Id: "5f37a", Name: "/oneoff-swarm-gateway", Created: T0 }]),
     },
+    {
+      to: "container inspect bbbb",
+      out: JSON.stringify([{ Id: "bbbb", Name: "/oneoff-swarm-worker.1.x", Created: T0 }]),
+    },
+    { to: `volume ls -q ${LIST}`, out: "v0\nv1" },
+    { to: "volume inspect v1", out: JSON.stringify([{ Name: "v1", CreatedAt: T0 }]) },
     ...left("network ls -q --no-trunc", "network", "8o9im", { Id: "8o9im", Name: "oneoff-swarm", Created: T0 }),
     ...NONE,
   );
   const { code, output } = await project.oneoff("leftovers", "swarm");
   expect(code).toBe(1);
-  expect(output.split("\n").slice(0, 4)).toEqual([
+  expect(output.split("\n").slice(0, 6)).toEqual([
     "container                   oneoff-swarm-gateway  since 2026-11-21 18:54:37 UTC",
     "service                     oneoff-swarm-master  since 2026-11-21 18:54:37 UTC",
+    "container                   oneoff-swarm-worker.1.x  since 2026-11-21 18:54:37 UTC",
     "network                     oneoff-swarm  since 2026-11-21 18:54:37 UTC",
-    '3 things are left of stack swarm; "npx oneoff leftovers swarm --delete" removes them.',
+    "volume                      v1  since 2026-11-21 18:54:37 UTC",
+    '5 things are left of stack swarm; "npx oneoff leftovers swarm --delete" removes them.',
   ]);
   answers(...NONE);
   expect(await project.oneoff("leftovers", "swarm")).toEqual({ code: 0, output: "Nothing is left of stack swarm.\n" });
@@ -870,5 +1013,20 @@ test("leftovers: what has the stack's label, and nothing of others", async () =>
     'Error response from daemon: This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
   answers(...["service", "secret", "config"].map((kind) => ({ to: `${kind} ls`, err: NOT })), ...NONE);
   expect((await project.oneoff("leftovers", "swarm")).output).toBe("Nothing is left of stack swarm.\n");
+  // Without a Swarm there are no services any more; a worker of one can't say which there are.
+  const worker = NOT.replace('Use "docker swarm init"', "Worker nodes can't be used to view or modify cluster state");
+  for (const [err, names] of [
+    [NOT, ["oneoff-swarm-worker.1.x"]],
+    [worker, []],
+  ] as const) {
+    answers(
+      ...["service", "secret", "config"].map((kind) => ({ to: `${kind} ls`, err })),
+      { to: TASKS, out: json(taskOf("bbbb", "oldoldold", "v1")) },
+      { to: `ps -a -q --no-trunc ${LIST}`, out: "bbbb" },
+      { to: "container inspect bbbb", out: JSON.stringify([{ Id: "bbbb", Name: "/oneoff-swarm-worker.1.x" }]) },
+      ...NONE,
+    );
+    expect((await findDockerLeftovers("swarm")).map(({ id }) => id)).toEqual(names);
+  }
   expect(await project.oneoff("leftovers", "local")).toEqual({ code: 0, output: "Nothing is left of stack local.\n" });
 }, 240_000);

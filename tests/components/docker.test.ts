@@ -42,6 +42,7 @@ const roles = () =>
     .map(({ name }) => name.replace("cluster-", ""))
     .sort();
 const container = (role: string) => named(`cluster-${role}`).taskSpec.containerSpec;
+const secretOf = (name: string) => Buffer.from(named(name).data.value, "base64").toString();
 const files = (data: string) => unzipSync(Buffer.from(data, "base64"));
 const runSpec = () => JSON.parse(Buffer.from(files(named("cluster-run-1-config").data)["run.json"] ?? []).toString());
 
@@ -84,16 +85,17 @@ describe("what a cluster is made of", () => {
     });
   });
 
-  test("a lake on S3: its credentials are a secret of the run's own", async () => {
-    await make({ lake: { uri: "s3://bucket/prefix", region: "eu-west-1" }, credentials: "[default]\nkey" });
+  test("a lake on S3: run and workers have its credentials, as a secret each of their own", async () => {
+    await make({ lake: { uri: "s3://bucket/prefix" }, region: "eu-west-1", credentials: "[default]\nkey" });
     expect(runSpec().lake).toBe("s3://bucket/prefix");
-    expect(container("run-1").env).toMatchObject({
-      AWS_SHARED_CREDENTIALS_FILE: "/run/secrets/lake-credentials",
+    expect(container("worker").env).toMatchObject({
+      AWS_SHARED_CREDENTIALS_FILE: "/run/secrets/credentials",
       AWS_REGION: "eu-west-1",
     });
+    expect(container("run-1").env.AWS_REGION).toBe("eu-west-1");
     expect(container("run-1").mounts).toBeUndefined();
-    expect(isSecret(named("cluster-lake-credentials-1-secret").data)).toBe(true);
-    expect(roles()).toContain("history");
+    expect(secretOf("cluster-run-1-secret")).toBe('{"lake-credentials":"[default]\\nkey"}');
+    expect(container("notebook").configs).toBeUndefined();
   });
 
   test("what the steps read is mounted read-only where they run", async () => {
@@ -126,12 +128,10 @@ describe("what a cluster is made of", () => {
   test("MongoDB: a user for the job, a page, and no password but in secrets", async () => {
     await make({ mongo: true, job: londonPower({ mongo: true }) });
     expect(roles()).toEqual(expect.arrayContaining(["mongo", "mongo-express"]));
-    const data = Buffer.from(named("cluster-mongo-uri-secret").data.value, "base64").toString();
-    expect(data).toMatch(/^mongodb:\/\/oneoff:cluster-mongox+@mongo:27017\/power\?authSource=power$/);
-    expect(container("run-1").secrets.map(({ fileName }: { fileName: string }) => fileName)).toEqual([
-      "spark",
-      "job-mongo-uri",
-    ]);
+    expect(secretOf("cluster-mongo-uri-secret")).toMatch(
+      /^mongodb:\/\/oneoff:cluster-mongox+@mongo:27017\/power\?authSource=power$/,
+    );
+    expect(JSON.parse(secretOf("cluster-run-1-secret"))).toEqual({ "mongo-uri": secretOf("cluster-mongo-uri-secret") });
     for (const { name, inputs } of ours().filter(({ type }) => type.endsWith(":Secret")))
       expect(isSecret(inputs.data), name).toBe(true);
   });
@@ -147,10 +147,10 @@ describe("what a cluster is made of", () => {
     const named = async (value: string) => {
       resources.length = 0;
       await make({ job: withSecret("key"), secrets: { key: value } });
-      return ours().find(({ name }) => name === "cluster-job-key-1-secret")?.inputs.name;
+      return ours().find(({ name }) => name === "cluster-run-1-secret")?.inputs.name;
     };
     const [one, two] = [await named("a"), await named("b")];
-    expect(one).toMatch(/^oneoff-test-job-key-[0-9a-f]{12}$/);
+    expect(one).toMatch(/^oneoff-test-run-[0-9a-f]{12}$/);
     expect(two).not.toBe(one);
   });
 
@@ -205,7 +205,7 @@ describe("what is refused, before anything is made", () => {
     [
       "little memory",
       { workers: { memory: "600 MB" } },
-      'workers.memory is "600 MB": Spark and Python need at least "1024 MB" there',
+      'workers.memory is "600 MB": Spark and Python need at least "1024 MB"',
     ],
     ["no size", { workers: { memory: "big" as "1 GB" } }, 'workers.memory is "big": expected a number and a unit'],
     ["a small driver", { driverMemory: "100 MB" }, 'driverMemory is "100 MB": Spark and Python need at least'],
@@ -228,9 +228,19 @@ describe("what is refused, before anything is made", () => {
       'job "london-power" wants MongoDB, and mongo is not true',
     ],
     [
-      "a secret with a long name",
-      { job: withSecret("a".repeat(60)), secrets: { ["a".repeat(60)]: "x" } },
-      "is 25 characters too long: Docker takes 64 for",
+      "four tasks in little memory",
+      { workers: { cores: 4 } },
+      'workers.memory is "1.5 GB": Spark and Python need at least "2176 MB"',
+    ],
+    [
+      "S3 without HDFS",
+      { lake: { uri: "s3://b" }, credentials: "x", hdfs: false },
+      "hdfs is false and the lake is no folder",
+    ],
+    [
+      "a registry that the provider doesn't know",
+      { registry: "r.example.com/team" },
+      'pulumi config set --path "docker:registryAuth[0].address" r.example.com',
     ],
     [
       "large files",

@@ -226,12 +226,15 @@ def spark_here() -> Iterator[Any]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.legacy.timeParserPolicy": "CORRECTED",  # or the 30th of February is an error of the whole job
     }
-    convert = load("convert")
-    # A worker has no module of that name; of a script that is submitted, Spark sends the functions too.
-    cloudpickle.register_pickle_by_value(convert)
+    # A worker has no module convert of that name; of a script that is submitted, Spark sends the functions too. What
+    # tests change in the others is to reach the workers.
+    by_value = [load("convert"), *(importlib.import_module(name) for name in ("london_load", "london_mongo"))]
+    for module in by_value:
+        cloudpickle.register_pickle_by_value(module)
     with SparkSession.builder.master("local[2]").config(map=settings).getOrCreate() as session:
         session.sparkContext.setLogLevel("OFF")
-        for module in ("oneoff", "lcl"):
-            session.sparkContext.addPyFile(str(importlib.import_module(module).__file__))
+        for name in ("oneoff", "lcl"):
+            session.sparkContext.addPyFile(str(importlib.import_module(name).__file__))
         yield session
-    cloudpickle.unregister_pickle_by_value(convert)
+    for module in by_value:
+        cloudpickle.unregister_pickle_by_value(module)

@@ -1,6 +1,8 @@
 /** The resources of the local provider, with real Spark, through the deaths that they must survive. */
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -11,12 +13,15 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
+import * as grpc from "@grpc/grpc-js";
+import * as pulumi from "@pulumi/pulumi";
+import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
 import { secretsFolder, statusFile } from "../../assets/local/cluster.ts";
 import { folder } from "../../assets/local/folder.ts";
 import { readJson, writeJson } from "../../assets/local/json.ts";
@@ -279,6 +284,84 @@ test("the lake of another stack is refused, until it was retained and left", asy
   await folder.delete({ path: lake, retain: true });
   expect(folder.check("urn:two", { path: lake, retain: true })).toEqual([]);
 });
+
+test("a lake is deleted with what stack swarm puts there, but for a user's notebooks; the next stack may have it", async () => {
+  const { notebooks, events, scratch, marker } = places();
+  const bundled = fileURLToPath(new URL("../../assets/notebooks", import.meta.url));
+  const fill = () => {
+    for (const path of [join(events, "app-1"), join(scratch, "1", "csv")]) {
+      mkdirSync(path, { recursive: true });
+      writeFileSync(join(path, "part"), "x");
+    }
+    cpSync(bundled, notebooks, { recursive: true });
+    mkdirSync(join(notebooks, ".ipynb_checkpoints"));
+    writeFileSync(join(notebooks, ".ipynb_checkpoints", "startup-checkpoint.ipynb"), "{}");
+  };
+  fill();
+  await folder.delete({ path: lake, retain: false });
+  expect(existsSync(lake)).toBe(false); // nothing of it was the user's
+  expect(folder.check("urn:two", { path: lake, retain: false })).toEqual([]);
+
+  await folder.create("urn:two", { path: lake, retain: false });
+  fill();
+  mkdirSync(join(notebooks, "mine", "run=1"), { recursive: true });
+  cpSync(join(bundled, "startup.ipynb"), join(notebooks, "mine", "startup-Copy1.ipynb"));
+  writeFileSync(join(notebooks, "mine", "run=1", "thesis.ipynb"), "{}");
+  writeFileSync(join(notebooks, "startup.ipynb"), "{}"); // changed
+  symlinkSync(join(home, "elsewhere"), join(notebooks, "data"));
+  await folder.delete({ path: lake, retain: true });
+  expect(readdirSync(lake).sort()).toEqual(["_lake.json", "_notebooks", "_spark-events"]);
+  await folder.create("urn:two", { path: lake, retain: false });
+  const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+  await folder.delete({ path: lake, retain: false });
+  expect(warn.mock.calls).toEqual([
+    [
+      `What you wrote in JupyterLab was kept: data, mine/run=1/thesis.ipynb, startup.ipynb in ${notebooks}. The next "pulumi up" takes the folder with it; remove it by hand when you don't need it.`,
+    ],
+  ]);
+  warn.mockRestore();
+  expect(readdirSync(lake).sort()).toEqual(["_lake.json", "_notebooks"]);
+  expect(readdirSync(notebooks, { recursive: true }).sort()).toEqual([
+    ...["data", "mine", "mine/run=1", "mine/run=1/thesis.ipynb", "startup.ipynb"],
+  ]);
+
+  expect(folder.check("urn:three", { path: lake, retain: false })).toEqual([]);
+  await folder.create("urn:three", { path: lake, retain: false });
+  expect(readJson(marker)).toMatchObject({ owner: "urn:three" });
+  rmSync(notebooks, { recursive: true });
+  symlinkSync(home, notebooks);
+  await folder.delete({ path: lake, retain: false });
+  expect(readdirSync(lake).sort()).toEqual(["_lake.json", "_notebooks"]);
+  rmSync(notebooks);
+});
+
+test("what the engine breaks off is told to what waits", async () => {
+  const plugin = fileURLToPath(new URL("../../assets/local/pulumi-resource-oneoff-local", import.meta.url));
+  const told = new URL("../../assets/local/cancel.ts", import.meta.url);
+  const listener = `import { cancelled } from "${told}"; cancelled.onabort = () => console.error("aborted");`;
+  const env = { ...process.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(listener)}` };
+  const provider = spawn(plugin, ["127.0.0.1:1"], { env, stdio: ["ignore", "pipe", "pipe"] });
+  try {
+    let said = "";
+    provider.stderr.on("data", (chunk) => {
+      said += chunk;
+    });
+    const [port] = await once(provider.stdout, "data");
+    const require = createRequire(import.meta.url);
+    const { ResourceProviderClient } = require("@pulumi/pulumi/proto/provider_grpc_pb.js");
+    const { Empty } = require("google-protobuf/google/protobuf/empty_pb.js");
+    const client = new ResourceProviderClient(`127.0.0.1:${String(port).trim()}`, grpc.credentials.createInsecure());
+    expect(said).toBe("");
+    await new Promise<void>((resolve, reject) => {
+      client.cancel(new Empty(), (error: Error | null) => (error ? reject(error) : resolve()));
+    });
+    client.close();
+    await until(() => said !== "", "the end of waiting", 5);
+    expect(said).toBe("aborted\n");
+  } finally {
+    provider.kill();
+  }
+}, 30_000);
 
 test("a lake that moves away from its results is refused, unless they are retained", () => {
   const moved = { path: join(home, "elsewhere"), retain: false };

@@ -6,7 +6,6 @@ import { fakeDocker } from "./fake-docker.ts";
 
 const under: StackUnderTest = {
   stack: "swarm",
-  config: { "oneoff:job": "xo" },
   // The provider of local things too: it asks Docker whether the services run.
   packages: ["docker", "random", "oneoff-local"],
   fake: fakeDocker,
@@ -40,6 +39,7 @@ describe("on the real engine, with providers that make nothing", { timeout: 300_
         "Secret cluster-mongo-secret",
         "Secret cluster-mongo-uri-secret",
         "Secret cluster-notebook-token-secret",
+        "Secret cluster-run-1-secret",
         "Secret cluster-spark-secret",
         "Service cluster-datanode",
         "Service cluster-history",
@@ -50,8 +50,10 @@ describe("on the real engine, with providers that make nothing", { timeout: 300_
         "Service cluster-notebook",
         "Service cluster-run-1",
         "Service cluster-worker",
+        "ServiceConfig cluster-analysis-config",
         "ServiceConfig cluster-mongo-init-config",
         "ServiceConfig cluster-run-1-config",
+        "ServiceConfig cluster-startup-config",
         "Services cluster-services",
       ]
     `);
@@ -132,9 +134,11 @@ describe("one stack through its life", { timeout: 300_000 }, () => {
     await up();
     expect(since(before)).toMatchInlineSnapshot(`
       [
+        "create Secret cluster-run-2-secret",
         "create ServiceConfig cluster-run-2-config",
         "create Service cluster-run-2",
         "delete Service cluster-run-1",
+        "delete Secret cluster-run-1-secret",
         "delete ServiceConfig cluster-run-1-config",
       ]
     `);
@@ -147,8 +151,19 @@ describe("one stack through its life", { timeout: 300_000 }, () => {
     expect(since(before)).toEqual([]);
   });
 
+  test("without MongoDB the run keeps what it was given, so that nothing in use is deleted", async () => {
+    const before = project.provider.events.length;
+    await set("oneoff:mongo", "false");
+    await up();
+    expect(since(before).filter((event) => /run-2/.test(event))).toEqual([]);
+    expect(since(before)).toContain("delete Service cluster-mongo");
+    await set("oneoff:mongo", "true");
+    await up();
+  });
+
   test("the outputs are ready to use", async () => {
-    const outputs = JSON.parse(await project.mustPulumi("stack", "output", "--json", "--stack", under.stack));
+    const text = await project.mustPulumi("stack", "output", "--json", "--stack", under.stack);
+    const outputs = JSON.parse(text.replaceAll(`${project.folder}/.oneoff`, ""));
     expect(outputs).toMatchInlineSnapshot(`
       {
         "cluster": "swarm",
@@ -156,8 +171,8 @@ describe("one stack through its life", { timeout: 300_000 }, () => {
         "deadline": "12 hours",
         "hdfs": "http://127.0.0.1:8768/",
         "history": "http://127.0.0.1:8767/",
-        "lake": "/tmp/oneoff-test-HGPHHj/.oneoff/swarm-lake",
-        "logs": "/tmp/oneoff-test-HGPHHj/.oneoff/swarm-lake/_logs/2",
+        "lake": "/swarm-lake",
+        "logs": "/swarm-lake/_logs/2",
         "mongo": "http://127.0.0.1:8770/",
         "mongoExpressPassword": "[secret]",
         "network": "oneoff-swarm",
@@ -176,14 +191,13 @@ test("what is refused, is refused before anything is made", { timeout: 300_000 }
   const refused: readonly [Readonly<Record<string, string>>, string][] = [
     [{ "oneoff:workers": "0" }, 'oneoff:workers is "0": expected a number above zero'],
     [{ "oneoff:workerMemory": "lots" }, 'oneoff:workerMemory is "lots": expected a number and a unit'],
-    [
-      { "oneoff:workerMemory": "512 MB" },
-      'oneoff:workerMemory is "512 MB": Spark and Python need at least "1024 MB" there',
-    ],
+    [{ "oneoff:workerMemory": "512 MB" }, 'oneoff:workerMemory is "512 MB": Spark and Python need at least "1024 MB"'],
     [{ "oneoff:replication": "3" }, "oneoff:replication is 3 and oneoff:datanodes is 1: a block has at most one copy"],
     [{ "oneoff:deadline": "5 seconds" }, 'oneoff:deadline is "5 seconds": expected something from'],
-    [{ "oneoff:lake": "s3://bucket" }, "oneoff:lakeCredentials is not set: the Swarm's machines need them"],
+    [{ "oneoff:lake": "s3://bucket" }, "oneoff:credentials is not set: the Swarm's machines need them"],
     [{ "oneoff:reads": "data/power.csv" }, 'oneoff:reads is "data/power.csv": expected an absolute path'],
+    [{ "oneoff:credentials": "key" }, "oneoff:credentials is plain text: pulumi config set --secret"],
+    [{ "oneoff:registry": "r.example.com" }, 'oneoff:registry is "r.example.com" and the docker provider'],
     [{ "oneoff:user": "me" }, 'oneoff:user is "me": expected two numbers, of an owner and of a group'],
     [{ "oneoff:port": "65535" }, "oneoff:port is"],
     [{ "docker:host": "ssh://me@there" }, 'oneoff:lake is ".oneoff/swarm-lake" and docker:host another machine'],

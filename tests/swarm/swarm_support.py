@@ -98,10 +98,15 @@ class Archive:
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     change: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
 
     @property
     def lake(self) -> Path:
         return self.home / "lake"
+
+    @property
+    def secrets_file(self) -> Path:
+        return self.home / "secrets.json"
 
     def add(self, name: str, script: Path | str, *arguments: str, **change: object) -> Archive:
         """Adds a step; script: a file, or what is in it."""
@@ -149,7 +154,7 @@ class Archive:
             "driverMemoryMebibytes": 512,
             "steps": self.steps,
             "tables": [{"name": name, "columns": columns} for name, columns in self.tables.items()],
-            "secrets": {},
+            "secretsFile": str(self.secrets_file),
             **self.change,
         }
         ours = {
@@ -158,6 +163,7 @@ class Archive:
             "requirements.py": ASSETS / "local" / "requirements.py",
         }
         ours["__main__.py"] = ours.pop("run.py")
+        self.secrets_file.write_text(json.dumps(self.secrets))
         path = self.home / "run.zip"
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("run.json", json.dumps(spec))

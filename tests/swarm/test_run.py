@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import http.server
 import json
@@ -21,6 +22,7 @@ from swarm_support import ASSETS, BIN, DESTROYED, JOBS, Archive, Cluster, spark_
 
 sys.path[:0] = [str(ASSETS / "swarm"), str(ASSETS / "steps"), str(JOBS)]
 import oneoff  # noqa: E402
+import run  # noqa: E402
 import run_services  # noqa: E402
 
 if sys.platform != "linux":
@@ -131,9 +133,7 @@ def test_what_a_step_asks_for_reaches_driver_and_executors(archive: Archive) -> 
     path, digest = wheel(archive.home)
     requirements = archive.home / "requirements.txt"
     requirements.write_text(f"oneoff-test-module==1.0 \\\n    --hash=sha256:{digest}\n")
-    secret = archive.home / "token"
-    secret.write_text("hush!")
-    archive.change["secrets"] = {"token": str(secret)}
+    archive.secrets = {"token": "hush!"}
     archive.tables = {"points": ["id", "answer"]}
     arguments = ["{run}", "{lake}", "{scratch}", "{secret:token}", "{points}"]
     archive.add("read", READER, *arguments, requirements=archive.place(requirements), secrets=["token"])
@@ -142,6 +142,86 @@ def test_what_a_step_asks_for_reaches_driver_and_executors(archive: Archive) -> 
     assert archive.record()["tables"]["points"]["rows"] == 2
     assert [path.name for path in (archive.lake / "points" / "run=1").iterdir()] == ["answer=42"]
     assert archive.left() == []
+
+
+SECRETS = """
+import os, sys
+from pathlib import Path
+token, lake = map(Path, sys.argv[1:])
+assert token.read_bytes() == " hüsh!\\r\\n".encode() and lake.read_bytes() == b"[default]\\n"
+assert [path.stat().st_mode & 0o777 for path in (token, lake, token.parent)] == [0o600, 0o600, 0o700]
+assert sorted(path.name for path in token.parent.iterdir()) == ["lake-credentials", "token"]
+assert os.environ["AWS_SHARED_CREDENTIALS_FILE"] == os.environ["GOOGLE_APPLICATION_CREDENTIALS"] == str(lake)
+raise ValueError("that was all")
+"""
+
+
+def test_secrets_are_files_while_the_run_lasts(archive: Archive) -> None:
+    archive.secrets = {"token": " hüsh!\r\n", "lake-credentials": "[default]\n"}
+    archive.add("read", SECRETS, "{secret:token}", "{secret:lake-credentials}")
+    assert archive.run(AWS_SHARED_CREDENTIALS_FILE="/none")[0] == 1
+    assert archive.record()["error"] == 'step "read" failed (exit 1): ValueError: that was all'
+    assert archive.left() == []
+
+
+@pytest.mark.parametrize("secrets", [{"lake-credentials": "[default]\n"}, {"token": "hush!"}])
+def test_the_lake_is_opened_before_it_is_used(
+    secrets: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.setenv(name, "/none")
+    seen = []
+
+    def record(*_: object, **__: object) -> None:
+        seen.append((os.environ["AWS_SHARED_CREDENTIALS_FILE"], os.environ["GOOGLE_APPLICATION_CREDENTIALS"]))
+        raise oneoff.RunEndedError
+
+    monkeypatch.setattr(oneoff, "record", record)
+    monkeypatch.setattr(oneoff, "put", record)
+    (tmp_path / "secrets").write_text(json.dumps(secrets))
+    spec = {
+        **{"run": "1", "job": "tiny", "lake": "s3://lake", "stage": None, "deadlineSeconds": 60, "steps": []},
+        **{"tables": [], "secretsFile": str(tmp_path / "secrets")},
+    }
+    (tmp_path / "work").mkdir()
+    with pytest.raises(oneoff.RunEndedError):
+        run.Run(spec, tmp_path, tmp_path / "work", argparse.Namespace()).run()
+    path = str(tmp_path / "work" / "secrets" / "lake-credentials") if "lake-credentials" in secrets else "/none"
+    assert seen == [(path, path)]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "[Errno 2] No such file or directory: '{file}'"),
+        ('{"token": "hush!"', "{file} is no JSON object of text values"),
+        ('["hush!"]', "{file} is no JSON object of text values"),
+        ('{"token": 1}', "{file} is no JSON object of text values"),
+    ],
+)
+def test_secrets_that_cannot_be_read(archive: Archive, content: str | None, why: str) -> None:
+    file = archive.home / "given"
+    if content is not None:
+        file.write_text(content)
+    archive.change["secretsFile"] = str(file)
+    archive.add("nap", SLEEPER, "0")
+    code, _, err = archive.run()
+    why = f"the run's secrets could not be read: {why.format(file=file)}"
+    assert (code, err) == (1, f"run.py: error: {why}\n")
+    for content in (archive.record(), archive.status()):
+        assert (content["state"], content["error"], states(content)) == ("failed", why, ["pending"])
+    assert archive.left() == []
+
+
+def test_without_secrets_and_lake_both_are_told(archive: Archive) -> None:
+    archive.change["secretsFile"] = str(archive.home / "none")
+    archive.lake.write_text("a file")
+    archive.add("nap", SLEEPER, "0")
+    code, _, err = archive.run()
+    assert code == 1
+    assert "run.py: error: the run's secrets could not be read: " in err
+    assert "run.py: error: the run's record could not be written: " in err
+    assert "Traceback" not in err
 
 
 def test_without_a_stage_steps_write_into_the_lake(archive: Archive) -> None:
@@ -194,7 +274,8 @@ def test_time_is_up(archive: Archive, limit: int, deadline: int, why: str) -> No
     assert (archive.left(), archive.processes()) == ([], [])
 
 
-def test_sigterm_ends_the_run_within_docker_s_patience(archive: Archive) -> None:
+def test_sigterm_ends_the_run_soon(archive: Archive) -> None:
+    archive.secrets = {"token": "hush!"}
     archive.add("nap", SLEEPER, "300")
     process = archive.start()
     progress = {"what": "naps", "done": 1, "total": 3}

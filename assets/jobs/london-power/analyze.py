@@ -387,7 +387,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.mongo_uri:
             try:
                 london_mongo.replace_collection(options.mongo_uri, name, london_mongo.documents(table, result.key))
-            except london_mongo.MongoUnavailableError as problem:
+            except ConnectionError as problem:
                 readings_of.fail(f"{name}: {problem}")
 
 

@@ -14,61 +14,34 @@ import csv
 import hashlib
 import re
 import sys
-import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timezone
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 try:
     import lcl
+    import london_load
+    import london_mongo
     import oneoff
 except ImportError:  # not submitted with --py-files: one lies one folder up
     sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (0, 1)]
     import lcl
+    import london_load
+    import london_mongo
     import oneoff
+from london_load import SHOWN, Outcome, Part, Plan, summary, tell
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pymongo.collection import Collection
-    from pymongo.database import Database
     from pyspark import SparkContext
 
 PART_SIZE = 64 << 20  # bytes of CSV, about a million readings
 ROW_GROUP = 1 << 20  # readings
 PEEK = 64 << 10  # bytes at either end of a file that are looked at before anything is written
 PEEKS_AT_ONCE = 16
-SHOWN = 3  # rejected lines that are printed
-
-COLLECTION = "readings"
-LOADING = f"{COLLECTION}_loading"  # until all of it is there
-DOCUMENTS_AT_ONCE = 1_000
-READINGS_PER_SHARD = 1_000_000
-LEAST_SHARDS = 8  # so that few readings are spread over the cores too
-HALF_HOUR = 30 * 60 * 1_000_000  # in microseconds
-DAY = lcl.HALF_HOURS * HALF_HOUR
-# A server that elects a new primary or makes an index is waited for, one that is gone is not.
-TIMEOUTS = {"serverSelectionTimeoutMS": 15_000, "connectTimeoutMS": 10_000, "socketTimeoutMS": 600_000}
-DUPLICATE_KEY = 11000
-
-# A part of the input: file, number among all parts, and first and last byte (of CSV) or row group (of Parquet). A plain
-# tuple, for Spark could not send a class of this script to where it is not the main program.
-Part = tuple[str, int, int, int]
-# What has become of a part: readings, rejected lines for each reason, and some of them to show.
-Outcome = tuple[int, "Counter[str]", list[str]]
-
-
-class Plan(NamedTuple):
-    """How the input is divided, which depends on nothing but the input."""
-
-    parts: list[Part]
-    rows: int  # about
-    name: str  # what the names of all part files begin with
-
 
 # Input ---------------------------------------------------------------------------------------------------------------
 
@@ -145,28 +118,6 @@ def plan_csv(address: str, part_size: int) -> Plan:
     return Plan([(name, n, start, end) for n, (name, start, end) in enumerate(ranges)], rows, f"part-{digest}")
 
 
-def plan_parquet(address: str) -> Plan:
-    """Divides the part files of table `readings`. Raises ValueError or OSError when the input is of no use."""
-    import pyarrow.parquet as pq
-
-    expected = f"{address}: expected Parquet files with the columns {', '.join(lcl.COLUMNS)}"
-
-    def groups(name: str) -> list[tuple[str, int, int]]:
-        with oneoff.open_file(name) as file:
-            metadata = pq.ParquetFile(file).metadata
-        if set(lcl.COLUMNS) - set(metadata.schema.names):
-            raise ValueError(f"{expected}, found {', '.join(metadata.schema.names)} in {name}")
-        return [(name, n, metadata.row_group(n).num_rows) for n in range(metadata.num_row_groups)]
-
-    files = [name for name, _ in oneoff.list_files(address) if name.endswith(".parquet")]
-    with ThreadPoolExecutor(PEEKS_AT_ONCE) as threads:
-        found = [group for several in threads.map(groups, files) for group in several]
-    if not found:
-        raise ValueError(f"{expected}, found none")
-    parts = [(name, n, group, group + 1) for n, (name, group, _) in enumerate(found)]
-    return Plan(parts, sum(rows for _, _, rows in found), "")
-
-
 def read_csv(part: Part) -> Iterator[tuple[pa.Table, list[lcl.Rejected]]]:
     """Readings of a byte range and the lines that are none, some megabytes at a time."""
     name, _, start, end = part
@@ -177,17 +128,6 @@ def read_csv(part: Part) -> Iterator[tuple[pa.Table, list[lcl.Rejected]]]:
                 yield table, [(offset + at, reason, line) for at, reason, line in rejected]
         except ValueError as problem:
             raise ValueError(f"{name}: {problem}") from problem
-
-
-def read_parquet(part: Part) -> Iterator[tuple[pa.Table, list[lcl.Rejected]]]:
-    """Readings of some row groups, text as dictionaries. None of them is rejected."""
-    import pyarrow.parquet as pq
-
-    name, _, first, end = part
-    text = [column for column in lcl.COLUMNS if column not in ("time", "kwh")]
-    with oneoff.open_file(name) as file:
-        parquet = pq.ParquetFile(file, read_dictionary=text)
-        yield parquet.read_row_groups(range(first, end), columns=list(lcl.COLUMNS), use_threads=False), []
 
 
 # To Parquet ----------------------------------------------------------------------------------------------------------
@@ -299,164 +239,21 @@ def to_parquet(options: argparse.Namespace) -> None:
 # To MongoDB ----------------------------------------------------------------------------------------------------------
 
 
-def shares(part: Part, table: pa.Table, shards: int) -> Iterator[tuple[int, tuple[int, bytes]]]:
-    """The readings of a part for each shard, as (shard, (number of the part, Arrow's stream)).
-
-    All readings of a household are of one shard, for one day of it may be spread over several parts.
-    """
-    import numpy as np
-    import pyarrow as pa
-
-    table = table.select(["household", "tariff", "time", "kwh", "acorn_group"]).combine_chunks()
-    household = table["household"].chunk(0)
-    shard_of = np.array([zlib.crc32(name.encode()) % shards for name in household.dictionary.to_pylist()])
-    shard = shard_of[household.indices.to_numpy()]
-    order = np.argsort(shard, kind="stable")
-    table, shard = table.take(order), shard[order]
-    cuts = [0, *(np.flatnonzero(np.diff(shard)) + 1).tolist(), len(shard)]
-    for first, last in pairwise(cuts):
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as stream:
-            stream.write_table(table.slice(first, last - first))
-        yield int(shard[first]), (part[1], sink.getvalue().to_pybytes())
-
-
-def documents(table: pa.Table) -> Iterator[dict[str, Any]]:
-    """One document per household and day, with the readings of its half hours in GMT, null where there is none.
-
-    Of several readings of one half hour the largest counts, so that it makes no difference which came first.
-    """
-    import numpy as np
-
-    table = table.unify_dictionaries().combine_chunks()
-    text = {name: table[name].chunk(0) for name in ("household", "tariff", "acorn_group")}
-    day, within = np.divmod(table["time"].to_numpy().astype("datetime64[us]").astype(np.int64), DAY)
-    kwh = table["kwh"].to_numpy()
-    first_day = day.min()
-    key = text["household"].indices.to_numpy().astype(np.int64) << 32 | (day - first_day)
-    _, first, document = np.unique(key, return_index=True, return_inverse=True)
-    largest_last = np.argsort(np.where(np.isnan(kwh), -np.inf, kwh), kind="stable")
-    buckets = np.full((len(first), lcl.HALF_HOURS), np.nan)
-    buckets[document[largest_last], within[largest_last] // HALF_HOUR] = kwh[largest_last]
-    dates = day[first].astype("datetime64[D]").tolist()
-    columns = {name: array.take(first).to_pylist() for name, array in text.items()}
-    for household, tariff, group, date, values in zip(*columns.values(), dates, buckets, strict=True):
-        yield {
-            "_id": f"{household} {date}",
-            "household": household,
-            "tariff": tariff,
-            "acorn_group": group,
-            "date": datetime(date.year, date.month, date.day, tzinfo=timezone.utc),
-            "kwh": [None if value != value else value for value in values.tolist()],
-        }
-
-
-def insert(target: Collection, several: Iterable[dict[str, Any]]) -> int:
-    """Adds documents; how many there were. Those that an earlier attempt has added are the same, and stay."""
-    from pymongo.errors import BulkWriteError
-
-    number, rest = 0, iter(several)
-    while batch := list(islice(rest, DOCUMENTS_AT_ONCE)):
-        try:
-            target.insert_many(batch, ordered=False)
-        except BulkWriteError as problem:
-            faults = [fault for fault in problem.details["writeErrors"] if fault["code"] != DUPLICATE_KEY]
-            if faults or problem.details.get("writeConcernErrors"):
-                raise
-        number += len(batch)
-    return number
-
-
-@contextmanager
-def mongo(uri: str) -> Iterator[Database]:
-    """The database that the connection string names. What goes wrong is a ConnectionError in one line."""
-    from pymongo import MongoClient
-    from pymongo.errors import PyMongoError
-    from pymongo.uri_parser import parse_uri
-
-    hosts = "the address given"
-    try:
-        hosts = ",".join(f"{host}:{port}" for host, port in parse_uri(uri)["nodelist"])
-        with MongoClient(uri, **TIMEOUTS) as client:
-            yield client.get_default_database()
-    except PyMongoError as problem:
-        why = re.split(r", Timeout: | \(configured timeouts|, full error", " ".join(str(problem).split()))[0]
-        raise ConnectionError(f"MongoDB at {hosts}: {why}; what was there before is there still") from None
-
-
 def to_mongo(options: argparse.Namespace) -> None:
     """Replaces collection `readings`, all at once when everything is there."""
-    read = read_csv if options.source == "csv" else read_parquet
+    from_csv = options.source == "csv"
     with told(OSError, ValueError, RuntimeError):
-        uri = Path(options.mongo_uri).read_text().strip()
-        plan = plan_csv(options.input, options.part_size) if read is read_csv else plan_parquet(options.input)
-        with mongo(uri) as database:
-            database.drop_collection(LOADING)
-    shards = max(LEAST_SHARDS, -(-plan.rows // READINGS_PER_SHARD))
+        uri = london_mongo.connection_string(options.mongo_uri)
+        plan = plan_csv(options.input, options.part_size) if from_csv else london_load.plan_parquet(options.input)
+        london_load.begin(uri)
     with session("load") as spark:
-        halves = spark.accumulator(0)  # a reading counts when it is read, and when it is written
-
-        def share(part: Part) -> Iterator[tuple[int, tuple[int, bytes | Outcome]]]:
-            found = list(read(part))
-            faults = [fault for _, several in found for fault in several]
-            rows = sum(table.num_rows for table, _ in found)
-            if rows:
-                yield from shares(part, lcl.readings([table for table, _ in found]), shards)
-            halves.add(rows)
-            yield part[1] % shards, (part[1], summary(part[0], rows, faults))
-
-        def load(given: Iterable[tuple[int, tuple[int, bytes | Outcome]]]) -> Iterator[tuple[int, list[Outcome]]]:
-            import pyarrow as pa
-
-            # Pieces come in any order: sorted, what is made of them is always the same.
-            pieces = sorted((piece for _, piece in given), key=lambda piece: piece[0])
-            tables = [pa.ipc.open_stream(piece).read_all() for _, piece in pieces if isinstance(piece, bytes)]
-            number = 0
-            if tables:
-                with mongo(uri) as database:
-                    number = insert(database[LOADING], documents(pa.concat_tables(tables)))
-                halves.add(sum(table.num_rows for table in tables))
-            yield number, [outcome for _, outcome in pieces if not isinstance(outcome, bytes)]
-
-        rdd = spark.parallelize(plan.parts, len(plan.parts)).flatMap(share)
-        rdd = rdd.partitionBy(shards, lambda shard: shard).mapPartitions(load)
-        loaded = oneoff.collect(rdd, "readings", lambda: halves.value // 2, plan.rows)
-    number = sum(documents for documents, _ in loaded)
-    outcomes = [outcome for _, several in loaded for outcome in several]
-    with told(OSError), mongo(uri) as database:
-        show(database, number, options.run, sum(rows for rows, _, _ in outcomes))
+        number, outcomes = london_load.load(spark, uri, plan, read_csv if from_csv else london_load.read_parquet)
+    with told(OSError):
+        london_load.show(uri, number, options.run, sum(rows for rows, _, _ in outcomes))
     tell(outcomes, f"in {number:,} documents")
 
 
-def show(database: Database, documents: int, run: str, readings: int) -> None:
-    """Makes what was loaded the collection `readings`. Raises ConnectionError when something of it is missing."""
-    loading = database[LOADING]
-    found = loading.count_documents({})
-    if found != documents:
-        raise ConnectionError(f"{LOADING} has {found} documents instead of {documents}: is another load at work?")
-    loading.create_index([("household", 1), ("date", 1)])
-    loading.rename(COLLECTION, dropTarget=True)
-    load = {"run": run, "documents": documents, "readings": readings, "loaded": datetime.now(timezone.utc)}
-    database["loads"].replace_one({"_id": COLLECTION}, load, upsert=True)
-
-
 # Command line --------------------------------------------------------------------------------------------------------
-
-
-def summary(file: str, rows: int, faults: Sequence[lcl.Rejected]) -> Outcome:
-    """Of a part: how many readings, how many lines were rejected for each reason, and some of them to show."""
-    shown = [f"{file}, byte {offset}: {reason}: {line!r}" for offset, reason, line in faults[:SHOWN]]
-    return rows, Counter(reason for _, reason, _ in faults), shown
-
-
-def tell(outcomes: Sequence[Outcome], into: str) -> None:
-    """Prints what has become of all lines."""
-    reasons: Counter[str] = sum((reasons for _, reasons, _ in outcomes), Counter())
-    print(f"{sum(rows for rows, _, _ in outcomes):,} readings {into}, {reasons.total():,} lines rejected")
-    for line in sorted(line for _, _, shown in outcomes for line in shown)[:SHOWN]:
-        print(f"rejected: {line}")
-    if reasons:
-        print(f"reasons: {', '.join(f'{reason} ({number:,})' for reason, number in sorted(reasons.items()))}")
 
 
 @contextmanager
@@ -474,7 +271,8 @@ def session(step: str) -> Iterator[SparkContext]:
     from pyspark import SparkConf, SparkContext
 
     conf = SparkConf().setAppName(f"london-power: {step}").setExecutorEnv("OMP_NUM_THREADS", "1")
-    with SparkContext(conf=conf, pyFiles=[oneoff.__file__, lcl.__file__]) as spark:
+    modules = [str(module.__file__) for module in (oneoff, lcl, london_load, london_mongo)]
+    with SparkContext(conf=conf, pyFiles=modules) as spark:
         yield spark
 
 

@@ -11,73 +11,80 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pymongo import MongoClient
+    from pymongo.collection import Collection
     from pymongo.database import Database
 
-_WAIT_MILLISECONDS = 20_000
-_NOT_IMPLEMENTED = 238  # MongoDB's code of an error
+# A server that elects a new primary or makes an index is waited for, one that is gone is not.
+TIMEOUTS = {"serverSelectionTimeoutMS": 15_000, "connectTimeoutMS": 10_000, "socketTimeoutMS": 600_000}
 
 
-class MongoUnavailableError(Exception):
-    """MongoDB could not be used; the message says why in one line, without its password."""
+def connection_string(file: str) -> str:
+    """What a file has. Raises ConnectionError when it is not there or has no connection string with a database."""
+    from pymongo import MongoClient
+    from pymongo.errors import ConfigurationError, InvalidURI
+
+    try:
+        uri = Path(file).read_text().strip()
+    except OSError as problem:
+        raise ConnectionError(f"the connection string for MongoDB can't be read: {problem}") from None
+    try:
+        with MongoClient(uri, connect=False) as client:
+            client.get_default_database()
+    except (ConfigurationError, InvalidURI, ValueError):
+        # What these say can repeat the string.
+        raise ConnectionError(
+            f"{file} has no connection string with a database, such as mongodb://user:password@host:27017/power"
+        ) from None
+    return uri
 
 
 @contextmanager
-def database(uri_file: str) -> Iterator[Database]:
-    """The database that the connection string in a file names. Raises MongoUnavailableError when it fails.
+def database(uri: str) -> Iterator[Database]:
+    """The database that a connection string names. What goes wrong is a ConnectionError in one line, without password.
 
-    Raises it too when the file is not there or has no connection string with a database.
+    uri: of `connection_string`.
     """
     from pymongo import MongoClient
-    from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+    from pymongo.errors import PyMongoError
 
     try:
-        uri = Path(uri_file).read_text().strip()
-    except OSError as problem:
-        raise MongoUnavailableError(f"the connection string for MongoDB can't be read: {problem}") from None
-    try:
-        client: MongoClient = MongoClient(uri, serverSelectionTimeoutMS=_WAIT_MILLISECONDS, appname="london-power")
-        with client:
+        with MongoClient(uri, **TIMEOUTS, appname="london-power") as client:
             yield client.get_default_database()
-    except (ConfigurationError, InvalidURI, ValueError):
-        # What these say can repeat the string.
-        raise MongoUnavailableError(
-            f"{uri_file} has no connection string with a database, such as mongodb://user:password@host:27017/power"
-        ) from None
     except PyMongoError as problem:
+        hosts = uri.partition("://")[2].partition("/")[0].rpartition("@")[2]
         why = re.split(r", Timeout: | \(configured timeouts|, full error", " ".join(str(problem).split()))[0]
-        raise MongoUnavailableError(f"MongoDB: {why}; what was there before is there still") from None
+        raise ConnectionError(f"MongoDB at {hosts}: {why}; what was there before is there still") from None
 
 
 def replace_collection(uri_file: str, name: str, documents: Iterable[Mapping[str, Any]]) -> None:
     """Makes `documents` all that collection `name` has. Whoever reads it meanwhile sees what was there before.
 
-    They are loaded into `<name>_loading`, which then takes the place of `name`; what an attempt that failed left there
-    is dropped first. For collections that fit into memory. Raises MongoUnavailableError.
+    For collections that fit into memory. Raises ConnectionError.
     """
-    with database(uri_file) as db:
-        loading = db[f"{name}_loading"]
-        loading.drop()
-        db.create_collection(loading.name)
-        rows = [dict(document) for document in documents]
-        if rows:
-            loading.insert_many(rows)
+    with database(connection_string(uri_file)) as db:
+        begin(db, name)
+        if rows := [dict(document) for document in documents]:
+            loading(db, name).insert_many(rows)
         publish(db, name)
 
 
-def publish(db: Database, name: str) -> None:
-    """Puts `<name>_loading` in the place of `name`, at once where the server can."""
-    from pymongo.errors import OperationFailure
+def loading(db: Database, name: str) -> Collection:
+    """What is to take the place of collection `name` once all of it is there."""
+    return db[f"{name}_loading"]
 
-    loading = db[f"{name}_loading"]
-    try:
-        loading.rename(name, dropTarget=True)
-    except OperationFailure as problem:
-        # Servers that only speak MongoDB's protocol, such as FerretDB 1, replace in two steps.
-        if problem.code != _NOT_IMPLEMENTED:
-            raise
-        db[name].drop()
-        loading.rename(name)
+
+def begin(db: Database, name: str, index: Sequence[tuple[str, int]] = ()) -> None:
+    """Makes `loading` an empty collection with that index; what an attempt that failed left there is dropped."""
+    collection = loading(db, name)
+    collection.drop()
+    db.create_collection(collection.name)
+    if index:
+        collection.create_index(list(index))
+
+
+def publish(db: Database, name: str) -> None:
+    """Puts `loading` with its index in the place of collection `name`, at once."""
+    loading(db, name).rename(name, dropTarget=True)
 
 
 def documents(table: pa.Table, key: Sequence[str]) -> list[dict[str, Any]]:

@@ -281,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = london_mongo.documents(table, ("library", "model"))
         try:
             london_mongo.replace_collection(options.mongo_uri, "models", rows)
-        except london_mongo.MongoUnavailableError as problem:
+        except ConnectionError as problem:
             readings_of.fail(f"models: {problem}")
 
 
