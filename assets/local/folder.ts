@@ -58,7 +58,7 @@ export const folder: ResourceKind = {
     }
     const kept = removeOurNotebooks(layout(path).notebooks);
     if (kept.length > 0) {
-      warnOfKept(layout(path).notebooks, kept);
+      warnOfKept(path, kept);
       return writeJson(marker, MARKER);
     }
     remove(marker); // last: as long as it is there, an interrupted delete can be taken up again
@@ -111,11 +111,11 @@ function removeOurNotebooks(folder: string): readonly string[] {
 
 const MOST_NAMED = 3;
 
-function warnOfKept(folder: string, kept: readonly string[]): void {
-  const names = kept.slice(0, MOST_NAMED).map((file) => relative(folder, file) || "a link");
+function warnOfKept(lake: string, kept: readonly string[]): void {
+  const names = kept.slice(0, MOST_NAMED).map((file) => relative(lake, file));
   const more = kept.length > MOST_NAMED ? ` and ${kept.length - MOST_NAMED} more` : "";
   pulumi.log.warn(
-    `What you wrote in JupyterLab was kept: ${names.join(", ")}${more} in ${folder}. The next "pulumi up" takes the folder with it; remove it by hand when you don't need it.`,
+    `What you wrote in JupyterLab was kept: ${names.join(", ")}${more} in ${lake}. The next "pulumi up" takes the folder with it; remove it by hand when you don't need it.`,
   );
 }
 

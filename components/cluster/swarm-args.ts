@@ -204,6 +204,11 @@ function checkRegistry(registry: string | undefined): void {
 function secretNames({ job, secrets = {}, mongo }: SwarmClusterArgs): readonly string[] {
   const wanted = [...new Set(job.steps.flatMap((step) => step.secrets))];
   for (const name of wanted) {
+    if (name === "lake-credentials") {
+      throw new UsageError(
+        `job ${quote(job.name)} has a secret ${quote(name)}: that is what the lake's own are called; rename it`,
+      );
+    }
     if (name in secrets || (mongo && name === "mongo-uri")) continue;
     throw new UsageError(
       name === "mongo-uri"

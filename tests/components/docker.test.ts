@@ -243,6 +243,11 @@ describe("what is refused, before anything is made", () => {
       'pulumi config set --path "docker:registryAuth[0].address" r.example.com',
     ],
     [
+      "a secret with the name of the lake's",
+      { job: withSecret("lake-credentials"), secrets: { "lake-credentials": "x" } },
+      'has a secret "lake-credentials": that is what the lake\'s own are called',
+    ],
+    [
       "large files",
       { job: job({ ...plain, steps: [{ name: "only", script: "script.py", files: ["large.bin"] }] }) },
       'put "large.bin" into an image of your own',

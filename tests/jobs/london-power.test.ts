@@ -51,6 +51,7 @@ test("steps are given the modules that they import, and the time that the publis
     expect(step.pyFiles.map((path) => path.split("/").at(-1))).toEqual([
       "oneoff.py",
       "lcl.py",
+      "london_load.py",
       "london_mongo.py",
       "london_readings.py",
     ]);

@@ -316,7 +316,7 @@ test("a lake is deleted with what stack swarm puts there, but for a user's noteb
   await folder.delete({ path: lake, retain: false });
   expect(warn.mock.calls).toEqual([
     [
-      `What you wrote in JupyterLab was kept: data, mine/run=1/thesis.ipynb, startup.ipynb in ${notebooks}. The next "pulumi up" takes the folder with it; remove it by hand when you don't need it.`,
+      `What you wrote in JupyterLab was kept: _notebooks/data, _notebooks/mine/run=1/thesis.ipynb, _notebooks/startup.ipynb in ${lake}. The next "pulumi up" takes the folder with it; remove it by hand when you don't need it.`,
     ],
   ]);
   warn.mockRestore();

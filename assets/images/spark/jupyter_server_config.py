@@ -6,7 +6,7 @@ from pathlib import Path
 c = get_config()  # noqa: F821 (Jupyter hands it in)
 c.IdentityProvider.token = Path("/run/secrets/notebook-token").read_text().strip()
 c.PasswordIdentityProvider.allow_password_change = False
-c.ServerApp.ip = "0.0.0.0"
+c.ServerApp.ip = os.environ["SPARK_LOCAL_IP"]
 c.ServerApp.port = 8888
 c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False
