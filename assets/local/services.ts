@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { PassingError } from "../../components/core/passing.ts";
 import { Docker } from "../docker/docker.ts";
+import { cancelled } from "./cancel.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 
 const POLL_MS = 2000;
@@ -47,6 +48,7 @@ async function converge({ endpoint, services, timeoutSeconds }: Services): Promi
   const docker = new Docker(endpoint);
   let [waited, hopeless, said] = [0, 0, ""];
   for (let last = Date.now(); ; await sleep(POLL_MS)) {
+    if (cancelled.aborted) throw new Error('the wait was ended; "pulumi up" goes on from here');
     const waiting = await look(docker, services);
     if (waiting?.length === 0) return;
     const seconds = (Date.now() - last) / 1000;

@@ -73,6 +73,7 @@ listen ${name}
   acl link req.hdr(sec-fetch-dest) -m str document
   http-request deny status 421 content-type text/plain string "Only http://localhost and http://127.0.0.1 lead here.\\n" unless local
   http-request deny status 403 content-type text/plain string "A page of another site may not ask here.\\n" if foreign !link or foreign !METH_GET
+  http-after-response set-header X-Frame-Options SAMEORIGIN
   http-error status 503 content-type text/plain string "${role} does not answer (yet).\\n"
   server ${role} ${role}:${port} resolvers docker resolve-prefer ipv4 init-addr none
 `,

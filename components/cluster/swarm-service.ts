@@ -97,7 +97,8 @@ function containerSpec(part: ServicePart, prefix: string): docker.types.input.Se
   const { args, env, health, user, capabilities = [], secrets = [], configs = [], binds = [], scratch = [] } = part;
   const mounts = [
     ...binds.map(({ path, readOnly }) => ({ type: "bind", source: path, target: path, readOnly })),
-    ...scratch.map((target) => ({ type: "volume", target, volumeOptions: { labels: labels(prefix) } })),
+    // Without options, labels among them: with any, Docker makes a second volume that nobody uses (moby#31492).
+    ...scratch.map((target) => ({ type: "volume", target })),
   ];
   return {
     image: part.image,
