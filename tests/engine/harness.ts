@@ -1,4 +1,5 @@
 /** Whole stacks on the real engine against fake providers. Each stack has a backend of its own, so they run side by side. */
+import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import { makeProject, type Project } from "../project.ts";
 import { type FakeOptions, type FakeProvider, fakeProvider, type Resource } from "./fake-provider.ts";
@@ -47,6 +48,30 @@ export async function provesLifecycle(under: StackUnderTest): Promise<readonly R
     await project.mustPulumi("destroy", "--yes", "--skip-preview", "--stack", under.stack);
     expect([...project.provider.ledger.values()]).toEqual([]);
     return made;
+  } finally {
+    project.remove();
+  }
+}
+
+/** Brings a stack up with settings that it must refuse, each time with the message and with nothing made. An empty value takes a setting away. */
+export async function provesRefusals(
+  under: StackUnderTest,
+  refused: readonly (readonly [settings: Readonly<Record<string, string>>, message: string])[],
+): Promise<void> {
+  const project = await engine(under);
+  const original = readFileSync(project.settingsFile(under.stack), "utf8");
+  try {
+    for (const [settings, message] of refused) {
+      writeFileSync(project.settingsFile(under.stack), original);
+      for (const [key, value] of Object.entries(settings)) {
+        await project.mustPulumi("config", ...(value ? ["set", key, value] : ["rm", key]), "--stack", under.stack);
+      }
+      const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", under.stack);
+      expect(code, message).not.toBe(0);
+      expect(output).toContain(message);
+      expect(output, message).not.toMatch(/\n\s+at /);
+      expect(project.provider.events, message).toEqual([]);
+    }
   } finally {
     project.remove();
   }

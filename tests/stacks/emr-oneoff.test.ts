@@ -1,7 +1,13 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Event, Resource } from "../engine/fake-provider.ts";
-import { type Engine, engine, provesFailures, provesLifecycle, type StackUnderTest } from "../engine/harness.ts";
+import {
+  type Engine,
+  engine,
+  provesFailures,
+  provesLifecycle,
+  provesRefusals,
+  type StackUnderTest,
+} from "../engine/harness.ts";
 import { fakeAws } from "./fake-aws.ts";
 import { breaches } from "./rules.ts";
 
@@ -163,8 +169,7 @@ describe("one stack through its life", { timeout: 300_000 }, () => {
 });
 
 test("what is refused, is refused before anything is made", { timeout: 300_000 }, async () => {
-  const project = await engine(under);
-  const refused: readonly [Readonly<Record<string, string>>, string][] = [
+  await provesRefusals(under, [
     [{ "oneoff:spot": "true", "oneoff:spotFallback": "" }, "oneoff:spotFallback"],
     [{ "oneoff:workers": "0" }, 'oneoff:workers is "0": expected a number above zero'],
     [{ "oneoff:maxCost": "0.10" }, "oneoff:maxCost is 0.1 USD and this can cost up to"],
@@ -178,23 +183,7 @@ test("what is refused, is refused before anything is made", { timeout: 300_000 }
     [{ "oneoff:workerTypes": "m6i.xlarge" }, 'oneoff:workerTypes has "m6i.xlarge" (x86_64)'],
     [{ "oneoff:dashboardType": "x.huge" }, 'instance type is "x.huge": its price is not known'],
     [{ "aws:region": "" }, "there is no region: pulumi config set aws:region us-west-2, or set AWS_REGION"],
-  ];
-  const original = readFileSync(project.settingsFile(under.stack), "utf8");
-  try {
-    for (const [settings, message] of refused) {
-      writeFileSync(project.settingsFile(under.stack), original);
-      for (const [key, value] of Object.entries(settings)) {
-        await project.mustPulumi("config", ...(value ? ["set", key, value] : ["rm", key]), "--stack", under.stack);
-      }
-      const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", under.stack);
-      expect(code, message).not.toBe(0);
-      expect(output).toContain(message);
-      expect(output, message).not.toMatch(/\n\s+at /);
-      expect(project.provider.events, message).toEqual([]);
-    }
-  } finally {
-    project.remove();
-  }
+  ]);
 });
 
 test("a failure at one resource of each kind leaves nothing after destroy", { timeout: 900_000 }, async () => {

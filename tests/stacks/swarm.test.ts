@@ -1,7 +1,13 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Resource } from "../engine/fake-provider.ts";
-import { type Engine, engine, provesFailures, provesLifecycle, type StackUnderTest } from "../engine/harness.ts";
+import {
+  type Engine,
+  engine,
+  provesFailures,
+  provesLifecycle,
+  provesRefusals,
+  type StackUnderTest,
+} from "../engine/harness.ts";
 import { fakeDocker } from "./fake-docker.ts";
 
 const under: StackUnderTest = {
@@ -187,8 +193,7 @@ describe("one stack through its life", { timeout: 300_000 }, () => {
 });
 
 test("what is refused, is refused before anything is made", { timeout: 300_000 }, async () => {
-  const project = await engine(under);
-  const refused: readonly [Readonly<Record<string, string>>, string][] = [
+  await provesRefusals(under, [
     [{ "oneoff:workers": "0" }, 'oneoff:workers is "0": expected a number above zero'],
     [{ "oneoff:workerMemory": "lots" }, 'oneoff:workerMemory is "lots": expected a number and a unit'],
     [{ "oneoff:workerMemory": "512 MB" }, 'oneoff:workerMemory is "512 MB": Spark and Python need at least "1024 MB"'],
@@ -202,23 +207,7 @@ test("what is refused, is refused before anything is made", { timeout: 300_000 }
     [{ "oneoff:port": "65535" }, "oneoff:port is"],
     [{ "docker:host": "ssh://me@there" }, 'oneoff:lake is ".oneoff/swarm-lake" and docker:host another machine'],
     [{ "oneoff:input": "data/power.csv" }, 'oneoff:input is "data/power.csv": expected an absolute path'],
-  ];
-  const original = readFileSync(project.settingsFile(under.stack), "utf8");
-  try {
-    for (const [settings, message] of refused) {
-      writeFileSync(project.settingsFile(under.stack), original);
-      for (const [key, value] of Object.entries(settings)) {
-        await project.mustPulumi("config", "set", key, value, "--stack", under.stack);
-      }
-      const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", under.stack);
-      expect(code, message).not.toBe(0);
-      expect(output).toContain(message);
-      expect(output, message).not.toMatch(/\n\s+at /);
-      expect(project.provider.events, message).toEqual([]);
-    }
-  } finally {
-    project.remove();
-  }
+  ]);
 });
 
 test("a failure at one resource of each kind leaves nothing after destroy", { timeout: 900_000 }, async () => {
