@@ -39,8 +39,10 @@ export async function resourcesOf(
   files: StackFiles,
 ): Promise<{ readonly resources: readonly Asked[]; readonly refused?: UsageError }> {
   const { rehearse } = await import("./rehearse.ts");
+  // What a secret says makes no difference to what is asked for.
+  const config = { ...Object.fromEntries(files.secret.map((key) => [key, "secret"])), ...files.config };
   try {
-    return { resources: (await rehearse(program, files)).resources };
+    return { resources: (await rehearse(program, { ...files, config })).resources };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     const plain = { ...files, config: {}, secret: [] };

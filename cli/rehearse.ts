@@ -44,10 +44,7 @@ export async function rehearse(program: StackProgram, files: StackFiles): Promis
   }
 }
 
-async function run(program: StackProgram, files: StackFiles): Promise<Rehearsal> {
-  const { project, stack, secret, bundled } = files;
-  // What our own programs take as a secret is text, and what it says makes no difference to what is asked for.
-  const config = { ...(bundled && Object.fromEntries(secret.map((key) => [key, "secret"]))), ...files.config };
+async function run(program: StackProgram, { project, stack, config, secret }: StackFiles): Promise<Rehearsal> {
   const resources: Asked[] = [];
   const region = config["aws:region"] ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
   // As in a preview, what the mocks don't know is not known, and what depends on it is not run.
