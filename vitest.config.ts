@@ -1,4 +1,16 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** Those that take minutes come first, so that none of them is left to run alone at the end. */
+const LONG = ["tests/swarm/swarm.test.ts", "tests/jobs/python.test.ts", "tests/stacks/emr-oneoff.test.ts"];
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification) => LONG.some((name) => moduleId.endsWith(name));
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
 
 export default defineConfig({
   test: {
@@ -8,5 +20,6 @@ export default defineConfig({
     testTimeout: 30_000,
     // Most tests start processes of their own, which share the machine's cores.
     maxWorkers: 2,
+    sequence: { sequencer: LongFirst },
   },
 });

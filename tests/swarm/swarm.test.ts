@@ -183,7 +183,7 @@ SparkContext("spark://master:7077")`;
   });
 
   test("a worker is killed in mid-job, and the run comes to the same results", async () => {
-    await set({ runId: "2" });
+    await set({ runId: "2", workers: "2" });
     await up();
     await until(async () =>
       /"name": "convert",\s+"state": "running"/.test(readFileSync(join(lake(), "_runs/2.json"), "utf8")),
