@@ -91,7 +91,7 @@ def test_xo_has_the_digests_of_a_local_run(archive: Archive) -> None:
         {"what": "models", "done": 2, "total": 2},
     ]
     assert all(step["started"] < step["ended"] for step in status["steps"])
-    assert "[oneoff] models 1/2\n" in archive.log("train")
+    assert "[oneoff] models 2/2\n" in archive.log("train")
     assert "part files" in archive.log("generate")
     assert sorted(path.name for path in archive.lake.iterdir()) == ["_clusters", "_logs", "_runs", *sorted(XO)]
     assert (archive.left(), archive.processes()) == ([], [])
