@@ -33,8 +33,6 @@ export interface ServicePart {
   readonly health?: readonly string[];
   /** User and group. @default the image's */
   readonly user?: string;
-  /** Linux capabilities that the image's entrypoint needs. @default none */
-  readonly capabilities?: readonly string[];
   /** Whether it runs once and ends. @default false: it is started again whenever it ends */
   readonly once?: boolean;
 }
@@ -94,7 +92,7 @@ export function service(place: ServicePlace, part: ServicePart, opts: pulumi.Cus
 }
 
 function containerSpec(part: ServicePart, prefix: string): docker.types.input.ServiceTaskSpecContainerSpec {
-  const { args, env, health, user, capabilities = [], secrets = [], configs = [], binds = [], scratch = [] } = part;
+  const { args, env, health, user, secrets = [], configs = [], binds = [], scratch = [] } = part;
   const mounts = [
     ...binds.map(({ path, readOnly }) => ({ type: "bind", source: path, target: path, readOnly })),
     // Without options, labels among them: with any, Docker makes a second volume that nobody uses (moby#31492).
@@ -107,7 +105,6 @@ function containerSpec(part: ServicePart, prefix: string): docker.types.input.Se
     ...(user && { user }),
     labels: labels(prefix),
     capDrops: ["ALL"],
-    ...(capabilities.length > 0 && { capAdds: [...capabilities] }),
     ...(mounts.length > 0 && { mounts }),
     ...(secrets.length > 0 && {
       secrets: secrets.map((file) => ({ secretId: file.id, secretName: file.name, ...placed(file, part) })),
