@@ -23,10 +23,8 @@ export interface ServicePart {
   readonly secrets?: readonly SwarmFile[];
   /** @default none */
   readonly configs?: readonly SwarmFile[];
-  /** Paths of its node that are mounted at the same place. @default none */
+  /** Paths of its node that are mounted at the same place; they say on which nodes it can be. @default none: on any */
   readonly binds?: readonly Bind[];
-  /** On which nodes it can be. @default any */
-  readonly constraints?: readonly string[];
   /** Folders on disks of their own, which end with the task. @default none */
   readonly scratch?: readonly string[];
   /** Command that exits with 0 once the service can be used. @default it can when it has started */
@@ -40,6 +38,8 @@ export interface ServicePart {
 export interface Bind {
   readonly path: string;
   readonly readOnly: boolean;
+  /** Placement constraint of the nodes that have the path. */
+  readonly on: string;
 }
 
 /** What all services of a cluster share. */
@@ -68,7 +68,7 @@ export interface Service {
  */
 export function service(place: ServicePlace, part: ServicePart, opts: pulumi.CustomResourceOptions = {}): Service {
   const { name, plan, network, needs, transform, parent } = place;
-  const { role, serviceName = role, binds = [], constraints = [], replicas = 1 } = part;
+  const { role, serviceName = role, binds = [], replicas = 1 } = part;
   const bytes = part.memoryMebibytes * 2 ** 20;
   const args: docker.ServiceArgs = {
     name: `${plan.prefix}-${serviceName}`,
@@ -81,7 +81,7 @@ export function service(place: ServicePlace, part: ServicePart, opts: pulumi.Cus
       // No cores: Spark shares them out, and a machine with fewer than it is told only takes longer.
       resources: { limits: { memoryBytes: bytes }, reservation: { memoryBytes: bytes } },
       restartPolicy: { condition: part.once ? "none" : "any", delay: "2s", window: "0s", maxAttempts: 0 },
-      ...(constraints.length > 0 && { placement: { constraints: [...new Set(constraints)] } }),
+      ...(binds.length > 0 && { placement: { constraints: [...new Set(binds.map(({ on }) => on))] } }),
     },
   };
   const options = pulumi.mergeOptions(

@@ -48,14 +48,13 @@ export class SwarmCluster extends pulumi.ComponentResource {
    * @throws UsageError for what the constructor refuses.
    */
   static check(args: SwarmClusterArgs): void {
-    runArchive(args.job, swarmPlan(args), "");
+    checkedPlan(args);
   }
 
   /** @throws UsageError for what Docker, Spark or HDFS would refuse later; nothing has been made then. */
   constructor(name: string, args: SwarmClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:SwarmCluster", name, {}, opts);
-    SwarmCluster.check(args);
-    const plan = swarmPlan(args);
+    const plan = checkedPlan(args);
 
     const spark = args.images?.spark ?? builtImage(name, "spark", args, this);
     const network = overlay(name, plan, args, this);
@@ -102,6 +101,13 @@ export class SwarmCluster extends pulumi.ComponentResource {
   }
 }
 
+/** The plan, once it is known that what the run is sent is not too large. */
+function checkedPlan(args: SwarmClusterArgs): SwarmPlan {
+  const plan = swarmPlan(args);
+  runArchive(args.job, plan, "");
+  return plan;
+}
+
 /** Attachable, so that containers of the user's own can be put on it, and encrypted between the nodes. */
 function overlay(name: string, { prefix }: SwarmPlan, args: SwarmClusterArgs, parent: pulumi.Resource) {
   const { encrypted = true, transform } = args;
@@ -124,10 +130,9 @@ function sparkParts(
   rpc: SwarmFile,
   credentials: Credentials | undefined,
 ): readonly ServicePart[] {
-  const { user, folder, hdfs, workers } = plan;
+  const { user, hdfs, workers } = plan;
   const common = { image, user, env: { SPARK_DAEMON_MEMORY: HEAP }, secrets: [rpc] };
-  const reads = plan.reads.map((path) => ({ path, readOnly: true }));
-  const lake = lakeBinds(folder);
+  const lake = lakeBinds(plan);
   const master: ServicePart = { ...common, role: "master", args: ["master"], memoryMebibytes: MEMORY.master };
   const worker: ServicePart = {
     ...common,
@@ -143,8 +148,7 @@ function sparkParts(
     },
     secrets: [rpc, ...(credentials ? [credentials.file] : [])],
     // With HDFS they write there; without it they write to the lake themselves.
-    binds: [...reads, ...(hdfs ? [] : lake)],
-    constraints: [...(plan.reads.length > 0 ? [plan.readsOn] : []), ...(hdfs ? [] : [plan.node])],
+    binds: [...readBinds(plan), ...(hdfs ? [] : lake)],
   };
   const history: ServicePart = {
     ...common,
@@ -153,7 +157,6 @@ function sparkParts(
     memoryMebibytes: MEMORY.history,
     env: { ...common.env, ...sparkEnv(plan) },
     binds: hdfs ? [] : lake,
-    constraints: hdfs ? [] : [plan.node],
   };
   return [master, worker, history].map(healthy);
 }
@@ -207,8 +210,7 @@ function notebookPart(
     },
     secrets,
     configs,
-    binds: lakeBinds(folder),
-    constraints: folder === undefined ? [] : [plan.node],
+    binds: lakeBinds(plan),
   });
 }
 
@@ -251,7 +253,7 @@ function runService(
   plan: SwarmPlan,
   needs: RunNeeds,
 ): docker.Service {
-  const { runId, folder, user } = plan;
+  const { runId, user } = plan;
   const ours = { ...files, run: runId };
   const archive = pulumi.output(lakeAddress(args)).apply((lake) => runArchive(args.job, plan, lake));
   const part: ServicePart = {
@@ -265,8 +267,7 @@ function runService(
     env: { ...sparkEnv(plan), ...regionEnv(args.region) },
     secrets: [needs.rpc, secret(ours, "run", runSecrets(args, plan, needs.mongoUri))],
     configs: [config(ours, "run", "/etc/oneoff/run.zip", archive)],
-    binds: [...plan.reads.map((path) => ({ path, readOnly: true })), ...lakeBinds(folder)],
-    constraints: [...(plan.reads.length > 0 ? [plan.readsOn] : []), ...(folder === undefined ? [] : [plan.node])],
+    binds: [...readBinds(plan), ...lakeBinds(plan)],
   };
   return service(place, part, { dependsOn: [needs.running], ignoreChanges: ["taskSpec", "labels"] }).resource;
 }
@@ -288,8 +289,11 @@ function runSecrets(
 
 const lakeAddress = ({ lake }: SwarmClusterArgs): pulumi.Input<string> => ("path" in lake ? lake.path : lake.uri);
 
-const lakeBinds = (folder: string | undefined): readonly Bind[] =>
-  folder === undefined ? [] : [{ path: folder, readOnly: false }];
+const lakeBinds = ({ folder, node }: SwarmPlan): readonly Bind[] =>
+  folder === undefined ? [] : [{ path: folder, readOnly: false, on: node }];
+
+const readBinds = ({ reads, readsOn }: SwarmPlan): readonly Bind[] =>
+  reads.map((path) => ({ path, readOnly: true, on: readsOn }));
 
 /** The pages there are, on ports that follow each other in a fixed order. */
 function pagesOf({ port }: SwarmPlan, parts: readonly ServicePart[]): readonly Page[] {
