@@ -88,7 +88,7 @@ class Node:
         return file.read_text().splitlines() if file.exists() else []
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 20) -> Any:  # noqa: ANN401
+def wait_for(what: Callable[[], Any], seconds: float = 120) -> Any:  # noqa: ANN401
     """The first true answer. Fails when there is none in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -40,7 +40,7 @@ class Step:
 
     def run(self, *options: str, step: str = "train", limit: int = 60, run: str = "1") -> tuple[int, str, str]:
         process = self.start(*options, step=step, limit=limit, run=run)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
         return process.returncode, out, err
 
     def log(self, step: str = "train") -> str:
@@ -165,7 +165,7 @@ def test_the_end_of_the_cluster_is_recorded(step: Step) -> None:
     process = step.start()
     wait_for(lambda: "started" in step.log())
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=180)
     assert process.returncode == 128 + signal.SIGTERM
     record = step.bucket.record()
     assert record["error"] == "ended by SIGTERM (the cluster was terminated)"
@@ -182,7 +182,7 @@ def test_the_log_is_there_while_the_step_runs(step: Step) -> None:
     assert step.bucket.record()["state"] == "running"
     assert states(step.bucket.record()) == ["succeeded", "running"]
     (step.node.home / "go").touch()
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=180)
     assert out == "[oneoff] parts 1/2\nend\n"
     assert step.log() == out
 

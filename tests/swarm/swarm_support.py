@@ -29,7 +29,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:  # noqa: ANN401
+def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:  # noqa: ANN401
     """The first true answer. Fails when there is none in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

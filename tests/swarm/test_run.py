@@ -283,7 +283,7 @@ def test_sigterm_ends_the_run_soon(archive: Archive) -> None:
     assert archive.record()["state"] == "running"
     started = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=180)
     assert time.monotonic() - started < 10
     assert process.returncode == 128 + signal.SIGTERM
     for content in (archive.record(), archive.status()):
@@ -298,7 +298,7 @@ def test_a_driver_that_is_killed_fails_the_run(archive: Archive) -> None:
     wait_for(lambda: archive.status()["steps"][0].get("progress"))
     (driver,) = [line.split()[0] for line in archive.processes() if "org.apache.spark.deploy.SparkSubmit" in line]
     os.kill(int(driver), signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=180)
     assert process.returncode == 1
     assert archive.record()["error"].startswith('step "nap" was killed; the memory of its container may be too small')
     assert (archive.left(), archive.processes()) == ([], [])
@@ -369,7 +369,7 @@ def test_no_worker(archive: Archive, service: tuple[int, dict[str, object]]) -> 
     process = archive.start("--patience", "2")
     reason = f"no worker registered with spark://127.0.0.1:{port}"
     assert wait_for(lambda: archive.status().get("cluster")) == {"state": "waiting", "reason": reason}
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=180)
     assert process.returncode == 1
     assert archive.record()["error"] == f"{reason} within 2 s"
     assert err.splitlines()[0] == f"run.py: waiting: {reason}"
