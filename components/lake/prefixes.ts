@@ -4,8 +4,12 @@
 export const Prefix = {
   /** `_runs/<run>.json`: what became of a run. Written by assets/jobs/oneoff.py alone. */
   runs: "_runs",
-  /** `_launches/<run>.json`: the cluster that was rented for a run. Written by assets/launcher alone. */
+  /** `_launches/<run>.json`: the cluster that was rented for a run. Written by assets/launcher or assets/orchestrator. */
   launches: "_launches",
+  /** `_clusters/<run>/status.json`: how a run is doing, where its cluster is not asked for that. */
+  clusters: "_clusters",
+  /** `_loads/<run>.json`: the tables of a run that are in BigQuery. Written by assets/orchestrator alone. */
+  loads: "_loads",
   /** `_code/<digest>/`: scripts, archives and what the nodes run. */
   code: "_code",
   /** `_wheels/<digest>/`: a requirements.txt and, once a cluster was launched, its wheels. */

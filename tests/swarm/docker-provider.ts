@@ -3,20 +3,17 @@
  * installed, `bridge.ts` stands around the same provider, which Go builds. So what a second `up` changes, what is
  * replaced and how a failure reads are the provider's own.
  */
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { get } from "node:http";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { goBuild } from "../go-build.ts";
 import { bridge, type Kind, type Message, type Methods, serve } from "./bridge.ts";
 import { keepNames } from "./convert.ts";
 import { startTerraform } from "./terraform.ts";
 
 const SOURCE = fileURLToPath(new URL("provider", import.meta.url));
-const BUILDS = fileURLToPath(new URL("../../.oneoff/docker-provider", import.meta.url));
 const MODULE = "github.com/terraform-providers/terraform-provider-docker";
 
 const KINDS: Readonly<Record<string, Kind>> = {
@@ -87,28 +84,6 @@ function isInstalled(): boolean {
   return existsSync(plugins) && readdirSync(plugins).some((name) => /^resource-docker-v5\.[\d.]+$/.test(name));
 }
 
-/** The Terraform provider's program, built when what go.mod and go.sum name has changed. */
-async function built(): Promise<string> {
-  const hash = createHash("sha256");
-  for (const file of ["go.mod", "go.sum"]) hash.update(readFileSync(join(SOURCE, file)));
-  const binary = join(BUILDS, hash.digest("hex").slice(0, 16));
-  if (existsSync(binary)) return binary;
-  mkdirSync(BUILDS, { recursive: true });
-  const fresh = `${binary}.${process.pid}`;
-  try {
-    const options = { cwd: SOURCE, maxBuffer: 1 << 26 };
-    await promisify(execFile)(
-      "go",
-      ["build", "-trimpath", "-tags", "no_compose", "-ldflags", "-s -w", "-o", fresh, MODULE],
-      options,
-    );
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    throw new Error(
-      "the docker provider is neither installed nor can it be built: Go was not found. " +
-        "Install Go (https://go.dev/doc/install), or run: pulumi plugin install resource docker 5.2.0",
-    );
-  }
-  renameSync(fresh, binary);
-  return binary;
-}
+/** The Terraform provider's program. */
+const built = (): Promise<string> =>
+  goBuild(SOURCE, MODULE, ["-tags", "no_compose"], ", or run: pulumi plugin install resource docker 5.2.0");

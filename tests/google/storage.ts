@@ -1,0 +1,82 @@
+/** Google Cloud Storage on this machine (https://github.com/fsouza/fake-gcs-server): keeps objects, and asks for no credentials. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { goBuild } from "../go-build.ts";
+
+export interface FakeStorage {
+  readonly url: string;
+  /** Environment with which assets/google/api.ts finds it, and Arrow, which also wants the credentials of `startApi`. */
+  readonly env: Readonly<Record<string, string>>;
+  makeBucket(name: string): Promise<void>;
+  put(bucket: string, key: string, content: string | Uint8Array): Promise<void>;
+  /** Undefined when there is no such object. */
+  get(bucket: string, key: string): Promise<string | undefined>;
+  keys(bucket: string, prefix?: string): Promise<readonly string[]>;
+  close(): void;
+}
+
+/** The server's program, which Go builds once. */
+export const storageServer = (): Promise<string> =>
+  goBuild(fileURLToPath(new URL("storage", import.meta.url)), "github.com/fsouza/fake-gcs-server");
+
+/** Starts it, empty, on a free port. */
+export async function startStorage(): Promise<FakeStorage> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(
+    await storageServer(),
+    [
+      ...["-scheme", "http", "-host", "127.0.0.1", "-port", String(port), "-backend", "memory", "-log-level", "error"],
+      // Where the client is sent for the rest of an upload.
+      ...["-public-host", `127.0.0.1:${port}`, "-external-url", url],
+    ],
+    { stdio: "ignore" },
+  );
+  while (
+    !(await fetch(`${url}/_internal/healthcheck`).then(
+      (answer) => answer.ok,
+      () => false,
+    ))
+  ) {
+    if (child.exitCode !== null) throw new Error(`fake-gcs-server ended with ${child.exitCode}`);
+    await sleep(50);
+  }
+  const checked = async (path: string, init?: RequestInit) => {
+    const answer = await fetch(`${url}${path}`, init);
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return answer;
+  };
+  return {
+    url,
+    env: { CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE: url, CLOUD_STORAGE_EMULATOR_ENDPOINT: url },
+    async makeBucket(name) {
+      await checked("/storage/v1/b?project=test", { method: "POST", body: JSON.stringify({ name }) });
+    },
+    async put(bucket, key, content) {
+      const query = `uploadType=media&name=${encodeURIComponent(key)}`;
+      await checked(`/upload/storage/v1/b/${bucket}/o?${query}`, { method: "POST", body: Buffer.from(content) });
+    },
+    async get(bucket, key) {
+      const answer = await fetch(`${url}/storage/v1/b/${bucket}/o/${encodeURIComponent(key)}?alt=media`);
+      return answer.ok ? answer.text() : undefined;
+    },
+    async keys(bucket, prefix = "") {
+      const answer = await checked(`/storage/v1/b/${bucket}/o?prefix=${encodeURIComponent(prefix)}`);
+      const { items = [] } = (await answer.json()) as { items?: { name: string }[] };
+      return items.map(({ name }) => name).sort();
+    },
+    close: () => void child.kill(),
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
