@@ -1,6 +1,6 @@
 import { UsageError } from "../components/core/errors.ts";
 import type { RunStatus } from "../components/job/run.ts";
-import { aws } from "./cloud.ts";
+import { aws, google } from "./cloud.ts";
 
 /** What the command line needs of one kind of cluster. A stack says which kind it has in its output `cluster`. */
 export interface ClusterCommands {
@@ -30,6 +30,7 @@ export type Outputs = Readonly<Record<string, unknown>>;
 const kinds: Readonly<Record<string, (stack: string, outputs: Outputs) => Promise<ClusterCommands>>> = {
   local: async (_stack, outputs) => (await import("./local.ts")).localCommands(String(outputs.lake)),
   emr: async (stack, outputs) => (await aws()).emrCommands(stack, outputs),
+  dataproc: async (stack, outputs) => (await google()).dataprocCommands(stack, outputs),
   swarm: async (stack, outputs) => (await import("./docker/swarm.ts")).swarmCommands(stack, outputs),
 };
 

@@ -1,9 +1,11 @@
 import { styleText } from "node:util";
 import { quote, UsageError } from "../components/core/errors.ts";
 import type { StackProgram } from "../components/core/stack.ts";
-import { pricesAsOf } from "../components/lifetime/aws-prices-data.ts";
+import { pricesAsOf as awsPricesAsOf } from "../components/lifetime/aws-prices-data.ts";
 import type { BillLine } from "../components/lifetime/bill.ts";
+import { pricesAsOf as googlePricesAsOf } from "../components/lifetime/gcp-prices-data.ts";
 import type { StackFiles } from "./config.ts";
+import { isOn } from "./program.ts";
 import { type Rehearsal, rehearse } from "./rehearse.ts";
 
 /** What a stack costs at most, as the terminal shows it, and whether `pulumi up` would refuse it. */
@@ -32,7 +34,7 @@ export function withSettings(files: StackFiles, given: readonly string[]): Stack
   return { ...files, config: { ...files.config, ...Object.fromEntries(entries) } };
 }
 
-function describe({ bill, ceiling, refusal }: Rehearsal): string {
+function describe({ bill, ceiling, refusal, resources }: Rehearsal): string {
   const rows = [["what", "USD/h", "hours", "USD"], ...bill.map(row)];
   const width = (column: number) => Math.max(...rows.map((row) => (row[column] as string).length));
   const lines = rows.map((cells) =>
@@ -40,9 +42,17 @@ function describe({ bill, ceiling, refusal }: Rehearsal): string {
       .map((cell, column) => (column === 0 ? cell.padEnd(width(0)) : cell.padStart(Math.max(width(column), 6))))
       .join("  "),
   );
-  const total = `At most ${ceiling.toFixed(2)} USD, by AWS's list prices of ${pricesAsOf}, without tax and free tier.`;
+  const total = `At most ${ceiling.toFixed(2)} USD, by ${listPrices(resources)}, without tax and free tier.`;
   const verdict = refusal === undefined ? [] : [styleText("red", `"pulumi up" refuses it: ${refusal}`)];
   return [...lines, "", total, ...verdict].join("\n");
+}
+
+/** Whose prices a bill is made from, and of which day they are. */
+function listPrices(resources: Rehearsal["resources"]): string {
+  const google = `Google's list prices of ${googlePricesAsOf}`;
+  const aws = `AWS's list prices of ${awsPricesAsOf}`;
+  if (!isOn("gcp", resources)) return aws;
+  return isOn("aws", resources) ? `${aws} and ${google}` : google;
 }
 
 const row = ({ what, usdPerHour, hours, usd }: BillLine): readonly string[] =>

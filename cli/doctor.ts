@@ -7,9 +7,9 @@ import { UsageError } from "../components/core/errors.ts";
 import type { StackProgram } from "../components/core/stack.ts";
 import { ownBackend, projectFolder } from "../engine/backend.ts";
 import { type Check, failed } from "./check.ts";
-import { aws } from "./cloud.ts";
+import { aws, google } from "./cloud.ts";
 import type { StackFiles } from "./config.ts";
-import { programFiles, programOf, resourcesOf } from "./program.ts";
+import { isOn, programFiles, programOf, resourcesOf } from "./program.ts";
 import { pulumiOutput } from "./pulumi.ts";
 
 /** What installs, and what is asked for what is installed. */
@@ -95,8 +95,11 @@ async function rentChecks(program: StackProgram, files: StackFiles): Promise<rea
     const settings: Check = refusal
       ? { name: "settings", ok: false, detail: refusal }
       : { name: "settings", ok: true, detail: `${bill.length} things cost money, at most ${ceiling.toFixed(2)} USD` };
-    if (!resources.some(({ type }) => type.startsWith("aws:"))) return [settings];
-    return [settings, ...(await (await aws()).accountChecks(files.stack, vcpusOf(resources)))];
+    return [
+      settings,
+      ...(isOn("aws", resources) ? await (await aws()).accountChecks(files.stack, vcpusOf(resources)) : []),
+      ...(isOn("gcp", resources) ? await (await google()).projectChecks(files.stack, resources) : []),
+    ];
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     return [failed("settings", error)];

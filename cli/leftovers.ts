@@ -1,8 +1,8 @@
 import { createInterface } from "node:readline/promises";
 import { quote, UsageError } from "../components/core/errors.ts";
-import { aws } from "./cloud.ts";
-import { regionOf, stackFiles } from "./config.ts";
-import { isOnDocker, programOf } from "./program.ts";
+import { aws, google } from "./cloud.ts";
+import { googleProjectOf, regionOf, type StackFiles, stackFiles } from "./config.ts";
+import { type Cloud, cloudsOf } from "./program.ts";
 
 /** Something of a stack that is still there. */
 export interface Leftover {
@@ -66,21 +66,38 @@ export async function leftovers(stack: string, options: LeftoversOptions): Promi
 
 type Finder = (stack: string) => Promise<readonly Leftover[]>;
 
-/**
- * Where things of a stack are looked for. A stack of this package that rents is on AWS. One of a program of the user's
- * own is looked for on AWS where a region is known, and else in Docker.
- */
+/** How each is searched. */
+const FINDERS: Readonly<Record<Cloud, () => Promise<Finder>>> = {
+  aws: async () => (await aws()).findLeftovers,
+  gcp: async () => (await google()).findLeftovers,
+  docker: async () => (await import("./docker/leftovers.ts")).findDockerLeftovers,
+};
+
+/** Looks wherever things of a stack may be. What is on this machine alone ends with its destroy. */
 async function finderOf(stack: string): Promise<Finder> {
   const files = stackFiles(stack);
-  if (files.bundled ? (await programOf(files)).rents : hasRegion(stack)) return (await aws()).findLeftovers;
-  const { findDockerLeftovers } = await import("./docker/leftovers.ts");
-  if (!files.bundled || (await isOnDocker(files))) return findDockerLeftovers;
-  return async () => []; // what is on this machine alone ends with its destroy
+  const clouds = files.bundled ? await cloudsOf(files) : ownClouds(files);
+  const finders = await Promise.all(clouds.map((cloud) => FINDERS[cloud]()));
+  return async (stack) => (await Promise.all(finders.map((find) => find(stack)))).flat();
 }
 
-function hasRegion(stack: string): boolean {
+/**
+ * What a program of the user's own makes is not known here: it is looked for in the clouds that the stack's settings name,
+ * else in those that the environment names, and else in Docker.
+ */
+function ownClouds({ stack, config }: StackFiles): readonly Cloud[] {
+  const set = (["aws:region", "gcp:project"] as const).filter((key) => config[key] !== undefined);
+  if (set.length > 0) return set.map((key) => (key === "aws:region" ? "aws" : "gcp"));
+  const here: readonly Cloud[] = [
+    ...(isKnown(() => regionOf(stack)) ? (["aws"] as const) : []),
+    ...(isKnown(() => googleProjectOf(stack)) ? (["gcp"] as const) : []),
+  ];
+  return here.length > 0 ? here : ["docker"];
+}
+
+function isKnown(find: () => string): boolean {
   try {
-    return regionOf(stack) !== "";
+    return find() !== "";
   } catch {
     return false;
   }
@@ -100,7 +117,7 @@ function choose(items: readonly Leftover[], given: readonly string[]): Choice {
   // One that was kept on purpose is nobody else's for that.
   const left = items.filter(({ kept }) => !kept).map(({ lake }) => lake);
   const lakes = [...new Set(left.filter((lake) => lake !== undefined))].sort();
-  const wanted = [...new Set(given.map((lake) => lake.replace(/^s3:\/\/([^/]*).*$/, "$1")))];
+  const wanted = [...new Set(given.map((lake) => lake.replace(/^(?:s3|gs):\/\/([^/]*).*$/, "$1")))];
   const unknown = items.length > 0 ? wanted.find((lake) => !lakes.includes(lake)) : undefined;
   if (unknown !== undefined) {
     const there = lakes.length === 0 ? "and what is left names none" : `there is ${lakes.map(quote).join(" and ")}`;

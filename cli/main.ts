@@ -6,7 +6,7 @@ import { quote, UsageError } from "../components/core/errors.ts";
 import { describeSettings } from "../components/core/settings.ts";
 import { checkRunId } from "../components/job/run.ts";
 import { localBackendEnv, ownBackend } from "../engine/backend.ts";
-import { type ClusterCommands, clusterOf } from "./cluster.ts";
+import { type ClusterCommands, clusterOf, type Outputs } from "./cluster.ts";
 import { stackFiles } from "./config.ts";
 import { doctor, setupScript } from "./doctor.ts";
 import { type LeftoversOptions, leftovers } from "./leftovers.ts";
@@ -96,7 +96,7 @@ program
 
 program
   .command("leftovers")
-  .description("say what is left of a stack on AWS or in Docker after its destroy; fail if anything is")
+  .description("say what is left of a stack on AWS, Google Cloud or in Docker after its destroy; fail if anything is")
   .argument(...STACK)
   .option("--delete", "remove what is left, after asking", false)
   .option("--lake <bucket>", "only what is of this lake; may be given more than once", collect, [])
@@ -110,9 +110,11 @@ program
   .option("--id <runId>", "the new run's id", newRunId())
   .option("--end-cluster", "end the cluster of the run before, where one is kept alive", false)
   .action(async (stack: string, { id, endCluster }: { id: string; endCluster: boolean }) => {
-    await refuseRun(stack, checkRunId(id, "--id"), endCluster);
-    await pulumiOutput(stack, ["config", "set", "oneoff:runId", id]);
-    fail(!(await upAndWatch(stack)));
+    const before = await outputsOf(stack).catch(() => undefined); // not up yet: then there is no run either
+    if (before) await refuseRun(stack, before, checkRunId(id, "--id"), endCluster);
+    await pulumiOutput(stack, ["config", "set", "oneoff:runId", checkRunId(id, "--id")]);
+    // A cluster that stays after its run ends by itself one day: Pulumi can't delete what is gone, unless it looks first.
+    fail(!(await upAndWatch(stack, before?.mode === "cluster" ? ["--refresh"] : [])));
   });
 
 program
@@ -143,9 +145,7 @@ program
   .action(async () => fail(!(await destroy())));
 
 /** @throws UsageError when the run is there already, or the cluster of another one is still in use. */
-async function refuseRun(stack: string, id: string, endCluster: boolean): Promise<void> {
-  const outputs = await outputsOf(stack).catch(() => undefined); // not up yet: then there is no run either
-  if (!outputs) return;
+async function refuseRun(stack: string, outputs: Outputs, id: string, endCluster: boolean): Promise<void> {
   const cluster = await clusterOf(stack, outputs);
   if (await cluster.status(id))
     throw new UsageError(`--id is ${quote(id)}: that run is there already; choose another id`);
@@ -190,11 +190,19 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (!isToldInOneLine(error)) throw error;
-  process.stderr.write(`oneoff: ${"$metadata" in error ? `AWS says ${error.name}: ` : ""}${error.message}\n`);
+  process.stderr.write(`oneoff: ${saidBy(error)}${error.message}\n`);
   process.exitCode = 1;
 }
 
 /** By name: the part that is for a cloud is bundled, and has classes of its own. What a service refused is told by it. */
 function isToldInOneLine(error: unknown): error is Error {
-  return error instanceof Error && (/^(Usage|Passing)Error$/.test(error.name) || "$metadata" in error);
+  return error instanceof Error && (/^(Usage|Passing|Google)Error$/.test(error.name) || "$metadata" in error);
+}
+
+/** Who refused, where it was a cloud for a reason that has no words of ours. */
+function saidBy(error: Error): string {
+  if ("$metadata" in error) return `AWS says ${error.name}: `;
+  return error.name === "GoogleError"
+    ? `Google says ${"status" in error && error.status ? `${error.status}: ` : ""}`
+    : "";
 }

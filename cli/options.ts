@@ -18,8 +18,12 @@ export const SwarmPage = {
 } as const;
 export type SwarmPage = (typeof SwarmPage)[keyof typeof SwarmPage];
 
+/** Pages of a cluster on Dataproc, by the names that `--ui` takes. */
+export const DataprocPage = { spark: "spark", yarn: "yarn", hdfs: "hdfs", jupyter: "jupyter" } as const;
+export type DataprocPage = (typeof DataprocPage)[keyof typeof DataprocPage];
+
 /** Pages that a cluster has itself: which of them depends on its kind. */
-export const ClusterPage = { ...EmrPage, ...SwarmPage } as const;
+export const ClusterPage = { ...EmrPage, ...SwarmPage, ...DataprocPage } as const;
 export type ClusterPage = (typeof ClusterPage)[keyof typeof ClusterPage];
 
 /** @throws UsageError when clusters of this kind have no such page. */

@@ -51,8 +51,19 @@ export async function resourcesOf(
   }
 }
 
-/** Whether a program that comes with this package makes anything in Docker. */
-export async function isOnDocker(files: StackFiles): Promise<boolean> {
-  const { wantsDocker } = await import("./docker/needs.ts");
-  return wantsDocker((await resourcesOf(await programOf(files), files)).resources);
+/** Where things of a stack are. */
+export type Cloud = "aws" | "gcp" | "docker";
+
+/** Whether any of a program's resources is of a provider. */
+export const isOn = (cloud: Cloud, resources: readonly Asked[]): boolean =>
+  resources.some(({ type }) => type.startsWith(`${cloud}:`));
+
+/**
+ * Where a program that comes with this package makes anything.
+ * @throws UsageError when it refuses its settings, and the defaults too.
+ */
+export async function cloudsOf(files: StackFiles): Promise<readonly Cloud[]> {
+  const { resources, refused } = await resourcesOf(await programOf(files), files);
+  if (resources.length === 0 && refused) throw refused;
+  return (["aws", "gcp", "docker"] as const).filter((cloud) => isOn(cloud, resources));
 }

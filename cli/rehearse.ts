@@ -50,7 +50,8 @@ async function run(program: StackProgram, { project, stack, config, secret }: St
   // As in a preview, what the mocks don't know is not known, and what depends on it is not run.
   await pulumi.runtime.setMocks(mocks(resources, region), project, stack, true);
   inFolder(projectFolder());
-  setAllConfig({ ...config }, [...secret]);
+  // Where it would be made changes nothing of what it is.
+  setAllConfig({ "gcp:project": "my-project", ...config }, [...secret]);
   const { "oneoff:program": _, ...given } = config;
   const settings = parseSettings(program.settings(given), given);
   return quietly(async () => {
@@ -93,7 +94,8 @@ function mocks(resources: Asked[], region = "us-west-2"): pulumi.runtime.Mocks {
       const arn = `arn:aws:mock:${region}:${ACCOUNT}:${name}`;
       const id = `${name}-id`;
       resources.push({ type, name, id, inputs });
-      return { id, state: { name, arn, region, hex: "00000000", bucket: name, ...inputs } };
+      const email = `${name}@mock.iam.gserviceaccount.com`;
+      return { id, state: { name, arn, region, hex: "00000000", bucket: name, email, ...inputs } };
     },
     call: ({ token, inputs }) => ({ ...inputs, ...answers(region)[token] }),
   };

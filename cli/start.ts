@@ -12,9 +12,12 @@ import { watch } from "./watch.ts";
 
 const STACK = "local";
 
-/** Brings a stack up and watches its run to the end; resolves to whether both succeeded. */
-export async function upAndWatch(stack: string): Promise<boolean> {
-  if ((await pulumi(stack, ["up", "--yes", "--suppress-outputs"])) !== 0) return false;
+/**
+ * Brings a stack up and watches its run to the end; resolves to whether both succeeded.
+ * @param options of `pulumi up`.
+ */
+export async function upAndWatch(stack: string, options: readonly string[] = []): Promise<boolean> {
+  if ((await pulumi(stack, ["up", "--yes", "--suppress-outputs", ...options])) !== 0) return false;
   const outputs = await outputsOf(stack);
   const cluster = await clusterOf(stack, outputs);
   const dashboard = (await cluster.pages?.())?.[0]?.address ?? outputs.dashboard;

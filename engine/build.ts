@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, globSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { buildBundles } from "./bundles.ts";
+import { buildBundles, REQUIRE } from "./bundles.ts";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 rmSync("dist", { recursive: true, force: true });
@@ -23,9 +23,13 @@ const carried = [
 for (const file of carried) cpSync(file, `dist/${file}`);
 execFileSync(process.execPath, ["assets/dashboard/build.ts", "dist/assets/dashboard/page"], { stdio: "inherit" });
 await buildBundles("dist/bundles");
+/** Packages that are bundled, and what is ours of them. */
+const SDK = /^(@aws-sdk\/|@google-cloud\/|google-auth-library$)/;
+const CLIENTS = /\/assets\/google\//;
 await bundleSdk("dist/cli/aws");
+await bundleSdk("dist/cli/gcp");
 
-/** Puts the AWS SDK into the one module of the command line that needs it, so that nobody has to install it. */
+/** Puts a cloud's SDK into the one module of the command line that needs it, so that nobody has to install it. */
 async function bundleSdk(folder: string): Promise<void> {
   const { outputFiles } = await build({
     entryPoints: [`${folder}/index.js`],
@@ -36,6 +40,7 @@ async function bundleSdk(folder: string): Promise<void> {
     mainFields: ["module", "main"],
     minify: true,
     legalComments: "none",
+    banner: { js: REQUIRE },
     write: false,
     plugins: [
       {
@@ -43,10 +48,10 @@ async function bundleSdk(folder: string): Promise<void> {
         setup({ onResolve }) {
           // What else the package has stays one module for all, or errors would have two classes.
           onResolve({ filter: /^\.\.\// }, ({ path, importer }) =>
-            importer.includes("node_modules") ? undefined : { path, external: true },
+            importer.includes("node_modules") || CLIENTS.test(path) ? undefined : { path, external: true },
           );
           onResolve({ filter: /^[^./]/ }, ({ path, importer }) =>
-            importer.includes("node_modules") || path.startsWith("@aws-sdk/") ? undefined : { path, external: true },
+            importer.includes("node_modules") || SDK.test(path) ? undefined : { path, external: true },
           );
         },
       },

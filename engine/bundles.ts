@@ -11,8 +11,12 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ENTRIES = {
   reaper: "assets/reaper/index.ts",
   launcher: "assets/launcher/index.ts",
+  orchestrator: "assets/orchestrator/index.ts",
   dashboard: "assets/dashboard/server.ts",
 };
+
+/** What came as CommonJS asks for Node's modules by `require`. */
+export const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
 const OPTIONS = {
   absWorkingDir: ROOT,
@@ -24,8 +28,7 @@ const OPTIONS = {
   mainFields: ["module", "main"], // what came as CommonJS could not be shaken
   // Pulumi's module brings all of gRPC along.
   alias: { "@pulumi/pulumi/errors.js": join(ROOT, "engine/run-error.ts") },
-  // What came as CommonJS asks for Node's modules by `require`.
-  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+  banner: { js: REQUIRE },
   minify: true,
   legalComments: "none",
 } as const satisfies BuildOptions;

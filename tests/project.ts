@@ -55,6 +55,13 @@ export function makeProject(extra: NodeJS.ProcessEnv = {}, backend = ".oneoff/st
     AWS_REGION: undefined,
     AWS_DEFAULT_REGION: undefined,
     AWS_PROFILE: undefined,
+    GOOGLE_PROJECT: undefined,
+    GOOGLE_CLOUD_PROJECT: undefined,
+    GCLOUD_PROJECT: undefined,
+    CLOUDSDK_CORE_PROJECT: undefined,
+    GOOGLE_REGION: undefined,
+    GCLOUD_REGION: undefined,
+    CLOUDSDK_COMPUTE_REGION: undefined,
     ...extra,
   };
   const run = (command: string, args: readonly string[]): Promise<Outcome> =>

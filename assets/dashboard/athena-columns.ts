@@ -1,29 +1,10 @@
 import { ColumnType } from "../../components/job/table.ts";
-import type { ResultColumn, Value } from "./engine.ts";
+import { boolean, type Conversion, date, double, integer, string } from "./columns.ts";
 
-/** How Athena describes a column of a result. */
-export interface AthenaColumn {
-  readonly name: string;
-  /** In lower case, without parameters: "bigint", "varchar", "timestamp with time zone". */
-  readonly type: string;
-}
-
-/** How the values of an Athena type come to the browser. */
-interface Conversion {
-  readonly type: ColumnType;
-  readonly value: (text: string) => Value;
-}
-
-const integer: Conversion = { type: ColumnType.integer, value: Number };
-const double: Conversion = {
-  type: ColumnType.double,
-  // JSON has neither NaN nor infinity.
-  value: (text) => (Number.isFinite(Number(text)) ? Number(text) : null),
-};
-const string: Conversion = { type: ColumnType.string, value: (text) => text };
 const timestamp: Conversion = { type: ColumnType.timestamp, value: instant };
 
-const CONVERSIONS: Readonly<Record<string, Conversion>> = {
+/** By what Athena calls the type: in lower case, without parameters. */
+export const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   tinyint: integer,
   smallint: integer,
   integer,
@@ -33,31 +14,16 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   real: double,
   double,
   decimal: double,
-  boolean: { type: ColumnType.boolean, value: (text) => text === "true" },
+  boolean,
   char: string,
   varchar: string,
   string,
   // A column of nothing but NULL.
   unknown: string,
-  date: { type: ColumnType.date, value: (text) => text },
+  date,
   timestamp,
   "timestamp with time zone": timestamp,
 };
-
-/** @throws Error when a type is none that a table may have, or a value can't be told. */
-export function typed(
-  columns: readonly AthenaColumn[],
-  texts: readonly (readonly (string | null)[])[],
-): ResultColumn[] {
-  return columns.map(({ name, type }, i) => {
-    const conversion = CONVERSIONS[type];
-    if (!conversion) {
-      throw new Error(`column ${name} has type ${type}; cast it to one of ${Object.keys(ColumnType).join(", ")}`);
-    }
-    const values = (texts[i] ?? []).map((text) => (text === null ? null : conversion.value(text)));
-    return { name, type: conversion.type, values };
-  });
-}
 
 /** `2012-01-01 00:00:00.000`, with a zone's name or offset behind it where the type has one. */
 function instant(text: string): string {

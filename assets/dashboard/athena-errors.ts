@@ -1,4 +1,5 @@
 import { QueryError } from "./engine.ts";
+import { firstSentence } from "./results.ts";
 
 /** What an error is told in terms of. */
 export interface Place {
@@ -30,7 +31,7 @@ export function refused(error: unknown, action: string, { workgroup }: Place): Q
     }
     if (/workgroup/i.test(message) && /disabled/i.test(message)) return `the workgroup "${workgroup}" is disabled`;
     if (name === "NoSuchBucket") return "the lake's bucket is not there; pulumi up makes it";
-    return firstSentence(message);
+    return withoutPlace(message);
   }
 }
 
@@ -49,8 +50,8 @@ export function failed(reason: string, state: string, { database, workgroup }: P
     }
     if (DENIED.test(reason)) return denied(reason, /writ|output/i.test(reason) ? "s3:PutObject" : "s3:GetObject");
     if (THROTTLED.test(reason)) return throttled("by what it reads");
-    if (state === "CANCELLED") return reason ? `it was cancelled: ${firstSentence(reason)}` : "it was cancelled";
-    return reason ? firstSentence(reason) : "Athena does not say why";
+    if (state === "CANCELLED") return reason ? `it was cancelled: ${withoutPlace(reason)}` : "it was cancelled";
+    return reason ? withoutPlace(reason) : "Athena does not say why";
   }
 }
 
@@ -64,7 +65,4 @@ function denied(message: string, action: string): string {
 }
 
 /** Without the place in the SQL, which is no use to a reader of the page. */
-function firstSentence(text: string): string {
-  const line = text.replace(/\bline \d+:\d+: /, "").split("\n")[0] as string;
-  return (/^.*?[.!?](?=\s|$)/.exec(line)?.[0] ?? line).replace(/\.$/, "").slice(0, 300);
-}
+const withoutPlace = (text: string): string => firstSentence(text.replace(/\bline \d+:\d+: /, ""));

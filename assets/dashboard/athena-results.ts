@@ -1,15 +1,15 @@
 import { type AthenaClient, GetQueryResultsCommand, type GetQueryResultsCommandOutput } from "@aws-sdk/client-athena";
 import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
-import { type AthenaColumn, typed } from "./athena-columns.ts";
+import { CONVERSIONS } from "./athena-columns.ts";
 import { parseCsv } from "./athena-csv.ts";
 import { type Place, refused } from "./athena-errors.ts";
 import type { Execution } from "./athena-run.ts";
-import { QueryError, type ResultColumn } from "./engine.ts";
+import { type Described, typed } from "./columns.ts";
+import type { ResultColumn } from "./engine.ts";
+import { MOST_BYTES, told, tooLarge } from "./results.ts";
 
 /** The most that Athena gives at once, the header included. */
 const PAGE_ROWS = 1000;
-/** More is of no use to a page, and stands in memory several times. */
-const MOST_BYTES = 64 * 1024 * 1024;
 
 /** Reads results in one request each: small ones from Athena, large ones from the file that it left in the bucket. */
 export class AthenaResults {
@@ -17,7 +17,7 @@ export class AthenaResults {
   readonly #s3: S3Client;
   readonly #place: Place;
   /** Columns of queries, by their SQL, whose last result was large: the file doesn't tell their types. */
-  readonly #large = new Map<string, readonly AthenaColumn[]>();
+  readonly #large = new Map<string, readonly Described[]>();
 
   constructor(athena: AthenaClient, s3: S3Client, place: Place) {
     this.#athena = athena;
@@ -30,7 +30,7 @@ export class AthenaResults {
     if (known) return this.#fromFile(known, execution, signal);
     const page = await this.#page(execution.id, signal);
     const columns = columnsOf(page);
-    if (page.NextToken === undefined) return told(() => typed(columns, textsOf(page, columns.length)));
+    if (page.NextToken === undefined) return told(() => typed(columns, textsOf(page, columns.length), CONVERSIONS));
     this.#large.set(sql, columns);
     return this.#fromFile(columns, execution, signal);
   }
@@ -46,7 +46,7 @@ export class AthenaResults {
   }
 
   async #fromFile(
-    columns: readonly AthenaColumn[],
+    columns: readonly Described[],
     { output }: Execution,
     abortSignal: AbortSignal,
   ): Promise<readonly ResultColumn[]> {
@@ -57,6 +57,7 @@ export class AthenaResults {
       return typed(
         columns,
         texts.map((values) => values.slice(1)),
+        CONVERSIONS,
       );
     });
   }
@@ -65,11 +66,10 @@ export class AthenaResults {
     const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
     try {
       const object = await this.#s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal });
-      if ((object.ContentLength ?? 0) > MOST_BYTES) {
+      const { ContentLength: length = 0 } = object;
+      if (length > MOST_BYTES) {
         object.Body?.transformToWebStream().cancel();
-        throw new QueryError(
-          `its result is ${Math.round((object.ContentLength as number) / 1e6)} MB, more than a page can show; aggregate it, or give it a LIMIT`,
-        );
+        throw tooLarge(length);
       }
       return (await object.Body?.transformToString()) ?? "";
     } catch (error) {
@@ -78,20 +78,11 @@ export class AthenaResults {
   }
 }
 
-const columnsOf = ({ ResultSet: set }: GetQueryResultsCommandOutput): readonly AthenaColumn[] =>
+const columnsOf = ({ ResultSet: set }: GetQueryResultsCommandOutput): readonly Described[] =>
   (set?.ResultSetMetadata?.ColumnInfo ?? []).map(({ Name: name = "", Type: type = "" }) => ({ name, type }));
 
 /** By column; the first row is the header. */
 function textsOf({ ResultSet: set }: GetQueryResultsCommandOutput, columns: number): readonly (string | null)[][] {
   const rows = (set?.Rows ?? []).slice(1);
   return Array.from({ length: columns }, (_, i) => rows.map(({ Data: data }) => data?.[i]?.VarCharValue ?? null));
-}
-
-/** What is wrong with a result is the query's fault. */
-function told<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw new QueryError((error as Error).message, { cause: error });
-  }
 }

@@ -6,8 +6,9 @@ import {
   StartQueryExecutionCommand,
   StopQueryExecutionCommand,
 } from "@aws-sdk/client-athena";
-import { billed } from "./athena-budget.ts";
+
 import { failed, type Place, refused } from "./athena-errors.ts";
+import { billedMegabytes as billed } from "./scan-budget.ts";
 
 export interface Run extends Place {
   readonly text: string;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { quote, UsageError } from "../../components/core/errors.ts";
 import { placeholders } from "../../components/job/job.ts";
 import { ColumnType } from "../../components/job/table.ts";
+import { LEAST } from "./scan-budget.ts";
 
 /** Table and column names stand in SQL and in folder names, so they are checked here too, whoever wrote the file. */
 const Identifier = z.string().regex(/^[a-z][a-z0-9_]*$/, "expected lower-case letters, digits and underscores");
@@ -60,6 +61,24 @@ export const DashboardConfig = z.strictObject({
       workgroup: z.string().regex(/^[\w.-]{1,128}$/, "expected letters, digits, underscores, dots and dashes"),
       /** Bytes that queries may be billed for in a day (UTC). A query is billed for 10 MB at least. */
       dailyScanBytes: z.int().min(1),
+    }),
+    z.strictObject({
+      kind: z.literal("bigquery"),
+      /** Queries run in it, and are billed to it. */
+      project: z
+        .string()
+        .regex(/^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$/, "expected a project's id, such as my-project-1"),
+      location: z
+        .string()
+        .regex(/^(EU|US|[a-z]+(-[a-z]+)+\d+)$/, "expected a region or EU or US, such as europe-west1"),
+      /** The lake's bucket. */
+      lake: z.string().regex(/^gs:\/\/[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/, "expected gs:// and the name of a bucket"),
+      /** Dataset in which the job's tables are. */
+      dataset: z.string().regex(/^[A-Za-z0-9_]{1,1024}$/, "expected letters, digits and underscores"),
+      /** Bytes that queries may be billed for in a day (UTC). */
+      dailyScanBytes: z.int().min(1),
+      /** Bytes that one query may be billed for. */
+      queryLimitBytes: z.int().min(LEAST, `expected ${LEAST} or more: a query is billed for 10 MB at least`),
     }),
   ]),
   /** Of 127.0.0.1; 0 takes a free one. */

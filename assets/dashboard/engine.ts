@@ -23,6 +23,8 @@ export interface QueryStatistics {
   readonly milliseconds: number;
   /** What the query is billed by. @default unknown */
   readonly bytesScanned?: number;
+  /** What the service said that the query would scan without earlier results. @default it said nothing */
+  readonly bytesExpected?: number;
 }
 
 /** What stands in a table for one run, without reading a row of it. */

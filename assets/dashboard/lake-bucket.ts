@@ -1,39 +1,31 @@
-import { GetObjectCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
 import { checkRunId, type RunRecord } from "../../components/job/run.ts";
 import { Prefix } from "../../components/lake/prefixes.ts";
 import type { TableVersion } from "./engine.ts";
 import { isData, newestFirst, readRecord, versionOf } from "./lake.ts";
+import type { LakeObjects, Listed } from "./lake-objects.ts";
 
 /** Those who ask within this time share one listing: each is billed, and a page asks for all of its panels at once. */
 const SHARED_MILLISECONDS = 1000;
 /** A task that was stopped with its run may still have been writing. */
 const SETTLED_MILLISECONDS = 60_000;
 
-interface Listed {
-  readonly key: string;
-  readonly etag: string;
-  readonly modified: number;
-}
-
 /** A lake that is a bucket: its run records and part files, and nothing of what is in them. */
 export class LakeBucket {
-  readonly #s3: S3Client;
-  readonly #bucket: string;
+  readonly #objects: LakeObjects;
   readonly #records = new Map<string, { readonly etag: string; readonly record: RunRecord | undefined }>();
   readonly #shared = new Map<string, { readonly asked: number; readonly answer: Promise<unknown> }>();
   /** Versions of runs that are over: asked for once. */
   readonly #settled = new Map<string, TableVersion>();
 
-  constructor(s3: S3Client, bucket: string) {
-    this.#s3 = s3;
-    this.#bucket = bucket;
+  constructor(objects: LakeObjects) {
+    this.#objects = objects;
   }
 
   /** Newest first. An object that is not a run record is left out, and the log says so once. */
   runs(): Promise<readonly RunRecord[]> {
     return this.#share(Prefix.runs, async () => {
       const prefix = `${Prefix.runs}/`;
-      const found = (await this.#list(prefix)).filter(({ key }) => {
+      const found = (await this.#objects.list(prefix)).filter(({ key }) => {
         const name = key.slice(prefix.length);
         return !name.includes("/") && isData(name, ".json");
       });
@@ -58,8 +50,17 @@ export class LakeBucket {
     return version;
   }
 
+  /** Text of a small object, such as `_loads/<run>.json`; undefined when there is none. */
+  read(key: string): Promise<string | undefined> {
+    return this.#share(`${key} `, () => this.#objects.read(key));
+  }
+
+  close(): void {
+    this.#objects.close();
+  }
+
   async #version(prefix: string): Promise<TableVersion> {
-    const parts = (await this.#list(prefix)).filter(({ key }) => {
+    const parts = (await this.#objects.list(prefix)).filter(({ key }) => {
       const path = key.slice(prefix.length).split("/");
       return path.every((name) => isData(name)) && key.endsWith(".parquet");
     });
@@ -71,29 +72,11 @@ export class LakeBucket {
   async #record({ key, etag }: Listed, prefix: string): Promise<RunRecord | undefined> {
     const known = this.#records.get(key);
     if (known?.etag === etag) return known.record;
-    const object = await this.#s3
-      .send(new GetObjectCommand({ Bucket: this.#bucket, Key: key }))
-      .catch((error: Error) => (error.name === "NoSuchKey" ? undefined : Promise.reject(error)));
-    if (!object) return undefined;
-    const text = (await object.Body?.transformToString()) ?? "";
+    const text = await this.#objects.read(key);
+    if (text === undefined) return undefined;
     const record = readRecord(text, key.slice(prefix.length, -".json".length), key);
-    this.#records.set(key, { etag: object.ETag ?? etag, record });
+    this.#records.set(key, { etag, record });
     return record;
-  }
-
-  async #list(prefix: string): Promise<readonly Listed[]> {
-    const found: Listed[] = [];
-    let token: string | undefined;
-    do {
-      const page = await this.#s3.send(
-        new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, ContinuationToken: token }),
-      );
-      for (const { Key: key = "", ETag: etag = "", LastModified: time } of page.Contents ?? []) {
-        found.push({ key, etag, modified: time?.getTime() ?? 0 });
-      }
-      token = page.NextContinuationToken;
-    } while (token !== undefined);
-    return found;
   }
 
   #share<T>(key: string, ask: () => Promise<T>): Promise<T> {

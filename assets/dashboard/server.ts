@@ -55,7 +55,7 @@ export async function serve(given: unknown, address = "127.0.0.1"): Promise<Dash
   };
 }
 
-/** Only the engine that is asked for is loaded: the other's packages need not be there. */
+/** Only the engine that is asked for is loaded: the others' packages need not be there. */
 async function engineOf({ engine, job }: DashboardConfig): Promise<QueryEngine> {
   switch (engine.kind) {
     case "duckdb": {
@@ -65,6 +65,10 @@ async function engineOf({ engine, job }: DashboardConfig): Promise<QueryEngine> 
     case "athena": {
       const { AthenaEngine } = await import("./athena.ts");
       return new AthenaEngine({ ...engine, job });
+    }
+    case "bigquery": {
+      const { BigQueryEngine } = await import("./bigquery.ts");
+      return new BigQueryEngine({ ...engine, job });
     }
   }
 }
@@ -96,7 +100,7 @@ async function readConfig(file: string | undefined): Promise<DashboardConfig> {
 async function main(file: string | undefined): Promise<void> {
   const config = await readConfig(file);
   // A service's standard output is its journal.
-  if (config.engine.kind === "athena") logTo(process.stdout);
+  if (config.engine.kind !== "duckdb") logTo(process.stdout);
   const dashboard = await serve(config, process.env.ONEOFF_DASHBOARD_ADDRESS);
   log(`The dashboard is at ${dashboard.url}`);
   const end = (signal: string) => {

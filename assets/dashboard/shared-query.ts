@@ -2,6 +2,7 @@ import { gzipSync } from "node:zlib";
 import type { RowsAnswer } from "./api.ts";
 import { type Body, Encoding, encode } from "./body.ts";
 import type { QueryResult, TableVersions } from "./engine.ts";
+import { untilLeft } from "./until-left.ts";
 
 export interface SharedQueryArgs {
   /** Asks the engine, until it is told that everyone has left. */
@@ -48,17 +49,6 @@ export class SharedQuery {
     const result = await this.#result;
     return encode(json({ ...result, tables: this.#tables }), pays(result) ? encoding : Encoding.identity);
   }
-}
-
-async function untilLeft<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  // Not Promise.race with a promise of its own: that would have to be taken away again.
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(signal.reason);
-    if (signal.aborted) leave();
-    signal.addEventListener("abort", leave, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
-  });
 }
 
 /** Fewer values are packed in no time. */

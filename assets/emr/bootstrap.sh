@@ -75,19 +75,9 @@ copy_code() {
   mv "$root/code.new" "$root/code"
 }
 
-# The environment's stamp comes last, so half of one is made anew.
-make_venv() {
-  local venv=$root/venv/$1 from=$2
-  if [ -f "$venv/stamp" ] && [ "$(cat "$venv/stamp")" = "$from" ]; then return; fi
-  wheels=$(mktemp -d)
-  copy "$from" "$wheels" requirements.txt
-  rm -rf "$venv"
-  python3.11 -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
-    --no-index --find-links "$wheels" --require-hashes -r "$wheels/requirements.txt"
-  rm -rf "$wheels"
-  wheels=""
-  echo "$from" >"$venv/stamp"
+new_venv() {
+  python3.11 -m venv "$1"
+  pip=("$1/bin/python" -m pip)
 }
 
 # EMR's image is said to have the agent, by which its user reaches a node; that it runs is not said.
@@ -120,6 +110,8 @@ done
 run "finding the region" find_region
 run "installing Python 3.11" install_python
 run "copying the code" copy_code "$code"
+# shellcheck source=assets/steps/venv.sh
+. "$root/code/emr/venv.sh"
 for venv in ${venvs[@]+"${venvs[@]}"}; do
   if [ "${venv%%=*}" = jupyter ] && ! is_primary; then continue; fi
   run "making environment ${venv%%=*}" make_venv "${venv%%=*}" "${venv#*=}"

@@ -92,6 +92,8 @@ def _filesystem(address: str) -> tuple[FileSystem, str]:
     if scheme == "s3" and region:
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         return _s3(region, endpoint), path.rstrip("/")
+    if scheme == "gs":
+        return _gcs(path.partition("/")[0]), path.rstrip("/")
     if scheme == "webhdfs":
         from pyarrow.fs import FSSpecHandler, PyFileSystem
 
@@ -112,6 +114,14 @@ def _s3(region: str, endpoint: str | None) -> S3FileSystem:
 
     # Opened late, a small object is one request that is there whole or not at all, and leaves no unfinished upload.
     return S3FileSystem(region=region, endpoint_override=endpoint, allow_delayed_open=True)
+
+
+@functools.cache
+def _gcs(bucket: str) -> FileSystem:
+    """Cloud Storage; one per process and bucket, because each makes connections and fetches a token of its own."""
+    from pyarrow.fs import FileSystem
+
+    return FileSystem.from_uri(f"gs://{bucket}")[0]
 
 
 @functools.cache

@@ -1,10 +1,12 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
+import { stageWheels } from "../wheels/wheels.ts";
 import { type Claim, type Entry, isHeld, isLaunched, readEntry, writeEntry } from "./claims.ts";
 import { endClusters, endedEarly, livingClusters, rentedFor } from "./clusters.ts";
 import { type Context, patiently, pause } from "./context.ts";
+import { digestOfJson } from "./digest.ts";
 import type { Launch, Launched } from "./event.ts";
 import { RENTING_MS, rent } from "./rent.ts";
-import { stageWheels } from "./wheels.ts";
+import { s3Wheels } from "./wheel-store.ts";
 
 const MINUTE = 60_000;
 /** What is left of an invocation's time for giving a claim back. */
@@ -61,7 +63,8 @@ async function launchWith(
     const lost = before && (await searchFor(context, wanted, before));
     if (lost) return await record(context, wanted, lost.id, lost.created ?? context.now(), held);
     held = { ...held, record: { ...held.record, claimed: context.now().toISOString() } };
-    await stageWheels(context.s3, wanted, AbortSignal.timeout(Math.max(1, context.remainingMs() - RESERVE_MS)));
+    const inTime = AbortSignal.timeout(Math.max(1, context.remainingMs() - RESERVE_MS));
+    await stageWheels(s3Wheels(context.s3, wanted.bucket), wanted, inTime);
     await endOtherRuns(context, wanted);
     held = await beginRenting(context, wanted, held);
     const now = context.now();
@@ -151,11 +154,5 @@ async function usedUp(context: Context, { stack }: Launch, { run, cluster }: Lau
   }
 }
 
-/** Of what was asked for, in whatever order its keys are. */
-export function digestOf({ tf: _, ...wanted }: Launch & { readonly tf?: unknown }): string {
-  const sorted = (_key: string, value: unknown) =>
-    value && typeof value === "object" && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value;
-  return createHash("sha256").update(JSON.stringify(wanted, sorted)).digest("hex");
-}
+/** Of what was asked for. */
+export const digestOf = ({ tf: _, ...wanted }: Launch & { readonly tf?: unknown }): string => digestOfJson(wanted);

@@ -1,5 +1,7 @@
 /** What the orchestrator is told, at `_clusters/<run>/launch.json`. components/cluster/dataproc-launch.ts writes it. */
 
+import type { ColumnType } from "../../components/job/table.ts";
+
 /** What runs the steps of a job on Dataproc. */
 export const DataprocMode = {
   /** A cluster that stays a while after its last step, with JupyterLab. */
@@ -49,10 +51,13 @@ export interface LaunchStep {
   readonly request?: Readonly<Record<string, unknown>>;
 }
 
+/** Id of a step in the template of mode `workflow`. */
+export const templateStep = ({ name }: { readonly name: string }): string => `step-${name}`.slice(0, 50);
+
 export interface LaunchTable {
   readonly name: string;
-  /** Folders below `run=<run>`, in their order. */
-  readonly partitions: readonly string[];
+  /** Columns that are folders below `run=<run>`, in their order. */
+  readonly partitions: readonly { readonly name: string; readonly type: ColumnType }[];
 }
 
 export interface LaunchWheels {

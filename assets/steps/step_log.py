@@ -74,8 +74,9 @@ class Log:
                 on_line(line.decode(errors="replace"))
 
     def say(self, line: str) -> None:
-        """Adds a line of our own, which stands in our standard error too."""
-        print(line, file=sys.stderr, flush=True)
+        """Adds a line of our own, which stands in our standard error too, as long as somebody reads that."""
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
         self.write(f"{line}\n".encode())
 
     def since(self, size: int) -> str:
@@ -113,4 +114,5 @@ class Log:
             self._put_size = size
         except OSError as problem:  # it may work the next time, and the step goes on in any case
             program = Path(sys.argv[0]).name
-            print(f"{program}: the log could not be put to {self._address}: {problem}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):
+                print(f"{program}: the log could not be put to {self._address}: {problem}", file=sys.stderr, flush=True)

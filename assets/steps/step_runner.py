@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 import os
 import re
@@ -21,6 +22,7 @@ KILL_AFTER = 30  # seconds that a program has to end itself when its time is up
 TERMINATED_AFTER = 10  # the same after SIGTERM, as nobody knows how long its sender waits
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
+_PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 _PROGRESS = re.compile(r"\[oneoff\] (\S+) (\d+)/(\d+)\s*")  # as assets/jobs/oneoff.py prints it
 
 
@@ -83,7 +85,8 @@ def run_program(
     finally:
         signal_group(process, signal.SIGKILL)
         for reader in readers:
-            reader.join(5)
+            with contextlib.suppress(RuntimeError):  # SIGTERM came before it was started
+                reader.join(5)
     return Ended(code, bool(code) and time.monotonic() - started >= limit, log.since(before))
 
 
@@ -106,6 +109,17 @@ def raise_on_sigterm(meaning: str) -> None:
 def ignore_sigterm() -> None:
     """From here on SIGTERM interrupts nothing."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def end_with_parent() -> None:
+    """Has SIGTERM come when whoever started this process ends: a JVM that is killed leaves its Python behind.
+
+    It holds for what this process becomes by `exec` too.
+    """
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it was quicker
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def states_of(names: Sequence[str], current: str, state: str) -> list[tuple[str, str]]:

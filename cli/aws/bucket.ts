@@ -1,12 +1,7 @@
-import { createWriteStream, mkdirSync } from "node:fs";
-import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { gunzipSync } from "node:zlib";
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { connect, everything, ifThere } from "./client.ts";
-
-const SIDE_BY_SIDE = 8;
 
 /** A lake on S3, as far as the command line reads it. */
 export class Bucket {
@@ -74,19 +69,9 @@ export class Bucket {
     });
   }
 
-  /** Copies objects into a folder, below their keys; the files are in the order of the keys. */
-  async download(keys: readonly string[], folder: string): Promise<readonly string[]> {
-    const waiting = [...keys];
-    const worker = async () => {
-      for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {
-        const file = join(folder, key);
-        mkdirSync(dirname(file), { recursive: true });
-        const { Body } = await this.#get(key);
-        await pipeline(Body as Readable, createWriteStream(file));
-      }
-    };
-    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
-    return keys.map((key) => join(folder, key));
+  /** What an object has in it. */
+  async content(key: string): Promise<Readable> {
+    return (await this.#get(key)).Body as Readable;
   }
 
   #get(key: string, range?: string) {

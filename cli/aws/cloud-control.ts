@@ -6,8 +6,8 @@ import {
 } from "@aws-sdk/client-cloudcontrol";
 import { UsageError } from "../../components/core/errors.ts";
 import { PassingError } from "../../components/core/passing.ts";
+import { until } from "../removal.ts";
 import { connect } from "./client.ts";
-import { until } from "./removal.ts";
 
 /**
  * Whether a resource is there, by its CloudFormation type and identifier. One that the API can't tell of is, because it

@@ -34,8 +34,9 @@ import {
   RevokeSecurityGroupIngressCommand,
   TerminateInstancesCommand,
 } from "@aws-sdk/client-ec2";
+import { until } from "../removal.ts";
 import { ifThere } from "./client.ts";
-import { Order, until } from "./removal.ts";
+import { Order } from "./removal.ts";
 
 interface Kind {
   readonly kind: string;

@@ -13,11 +13,12 @@ import { Prefix } from "../../components/lake/prefixes.ts";
 import type { BillLine } from "../../components/lifetime/bill.ts";
 import type { ClusterCommands, Outputs } from "../cluster.ts";
 import { regionOf } from "../config.ts";
+import { partFiles } from "../far-files.ts";
+import { type Progress, ProgressReader } from "../step-log.ts";
 import { Bucket } from "./bucket.ts";
 import { connect, everything, ifThere, telling } from "./client.ts";
 import { isEndingState, isOver } from "./ending.ts";
-import { partFiles } from "./files.ts";
-import { type EmrStep, type Progress, ProgressReader, stepLog } from "./log.ts";
+import { type EmrStep, stepLog } from "./log.ts";
 import { recordStatus, runStatus, stepName, stepsOf } from "./run-status.ts";
 
 const POLL_MS = 5000;
@@ -51,9 +52,7 @@ export function emrCommands(stack: string, outputs: Outputs): ClusterCommands {
   async function progressOf(run: string, steps: readonly StepSummary[]): Promise<ReadonlyMap<string, Progress>> {
     const reader = readers.get(run) ?? new ProgressReader((step, from) => stepLog(bucket, run, step, from, undefined));
     readers.set(run, reader);
-    const running = steps.filter((step) => step.Status?.State === "RUNNING").map(stepName);
-    const found = await Promise.all(running.map(async (step) => [step, await reader.progress(step)] as const));
-    return new Map(found.filter((entry): entry is [string, Progress] => entry[1] !== undefined));
+    return reader.of(steps.filter((step) => step.Status?.State === "RUNNING").map(stepName));
   }
 
   return {

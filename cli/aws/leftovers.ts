@@ -2,6 +2,7 @@ import { GetTagValuesCommand, ResourceGroupsTaggingAPIClient } from "@aws-sdk/cl
 import { Tag } from "../../components/lifetime/tags.ts";
 import { regionOf, stackFiles } from "../config.ts";
 import type { Leftover } from "../leftovers.ts";
+import { ownName } from "../removal.ts";
 import { connect, everything } from "./client.ts";
 import { ec2Leftovers } from "./leftovers-ec2.ts";
 import { emrLeftovers, groupLeftovers } from "./leftovers-emr.ts";
@@ -37,18 +38,6 @@ export async function findLeftovers(stack: string): Promise<readonly Leftover[]>
   const once = new Map(found.flat().map((item) => [`${item.kind} ${item.id}`, item]));
   return [...once.values()].sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
 }
-
-/** As the library names what is found by its name alone: project, stack, component, 8 digits. */
-export function ownName(stack: string, others: readonly string[]): (name: string) => boolean {
-  const prefix = slug(stack);
-  const longer = others.map(slug).filter((other) => other !== prefix && other.startsWith(prefix));
-  return (name) =>
-    name.startsWith(prefix) &&
-    /^.+-[0-9a-f]{8}$/.test(name.slice(prefix.length)) &&
-    !longer.some((other) => name.startsWith(other));
-}
-
-const slug = (stack: string): string => `${stack.toLowerCase().replace(/[^a-z0-9]+/g, "-")}-`;
 
 /** Stacks that have anything with a tag in the region. */
 function stacksIn(region: string): Promise<readonly string[]> {

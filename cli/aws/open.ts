@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { spoken } from "../../components/core/duration.ts";
 import { UsageError } from "../../components/core/errors.ts";
 import { openBrowser } from "../browser.ts";
@@ -6,13 +5,15 @@ import type { Outputs } from "../cluster.ts";
 import { regionOf } from "../config.ts";
 import { freePort, probe } from "../loopback.ts";
 import { EmrPage, type OpenOptions, pageOf } from "../options.ts";
+import { pause, sayer, stopSignal } from "../waiting.ts";
 import { clusterPage, dashboardPage, type Page, type Place } from "./pages.ts";
 import { GET_PLUGIN, pluginVersion, type Session, startSession } from "./session.ts";
 
 const PATIENCE_MS = 5 * 60_000;
 /** For one of several places where a page may be. */
 const PLACE_MS = 6000;
-const PAUSE_MS = 3000;
+/** Between two looks whether the page answers. */
+const LOOK_MS = 1000;
 
 /**
  * Opens a page of an instance that has no open port: through SSM, on a port of this machine, until Ctrl-C.
@@ -25,9 +26,7 @@ export async function openPage(stack: string, outputs: Outputs, options: OpenOpt
   const region = regionOf(stack, outputs);
   const page = ui === undefined ? dashboardPage(stack, outputs, region) : await clusterPage(stack, outputs, region, ui);
   const localPort = await freePort(options.port, page.places[0].port);
-  const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-  await stayConnected(page, localPort, plugin, stop.signal);
+  await stayConnected(page, localPort, plugin, stopSignal());
 }
 
 /**
@@ -132,27 +131,11 @@ async function answers(
       break;
     }
     say(`Waiting for ${page.instance}: it is connected, and its page doesn't answer yet`);
-    await pause(stop, PAUSE_MS / 3);
+    await pause(stop, LOOK_MS);
   }
   if (stop.aborted) return undefined;
   const ports = new Set(page.places.map(({ port }) => port));
   return over === undefined
     ? `there is no answer on port ${[...ports].join(" or ")}`
     : `session-manager-plugin ended: ${over}`;
-}
-
-const pause = (stop: AbortSignal, ms = PAUSE_MS): Promise<void> =>
-  sleep(ms, undefined, { signal: stop }).catch(() => {});
-
-/** Says something when it is new, or half a minute old. */
-function sayer(): (text: string) => void {
-  let last = "";
-  let when = 0;
-  const start = Date.now();
-  return (text) => {
-    if (text === last && Date.now() - when < 30_000) return;
-    last = text;
-    when = Date.now();
-    console.log(`${text} (${spoken((when - start) / 1000)})`);
-  };
 }

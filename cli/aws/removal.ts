@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Tag } from "../../components/lifetime/tags.ts";
 
 /** In which order things can be removed: what costs first, then what nothing holds any more. */
@@ -23,15 +22,6 @@ export const Order = {
   keys: 98,
 } as const;
 
-const PAUSE_MS = 3000;
-const PATIENCE_MS = 20 * 60_000;
-
-/** Waits until something is so, such as that a machine is gone. */
-export async function until(done: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(PAUSE_MS)) if (await done()) return;
-  throw new Error("it is still there after 20 minutes");
-}
-
 interface AwsTag {
   readonly Key?: string | undefined;
   readonly Value?: string | undefined;
@@ -41,11 +31,4 @@ interface AwsTag {
 export function lakeIn(tags: readonly AwsTag[] | undefined): { readonly lake?: string } {
   const lake = tags?.find(({ Key }) => Key === Tag.lake)?.Value;
   return lake ? { lake } : {};
-}
-
-/** What there is no way for here. */
-export function byHand(how: string): () => Promise<void> {
-  return async () => {
-    throw new Error(`this command can't do it: ${how}`);
-  };
 }

@@ -2,8 +2,9 @@ import { type Cluster, ClusterState, type StepSummary } from "@aws-sdk/client-em
 import type { Launched } from "../../assets/launcher/event.ts";
 import type { RunRecord, RunStatus } from "../../components/job/run.ts";
 import type { BillLine } from "../../components/lifetime/bill.ts";
+import { costSoFar, hoursBetween } from "../cost-so-far.ts";
+import type { Progress } from "../step-log.ts";
 import { deadlineOf, isEnding, isOver, whyEnded } from "./ending.ts";
-import type { Progress } from "./log.ts";
 
 type StepStatus = RunStatus["steps"][number];
 
@@ -154,13 +155,6 @@ function clusterState(
   const text = reason || starting;
   return { state, ...(text && { reason: text }), ...(stays && { stays }) };
 }
-
-/** What lines of a bill come to after some hours; what is paid once or by use is left out. */
-export const costSoFar = (bill: readonly BillLine[], hours: number): number =>
-  bill.reduce((sum, line) => sum + line.usdPerHour * Math.min(hours, line.hours), 0);
-
-const hoursBetween = (from: string, to: string | Date): number =>
-  Math.max(0, new Date(to).getTime() - new Date(from).getTime()) / 3_600_000;
 
 const sorted = (times: readonly (string | undefined)[]): readonly string[] =>
   times.filter((time) => time !== undefined).sort((a, b) => Date.parse(a) - Date.parse(b));

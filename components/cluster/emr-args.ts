@@ -11,7 +11,8 @@ import { instanceType } from "../lifetime/aws-prices.ts";
 import { type BillLine, refuseAbove } from "../lifetime/bill.ts";
 import { deadlineSeconds, type Lifetime } from "../lifetime/lifetime.ts";
 import type { Reaper } from "../lifetime/reaper.ts";
-import { type ClusterCode, clusterCode } from "./emr-code.ts";
+import type { ClusterCode } from "./code.ts";
+import { emrCode } from "./emr-code.ts";
 import { checkSsh, type SshAccess } from "./emr-groups.ts";
 import { type JobFlow, SpotFallback, Stage } from "./emr-job-flow.ts";
 import { checkSubnets, type Subnets } from "./network.ts";
@@ -171,7 +172,7 @@ export function emrPlan(args: EmrPlanArgs, stands?: Duration): EmrPlan {
     ...idleOf(args),
     jupyter: keepAlive,
     deadlineSeconds: deadline,
-    code: clusterCode(job, keepAlive),
+    code: emrCode(job, keepAlive),
     bill,
   };
   checkSecrets(args);

@@ -1,9 +1,9 @@
 import type { RunJobFlowCommandInput } from "@aws-sdk/client-emr";
-import { fill, type Job, placeholders } from "../job/job.ts";
+import type { Job } from "../job/job.ts";
 import type { SparkStep } from "../job/step.ts";
-import type { Table } from "../job/table.ts";
 import { Prefix } from "../lake/prefixes.ts";
-import { type ClusterCode, NODE, RECORDER } from "./emr-code.ts";
+import { type ClusterCode, NODE, RECORDER } from "./code.ts";
+import { type NodeRun, sparkSubmit, wrapperArguments } from "./node-run.ts";
 
 /** Where the steps write. */
 export const Stage = {
@@ -139,70 +139,18 @@ function instances(flow: JobFlow, stays: boolean): RunJobFlowCommandInput["Insta
   };
 }
 
-/** The command of a step: assets/emr/step.py, which has `timeout` run spark-submit and keeps log and record. */
+/** The command of a step: assets/steps/step.py, which has `timeout` run spark-submit and keeps log and record. */
 function stepArguments(flow: JobFlow, step: SparkStep): readonly string[] {
-  const { job, run, bucket } = flow;
-  const digested = (table: Table) => table.columns.filter((column) => !column.measured).map((column) => column.name);
-  return [
-    "env",
-    `AWS_REGION=${flow.region}`,
-    NODE.python(RECORDER),
-    `${NODE.code}/emr/step.py`,
-    ...["--lake", `s3://${bucket}`, "--run", run, "--job", job.name],
-    ...["--step", step.name, "--steps", job.steps.map((step) => step.name).join(",")],
-    ...job.tables.flatMap((table) => ["--table", `${table.name}=${digested(table).join(",")}`]),
-    ...["--deadline", "{deadline}", "--time-limit", String(step.timeLimitSeconds)],
-    ...(flow.stage === "hdfs" ? ["--stage", staged(run)] : []),
-    ...(usesScratch(job) ? ["--scratch", scratch(flow)] : []),
-    ...step.secrets.flatMap((secret) => ["--secret", `${secret}=${flow.secrets[secret]}`]),
-    "--",
-    ...sparkSubmit(flow, step),
-  ];
-}
-
-const staged = (run: string) => `hdfs:///oneoff/${run}`;
-
-const scratch = ({ run, bucket }: JobFlow) => `s3://${bucket}/${Prefix.scratch}/${run}`;
-
-const usesScratch = (job: Job): boolean =>
-  job.steps.some((step) => step.arguments.some((argument) => placeholders(argument).includes("scratch")));
-
-function sparkSubmit(flow: JobFlow, step: SparkStep): readonly string[] {
-  const { executors, driverMebibytes } = flow;
-  const python = NODE.python(flow.code.venvOf(step));
-  const conf: Record<string, string> = {
-    "spark.app.name": `${flow.job.name}: ${step.name}`,
-    "spark.executorEnv.AWS_REGION": flow.region,
-    ...(step.script && { "spark.pyspark.python": python, "spark.pyspark.driver.python": python }),
-    ...(executors && {
-      "spark.dynamicAllocation.enabled": "false",
-      "spark.executor.instances": String(executors.count),
-      "spark.executor.cores": String(executors.cores),
-      "spark.executor.memory": `${executors.memoryMebibytes}m`,
-    }),
-    ...(driverMebibytes && { "spark.driver.memory": `${driverMebibytes}m` }),
-    ...step.conf,
+  const run: NodeRun = {
+    ...flow,
+    lake: `s3://${flow.bucket}`,
+    ...(flow.stage === "hdfs" && { stageFolder: `hdfs:///oneoff/${flow.run}` }),
+    conf: { "spark.executorEnv.AWS_REGION": flow.region },
   };
-  const on = (path: string) => NODE.step(step, path);
-  const list = (option: string, items: readonly string[]) => (items.length > 0 ? [option, items.join(",")] : []);
   return [
-    ...["spark-submit", "--master", "yarn", "--deploy-mode", "client"],
-    ...Object.entries(conf).flatMap(([key, value]) => ["--conf", `${key}=${value}`]),
-    ...list("--packages", step.packages),
-    ...list("--py-files", step.pyFiles.map(on)),
-    ...list("--files", step.files.map(on)),
-    ...(step.mainClass ? ["--class", step.mainClass] : []),
-    on((step.script ?? step.jar) as string),
-    ...step.arguments.map((argument) => fill(argument, (placeholder) => place(flow, placeholder))),
+    ...["env", `AWS_REGION=${flow.region}`, NODE.python(RECORDER), `${NODE.code}/emr/step.py`],
+    ...wrapperArguments(run, step),
+    "--",
+    ...sparkSubmit(run, step),
   ];
-}
-
-/** What a placeholder of a step's arguments stands for. */
-function place(flow: JobFlow, placeholder: string): string {
-  const { run, bucket, stage } = flow;
-  if (placeholder === "run") return run;
-  if (placeholder === "lake") return `s3://${bucket}`;
-  if (placeholder === "scratch") return scratch(flow);
-  if (placeholder.startsWith("secret:")) return `/dev/shm/oneoff-${placeholder.slice("secret:".length)}`;
-  return stage === "hdfs" ? `${staged(run)}/${placeholder}` : `s3://${bucket}/${placeholder}/run=${run}`;
 }

@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { quote, UsageError } from "../core/errors.ts";
+import { cidrBlock } from "../core/cidr.ts";
+import { UsageError } from "../core/errors.ts";
 import { stackTags } from "../core/naming.ts";
 
 /** Where machines are put: subnets of one VPC. */
@@ -107,17 +108,9 @@ export class Network extends pulumi.ComponentResource implements Subnets {
 
 /** A block of addresses as two of half its size. */
 function halves(cidr: string): readonly [string, string] {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(1[6-9]|2[0-4])$/.exec(cidr);
-  const [a = 0, b = 0, c = 0, d = 0, bits = 0] = match?.slice(1).map(Number) ?? [];
-  const address = ((a * 256 + b) * 256 + c) * 256 + d;
-  const size = 2 ** (32 - bits);
-  if (!match || [a, b, c, d].some((byte) => byte > 255) || address % size !== 0) {
-    throw new UsageError(
-      `cidr is ${quote(cidr)}: expected a block of addresses from /16 to /24, such as "10.83.0.0/20"`,
-    );
-  }
+  const { address, bits } = cidrBlock(cidr);
   const text = (n: number) => [24, 16, 8, 0].map((shift) => Math.floor(n / 2 ** shift) % 256).join(".");
-  return [`${cidr.split("/")[0]}/${bits + 1}`, `${text(address + size / 2)}/${bits + 1}`];
+  return [`${cidr.split("/")[0]}/${bits + 1}`, `${text(address + 2 ** (31 - bits))}/${bits + 1}`];
 }
 
 /** @throws UsageError when subnets are given without what they are in. */

@@ -8,7 +8,7 @@ import { UsageError } from "./errors.ts";
  *
  * @throws UsageError when it isn't built.
  */
-export function bundle(name: "reaper" | "launcher" | "dashboard" | "dashboard-image"): string {
+export function bundle(name: "reaper" | "launcher" | "orchestrator" | "dashboard" | "dashboard-image"): string {
   const root = join(import.meta.dirname, "../..");
   const folder = [join(root, "bundles", name), join(root, ".oneoff/bundles", name)].find((path) => existsSync(path));
   if (!folder) throw new UsageError(`${name} is not built: "npm start" or "node engine/bundles.ts" builds it`);

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { Label, stackLabel } from "../lifetime/labels.ts";
 import { Tag } from "../lifetime/tags.ts";
 
 /** Value of tag `oneoff:stack`: "oneoff/emr-oneoff". */
@@ -7,6 +8,12 @@ export const stackId = (): string => `${pulumi.getProject()}/${pulumi.getStack()
 /** Tags of everything that a stack makes. */
 export const stackTags = (more: Readonly<Record<string, string>> = {}): Record<string, string> => ({
   [Tag.stack]: stackId(),
+  ...more,
+});
+
+/** Labels of everything that a stack makes on Google Cloud, where it takes any. */
+export const stackLabels = (more: Readonly<Record<string, string>> = {}): Record<string, string> => ({
+  [Label.stack]: stackLabel(stackId()),
   ...more,
 });
 

@@ -1,19 +1,14 @@
-import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { DashboardConfig } from "../../assets/dashboard/config.ts";
 import { userData } from "../../assets/dashboard/instance/user-data.ts";
 import { checkSubnets, egressAnywhere, type Subnets } from "../cluster/network.ts";
-import { bundle } from "../core/bundle.ts";
 import { allow, SESSION_STATEMENTS, serviceRole } from "../core/iam.ts";
 import { rolePath, stackTags } from "../core/naming.ts";
 import { regionOf } from "../core/region.ts";
 import { mebibytes, type Size } from "../core/size.ts";
 import { adjust, type Transform } from "../core/transform.ts";
 import type { Job } from "../job/job.ts";
-import { Prefix } from "../lake/prefixes.ts";
 import type { S3Lake } from "../lake/s3.ts";
 import { dashboardBill } from "../lifetime/aws-bill.ts";
 import { instanceType } from "../lifetime/aws-prices.ts";
@@ -21,10 +16,9 @@ import { type BillLine, refuseAbove } from "../lifetime/bill.ts";
 import { deadlineSeconds, type Lifetime } from "../lifetime/lifetime.ts";
 import type { Reaper } from "../lifetime/reaper.ts";
 import { Tag } from "../lifetime/tags.ts";
+import { dashboardRelease, PORT } from "./release.ts";
 import { shown } from "./shown.ts";
 
-/** Port on the instance's own loopback. */
-const PORT = 8765;
 const DISK_GIBIBYTES = 8;
 
 export interface AthenaDashboardArgs {
@@ -78,9 +72,12 @@ export class AthenaDashboard extends pulumi.ComponentResource {
     const { type, lifetime, dailyScanMebibytes } = dashboardPlan(args);
     const { job, lake } = args;
 
-    const prefix = `${Prefix.dashboard}/${name}`;
-    const config = configText(job, lake, dailyScanMebibytes * 2 ** 20);
-    const release = uploadRelease(name, prefix, config, lake, this);
+    const release = dashboardRelease(name, configOf(job, lake, dailyScanMebibytes * 2 ** 20));
+    const { prefix } = release;
+    const objects = release.objects.map(
+      ({ name, key, from }) =>
+        new aws.s3.BucketObjectv2(name, { bucket: lake.bucket, key, ...from, tags: stackTags() }, { parent: this }),
+    );
     const role = serviceRole(`${name}-role`, "ec2.amazonaws.com", this);
     const policy = allow(
       `${name}-policy`,
@@ -113,7 +110,7 @@ export class AthenaDashboard extends pulumi.ComponentResource {
         [Tag.lake]: lake.bucket,
       },
     };
-    const options = { parent: this, dependsOn: [...args.reaper.parts, ...release.parts, policy, egress, lake] };
+    const options = { parent: this, dependsOn: [...args.reaper.parts, ...objects, policy, egress, lake] };
     const instance = new aws.ec2.Instance(
       ...adjust(args.transform?.instance, `${name}-instance`, instanceArgs, options),
     );
@@ -193,64 +190,13 @@ function launchTemplate(
   return new aws.ec2.LaunchTemplate(...adjust(transform?.launchTemplate, `${name}-template`, templateArgs, { parent }));
 }
 
-function configText(job: Job, lake: S3Lake, dailyScanBytes: number): pulumi.Output<string> {
-  return pulumi
-    .all([lake.uri, lake.region, lake.database, lake.workgroup])
-    .apply(([uri, region, database, workgroup]) => {
-      const config: DashboardConfig = {
-        job: shown(job),
-        engine: { kind: "athena", region, lake: uri, database, workgroup, dailyScanBytes },
-        port: PORT,
-        token: "athena",
-      };
-      return JSON.stringify(config);
-    });
-}
-
-/**
- * Puts what the instance runs into the lake, under the digest of all of it. The instance looks every minute which digest
- * it is to run, and that is told last: it never sees half a release.
- */
-function uploadRelease(
-  name: string,
-  prefix: string,
-  config: pulumi.Output<string>,
-  lake: S3Lake,
-  parent: pulumi.Resource,
-): { readonly digest: pulumi.Output<string>; readonly parts: readonly pulumi.Resource[] } {
-  const files = releaseFiles();
-  const hash = createHash("sha256");
-  for (const [key, path] of Object.entries(files)) hash.update(`${key}\0`).update(readFileSync(path));
-  const built = hash.digest("hex");
-  const digest = config.apply((text) => createHash("sha256").update(`${built}${text}`).digest("hex").slice(0, 16));
-  const common = { bucket: lake.bucket, tags: stackTags() };
-  const objects = Object.entries(files).map(
-    ([key, path]) =>
-      new aws.s3.BucketObjectv2(
-        `${name}-${key.replaceAll("/", "-")}`,
-        { ...common, key: pulumi.interpolate`${prefix}/${digest}/${key}`, source: new pulumi.asset.FileAsset(path) },
-        { parent },
-      ),
+function configOf(job: Job, lake: S3Lake, dailyScanBytes: number): pulumi.Output<DashboardConfig> {
+  return pulumi.all([lake.uri, lake.region, lake.database, lake.workgroup]).apply(
+    ([uri, region, database, workgroup]): DashboardConfig => ({
+      job: shown(job),
+      engine: { kind: "athena", region, lake: uri, database, workgroup, dailyScanBytes },
+      port: PORT,
+      token: "athena",
+    }),
   );
-  const settings = new aws.s3.BucketObjectv2(
-    `${name}-config`,
-    { ...common, key: pulumi.interpolate`${prefix}/${digest}/config.json`, content: config },
-    { parent },
-  );
-  return { digest, parts: [...objects, settings] };
-}
-
-/** Key below the release, and the built file that goes there. */
-function releaseFiles(): Readonly<Record<string, string>> {
-  const folder = bundle("dashboard");
-  const page = join(folder, "page");
-  return {
-    "index.mjs": join(folder, "index.mjs"),
-    ...Object.fromEntries(
-      readdirSync(page)
-        .filter((file) => !file.endsWith(".txt"))
-        .sort()
-        .map((file) => [`page/${file}`, join(page, file)]),
-    ),
-  };
 }

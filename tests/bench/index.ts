@@ -1,9 +1,10 @@
 /**
  * `npm run bench`: the figures that this project promises, as tables with the load average beside them. They are read,
- * not asserted: machines are shared and noisy. Name parts to measure only those: npm run bench -- stack sweep page athena
+ * not asserted: machines are shared and noisy. Name parts to measure only those: npm run bench -- stack sweep page athena bigquery
  */
 import { loadavg } from "node:os";
 import { athena } from "./athena.ts";
+import { bigquery } from "./bigquery.ts";
 import { convert } from "./convert.ts";
 import { deploy } from "./deploy.ts";
 import { page } from "./page.ts";
@@ -22,6 +23,7 @@ const parts: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   sweep,
   page,
   athena,
+  bigquery,
   deploy,
   convert,
 };

@@ -171,6 +171,9 @@ test("the command: no credentials, no backend; every stack by its own program", 
       output: expect.stringContaining('"pulumi up" refuses it: oneoff:maxCost is 0.1 USD'),
     });
     expect(refused.output).toContain("1 worker, m7g.xlarge");
+    const google = await project.oneoff("cost", "dataproc", "--set", "gcp:region=europe-west1");
+    expect(google.code).toBe(0);
+    expect(google.output).toMatch(/\nAt most \d+\.\d\d USD, by Google's list prices of \d{4}-\d\d-\d\d, without tax/);
     expect(await project.oneoff("cost", "nope")).toMatchObject({
       code: 1,
       output: expect.stringContaining('oneoff: there is no program "nope" in stacks/'),
@@ -216,7 +219,7 @@ test("outside of a project the programs that come with the package are told of w
       expect(await oneoff(command, "nope")).toEqual({
         code: 1,
         output:
-          'oneoff: there is no program "nope", and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of emr-oneoff, local, swarm\n',
+          'oneoff: there is no program "nope", and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of dataproc, emr-oneoff, local, swarm\n',
       });
     }
     for (const command of ["watch", "open", "run", "env"]) {
@@ -236,7 +239,7 @@ test("a stack of a program of the user's own is not taken for one of ours becaus
       expect(await oneoff(command, "emr-oneoff")).toEqual({
         code: 1,
         output:
-          "oneoff: stack emr-oneoff is made by a program of your own, and this command is for those that come with pulumi-oneoff (emr-oneoff, local, swarm): outside of your project it tells of them\n",
+          "oneoff: stack emr-oneoff is made by a program of your own, and this command is for those that come with pulumi-oneoff (dataproc, emr-oneoff, local, swarm): outside of your project it tells of them\n",
       });
     }
     const lost = await oneoff("watch", "emr-oneoff");

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { expect, test } from "vitest";
 import { everything, explain, ifThere, isMissing } from "../../cli/aws/client.ts";
+import { explain as explainGoogle, GoogleError } from "../../cli/gcp/client.ts";
 import { UsageError } from "../../components/core/errors.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -38,6 +39,50 @@ test.each([
   expect(told.message).toContain(message);
 });
 
+const google = (code: number, message: string, status = "") => new GoogleError(message, code, status, undefined);
+
+test.each([
+  [
+    new Error("Could not load the default credentials. Browse to https://x"),
+    "UsageError",
+    'there are no Google credentials: log in by "gcloud auth application-default login"',
+  ],
+  [
+    new Error("Unable to read the credential file specified by GOOGLE_APPLICATION_CREDENTIALS"),
+    "UsageError",
+    "there are no Google credentials",
+  ],
+  [google(400, "invalid_grant"), "UsageError", "the Google credentials have expired"],
+  [google(401, "Request had invalid credentials"), "UsageError", "Google doesn't take the credentials"],
+  [
+    google(403, "Permission 'x' denied"),
+    "UsageError",
+    "Google doesn't allow it: Permission 'x' denied; ask for the permission",
+  ],
+  [
+    google(
+      403,
+      "Cloud Run Admin API has not been used in project 7 before or it is disabled. Enable it by visiting https://console.developers.google.com/apis/api/run.googleapis.com/overview",
+    ),
+    "UsageError",
+    'an API of the project is not enabled: "gcloud services enable run.googleapis.com" does it',
+  ],
+  [google(403, "This API method requires billing to be enabled"), "UsageError", "the project has no billing"],
+  [google(403, "Quota exceeded for quota metric 'Reads'"), "PassingError", "Google is asked too often just now"],
+  [google(429, "Too many"), "PassingError", "Google is asked too often just now"],
+  [google(503, "oops", "UNAVAILABLE"), "PassingError", "Google has a problem of its own (UNAVAILABLE)"],
+  [
+    new Error("request to https://x failed, reason: getaddrinfo ENOTFOUND x"),
+    "PassingError",
+    "Google can't be reached (ENOTFOUND)",
+  ],
+  [google(404, "Not found: c", "NOT_FOUND"), "GoogleError", "Not found: c"],
+])("an error of Google is told with its cure, or passes on as it is (%#)", (error, name, message) => {
+  const told = explainGoogle(error);
+  expect(told.name).toBe(name);
+  expect(told.message).toContain(message);
+});
+
 test("what is missing is told from what was refused", async () => {
   expect(isMissing(named("NoSuchKey"))).toBe(true);
   expect(isMissing(named("InvalidVolume.NotFound"))).toBe(true);
@@ -57,14 +102,18 @@ test("a list is read to its last page", async () => {
   expect(await everything(read)).toEqual([1, 2, 3, 4]);
 });
 
-test("the AWS SDK is behind one door, and what is behind it can be bundled", async () => {
+test.each([
+  ["aws", /@aws-sdk/],
+  ["gcp", /@google-cloud|google-auth-library|assets\/google/],
+])("the SDK of %s is behind one door, and what is behind it can be bundled", async (cloud, sdk) => {
   const files = globSync("cli/**/*.ts", { cwd: ROOT });
   const text = (file: string) => readFileSync(join(ROOT, file), "utf8");
-  expect(files.filter((file) => !file.startsWith("cli/aws/") && text(file).includes("@aws-sdk"))).toEqual([]);
-  expect(files.filter((file) => /(from|import\()\s*"\.\/aws\//.test(text(file)))).toEqual(["cli/cloud.ts"]);
+  expect(files.filter((file) => !file.startsWith(`cli/${cloud}/`) && sdk.test(text(file)))).toEqual([]);
+  const inside = new RegExp(`(from|import\\()\\s*"\\./${cloud}/`);
+  expect(files.filter((file) => inside.test(text(file)))).toEqual(["cli/cloud.ts"]);
   const { metafile } = await build({
     absWorkingDir: ROOT,
-    entryPoints: ["cli/aws/index.ts"],
+    entryPoints: [`cli/${cloud}/index.ts`],
     bundle: true,
     platform: "node",
     format: "esm",

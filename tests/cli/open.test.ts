@@ -468,7 +468,7 @@ test("a port that was asked for and is taken is refused; so is --ui where there 
   const local = run(["--ui", "spark"]);
   expect(await local.end()).toBe(1);
   expect(local.text()).toContain(
-    "oneoff: --ui is for stacks on AWS or Docker Swarm, and stack emr-oneoff is on neither",
+    "oneoff: --ui is for stacks on AWS, Google Cloud or Docker Swarm, and stack emr-oneoff is on none of them",
   );
 }, 60_000);
 

@@ -1,8 +1,9 @@
 import type { Cluster, StepSummary } from "@aws-sdk/client-emr";
 import { expect, test } from "vitest";
 import { whyEnded } from "../../cli/aws/ending.ts";
-import { ProgressReader, wholeCharacters } from "../../cli/aws/log.ts";
-import { costSoFar, recordStatus, runStatus, type Seen, stepsOf } from "../../cli/aws/run-status.ts";
+import { recordStatus, runStatus, type Seen, stepsOf } from "../../cli/aws/run-status.ts";
+import { costSoFar } from "../../cli/cost-so-far.ts";
+import { ProgressReader, wholeCharacters } from "../../cli/step-log.ts";
 import { RunRecord, RunStatus } from "../../components/job/run.ts";
 
 const START = Date.parse("2026-05-01T10:00:00Z");

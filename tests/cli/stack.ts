@@ -1,4 +1,4 @@
-/** A stack on AWS as the command line finds it: settings in files, outputs in a Pulumi backend. */
+/** A stack as the command line finds it: settings in files, outputs in a Pulumi backend. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,30 +7,39 @@ import { makeProject, type Project } from "../project.ts";
 
 export const STACK = "emr-oneoff";
 
-export interface StackOnAws extends Project {
+export interface StackInCloud extends Project {
   setOutputs(outputs: Readonly<Record<string, unknown>>): Promise<void>;
 }
 
+export type StackOnAws = StackInCloud;
+
 /** @param env of the commands, beside the project's own. */
-export async function stackOnAws(
+export const stackOnAws = (env: NodeJS.ProcessEnv, outputs: Readonly<Record<string, unknown>>): Promise<StackOnAws> =>
+  stackInCloud(STACK, { "aws:region": "us-west-2", "oneoff:workers": "3" }, env, outputs);
+
+/**
+ * @param settings of the stack.
+ * @param env of the commands, beside the project's own.
+ */
+export async function stackInCloud(
+  stack: string,
+  settings: Readonly<Record<string, string>>,
   env: NodeJS.ProcessEnv,
   outputs: Readonly<Record<string, unknown>>,
-): Promise<StackOnAws> {
+): Promise<StackInCloud> {
   const backend = mkdtempSync(join(tmpdir(), "oneoff-backend-"));
   const project = makeProject({ ...env, PULUMI_BACKEND_URL: pathToFileURL(backend).href });
-  writeFileSync(
-    join(project.folder, "stacks", `Pulumi.${STACK}.yaml`),
-    'config:\n  aws:region: us-west-2\n  oneoff:workers: "3"\n',
-  );
-  await project.mustPulumi("stack", "init", STACK);
+  const lines = Object.entries(settings).map(([key, value]) => `  ${key}: "${value}"\n`);
+  writeFileSync(project.settingsFile(stack), `config:\n${lines.join("")}`);
+  await project.mustPulumi("stack", "init", stack);
   const setOutputs = async (outputs: Readonly<Record<string, unknown>>) => {
     const file = join(project.folder, "state.json");
     const type = "pulumi:pulumi:Stack";
-    const urn = `urn:pulumi:${STACK}::oneoff::${type}::oneoff-${STACK}`;
+    const urn = `urn:pulumi:${stack}::oneoff::${type}::oneoff-${stack}`;
     const manifest = { time: "2026-01-01T00:00:00Z", magic: "", version: "" };
     const deployment = { manifest, resources: [{ urn, custom: false, type, outputs }] };
     writeFileSync(file, JSON.stringify({ version: 3, deployment }));
-    await project.mustPulumi("stack", "import", "--file", file, "--stack", STACK);
+    await project.mustPulumi("stack", "import", "--file", file, "--stack", stack);
   };
   await setOutputs(outputs);
   return {

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
-import { billed } from "../../assets/dashboard/athena-budget.ts";
 import { nextLook } from "../../assets/dashboard/athena-run.ts";
 import type { QueryResult } from "../../assets/dashboard/engine.ts";
+import { billedMegabytes as billed } from "../../assets/dashboard/scan-budget.ts";
 import { UsageError } from "../../components/core/errors.ts";
 import { engine, fake, ONE, over, part, record, restart, SQL, started, values } from "./athena-toy.ts";
 

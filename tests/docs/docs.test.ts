@@ -33,6 +33,7 @@ test("every TypeScript fence compiles against the library", () => {
         "pulumi-oneoff": sources("components/index.ts"),
         "pulumi-oneoff/aws": sources("components/aws.ts"),
         "pulumi-oneoff/docker": sources("components/docker.ts"),
+        "pulumi-oneoff/gcp": sources("components/gcp.ts"),
         "pulumi-oneoff/local": sources("components/local.ts"),
         "pulumi-oneoff/jobs": sources("assets/jobs/index.ts"),
       },

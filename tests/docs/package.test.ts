@@ -38,10 +38,11 @@ const tiny = job({
   tables: [{ name: "points", about: "A point", columns: [{ name: "x", type: ColumnType.double }] }],
 });
 const lifetime: Lifetime = { deadline: "1.5 hours" };
-const use = (j: Job) => [LocalLake, LocalCluster, LocalDashboard, SwarmCluster].length + j.steps.length;
+const use = (j: Job) => [LocalLake, LocalCluster, LocalDashboard, SwarmCluster, GcsLake].length + j.steps.length;
 const workers: EmrClusterArgs["workers"] = { count: 2, spot: { fallback: SpotFallback.onDemand } };
 const bill = EmrCluster.bill({ job: tiny, lifetime, workers, region: "us-west-2" }, "7 days");
-console.log(JSON.stringify([use(tiny), use(xo({ rows: 10 })), lifetime.deadline, bill.length]));
+const rented = DataprocCluster.bill({ job: tiny, lifetime, project: "my-project", region: "us-central1" }, "7 days");
+console.log(JSON.stringify([use(tiny), use(xo({ rows: 10 })), lifetime.deadline, bill.length, rented.length]));
 try {
   job({ ...tiny, from: FROM, name: "Not A Name", steps: [] });
 } catch (error) {
@@ -51,11 +52,12 @@ try {
 const imports = `
 import { SwarmCluster } from "pulumi-oneoff/docker";
 import { ColumnType, type Job, job, type Lifetime, UsageError } from "pulumi-oneoff";
+import { DataprocCluster, GcsLake } from "pulumi-oneoff/gcp";
 import { EmrCluster, type EmrClusterArgs, SpotFallback } from "pulumi-oneoff/aws";
 import { xo } from "pulumi-oneoff/jobs";
 import { LocalCluster, LocalDashboard, LocalLake } from "pulumi-oneoff/local";
 `;
-const printed = '[5,6,"1.5 hours",6]\ntrue\n';
+const printed = '[6,7,"1.5 hours",6,5]\ntrue\n';
 
 function program(name: string, text: string, config: object, type: string): string {
   const folder = join(home, name);

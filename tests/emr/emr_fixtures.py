@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from emr_support import BIN, EMR, JOBS, REGION, STEPS, SYSTEM_PATH, Bucket, Node
+from emr_support import BIN, JOBS, REGION, STEPS, SYSTEM_PATH, Bucket, Node
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +50,6 @@ def code(node: Node) -> Path:
     """The code folder of a node, as far as step.py needs it."""
     folder = node.home / "code" / "emr"
     folder.mkdir(parents=True)
-    for file in (*EMR.glob("*.py"), *STEPS.glob("*.py"), JOBS / "oneoff.py"):
+    for file in (*STEPS.glob("*.py"), JOBS / "oneoff.py"):
         shutil.copy(file, folder)
     return folder

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +89,27 @@ class Node:
         """How the stubs were called, in order."""
         file = self.home / "calls"
         return file.read_text().splitlines() if file.exists() else []
+
+
+def add_wheel(folder: Path) -> None:
+    """A package of one module, `demo`, and the requirements.txt that asks for it."""
+    folder.mkdir(parents=True)
+    files = {
+        "demo.py": "answer = 42\n",
+        "demo-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n",
+        "demo-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    rows = []
+    for name, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        rows.append(f"{name},sha256={digest},{len(text)}\n")
+    files["demo-1.0.dist-info/RECORD"] = "".join([*rows, "demo-1.0.dist-info/RECORD,,\n"])
+    wheel = folder / "demo-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (folder / "requirements.txt").write_text(f"demo==1.0 --hash=sha256:{digest}\n")
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 120) -> Any:  # noqa: ANN401

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pip
 import pytest
-from emr_support import EMR, JOBS, Node
+from emr_support import EMR, JOBS, STEPS, Node, add_wheel
 
 pytest_plugins = "emr_fixtures"
 
@@ -30,27 +27,6 @@ QUICK_VENV = f"""
 {sys.executable} -m venv --without-pip "${{@:3}}"
 echo {Path(pip.__file__).parents[1]} >"$(echo "${{@: -1}}"/lib/python3*/site-packages)/pip.pth"
 """
-
-
-def add_wheel(folder: Path) -> None:
-    """A package of one module, `demo`, and the requirements.txt that asks for it."""
-    folder.mkdir(parents=True)
-    files = {
-        "demo.py": "answer = 42\n",
-        "demo-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n",
-        "demo-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    rows = []
-    for name, text in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        rows.append(f"{name},sha256={digest},{len(text)}\n")
-    files["demo-1.0.dist-info/RECORD"] = "".join([*rows, "demo-1.0.dist-info/RECORD,,\n"])
-    wheel = folder / "demo-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (folder / "requirements.txt").write_text(f"demo==1.0 --hash=sha256:{digest}\n")
 
 
 class Machine(Node):
@@ -77,7 +53,7 @@ def machine(node: Node) -> Machine:
     s3 = machine.stub_s3()
     code = s3 / "lake" / "_code" / "1" / "emr"
     code.mkdir(parents=True)
-    for file in (*EMR.glob("*.py"), JOBS / "oneoff.py", EMR / "jupyter" / "jupyter.sh"):
+    for file in (*STEPS.glob("*.py"), STEPS / "venv.sh", JOBS / "oneoff.py", EMR / "jupyter" / "jupyter.sh"):
         shutil.copy(file, code)
     add_wheel(s3 / "lake" / "_wheels" / "2")
     machine.stub("sudo", 'exec "$@"')

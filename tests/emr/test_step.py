@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from emr_support import EMR, JOBS, STEPS, Bucket, Node, wait_for
+from emr_support import JOBS, STEPS, Bucket, Node, wait_for
 
 pytest_plugins = "emr_fixtures"
-sys.path[:0] = [str(EMR), str(STEPS), str(JOBS)]
+sys.path[:0] = [str(STEPS), str(JOBS)]
 import oneoff  # noqa: E402
 import step_tools  # noqa: E402
 
@@ -168,7 +168,7 @@ def test_the_end_of_the_cluster_is_recorded(step: Step) -> None:
     process.communicate(timeout=180)
     assert process.returncode == 128 + signal.SIGTERM
     record = step.bucket.record()
-    assert record["error"] == "ended by SIGTERM (the cluster was terminated)"
+    assert record["error"] == "ended by SIGTERM (the cluster was terminated, or the step cancelled)"
     assert states(record) == ["succeeded", "failed"]
     assert not alive(int((step.node.home / "pid").read_text()))
     assert step.log().count("ended by SIGTERM") == 1
@@ -312,6 +312,8 @@ def test_a_table_without_a_column_fails_the_run(step: Step, monkeypatch: pytest.
         (["--step", "other"], "argument --step: 'other' is not among --steps generate,train"),
         (["--secret", "x"], "argument --secret: 'x' is not NAME=ARN"),
         (["--secret", "../x=arn"], "argument --secret: '../x=arn' is not NAME=ARN"),
+        (["--secret", "x=name"], "argument --secret: 'x=name' is not NAME=ARN or NAME=projects/P/secrets/S/versions/V"),
+        (["--lake", "gs://b", "--stage", "hdfs:///s"], "argument --stage: 'hdfs:///s' needs a --lake in S3"),
         (["--time-limit", "0"], "argument --time-limit: '0' is not a whole number of at least 1"),
         (["--run", "../x"], "argument --run: '../x' is not"),
     ],

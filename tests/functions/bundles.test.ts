@@ -1,14 +1,16 @@
-/** What Lambda gets is one file: it runs by itself, in a folder where nothing else is. */
-import { execFile } from "node:child_process";
-import { copyFile, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+/** What Lambda and Cloud Run get is one file: it runs by itself, in a folder where nothing else is. */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFile, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { DescribeClusterCommand, EMRClient, RunJobFlowCommand } from "@aws-sdk/client-emr";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildBundles } from "../../engine/bundles.ts";
 import { type Moto, startMoto } from "../moto.ts";
+import { type Lab, type Site, startSite, until } from "./orchestrator.ts";
 
 const run = promisify(execFile);
 let moto: Moto;
@@ -24,11 +26,17 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The answer of a function's handler, in a process whose folder has its bundle and nothing else. */
-async function invoke(name: "reaper" | "launcher", event: unknown, env: Readonly<Record<string, string>>) {
+/** A folder that has a bundle and nothing else. */
+async function bundleAlone(name: "reaper" | "launcher" | "orchestrator"): Promise<string> {
   const alone = await mkdtemp(join(folder, `${name}-`));
   await copyFile(join(folder, "all", name, "index.mjs"), join(alone, "index.mjs"));
   expect(await readdir(alone)).toEqual(["index.mjs"]);
+  return alone;
+}
+
+/** The answer of a function's handler, in a process of its own. */
+async function invoke(name: "reaper" | "launcher", event: unknown, env: Readonly<Record<string, string>>) {
+  const alone = await bundleAlone(name);
   const script = `import("./index.mjs")
     .then(({ handler }) => handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 60_000 }))
     .then((answer) => process.stdout.write("\\nANSWER " + JSON.stringify(answer)))`;
@@ -80,8 +88,114 @@ test("the launcher rents a cluster", async () => {
   expect(answer).toMatchObject({ run: "1", cluster: expect.stringMatching(/^j-/) });
 });
 
-test("both are small: they are read from their zip before each first run", async () => {
-  for (const name of ["reaper", "launcher"]) {
+describe("the orchestrator", () => {
+  let site: Site;
+  let lab: Lab;
+  beforeAll(async () => {
+    site = await startSite();
+  });
+  afterAll(() => site?.close());
+
+  /** Starts it for a run of two steps, as Cloud Run does. */
+  async function start(deadlineSeconds = 5400) {
+    const alone = await bundleAlone("orchestrator");
+    const file = join(await mkdtemp(join(folder, "launch-")), "launch.json");
+    await writeFile(file, JSON.stringify(lab.launch("cluster", { deadlineSeconds })));
+    const child = spawn(process.execPath, ["index.mjs", file], {
+      cwd: alone,
+      env: { PATH: process.env.PATH, HOME: alone, ...site.env },
+    });
+    let printed = "";
+    let complained = "";
+    child.stdout.on("data", (text) => {
+      printed += text;
+    });
+    child.stderr.on("data", (text) => {
+      complained += text;
+    });
+    const ended = once(child, "exit").then(([code]) => {
+      const lines = printed
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { severity: string; message: string });
+      return { code, lines, complained };
+    });
+    return { child, ended };
+  }
+
+  test("follows a run, tells Cloud Logging and ends", async () => {
+    lab = await site.begin();
+    for (const step of ["one", "two"]) lab.google.script[step] = { states: ["DONE"] };
+    const { code, lines, complained } = await (await start()).ended;
+    expect(await lab.status()).toMatchObject({
+      state: "succeeded",
+      steps: [{ state: "succeeded" }, { state: "succeeded" }],
+    });
+    expect({ code, complained }).toEqual({ code: 0, complained: "" });
+    expect(lines.at(-1)).toEqual({ severity: "INFO", message: "run 7 has succeeded" });
+  });
+
+  test("ends at SIGTERM, before Cloud Run's patience does, and cancels what is under way", async () => {
+    lab = await site.begin();
+    lab.google.script.one = { states: ["RUNNING"] };
+    const { child, ended } = await start();
+    await until(async () => (await lab.status().catch(() => undefined))?.steps[0]?.state === "running");
+    const killed = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    child.kill("SIGTSTP"); // it is about to be moved to another machine
+    child.kill("SIGTERM");
+    const { code, lines } = await ended;
+    clearTimeout(killed);
+    expect(code).toBe(0);
+    expect(lab.google.cancelled).toEqual(["one"]);
+    expect((await lab.status()).error).toBe("the run was stopped: its stack was destroyed or its execution cancelled");
+    expect(lines.at(-1)).toMatchObject({ severity: "ERROR" });
+    // Started again, it leaves that as it is.
+    await (await start()).ended;
+    expect(lab.google.jobs.size).toBe(1);
+  });
+
+  test("killed between a request and its answer, it asks for nothing twice", async () => {
+    lab = await site.begin();
+    for (const step of ["one", "two"]) lab.google.script[step] = { states: ["DONE"] };
+    lab.google.silent = /jobs:submit/;
+    const { child, ended } = await start();
+    await until(() => lab.google.jobs.size === 1);
+    child.kill("SIGKILL");
+    await ended;
+    expect((await lab.status()).state).toBe("running");
+    lab.google.silent = undefined;
+    const again = await (await start()).ended;
+    expect(again.lines[0]?.message).toMatch(/^going on with run 7, which was begun at 20/);
+    expect(lab.google.jobs.size).toBe(2);
+    expect((await lab.status()).state).toBe("succeeded");
+  });
+
+  test("killed until after the deadline, it ends what it had begun", async () => {
+    lab = await site.begin();
+    lab.google.script.one = { states: ["RUNNING"] };
+    const { child, ended } = await start(4);
+    await until(async () => (await lab.status().catch(() => undefined))?.steps[0]?.state === "running");
+    child.kill("SIGKILL");
+    await ended;
+    await until(async () => Date.now() > Date.parse((await lab.status()).deadline ?? ""));
+    expect(lab.google.cancelled).toEqual([]);
+    await (await start(4)).ended;
+    expect(lab.google.cancelled).toEqual(["one"]);
+    expect(await lab.status()).toMatchObject({ state: "failed", error: "the deadline of 4 s has passed" });
+  });
+
+  test("without a launch file that can be read it fails, so that Cloud Run starts it again", async () => {
+    const alone = await bundleAlone("orchestrator");
+    const failing = run(process.execPath, ["index.mjs", "no-such.json"], { cwd: alone });
+    await expect(failing).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/"severity":"ERROR".*no-such\.json/),
+    });
+  });
+});
+
+test("all are small: they are read before each first run", async () => {
+  for (const name of ["reaper", "launcher", "orchestrator"]) {
     expect((await stat(join(folder, "all", name, "index.mjs"))).size).toBeLessThan(2_500_000);
   }
 });

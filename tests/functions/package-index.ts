@@ -9,6 +9,8 @@ export interface FakeIndex {
   readonly asked: readonly string[];
   /** Offers a file, and returns its SHA-256. `told` is the hash that the index tells, "" for none. */
   add(file: string, content: string | Buffer, told?: string): string;
+  /** From now on a file stops arriving after so many bytes, and `then` is called. */
+  stallAfter(bytes: number, then: () => void): void;
   close(): void;
 }
 
@@ -17,13 +19,18 @@ export const sha256 = (content: string | Buffer) => createHash("sha256").update(
 export async function startIndex(kind: "json" | "html"): Promise<FakeIndex> {
   const files = new Map<string, { readonly content: Buffer; readonly told: string }>();
   const asked: string[] = [];
+  let stall: { readonly bytes: number; readonly then: () => void } | undefined;
   const server = createServer((request, response) => {
     const path = request.url ?? "";
     asked.push(path);
     const name = /^\/simple\/([^/]+)\/$/.exec(path)?.[1];
     const file = files.get(decodeURIComponent(path.replace("/files/", "")));
     const offered = [...files].filter(([one]) => one.split("-")[0]?.toLowerCase().replace(/_/g, "-") === name);
-    if (file) response.end(file.content);
+    if (file && stall) {
+      const { bytes, then } = stall;
+      response.writeHead(200, { "Content-Length": file.content.length });
+      response.write(file.content.subarray(0, bytes), () => setTimeout(then, 200));
+    } else if (file) response.end(file.content);
     else if (!name || offered.length === 0) response.writeHead(404).end();
     else if (kind === "json") {
       response.setHeader("Content-Type", "application/vnd.pypi.simple.v1+json");
@@ -50,6 +57,12 @@ export async function startIndex(kind: "json" | "html"): Promise<FakeIndex> {
       files.set(file, { content: Buffer.from(content), told });
       return sha256(content);
     },
-    close: () => server.close(),
+    stallAfter(bytes, then) {
+      stall = { bytes, then };
+    },
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
   };
 }

@@ -1,20 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import {
-  CreateBucketCommand,
-  GetObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { holds, nodeEnvironment } from "../../assets/launcher/markers.ts";
-import { chooseWheel, listFiles } from "../../assets/launcher/package-index.ts";
-import { readRequirements } from "../../assets/launcher/requirements.ts";
-import { fitness } from "../../assets/launcher/wheel-name.ts";
-import { stageWheels } from "../../assets/launcher/wheels.ts";
-import { type Moto, startMoto } from "../moto.ts";
+import { holds, nodeEnvironment } from "../../assets/wheels/markers.ts";
+import { chooseWheel, listFiles } from "../../assets/wheels/package-index.ts";
+import { readRequirements } from "../../assets/wheels/requirements.ts";
+import { fitness } from "../../assets/wheels/wheel-name.ts";
+import { stageWheels } from "../../assets/wheels/wheels.ts";
 import { type FakeIndex, sha256, startIndex } from "./package-index.ts";
+import { type LakeStore, storeKinds, storeOf } from "./wheel-stores.ts";
 
 const environment = nodeEnvironment("arm64");
 
@@ -117,59 +110,48 @@ describe("wheels by their names", () => {
   });
 });
 
-describe("staging", () => {
-  let moto: Moto;
-  let s3: S3Client;
+describe.each(storeKinds)("staging into %s", (kind) => {
+  let lake: LakeStore;
   let index: FakeIndex;
-  const Bucket = "lake";
   const prefix = "_wheels/abc";
 
   beforeAll(async () => {
-    moto = await startMoto("us-east-1");
-    s3 = new S3Client({ forcePathStyle: true });
+    lake = await storeOf(kind);
   });
-  afterAll(() => moto?.close());
-  beforeEach(async () => {
-    await moto.reset();
-    await s3.send(new CreateBucketCommand({ Bucket }));
-  });
+  afterAll(() => lake?.close());
+  beforeEach(() => lake.clear());
   afterEach(() => index?.close());
 
   const require = (pins: Readonly<Record<string, readonly string[]>>) =>
-    s3.send(
-      new PutObjectCommand({
-        Bucket,
-        Key: `${prefix}/requirements.txt`,
-        Body: Object.entries(pins)
-          .map(([pin, hashes]) => [pin, ...hashes.map((hash) => `    --hash=sha256:${hash}`)].join(" \\\n"))
-          .join("\n"),
-      }),
+    lake.put(
+      `${prefix}/requirements.txt`,
+      Object.entries(pins)
+        .map(([pin, hashes]) => [pin, ...hashes.map((hash) => `    --hash=sha256:${hash}`)].join(" \\\n"))
+        .join("\n"),
     );
-  const stage = (architecture: "arm64" | "x86_64" = "arm64") =>
-    stageWheels(s3, { bucket: Bucket, wheels: [prefix], architecture, packageIndex: index.url });
+  const stage = (architecture: "arm64" | "x86_64" = "arm64", packageIndex = index.url) =>
+    stageWheels(lake.store, { wheels: [prefix], architecture, packageIndex });
   const staged = async () =>
-    ((await s3.send(new ListObjectsV2Command({ Bucket, Prefix: `${prefix}/` }))).Contents ?? [])
-      .map(({ Key }) => (Key as string).slice(prefix.length + 1))
-      .filter((name) => name !== "requirements.txt");
+    (await lake.keys()).map((key) => key.slice(prefix.length + 1)).filter((name) => name !== "requirements.txt");
 
   describe.each(["json", "html"] as const)("from an index of %s", (kind) => {
     test("puts the wheel of the architecture beside the requirements, byte for byte", async () => {
       index = await startIndex(kind);
-      const content = randomBytes(3_000_000);
+      const content = randomBytes(20_000_000);
       const arm = index.add("Foo_Bar-1.0+cpu-cp311-cp311-manylinux_2_28_aarch64.whl", content);
       const intel = index.add("Foo_Bar-1.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl", "intel");
       const pure = index.add("baz-2.0-py3-none-any.whl", "pure");
       await require({ "foo-bar==1.0+cpu": [arm, intel], "baz==2.0": [pure] });
 
-      await stage("arm64");
+      const keys = await stage("arm64");
 
       const wheel = "Foo_Bar-1.0+cpu-cp311-cp311-manylinux_2_28_aarch64.whl";
       expect(await staged()).toEqual([wheel, "baz-2.0-py3-none-any.whl"]);
-      const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: `${prefix}/${wheel}` }));
-      expect(sha256(Buffer.from((await Body?.transformToByteArray()) ?? []))).toBe(sha256(content));
+      expect(keys).toEqual([`${prefix}/${wheel}`, `${prefix}/baz-2.0-py3-none-any.whl`]);
+      expect(sha256(await lake.get(`${prefix}/${wheel}`))).toBe(sha256(content));
 
       const before = index.asked.filter((path) => path.startsWith("/files/")).length;
-      await stage("arm64");
+      expect(await stage("arm64")).toEqual(keys);
       expect(index.asked.filter((path) => path.startsWith("/files/"))).toHaveLength(before);
     });
 
@@ -182,10 +164,21 @@ describe("staging", () => {
     });
   });
 
+  test("leaves nothing when it is stopped in the middle of a file", async () => {
+    index = await startIndex("json");
+    const stop = new AbortController();
+    const hash = index.add("foo-1.0-py3-none-any.whl", randomBytes(12_000_000));
+    await require({ "foo==1.0": [hash] });
+    index.stallAfter(10_000_000, () => stop.abort(new Error("stopped")));
+    const staging = { wheels: [prefix], architecture: "arm64", packageIndex: index.url } as const;
+    await expect(stageWheels(lake.store, staging, stop.signal)).rejects.toThrow();
+    expect(await staged()).toEqual([]);
+  });
+
   test("never leaves a file whose bytes aren't what was locked", async () => {
     index = await startIndex("json");
     const locked = sha256("what was locked");
-    const large = randomBytes(1_000_000);
+    const large = randomBytes(9_000_000);
     const real = index.add("foo-1.0-py3-none-any.whl", large, locked);
     await require({ "foo==1.0": [locked] });
     await expect(stage()).rejects.toThrow(`has sha256 ${real}, which is not in requirements.txt`);
@@ -210,17 +203,16 @@ describe("staging", () => {
     index.close();
     await require({ "foo==1.0": ["0".repeat(64)] });
     await expect(stage()).rejects.toThrow(/\/simple\/foo\/ can't be reached: ECONNREFUSED/);
-    await moto.reset();
-    await s3.send(new CreateBucketCommand({ Bucket }));
-    await expect(stage()).rejects.toThrow("s3://lake/_wheels/abc/requirements.txt can't be read");
+    await lake.clear();
+    const address = lake.store.address(`${prefix}/requirements.txt`);
+    await expect(stage()).rejects.toThrow(`${address} can't be read`);
   });
 
   test("keeps credentials out of errors and state", async () => {
     index = await startIndex("html");
     await require({ "foo==1.0": ["0".repeat(64)] });
     const packageIndex = "https://user:secret@example.org/simple";
-    const staging = stageWheels(s3, { bucket: Bucket, wheels: [prefix], architecture: "arm64", packageIndex });
-    await expect(staging).rejects.toThrow(/^packageIndex holds credentials/);
+    await expect(stage("arm64", packageIndex)).rejects.toThrow(/^packageIndex holds credentials/);
   });
 });
 

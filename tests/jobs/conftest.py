@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,14 +15,15 @@ JOBS = ROOT / "assets" / "jobs"
 BENCH = ROOT / "tests" / "bench"
 sys.path[:0] = [str(JOBS), str(JOBS / "xo"), str(BENCH)]
 
-import train  # noqa: E402 - found through the line above
+import oneoff  # noqa: E402 - found through the line above
+import train  # noqa: E402
 
 # Before numpy is imported anywhere: what a test trains must agree in every bit with what a step trains.
 os.environ.update(train.BLAS_ENVIRONMENT)
 
 
 @pytest.fixture
-def object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder that stands for s3:// and gs://. It shows which paths are used, not that a cloud takes them."""
     import pyarrow.fs
 
@@ -36,7 +37,9 @@ def object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(pyarrow.fs, "FileSystem", Clouds)
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):  # with a region, S3 is not found by its address
         monkeypatch.delenv(name, raising=False)
-    return tmp_path
+    oneoff._gcs.cache_clear()
+    yield tmp_path
+    oneoff._gcs.cache_clear()
 
 
 def run_python(script: Path, *arguments: str, flags: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { checkPlain, fill } from "./template.ts";
 
 export interface UserDataArgs {
   /** The lake's bucket. */
@@ -28,11 +29,7 @@ const FILES = {
  */
 export function userData({ bucket, prefix, region, port = 8765 }: UserDataArgs): string {
   const values = { bucket, prefix, region, port: String(port) };
-  for (const [name, value] of Object.entries(values)) {
-    if (!/^[A-Za-z0-9][A-Za-z0-9._/-]*$|^_[A-Za-z0-9._/-]+$/.test(value) || value.endsWith("/")) {
-      throw new Error(`${name} cannot be ${JSON.stringify(value)} in the dashboard's user data`);
-    }
-  }
+  checkPlain(values);
   const files = Object.entries(FILES).map(
     ([path, name]) => `cat >${path} <<'END_OF_FILE'\n${fill(read(name), values)}END_OF_FILE`,
   );
@@ -40,10 +37,3 @@ export function userData({ bucket, prefix, region, port = 8765 }: UserDataArgs):
 }
 
 const read = (name: string): string => readFileSync(new URL(name, import.meta.url), "utf8");
-
-const fill = (template: string, values: Readonly<Record<string, string>>): string =>
-  template.replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
-    const value = values[name];
-    if (value === undefined) throw new Error(`the user data has no value for {{${name}}}`);
-    return value;
-  });

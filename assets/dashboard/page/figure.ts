@@ -6,7 +6,7 @@ import { h, setText } from "./dom.ts";
 import { type Drawing, drawing, type Extents } from "./drawing.ts";
 import { type Drawn, rowsOf } from "./rows.ts";
 import { noRows } from "./runs.ts";
-import { size } from "./size.ts";
+import { scanned } from "./size.ts";
 import { DataTable } from "./table.ts";
 import { ago, type Clock, counted, exactly } from "./time.ts";
 
@@ -136,8 +136,8 @@ export class Figure {
     const times = Object.values(tables).flatMap(({ updated }) => (updated ? [Date.parse(updated)] : []));
     const newest = Math.max(...times);
     const written = times.length > 0 ? ` · updated ${ago(this.#host.clock.now() - newest)}` : "";
-    const scanned = statistics.bytesScanned === undefined ? "" : ` · ${size(statistics.bytesScanned)} scanned`;
-    setText(this.#foot, rows === 0 ? "" : `${counted.format(rows)} ${rows === 1 ? "row" : "rows"}${written}${scanned}`);
+    const read = statistics.bytesScanned === undefined ? "" : ` · ${scanned(statistics)}`;
+    setText(this.#foot, rows === 0 ? "" : `${counted.format(rows)} ${rows === 1 ? "row" : "rows"}${written}${read}`);
     this.#foot.title = times.length > 0 ? exactly(newest) : "";
   }
 

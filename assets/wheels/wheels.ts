@@ -1,14 +1,23 @@
 import { createHash } from "node:crypto";
 import { Readable, Transform } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
-import type { Launch } from "./event.ts";
 import { nodeEnvironment } from "./markers.ts";
 import { chooseWheel, get, type IndexFile, listFiles } from "./package-index.ts";
 import { type Pin, readRequirements } from "./requirements.ts";
+import type { WheelStore } from "./store.ts";
 
 /** How many wheels are under way at once. */
 const AT_ONCE = 6;
+
+/** What is to be staged. */
+export interface Staging {
+  /** Prefixes of the lake that hold a requirements.txt. */
+  readonly wheels: readonly string[];
+  /** What the wheels are for. Python is 3.11. */
+  readonly architecture: "arm64" | "x86_64";
+  /** A simple index such as `https://pypi.org/simple`. */
+  readonly packageIndex: string;
+}
 
 /** A wheel for a prefix of the lake. */
 interface Wheel {
@@ -20,18 +29,18 @@ interface Wheel {
  * Puts the wheels that the requirements.txt of each prefix names beside it, so that the nodes download nothing from
  * elsewhere. What is there already stays. Their hashes are checked on the way.
  *
+ * @returns the keys of all of them, sorted.
  * @throws Error that names the package when one can't be had.
  */
 export async function stageWheels(
-  s3: S3Client,
-  launch: Pick<Launch, "bucket" | "wheels" | "architecture" | "packageIndex">,
+  store: WheelStore,
+  { wheels, architecture, packageIndex }: Staging,
   signal?: AbortSignal,
-): Promise<void> {
-  const { bucket, architecture, packageIndex } = launch;
+): Promise<readonly string[]> {
   const environment = nodeEnvironment(architecture);
   const wanted: Wheel[] = [];
-  for (const prefix of launch.wheels.map((path) => path.replace(/\/+$/, ""))) {
-    const text = await readText(s3, bucket, `${prefix}/requirements.txt`);
+  for (const prefix of wheels.map((path) => path.replace(/\/+$/, ""))) {
+    const text = await store.readText(`${prefix}/requirements.txt`);
     wanted.push(...readRequirements(text, environment).map((pin) => ({ prefix, pin })));
   }
   const pages = new Map<string, Promise<readonly IndexFile[]>>();
@@ -40,49 +49,26 @@ export async function stageWheels(
     pages.set(name, page);
     return page;
   };
+  const keys: string[] = [];
   await eachOf(wanted, AT_ONCE, async ({ prefix, pin }) => {
     const file = chooseWheel(await files(pin.name), pin, architecture);
     const key = `${prefix}/${file.name}`;
-    if (!(await exists(s3, bucket, key))) await copy(s3, bucket, key, file, pin, signal);
+    if (!(await store.exists(key))) await copy(store, key, file, pin, signal);
+    keys.push(key);
   });
-}
-
-async function readText(s3: S3Client, Bucket: string, Key: string): Promise<string> {
-  try {
-    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
-    return (await Body?.transformToString()) ?? "";
-  } catch (error) {
-    throw new Error(`s3://${Bucket}/${Key} can't be read: ${(error as Error).message}`);
-  }
-}
-
-async function exists(s3: S3Client, Bucket: string, Key: string): Promise<boolean> {
-  try {
-    await s3.send(new HeadObjectCommand({ Bucket, Key }));
-    return true;
-  } catch (error) {
-    if ((error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode === 404) return false;
-    throw error;
-  }
+  return keys.sort();
 }
 
 /** From the index to the lake without ever holding it whole: wheels go up to hundreds of megabytes. */
-async function copy(
-  s3: S3Client,
-  Bucket: string,
-  Key: string,
-  file: IndexFile,
-  pin: Pin,
-  signal?: AbortSignal,
-): Promise<void> {
+async function copy(store: WheelStore, key: string, file: IndexFile, pin: Pin, signal?: AbortSignal): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const response = await get(file.url, { "Accept-Encoding": "identity" }, signal);
     const length = Number(response.headers.get("content-length"));
     if (!response.ok || !response.body || !(length > 0) || response.headers.has("content-encoding")) {
       throw new Error(`${file.name} can't be downloaded: ${file.url} answers ${response.status}`);
     }
-    // A stream that fails is not told to the SDK, which would wait for its rest or throw where nobody catches: the
-    // request is aborted instead.
+    // A stream that fails is not told to the store, whose library would wait for its rest or throw where nobody catches:
+    // the request is aborted instead.
     const broken = new AbortController();
     let reason: Error | undefined;
     const fail = (error: Error) => {
@@ -94,7 +80,7 @@ async function copy(
     const body = source.pipe(checked(pin.hashes, fail));
     const abortSignal = AbortSignal.any([broken.signal, ...(signal ? [signal] : [])]);
     try {
-      await s3.send(new PutObjectCommand({ Bucket, Key, Body: body, ContentLength: length }), { abortSignal });
+      await store.put(key, body, length, abortSignal);
       return;
     } catch (error) {
       source.destroy();

@@ -1,8 +1,8 @@
-"""Runs one step of a run on the primary node of an EMR cluster, and tells the lake of it.
+"""Runs one step of a run on the primary node of a cluster, and tells the lake of it.
 
 The run's record says how the run stands; `_logs/<run>/<step>.log` has what the step prints, while it prints it. EMR
-gives steps no time limit and takes a `spark-submit` that ended for an application that ended: here the first is set
-and the second made true.
+and Dataproc give steps no time limit and take a `spark-submit` that ended for an application that ended: here the first
+is set and the second made true.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ from step_tools import (
     clear_folder,
     end_applications,
     find_region,
+    is_secret_address,
     secret_files,
+    uses_yarn,
     with_tag,
     yarn_tag,
 )
@@ -84,6 +86,8 @@ class Runner:
 
     def end_applications(self) -> None:
         """Makes sure that nothing of the step still runs on the cluster."""
+        if not uses_yarn(self.options.command):
+            return
         try:
             for application in end_applications(self.tag):
                 self.log.say(f"step.py: ended {application}, which was still running")
@@ -135,10 +139,10 @@ class Runner:
 
 
 def _secret(text: str) -> tuple[str, str]:
-    name, _, arn = text.partition("=")
-    if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or not arn:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=ARN")
-    return name, arn
+    name, _, address = text.partition("=")
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or not is_secret_address(address):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=ARN or NAME=projects/P/secrets/S/versions/V")
+    return name, address
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -154,8 +158,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", required=True, metavar="NAME,NAME", help="all steps of the job, in their order")
     limit = "the step is ended when it takes longer"
     parser.add_argument("--time-limit", required=True, type=oneoff.count, metavar="SECONDS", help=limit)
-    parser.add_argument("--stage", metavar="FOLDER", help="in HDFS: its tables are copied into the lake at the end")
-    scratch = "what the steps keep for each other, in S3: it is removed at the end"
+    stage = "in HDFS: its tables are copied into the lake, which is in S3, at the end"
+    parser.add_argument("--stage", metavar="FOLDER", help=stage)
+    scratch = "what the steps keep for each other, in S3 or Cloud Storage: it is removed at the end"
     parser.add_argument("--scratch", metavar="FOLDER", help=scratch)
     parser.add_argument(
         "--secret",
@@ -163,7 +168,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         type=_secret,
-        metavar="NAME=ARN",
+        metavar="NAME=ADDRESS",
         help=f"once per secret: it is in {SECRETS}/oneoff-NAME while the step runs",
     )
     parser.add_argument("--log-every", type=float, default=5, metavar="SECONDS", help="how often the log is put")
@@ -171,6 +176,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.lake = options.lake.rstrip("/")
     options.steps = options.steps.split(",")
+    if options.stage and not options.lake.startswith("s3://"):
+        parser.error(f"argument --stage: {options.stage!r} needs a --lake in S3, which {options.lake!r} is not")
     if options.step not in options.steps:
         parser.error(f"argument --step: {options.step!r} is not among --steps {','.join(options.steps)}")
     return options
@@ -179,8 +186,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = parse(arguments)
-    find_region()
-    raise_on_sigterm("ended by SIGTERM (the cluster was terminated)")
+    if options.lake.startswith("s3://"):
+        find_region()
+    raise_on_sigterm("ended by SIGTERM (the cluster was terminated, or the step cancelled)")
     step = Runner(options)
     code = 0
     try:

@@ -1,4 +1,4 @@
-"""What a step needs of the node it runs on: YARN, secrets, S3 and the region."""
+"""What a step needs of the node it runs on: YARN, secrets, its scratch folder and the region."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import google_cloud
+import oneoff
 from step_log import last_problem
-from step_runner import StepError
+from step_runner import StepError, one_line
 
 TOOL_SECONDS = 60  # that yarn, hdfs and aws may take to answer
 _CLEAR_SECONDS = 600  # that removing a folder may take: S3 takes a thousand objects at a time
 SECRETS = Path("/dev/shm")  # memory, never a disk
-_REGION = Path("/opt/oneoff/region")  # bootstrap.sh wrote it
+_REGION = Path("/opt/oneoff/region")  # bootstrap.sh of EMR wrote it
+_GOOGLE_SECRET = re.compile(r"projects/[^/]+/secrets/[^/]+/versions/[^/]+")
 _TAG_LENGTH = 100  # YARN's yarn.resourcemanager.application.max-tag.length
 
 
@@ -36,7 +39,7 @@ def tool(*command: str, seconds: int = TOOL_SECONDS) -> str:
 
 
 def find_region() -> None:
-    """Tells all that runs here in which region it is, so that no SDK has to look it up."""
+    """Tells all that runs here in which region of AWS it is, so that no SDK has to look it up."""
     known = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if not known:
         with contextlib.suppress(OSError):
@@ -51,9 +54,14 @@ def yarn_tag(run: str, step: str) -> str:
     return tag if len(tag) <= _TAG_LENGTH else f"oneoff-{hashlib.sha256(tag.encode()).hexdigest()[:32]}"
 
 
+def uses_yarn(command: Sequence[str]) -> bool:
+    """Whether a command may leave an application on the cluster."""
+    return Path(command[0]).name == "spark-submit"
+
+
 def with_tag(command: Sequence[str], tag: str) -> list[str]:
     """A `spark-submit` whose YARN application has the tag; any other command stays as it is."""
-    if Path(command[0]).name != "spark-submit":
+    if not uses_yarn(command):
         return list(command)
     tags, given = [tag], list(command[1:])
     # Of a property that stands twice Spark takes the last, so the job's own tags are taken over.
@@ -80,31 +88,54 @@ def end_applications(tag: str) -> list[str]:
 
 
 def clear_folder(address: str) -> None:
-    """Removes what is below `s3://BUCKET/PREFIX`. Raises StepError.
+    """Removes what is below `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`. Raises StepError."""
+    if address.startswith("s3://"):
+        # pyarrow would leave an object that stands for the folder.
+        tool("aws", "s3", "rm", "--recursive", "--only-show-errors", f"{address}/", seconds=_CLEAR_SECONDS)
+        return
+    filesystem, path = oneoff._filesystem(address)
+    try:
+        filesystem.delete_dir_contents(path, missing_dir_ok=True)
+    except OSError as problem:
+        raise StepError(one_line(problem)) from problem
 
-    The SDK of pyarrow would leave an object that stands for the folder.
-    """
-    tool("aws", "s3", "rm", "--recursive", "--only-show-errors", f"{address}/", seconds=_CLEAR_SECONDS)
+
+def is_secret_address(text: str) -> bool:
+    """Whether that names a secret: `arn:...` of AWS, or `projects/P/secrets/S/versions/V` of Google Cloud."""
+    return text.startswith("arn:") or bool(_GOOGLE_SECRET.fullmatch(text))
 
 
 @contextlib.contextmanager
 def secret_files(secrets: Sequence[tuple[str, str]]) -> Iterator[None]:
-    """Files with the secrets, given as name and ARN, which only we can read, for as long as it lasts."""
+    """Files with the secrets, given as name and address, which only we can read, for as long as it lasts."""
     paths = [SECRETS / f"oneoff-{name}" for name, _ in secrets]
     try:
-        for path, (name, arn) in zip(paths, secrets, strict=True):
-            query = ["--secret-id", arn, "--query", "SecretString", "--output", "json"]
+        for path, (name, address) in zip(paths, secrets, strict=True):
             try:
-                value = json.loads(tool("aws", "secretsmanager", "get-secret-value", *query))
-            except (StepError, ValueError) as problem:
+                value = _aws_secret(address) if address.startswith("arn:") else _google_secret(address)
+            except (StepError, OSError, ValueError, LookupError) as problem:
                 raise StepError(f'secret "{name}" could not be had: {problem}') from problem
-            if not isinstance(value, str):
-                raise StepError(f'secret "{name}" is binary: {arn} must hold text')
+            if value is None:
+                raise StepError(f'secret "{name}" is binary: {address} must hold text')
             _write_private(path, value)
         yield
     finally:
         for path in paths:
             path.unlink(missing_ok=True)
+
+
+def _aws_secret(arn: str) -> str | None:
+    """None when it is no text, as below."""
+    query = ["--secret-id", arn, "--query", "SecretString", "--output", "json"]
+    value = json.loads(tool("aws", "secretsmanager", "get-secret-value", *query))
+    return value if isinstance(value, str) else None
+
+
+def _google_secret(version: str) -> str | None:
+    try:
+        return google_cloud.secret(version).decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -2,7 +2,7 @@ import { normalize } from "./requirements.ts";
 
 /** CPython of the nodes, as a minor version of 3. */
 const MINOR = 11;
-/** glibc 2.34 of Amazon Linux 2023, as a minor version of 2. */
+/** glibc 2.34 of Amazon Linux 2023, as a minor version of 2; Dataproc's Debian 12 has 2.36. */
 const GLIBC = 34;
 const LEGACY: Readonly<Record<string, number>> = { manylinux1: 5, manylinux2010: 12, manylinux2014: 17 };
 

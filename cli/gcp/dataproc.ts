@@ -1,0 +1,165 @@
+import type { Launch } from "../../assets/orchestrator/launch.ts";
+import { checkRunId, RunRecord, RunStatus } from "../../components/job/run.ts";
+import { Prefix } from "../../components/lake/prefixes.ts";
+import type { ClusterCommands, Outputs } from "../cluster.ts";
+import { costSoFar, hoursBetween } from "../cost-so-far.ts";
+import { partFiles } from "../far-files.ts";
+import { logKey, ProgressReader, textOf } from "../step-log.ts";
+import { Bucket } from "./bucket.ts";
+import { Google, telling } from "./client.ts";
+import { type Cluster, clusterNow, isThere, staysUntil } from "./cluster.ts";
+import { logCommand, newestExecution, printedBy, type Seen } from "./execution.ts";
+import { type Place, placeOf } from "./names.ts";
+import { dataprocPages } from "./pages.ts";
+
+const POLL_MS = 5000;
+/** How long after its deadline a run may still say that it goes on. */
+const GRACE_MS = 5 * 60_000;
+
+type Step = RunStatus["steps"][number];
+
+/** The commands of a stack whose job runs on Dataproc: its lake says how the run does, and Cloud Run when nobody is there to say. */
+export function dataprocCommands(stack: string, outputs: Outputs): ClusterCommands {
+  const place = placeOf(stack, outputs);
+  const google = new Google();
+  const bucket = new Bucket(place.lake, place.project);
+  const readers = new Map<string, ProgressReader>();
+  const log = async (run: string, step: string, from: number) =>
+    textOf((await bucket.bytes(logKey(run, step), from)) ?? new Uint8Array(), from);
+
+  async function progressOf(run: string, steps: readonly Step[]): Promise<readonly Step[]> {
+    const reader = readers.get(run) ?? new ProgressReader((step, from) => log(run, step, from));
+    readers.set(run, reader);
+    const found = await reader.of(steps.filter(({ state }) => state === "running").map(({ name }) => name));
+    return steps.map((step) => {
+      const progress = found.get(step.name);
+      return progress ? { ...step, progress } : step;
+    });
+  }
+
+  async function status(run: string): Promise<RunStatus | undefined> {
+    const now = new Date();
+    const found = await outcome(google, bucket, place, run, now);
+    if (!found) return undefined;
+    const steps = await progressOf(run, found.steps);
+    // What another run has now is not this one's.
+    const cluster = run === place.run ? await clusterNow(google, place) : undefined;
+    const has = run === place.run && place.cluster !== undefined;
+    const state = has ? clusterState(cluster, found) : found.cluster;
+    const until = found.state === "running" || isThere(cluster) ? now : (found.ended ?? now);
+    const { cluster: _, ...rest } = found;
+    return {
+      ...rest,
+      steps: [...steps],
+      ...(state && { cluster: state }),
+      ...(place.bill && { cost: costSoFar(place.bill, hoursBetween(found.started, until)) }),
+    };
+  }
+
+  return {
+    lake: place.lake,
+    pollMs: POLL_MS,
+    status: async (run) => telling(status(checkRunId(run))),
+    log: (run, step, from) => telling(log(run, step, from)),
+    evidence: (run) => (run === place.run ? telling(evidence(google, place)) : Promise.resolve(undefined)),
+    isKept: ({ state, cluster }) =>
+      place.mode === "cluster" && state !== "running" && cluster !== undefined && ALIVE.has(cluster.state),
+    pages: () => telling(dataprocPages(google, place, outputs)),
+    partFiles: (run, table, scratch) => telling(partFiles(bucket, checkRunId(run), table, scratch)),
+  };
+}
+
+/** States of a cluster that somebody may use. */
+const ALIVE: ReadonlySet<string> = new Set(["CREATING", "RUNNING", "UPDATING", "STARTING"]);
+
+/** How a run does, without what is read anew each time: its progress, its cost, its cluster. */
+async function outcome(
+  google: Google,
+  bucket: Bucket,
+  place: Place,
+  run: string,
+  now: Date,
+): Promise<RunStatus | undefined> {
+  const before = await written(bucket, run);
+  if (before && before.state !== "running") return before;
+  const launch = (await bucket.json(`${Prefix.clusters}/${run}/launch.json`)) as Launch | undefined;
+  if (!before && !launch) return undefined;
+  if (run !== place.run) {
+    const error = "another run took its place before it ended";
+    return before ? failed(before, error, before.deadline ?? now) : undefined;
+  }
+  const execution = await newestExecution(google, place);
+  const status = before ?? begun(run, launch as Launch, execution, now);
+  if (isOver(execution, status)) {
+    // It may have said so after it was asked for.
+    const last = await written(bucket, run);
+    if (last && last.state !== "running") return last;
+    return failed(last ?? status, whyOver(place, execution, before !== undefined), execution.ended ?? now);
+  }
+  if (status.deadline !== undefined && now.getTime() > Date.parse(status.deadline) + GRACE_MS) {
+    return failed(status, `its orchestrator ended without saying so; ${printed(place)}`, status.deadline);
+  }
+  return status;
+}
+
+/** What the lake says of a run. */
+async function written(bucket: Bucket, run: string): Promise<RunStatus | undefined> {
+  const [status, record] = await Promise.all([
+    bucket.json(`${Prefix.clusters}/${run}/status.json`).then((json) => RunStatus.safeParse(json).data),
+    bucket.json(`${Prefix.runs}/${run}.json`).then((json) => RunRecord.safeParse(json).data),
+  ]);
+  if (status) return status;
+  if (!record) return undefined;
+  const { tables: _, ...rest } = record;
+  return rest;
+}
+
+/** A run whose orchestrator has not written anything yet. */
+function begun(run: string, launch: Launch, execution: Seen | undefined, now: Date): RunStatus {
+  const started = execution?.since ?? now.toISOString();
+  return {
+    run,
+    job: launch.job,
+    state: "running",
+    started,
+    ...(execution && { deadline: new Date(Date.parse(started) + launch.deadlineSeconds * 1000).toISOString() }),
+    steps: launch.steps.map(({ name }) => ({ name, state: "pending" })),
+    cluster: { state: "STARTING", reason: execution?.what ?? "Cloud Run has not begun with the orchestrator yet" },
+  };
+}
+
+/** Whether the orchestrator ended: one that ended before the run began was that of a run before. */
+const isOver = (execution: Seen | undefined, { started }: RunStatus): execution is Seen =>
+  execution?.ended !== undefined && Date.parse(execution.ended) >= Date.parse(started);
+
+function whyOver(place: Place, { failure }: Seen, hasBegun: boolean): string {
+  if (failure === undefined) return `its orchestrator ended without saying so; ${printed(place)}`;
+  const what = hasBegun ? "its orchestrator failed" : "its orchestrator could not start";
+  return `${what}: ${failure}; ${printed(place)}`;
+}
+
+const printed = (place: Place): string => `what it printed: ${logCommand(place)}`;
+
+function failed(status: RunStatus, error: string, ended: string | Date): RunStatus {
+  const { cluster: _, ...rest } = status;
+  const steps = rest.steps.map((step) => (step.state === "running" ? { ...step, state: "failed" as const } : step));
+  return { ...rest, state: "failed", error, ended: new Date(ended).toISOString(), steps };
+}
+
+function clusterState(cluster: Cluster | undefined, status: RunStatus): NonNullable<RunStatus["cluster"]> {
+  const isOver = status.state !== "running";
+  if (!cluster) {
+    // Before it is there the orchestrator says what is done about it.
+    return isOver ? { state: "DELETED", reason: "it ended by itself" } : (status.cluster ?? { state: "STARTING" });
+  }
+  const state = cluster.status?.state ?? "UNKNOWN";
+  const reason = cluster.status?.detail?.trim() || (isOver ? undefined : status.cluster?.reason);
+  const stays = isOver && state === "RUNNING" ? staysUntil(cluster, status.ended) : undefined;
+  return { state, ...(reason && { reason }), ...(stays && { stays }) };
+}
+
+/** What the orchestrator printed, where no step can tell what went wrong. */
+async function evidence(google: Google, place: Place) {
+  const execution = await newestExecution(google, place);
+  return execution && { what: `Cloud Run job ${place.orchestrator}`, text: await printedBy(google, place, execution) };
+}

@@ -1,0 +1,40 @@
+/** Where a stack on Dataproc is, as its outputs tell. */
+import { UsageError } from "../../components/core/errors.ts";
+import type { BillLine } from "../../components/lifetime/bill.ts";
+import type { Outputs } from "../cluster.ts";
+import { googleProjectOf, googleRegionOf } from "../config.ts";
+
+export interface Place {
+  readonly stack: string;
+  readonly project: string;
+  readonly region: string;
+  readonly lake: string;
+  /** Name of the Cloud Run job. */
+  readonly orchestrator: string;
+  /** Name of the cluster, in mode `cluster`. @default there is none in between runs */
+  readonly cluster?: string;
+  readonly dataset?: string;
+  readonly mode: string;
+  /** The run that the stack is for. */
+  readonly run: string;
+  readonly bill?: readonly BillLine[];
+}
+
+export function placeOf(stack: string, outputs: Outputs): Place {
+  const { lake, orchestrator, clusterName, dataset, mode, run, bill } = outputs;
+  if (typeof lake !== "string" || typeof orchestrator !== "string") {
+    throw new UsageError(`stack ${stack} has no lake or orchestrator: "npx pulumi up --stack ${stack}" makes them`);
+  }
+  return {
+    stack,
+    project: googleProjectOf(stack, outputs),
+    region: googleRegionOf(stack, outputs),
+    lake,
+    orchestrator,
+    mode: String(mode),
+    run: String(run),
+    ...(typeof clusterName === "string" && { cluster: clusterName }),
+    ...(typeof dataset === "string" && { dataset }),
+    ...(Array.isArray(bill) && { bill: bill as readonly BillLine[] }),
+  };
+}

@@ -1,0 +1,29 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+const PAUSE_MS = 3000;
+const PATIENCE_MS = 20 * 60_000;
+
+/** Waits until something is so, such as that a machine is gone. */
+export async function until(done: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(PAUSE_MS)) if (await done()) return;
+  throw new Error("it is still there after 20 minutes");
+}
+
+/** What there is no way for here. */
+export function byHand(how: string): () => Promise<void> {
+  return async () => {
+    throw new Error(`this command can't do it: ${how}`);
+  };
+}
+
+/** Whether a name is one that the library gave to something of a stack: project, stack, component, 8 digits. */
+export function ownName(stack: string, others: readonly string[]): (name: string) => boolean {
+  const prefix = slug(stack);
+  const longer = others.map(slug).filter((other) => other !== prefix && other.startsWith(prefix));
+  return (name) =>
+    name.startsWith(prefix) &&
+    /^.+-[0-9a-f]{8}$/.test(name.slice(prefix.length)) &&
+    !longer.some((other) => name.startsWith(other));
+}
+
+const slug = (stack: string): string => `${stack.toLowerCase().replace(/[^a-z0-9]+/g, "-")}-`;

@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { spoken } from "../components/core/duration.ts";
+
+/** Waits a while, or until it is stopped. */
+export const pause = (stop: AbortSignal, ms = 3000): Promise<void> =>
+  sleep(ms, undefined, { signal: stop }).catch(() => {});
+
+/** Says something when it is new, or half a minute old, with how long it has been waited for. */
+export function sayer(): (text: string) => void {
+  let last = "";
+  let when = 0;
+  const start = Date.now();
+  return (text) => {
+    if (text === last && Date.now() - when < 30_000) return;
+    last = text;
+    when = Date.now();
+    console.log(`${text} (${spoken((when - start) / 1000)})`);
+  };
+}
+
+/** Is aborted by Ctrl-C, and by who asks this command to end. */
+export function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}

@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Event, Resource } from "../engine/fake-provider.ts";
+import { type Engine, engine, provesFailures, provesLifecycle, provesRefusals } from "../engine/harness.ts";
+import { dataproc } from "./dataproc-modes.ts";
+import { breaches } from "./gcp-rules.ts";
+
+const modes = [dataproc("workflow"), dataproc("cluster"), dataproc("batch")] as const;
+const [under, stays] = modes;
+
+const shortType = (type: string) => type.split(":").at(-1) as string;
+const countsOf = (resources: readonly Resource[]) => {
+  const counts: Record<string, number> = {};
+  for (const { type } of resources) counts[shortType(type)] = (counts[shortType(type)] ?? 0) + 1;
+  return counts;
+};
+
+let made: readonly (readonly Resource[])[];
+
+describe("on the real engine, with providers that make nothing", { timeout: 300_000 }, () => {
+  test("up, an empty second up, destroy to nothing, in all modes", async () => {
+    made = await Promise.all(modes.map(provesLifecycle));
+    const [workflow = {}, cluster = {}, batch = {}] = made.map(countsOf);
+    expect(workflow).toMatchInlineSnapshot(`
+      {
+        "Account": 4,
+        "Bucket": 3,
+        "BucketIAMMember": 3,
+        "BucketObject": 26,
+        "DataTransferConfig": 5,
+        "Dataset": 1,
+        "DatasetIamMember": 3,
+        "Firewall": 3,
+        "IAMMember": 8,
+        "Instance": 1,
+        "Job": 1,
+        "Network": 1,
+        "RandomId": 5,
+        "Service": 1,
+        "ServiceIdentity": 1,
+        "Subnetwork": 1,
+        "Table": 4,
+        "WorkflowTemplate": 1,
+      }
+    `);
+    const { WorkflowTemplate: _, BucketObject: objects = 0, ...alike } = workflow;
+    const { IAMMember = 0, DatasetIamMember = 0 } = alike;
+    // The notebook, and what it may do with tables.
+    const interactive = { IAMMember: IAMMember + 1, DatasetIamMember: DatasetIamMember + 1 };
+    expect(cluster).toEqual({ ...alike, ...interactive, Cluster: 1, BucketObject: objects + 1 });
+    expect(batch).toEqual({ ...alike, BucketObject: objects });
+  });
+
+  test("no resource breaks a rule", () => {
+    expect(made.map((resources) => breaches(resources))).toEqual([[], [], []]);
+  });
+});
+
+describe("a stack with a cluster that stays, through its life", { timeout: 300_000 }, () => {
+  let project: Engine;
+  const up = (...more: readonly string[]) =>
+    project.mustPulumi("up", "--yes", "--skip-preview", "--stack", stays.stack, ...more);
+  beforeAll(async () => {
+    project = await engine(stays);
+    await up();
+  }, 120_000);
+  afterAll(() => project.remove());
+
+  const at = (what: Event["what"], name: string) => {
+    const index = project.provider.events.findIndex((event) => event.what === what && event.name === name);
+    expect(index, `${what} ${name}`).toBeGreaterThanOrEqual(0);
+    return index;
+  };
+  const outputs = async () => JSON.parse(await project.mustPulumi("stack", "output", "--json", "--stack", stays.stack));
+
+  test("the outputs are ready to use", async () => {
+    const { bill, ceiling, ...rest } = await outputs();
+    expect(rest).toEqual({
+      cluster: "dataproc",
+      run: "1",
+      mode: "cluster",
+      project: "my-project",
+      region: "europe-west1",
+      clusterName: expect.stringMatching(/^oneoff-dataproc-1-[0-9a-f]{8}$/),
+      notebook: expect.stringMatching(/^https:.*jupyter/),
+      orchestrator: expect.stringMatching(/^oneoff-[0-9a-f]{8}$/),
+      deadline: "90 minutes",
+      lake: expect.stringMatching(/^gs:\/\/oneoff-dataproc-lake-[0-9a-f]{8}$/),
+      dataset: expect.stringMatching(/^oneoff_dataproc_lake_[0-9a-f]{8}$/),
+      logs: expect.stringMatching(/^gs:\/\/oneoff-dataproc-lake-[0-9a-f]{8}\/_logs\/$/),
+      dashboard: "npx oneoff open dataproc",
+      dashboardInstance: expect.any(String),
+      dashboardZone: "europe-west1-b",
+      dashboardDeadline: "7 days",
+    });
+    expect(ceiling).toBeCloseTo(
+      bill.reduce((sum: number, { usd }: { usd: number }) => sum + usd, 0),
+      1,
+    );
+  });
+
+  test("a cluster is made when all that it needs is there, and its run is followed then", () => {
+    for (const part of [
+      "cluster-nodes",
+      "cluster-nodes-worker",
+      "network-internal",
+      "lake-staging",
+      "cluster-node-init.sh",
+    ]) {
+      expect(at("create", part)).toBeLessThan(at("create", "cluster-1"));
+    }
+    expect(at("create", "cluster-1")).toBeLessThan(at("create", "cluster-orchestrator-job"));
+  });
+
+  test("a new run id has a cluster of its own with an end of its own, and starts the orchestrator again", async () => {
+    const cluster = () => [...project.provider.ledger.values()].find(({ type }) => shortType(type) === "Cluster");
+    const end = () => JSON.stringify(cluster()?.properties.clusterConfig).match(/"autoDeleteTime":"([^"]+)"/)?.[1];
+    const first = end();
+    const before = project.provider.events.length;
+    await project.mustPulumi("config", "set", "oneoff:runId", "2", "--stack", stays.stack);
+    await up();
+    const changes = project.provider.events.slice(before).filter(({ type }) => !type.includes("DataTransferConfig"));
+    expect(changes.map(({ what, name }) => `${what} ${name}`)).toEqual(
+      expect.arrayContaining(["create cluster-2", "update cluster-orchestrator-job", "delete cluster-1"]),
+    );
+    expect(await outputs()).toMatchObject({ run: "2", clusterName: expect.stringContaining("-2-") });
+    expect(Date.parse(end() as string)).toBeGreaterThan(Date.parse(first as string));
+    await up("--expect-no-changes");
+  });
+
+  test("the orchestrator goes first, and the network after all machines", async () => {
+    await project.mustPulumi("destroy", "--yes", "--skip-preview", "--stack", stays.stack);
+    for (const part of ["cluster-2", "cluster-nodes", "lake-bucket"]) {
+      expect(at("delete", "cluster-orchestrator-job")).toBeLessThan(at("delete", part));
+    }
+    for (const machine of ["cluster-2", "dashboard-instance"]) {
+      expect(at("delete", machine)).toBeLessThan(at("delete", "network-subnet"));
+    }
+    expect([...project.provider.ledger.values()]).toEqual([]);
+  });
+});
+
+test("what is refused, is refused before anything is made", { timeout: 300_000 }, async () => {
+  await provesRefusals(under, [
+    [
+      { "gcp:project": "" },
+      "there is no project: pulumi config set gcp:project my-project, or set GOOGLE_CLOUD_PROJECT",
+    ],
+    [{ "gcp:region": "" }, "there is no region: pulumi config set gcp:region europe-west1, or set GOOGLE_REGION"],
+    [{ "gcp:project": "My Project" }, 'gcp:project is "My Project": expected a project\'s id'],
+    [{ "oneoff:dataset": "my-power" }, 'oneoff:dataset is "my-power": expected letters, digits and underscores'],
+    [
+      { "oneoff:mode": "cluster", "oneoff:idle": "2 minutes" },
+      'oneoff:idle is "2 minutes": expected something from "5 minutes"',
+    ],
+    [
+      { "oneoff:deadline": "15 days" },
+      'oneoff:deadline is "15 days": expected something from "20 minutes" to "14 days"',
+    ],
+    [
+      { "oneoff:deadline": "2 days" },
+      'oneoff:deadline is "2 days" (2 d): expected something from "20 minutes" to "24 hours"',
+    ],
+    [{ "oneoff:viewers": "ann@example.com" }, 'oneoff:viewers is "ann@example.com": expected a member with its type'],
+    [{ "oneoff:schedule": "daily" }, 'schedule is "daily": expected a schedule in UTC'],
+    [{ "oneoff:workers": "1" }, "oneoff:workers is 1: Dataproc takes 2 or more"],
+    [{ "oneoff:workerType": "n2-huge-1" }, 'machine type is "n2-huge-1"'],
+    [{ "oneoff:maxCost": "0.10" }, "oneoff:maxCost is 0.1 USD and this can cost up to"],
+    [{ "oneoff:subnetwork": "sub" }, "oneoff:subnetwork is set and oneoff:network is not: give the VPC network"],
+    [{ "oneoff:kerberosKey": "key" }, "oneoff:kerberosKey is set and oneoff:kerberosPassword is not"],
+    [{ "oneoff:csv": "power.csv" }, 'oneoff:csv is "power.csv": expected an object of a bucket'],
+    [{ "oneoff:zone": "us-east1-b" }, 'oneoff:zone is "us-east1-b"'],
+  ]);
+});
+
+test("a failure at one resource of each kind leaves nothing after destroy", { timeout: 900_000 }, async () => {
+  const kinds = new Map((made[0] ?? []).map((resource) => [resource.type, resource]));
+  await provesFailures(under, [...kinds.values()]);
+});
