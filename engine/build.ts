@@ -11,11 +11,11 @@ execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"], { stdio: "i
 const carried = [
   ...globSync("assets/jobs/**/{*.py,requirements.txt}"),
   ...globSync("assets/local/*.{py,sh}"),
-  ...globSync("assets/{steps,swarm}/*.py"),
+  ...globSync("assets/{steps,swarm,dataproc}/*.{py,sh}"),
   ...globSync("assets/emr/**/{*.py,*.sh,requirements.txt}"),
   ...globSync("assets/notebooks/*.ipynb"),
   ...globSync("assets/images/{spark,hdfs}/**/*").filter((path) => statSync(path).isFile() && !path.endsWith(".in")),
-  ...globSync("assets/dashboard/instance/*.{sh,service,timer}"),
+  ...globSync("assets/dashboard/instance{,-gcp}/*.{sh,mjs,service,timer}"),
   "assets/local/pulumi-resource-oneoff-local",
   ...globSync("engine/setup{.mjs,/**/*.mjs}"),
   "engine/requirements.txt",

@@ -54,7 +54,7 @@ async function buildImageContext(folder: string, page: string): Promise<void> {
     ...OPTIONS,
     entryPoints: [{ in: ENTRIES.dashboard, out: "index" }],
     outdir: folder,
-    external: ["./athena.ts", "@duckdb/node-api"], // its lakes are folders
+    external: ["./athena.ts", "./bigquery.ts", "@duckdb/node-api"], // its lakes are folders
   });
 }
 

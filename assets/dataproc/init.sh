@@ -15,6 +15,8 @@ umask 022 # YARN's containers run as another user
 
 root=${ONEOFF_ROOT:-/opt/oneoff}
 pythons=${ONEOFF_PYTHONS:-/opt/conda/default/bin/python /opt/conda/miniconda3/bin/python /usr/bin/python3.11 python3}
+patience=${ONEOFF_PATIENCE:-420} # seconds, within what Dataproc gives this script (components/cluster/dataproc-config.ts)
+complete=staged.json              # what the orchestrator puts beside wheels last
 phase="starting"
 reason=""
 wheels=""
@@ -82,18 +84,23 @@ new_venv() {
   pip=("$with_pip" -m pip --python "$1/bin/python")
 }
 
-# A folder that is not there is no error to either program, so a file that must be there is named.
+# A folder that is not there is no error to either program, so a file that must be there is named. It may be on its way:
+# while a cluster is made, the orchestrator still fetches the wheels.
 copy() {
   local from=$1 to=$2 must=$3
   mkdir -p "$to"
-  if command -v gcloud >/dev/null; then
-    gcloud storage rsync --recursive --no-user-output-enabled "$from" "$to"
-  elif command -v gsutil >/dev/null; then
-    gsutil -q -m rsync -r "$from" "$to"
-  else
-    fail "the node has neither gcloud nor gsutil"
-  fi
-  [ -s "$to/$must" ] || fail "$from/$must is missing"
+  until [ -s "$to/$must" ]; do
+    if command -v gcloud >/dev/null; then
+      gcloud storage rsync --recursive --no-user-output-enabled "$from" "$to"
+    elif command -v gsutil >/dev/null; then
+      gsutil -q -m rsync -r "$from" "$to"
+    else
+      fail "the node has neither gcloud nor gsutil"
+    fi
+    if [ -s "$to/$must" ]; then return; fi
+    [ "$SECONDS" -lt "$patience" ] || fail "$from/$must is missing after $SECONDS s; the orchestrator's log may say why"
+    sleep 3
+  done
 }
 
 copy_code() {

@@ -18,6 +18,7 @@ instance=${ONEOFF_INSTANCE:-/mnt/var/lib/info/instance.json}
 phase="reading its arguments"
 reason=""
 wheels=""
+complete=requirements.txt # the launcher fetched the wheels beside it before it rented the cluster
 
 finish() {
   local code=$?

@@ -41,7 +41,7 @@ export const storageClient = (projectId?: string): Storage =>
   new Storage({ ...(projectId && { projectId }), ...clientOptions("storage") });
 
 export const bigQueryClient = (projectId: string, location?: string): BigQuery =>
-  new BigQuery({ projectId, ...(location && { location }), ...clientOptions("bigquery") });
+  new BigQuery({ projectId, scopes: SCOPES, ...(location && { location }), ...clientOptions("bigquery") });
 
 export interface Request {
   /** @default "GET" */

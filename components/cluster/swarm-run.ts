@@ -36,8 +36,8 @@ export function runArchive(job: Job, plan: SwarmPlan, lake: string): string {
   const spec = { ...runSpec(job, plan, lake), steps };
   const files: [string, Uint8Array][] = [
     ["run.json", Buffer.from(`${JSON.stringify(spec, null, 2)}\n`)],
-    ...[...scripts("swarm"), ...scripts("steps")].map((path) => entry(ROOT[basename(path)] ?? basename(path), path)),
-    ...["jobs/oneoff.py", "local/requirements.py"].map((file) => entry(basename(file), join(ASSETS, file))),
+    ...scripts("swarm").map((path) => entry(ROOT[basename(path)] ?? basename(path), path)),
+    ...SHARED.map((file) => entry(basename(file), join(ASSETS, file))),
     ...[...places].map(([path, name]) => entry(name, path)),
   ];
   // The same content makes the same bytes, so that a second `up` changes nothing.
@@ -45,6 +45,9 @@ export function runArchive(job: Job, plan: SwarmPlan, lake: string): string {
   if (archive.length > LARGEST_CONFIG) throw tooLarge(job, archive.length, [...places.keys()]);
   return Buffer.from(archive).toString("base64");
 }
+
+/** What run.py imports beside its own. */
+const SHARED = ["jobs/oneoff.py", "local/requirements.py", "steps/step_log.py", "steps/step_runner.py"];
 
 /** Python runs an archive's `__main__.py`. */
 const ROOT: Readonly<Record<string, string>> = { "run.py": "__main__.py" };

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { adjust } from "../core/transform.ts";
@@ -176,15 +176,12 @@ function hdfsParts(hdfs: NonNullable<SwarmPlan["hdfs"]>, image: pulumi.Input<str
   ].map(healthy);
 }
 
-/** The notebooks of assets/notebooks; the image copies them to where they can be changed. */
+/** Those of assets/notebooks that are for a Swarm; the image copies them to where they can be changed. */
 const notebooks = (files: FilePlace): readonly SwarmFile[] =>
-  readdirSync(NOTEBOOKS)
-    .filter((file) => file.endsWith(".ipynb"))
-    .sort()
-    .map((file) => {
-      const data = readFileSync(join(NOTEBOOKS, file)).toString("base64");
-      return config(files, basename(file, ".ipynb"), `/opt/oneoff/notebooks/${file}`, data);
-    });
+  ["analysis", "startup"].map((name) => {
+    const data = readFileSync(join(NOTEBOOKS, `${name}.ipynb`)).toString("base64");
+    return config(files, name, `/opt/oneoff/notebooks/${name}.ipynb`, data);
+  });
 
 function notebookPart(
   plan: SwarmPlan,

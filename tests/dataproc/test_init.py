@@ -42,7 +42,12 @@ class Machine(Node):
         return self.home / "oneoff"
 
     def init(self, **env: str) -> subprocess.CompletedProcess[str]:
-        settings = {"ONEOFF_ROOT": str(self.root), "GCE_METADATA_HOST": self.metadata, "ONEOFF_PYTHONS": "python3.11"}
+        settings = {
+            "ONEOFF_ROOT": str(self.root),
+            "GCE_METADATA_HOST": self.metadata,
+            "ONEOFF_PYTHONS": "python3.11",
+            "ONEOFF_PATIENCE": "0",
+        }
         return self.run("bash", DATAPROC / "init.sh", **{**settings, **env})
 
     def python(self, name: str, program: str) -> str:
@@ -59,6 +64,7 @@ def machine(node: Node, lake: Bucket, gcs_env: dict[str, str]) -> Iterator[Machi
     add_wheel(node.home / "wheels")
     for file in (node.home / "wheels").iterdir():
         lake.put(f"_wheels/2/{file.name}", file.read_bytes())
+    lake.put("_wheels/2/staged.json", "{}\n")
     wheels = f"{lake.address}/_wheels/2"
     machine.attributes = {
         "oneoff-code": f"{lake.address}/_code/1",
@@ -213,14 +219,34 @@ def test_bad_attributes(machine: Machine, attributes: dict[str, str | None], rea
 def test_what_is_not_in_the_lake(machine: Machine, lake: Bucket) -> None:
     machine.attributes["oneoff-venvs"] = f"recorder={lake.address}/none"
     failed = machine.init()
-    reason = f"making environment recorder failed: {lake.address}/none/requirements.txt is missing"
-    assert (failed.returncode, last_line(failed)) == (1, f"init: error: {reason}")
+    reason = f"making environment recorder failed: {lake.address}/none/staged.json is missing after "
+    assert failed.returncode == 1
+    assert last_line(failed).startswith(f"init: error: {reason}")
     machine.attributes["oneoff-code"] = f"{lake.address}/none"
-    reason = f"copying the code failed: {lake.address}/none/node/step.py is missing"
-    assert last_line(machine.init()) == f"init: error: {reason}"
+    reason = f"copying the code failed: {lake.address}/none/node/step.py is missing after "
+    assert last_line(machine.init()).startswith(f"init: error: {reason}")
     (machine.home / "bin" / "gcloud").unlink()
     failed = machine.init(**hide_programs(machine))
     assert last_line(failed) == "init: error: copying the code failed: the node has neither gcloud nor gsutil"
+
+
+def test_wheels_that_the_orchestrator_still_fetches(machine: Machine, lake: Bucket) -> None:
+    for file in (machine.home / "wheels").iterdir():
+        if file.name == "requirements.txt":
+            lake.put("_wheels/3/requirements.txt", file.read_bytes())
+    machine.attributes["oneoff-venvs"] = f"recorder={lake.address}/_wheels/3"
+
+    def fetch() -> None:
+        for file in (machine.home / "wheels").iterdir():
+            lake.put(f"_wheels/3/{file.name}", file.read_bytes())
+        lake.put("_wheels/3/staged.json", "{}\n")
+
+    late = threading.Timer(4, fetch)
+    late.start()
+    done = machine.init(ONEOFF_PATIENCE="120")
+    late.join()
+    assert done.returncode == 0, done.stderr
+    assert len([line for line in machine.calls if "_wheels/3" in line]) > 1
 
 
 def test_a_wheel_that_is_not_what_was_locked(machine: Machine, lake: Bucket) -> None:

@@ -98,7 +98,7 @@ describe("a stack with a cluster that stays, through its life", { timeout: 300_0
     );
   });
 
-  test("a cluster is made when all that it needs is there, and its run is followed then", () => {
+  test("a cluster is made when all that it needs is there, and needs no orchestrator for that", () => {
     for (const part of [
       "cluster-nodes",
       "cluster-nodes-worker",
@@ -108,7 +108,9 @@ describe("a stack with a cluster that stays, through its life", { timeout: 300_0
     ]) {
       expect(at("create", part)).toBeLessThan(at("create", "cluster-1"));
     }
-    expect(at("create", "cluster-1")).toBeLessThan(at("create", "cluster-orchestrator-job"));
+    for (const part of ["cluster-orchestrator-lake", "cluster-orchestrator-acts", "cluster-launch"]) {
+      expect(at("create", part)).toBeLessThan(at("create", "cluster-orchestrator-job"));
+    }
   });
 
   test("a new run id has a cluster of its own with an end of its own, and starts the orchestrator again", async () => {
@@ -127,9 +129,9 @@ describe("a stack with a cluster that stays, through its life", { timeout: 300_0
     await up("--expect-no-changes");
   });
 
-  test("the orchestrator goes first, and the network after all machines", async () => {
+  test("the orchestrator goes before what it needs, and the network after all machines", async () => {
     await project.mustPulumi("destroy", "--yes", "--skip-preview", "--stack", stays.stack);
-    for (const part of ["cluster-2", "cluster-nodes", "lake-bucket"]) {
+    for (const part of ["cluster-orchestrator-lake", "cluster-nodes", "lake-bucket", "network-subnet"]) {
       expect(at("delete", "cluster-orchestrator-job")).toBeLessThan(at("delete", part));
     }
     for (const machine of ["cluster-2", "dashboard-instance"]) {
