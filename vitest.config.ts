@@ -2,7 +2,12 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Those that take minutes come first, so that none of them is left to run alone at the end. */
-const LONG = ["tests/swarm/swarm.test.ts", "tests/jobs/python.test.ts", "tests/stacks/emr-oneoff.test.ts"];
+const LONG = [
+  "tests/swarm/swarm.test.ts",
+  "tests/jobs/python.test.ts",
+  "tests/stacks/emr-oneoff.test.ts",
+  "tests/stacks/dataproc.test.ts",
+];
 
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -17,7 +22,12 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     exclude: ["tests/faults/**"],
     reporters: ["default", "./tests/summary.ts"],
-    testTimeout: 30_000,
+    globalSetup: ["tests/google/setup.ts"],
+    // For what hangs, not for what is slow: machines may be, and whoever waits for something in a test has a limit that is
+    // less and says what did not come.
+    testTimeout: 180_000,
+    hookTimeout: 600_000,
+    expect: { poll: { timeout: 60_000 } },
     // Most tests start processes of their own, which share the machine's cores.
     maxWorkers: 2,
     sequence: { sequencer: LongFirst },

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { quote, UsageError } from "../components/core/errors.ts";
 import { aws, google } from "./cloud.ts";
-import { googleProjectOf, regionOf, type StackFiles, stackFiles } from "./config.ts";
+import { googleProjectOf, googleRegionOf, regionOf, type StackFiles, stackFiles } from "./config.ts";
 import { type Cloud, cloudsOf } from "./program.ts";
 
 /** Something of a stack that is still there. */
@@ -27,58 +27,89 @@ export interface LeftoversOptions {
   readonly delete: boolean;
   /** Without asking. */
   readonly yes: boolean;
-  /** Buckets of the lakes whose things are meant. @default all, where there are not two */
+  /** Buckets of the lakes whose things are meant, and "none" for what names none. @default all, where there are not two */
   readonly lake: readonly string[];
 }
 
 /** Says what is left of a stack after its destroy; resolves to whether that is nothing. */
 export async function leftovers(stack: string, options: LeftoversOptions): Promise<boolean> {
-  const findLeftovers = await finderOf(stack);
-  const everybodys = await findLeftovers(stack);
+  const { find, where, shared } = await searchOf(stack);
+  const everybodys = await find();
   const choice = choose(everybodys, options.lake);
   const found = everybodys.filter(choice.has);
   const left = found.filter((item) => !item.kept);
   for (const line of listing(found, choice.lakes)) console.log(line);
   const others = everybodys.filter((item) => !item.kept && !choice.has(item)).length;
   if (others > 0) console.log(`${count(others)} of another lake, or ${others === 1 ? "names" : "name"} none.`);
-  const what = `stack ${stack}${others > 0 ? ` with lake ${choice.wanted.join(" and ")}` : ""}`;
+  const what = `stack ${stack}${others > 0 ? ` with lake ${choice.wanted.join(" and ")}` : ""}${where}`;
   if (left.length === 0) {
     console.log(found.length === 0 ? `Nothing is left of ${what}.` : `Nothing else is left of ${what}.`);
     return true;
   }
   const only = choice.lakes.length === 1 ? ` (lake ${choice.lakes[0]})` : "";
-  const undecided = choice.lakes.length > 1 && choice.wanted.length === 0;
   console.log(
     `${count(left.length)} left of ${what}${only}${options.delete ? "" : `; ${cure(stack, choice, left.length)}`}.`,
   );
-  if (options.delete && undecided) throw new UsageError(`--delete would be for ${together(choice.lakes)}`);
-  const [lake] = choice.lakes;
-  if (options.delete && options.yes && lake !== undefined && choice.wanted.length === 0) {
-    throw new UsageError(`--yes would not ask whether lake ${quote(lake)} is yours: say so by --lake ${lake}`);
-  }
-  if (!options.delete || !(options.yes || (await agreed(left.length)))) return false;
+  if (!options.delete) return false;
+  checkChosen(choice, options, shared);
+  if (!options.yes && !(await agreed(left, shared))) return false;
   await removeAll(left);
-  const still = (await findLeftovers(stack)).filter((item) => !item.kept && choice.has(item));
+  const still = (await find()).filter((item) => !item.kept && choice.has(item));
   for (const item of still) console.log(describe(item));
   console.log(still.length === 0 ? `Nothing is left of ${what}.` : `${still.length} could not be removed.`);
   return still.length === 0;
 }
 
-type Finder = (stack: string) => Promise<readonly Leftover[]>;
+/** @throws UsageError when it isn't said whose things are to be removed, and nobody is asked. */
+function checkChosen({ lakes, wanted }: Choice, { yes }: LeftoversOptions, shared: boolean): void {
+  if (wanted.length > 0) return;
+  if (lakes.length > 1) throw new UsageError(`--delete would be for ${together(lakes)}`);
+  const [lake] = lakes;
+  if (yes && lake !== undefined) {
+    throw new UsageError(`--yes would not ask whether lake ${quote(lake)} is yours: say so by --lake ${lake}`);
+  }
+  if (yes && shared) {
+    throw new UsageError(
+      `--yes would not ask whether what names no lake is yours, and no other person's with a stack of this name: say so by --lake ${NONE}`,
+    );
+  }
+}
 
-/** How each is searched. */
-const FINDERS: Readonly<Record<Cloud, () => Promise<Finder>>> = {
-  aws: async () => (await aws()).findLeftovers,
-  gcp: async () => (await google()).findLeftovers,
-  docker: async () => (await import("./docker/leftovers.ts")).findDockerLeftovers,
+/** How the things of a stack are looked for. */
+interface Search {
+  readonly find: () => Promise<readonly Leftover[]>;
+  /** Where that is, to follow the stack's name. @default "": as its settings say */
+  readonly where: string;
+  /** Whether another person's stack of the same name may be there, whose things can't be told from this one's. */
+  readonly shared: boolean;
+}
+
+const SEARCHES: Readonly<Record<Cloud, (stack: string) => Promise<Search>>> = {
+  async aws(stack) {
+    const { findLeftovers } = await aws();
+    return { find: () => findLeftovers(stack), where: "", shared: false };
+  },
+  async gcp(stack) {
+    const { findLeftovers } = await google();
+    const where = ` in project ${googleProjectOf(stack)}, region ${googleRegionOf(stack)}`;
+    return { find: () => findLeftovers(stack), where, shared: true };
+  },
+  async docker(stack) {
+    const { findDockerLeftovers } = await import("./docker/leftovers.ts");
+    return { find: () => findDockerLeftovers(stack), where: "", shared: false };
+  },
 };
 
 /** Looks wherever things of a stack may be. What is on this machine alone ends with its destroy. */
-async function finderOf(stack: string): Promise<Finder> {
+async function searchOf(stack: string): Promise<Search> {
   const files = stackFiles(stack);
   const clouds = files.bundled ? await cloudsOf(files) : ownClouds(files);
-  const finders = await Promise.all(clouds.map((cloud) => FINDERS[cloud]()));
-  return async (stack) => (await Promise.all(finders.map((find) => find(stack)))).flat();
+  const searches = await Promise.all(clouds.map((cloud) => SEARCHES[cloud](stack)));
+  return {
+    find: async () => (await Promise.all(searches.map(({ find }) => find()))).flat(),
+    where: searches.map(({ where }) => where).join(""),
+    shared: searches.some(({ shared }) => shared),
+  };
 }
 
 /**
@@ -103,6 +134,9 @@ function isKnown(find: () => string): boolean {
   }
 }
 
+/** As a lake: what names none. */
+const NONE = "none";
+
 /** Whose things are meant, where two people have a stack of one name in one account. */
 interface Choice {
   /** All that something is left of. */
@@ -112,19 +146,20 @@ interface Choice {
   readonly has: (item: Leftover) => boolean;
 }
 
-/** What names no lake may be anybody's: it is meant when all lakes are. @throws UsageError for a lake that has nothing. */
+/** What names no lake may be anybody's: it is meant when all lakes are, or by "none". @throws UsageError for a lake that has nothing. */
 function choose(items: readonly Leftover[], given: readonly string[]): Choice {
   // One that was kept on purpose is nobody else's for that.
   const left = items.filter(({ kept }) => !kept).map(({ lake }) => lake);
   const lakes = [...new Set(left.filter((lake) => lake !== undefined))].sort();
   const wanted = [...new Set(given.map((lake) => lake.replace(/^(?:s3|gs):\/\/([^/]*).*$/, "$1")))];
-  const unknown = items.length > 0 ? wanted.find((lake) => !lakes.includes(lake)) : undefined;
+  const unknown = items.length > 0 ? wanted.find((lake) => lake !== NONE && !lakes.includes(lake)) : undefined;
   if (unknown !== undefined) {
-    const there = lakes.length === 0 ? "and what is left names none" : `there is ${lakes.map(quote).join(" and ")}`;
+    const there =
+      lakes.length === 0 ? `and what is left names none: --lake ${NONE}` : `there is ${lakes.map(quote).join(" and ")}`;
     throw new UsageError(`--lake is ${quote(unknown)}: nothing is left of that lake, ${there}`);
   }
   const all = wanted.length === 0 || lakes.every((lake) => wanted.includes(lake));
-  return { lakes, wanted, has: ({ lake }) => all || (lake !== undefined && wanted.includes(lake)) };
+  return { lakes, wanted, has: ({ lake = NONE }) => all || wanted.includes(lake) };
 }
 
 const together = (lakes: readonly string[]): string =>
@@ -156,13 +191,27 @@ const describe = ({ kind, id, since, kept }: Leftover): string =>
     .filter((part) => part !== "")
     .join("  ");
 
-async function agreed(count: number): Promise<boolean> {
+async function agreed(items: readonly Leftover[], shared: boolean): Promise<boolean> {
   if (!process.stdin.isTTY)
     throw new UsageError("--delete asks before it removes anything: give --yes where nobody can answer");
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(`Remove ${count === 1 ? "it" : `all ${count}`}, with all data in it? (y/N) `);
+  const all = items.length === 1 ? "it" : `all ${items.length}`;
+  const answer = await terminal.question(`Remove ${all}, with all data in it?${shared ? whose(items) : ""} (y/N) `);
   terminal.close();
   return /^y(es)?$/i.test(answer.trim());
+}
+
+/** What somebody must know who has it removed, where two may have a stack of one name. */
+function whose(items: readonly Leftover[]): string {
+  const lakes = [...new Set(items.flatMap(({ lake }) => lake ?? []))].sort();
+  const nameless = items.filter(({ lake }) => lake === undefined).length;
+  const of = [
+    ...(lakes.length > 0
+      ? [`${nameless > 0 ? items.length - nameless : "all"} of lake ${lakes.map(quote).join(" and ")}`]
+      : []),
+    ...(nameless > 0 ? [`${nameless} of no lake by name`] : []),
+  ];
+  return ` That is ${of.join(" and ")}, and may be another person's with a stack of this name.`;
 }
 
 /** What can't be removed is said, and the rest is still tried: one thing often holds another. */

@@ -99,8 +99,13 @@ program
   .description("say what is left of a stack on AWS, Google Cloud or in Docker after its destroy; fail if anything is")
   .argument(...STACK)
   .option("--delete", "remove what is left, after asking", false)
-  .option("--lake <bucket>", "only what is of this lake; may be given more than once", collect, [])
-  .option("--yes", "don't ask; needs --lake where what is left names one", false)
+  .option(
+    "--lake <bucket>",
+    'only what is of this lake, or of none by "none"; may be given more than once',
+    collect,
+    [],
+  )
+  .option("--yes", "don't ask; needs --lake where what is left names one, and on Google Cloud", false)
   .action(async (stack: string, options: LeftoversOptions) => fail(!(await leftovers(stack, options))));
 
 program

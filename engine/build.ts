@@ -15,6 +15,7 @@ const carried = [
   ...globSync("assets/emr/**/{*.py,*.sh,requirements.txt}"),
   ...globSync("assets/notebooks/*.ipynb"),
   ...globSync("assets/images/{spark,hdfs}/**/*").filter((path) => statSync(path).isFile() && !path.endsWith(".in")),
+  "assets/orchestrator/boot.mjs",
   ...globSync("assets/dashboard/instance{,-gcp}/*.{sh,mjs,service,timer}"),
   "assets/local/pulumi-resource-oneoff-local",
   ...globSync("engine/setup{.mjs,/**/*.mjs}"),

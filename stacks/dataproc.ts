@@ -17,8 +17,8 @@ import {
   refuseAbove,
 } from "../components/gcp.ts";
 import type { Job } from "../components/job/job.ts";
+import { checkSchedule } from "../components/lake/schedule.ts";
 
-const { least, most } = { least: "20 minutes", most: "14 days" } as const;
 const machines = () => z.coerce.number("expected a whole number, 0 or more").int("expected a whole number").min(0);
 
 const settings = z.object({
@@ -33,12 +33,12 @@ const settings = z.object({
     .describe(
       "What runs the steps: workflow (a cluster for the run alone), cluster (one that stays a while, with JupyterLab) or batch (serverless)",
     ),
-  deadline: duration(least, most)
+  deadline: duration(...DataprocCluster.deadlines.cluster)
     .default("90 minutes")
     .describe(
-      "Machines are ended this long after the run's begin, finished or not: 24 hours at most in mode workflow, 7 days in batch",
+      "Machines are ended this long after the run's begin, finished or not: 24 hours at most in mode workflow, 6 days in batch",
     ),
-  idle: duration("5 minutes", most)
+  idle: duration("5 minutes", "14 days")
     .optional()
     .describe("Mode cluster: it ends after so long without work; 15 minutes when not set"),
   maxCost: z.coerce
@@ -106,11 +106,14 @@ export default stackProgram({
     };
     // The bill comes first: it is refused before anything is made, and so is everything that it rests on.
     const stands = seconds(deadline) > seconds(dashboardDeadline) ? deadline : dashboardDeadline;
-    const bill = inSettings(SETTINGS, () => [
-      ...DataprocCluster.bill({ ...clusterArgs, network: own }, stands),
-      ...BigQueryDashboard.bill(dashboardArgs, stands),
-      ...GcsLake.bill(lakeArgs, "10 GB", stands),
-    ]);
+    const bill = [
+      ...inSettings(SETTINGS, () => DataprocCluster.bill({ ...clusterArgs, network: own }, stands)),
+      ...inSettings(DASHBOARD, () => BigQueryDashboard.bill(dashboardArgs, stands)),
+      ...inSettings(SETTINGS, () => {
+        checkSchedule("schedule", settings.schedule);
+        return GcsLake.bill(lakeArgs, "10 GB", stands);
+      }),
+    ];
     inSettings(SETTINGS, () => refuseAbove(settings.maxCost, bill));
     const most = ceiling(bill);
     const say = `This can cost ${most.toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
@@ -153,6 +156,10 @@ const SETTINGS: Readonly<Record<string, string>> = {
   "network has a network and no subnetwork: give one of its region, or use new GcpNetwork()":
     "network is set and oneoff:subnetwork is not: give one of its region, or set neither",
   "csv.csv.from": "csv",
+  "workers.type": "workerType",
+  primary: "primaryType",
+  driverMemory: "driverMemory",
+  schedule: "schedule",
   mode: "mode",
   deadline: "deadline",
   disk: "disk",
@@ -160,12 +167,17 @@ const SETTINGS: Readonly<Record<string, string>> = {
   dataset: "dataset",
   viewers: "viewers",
   reads: "reads",
-  zone: "zone",
   queryLimit: "queryLimit",
-  dailyScan: "dailyScan",
   imageVersion: "imageVersion",
   runtimeVersion: "runtimeVersion",
   kerberos: "kerberosKey",
+  maxCost: "maxCost",
+};
+
+const DASHBOARD: Readonly<Record<string, string>> = {
+  machineType: "dashboardType",
+  zone: "zone",
+  dailyScan: "dailyScan",
   maxCost: "maxCost",
 };
 
@@ -190,11 +202,15 @@ function lakeOf(settings: Settings, job: Job) {
 }
 
 /** The dashboard's queries for the newest run that has rows, each into a table of its own. */
-function panelQueries(job: Job, { schedule, runId }: Settings) {
+function panelQueries(job: Job, { schedule, runId, deadline }: Settings) {
   return Object.fromEntries(
     job.panels.map(({ name, sql }) => [
       `panel_${name.replaceAll("-", "_")}`,
-      { schedule, sql: sql.replace(/\{(\w+)\}/g, (_, table) => `(SELECT * FROM {${table}} WHERE run = '${runId}')`) },
+      {
+        schedule,
+        after: deadline,
+        sql: sql.replace(/\{(\w+)\}/g, (_, table) => `(SELECT * FROM {${table}} WHERE run = '${runId}')`),
+      },
     ]),
   );
 }

@@ -7,6 +7,8 @@ export interface Filled {
   readonly text: string;
   /** How many tables or sets of files it reads: each is billed at least something. */
   readonly tables: number;
+  /** It reads the dataset's tables, and no files. */
+  readonly isDataset: boolean;
   /** What the names in the text stand for that are no tables of the dataset. */
   readonly definitions: Readonly<Record<string, ExternalTable>>;
 }
@@ -43,6 +45,7 @@ export const overDataset = (sql: string, tables: Tables, run: string, dataset: s
     return `(SELECT ${columns.join(", ")} FROM \`${dataset}.${name}\` WHERE ${RUN_COLUMN} = '${run}')`;
   }),
   tables: new Set(placeholders(sql)).size,
+  isDataset: true,
   definitions: {},
 });
 
@@ -70,6 +73,7 @@ export function overFiles(
       return `(SELECT ${cast(table, column)} FROM \`${alias(name)}\`)`;
     }),
     tables: read.length,
+    isDataset: false,
     definitions: Object.fromEntries(read.map((name) => [alias(name), external(tableOf(tables, name), run, lake)])),
   };
 }

@@ -1,17 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BigQuery } from "@google-cloud/bigquery";
-import { z } from "zod";
 import { type Job, placeholders } from "../../components/job/job.ts";
-import { Prefix } from "../../components/lake/prefixes.ts";
 import { Label, labelValue } from "../../components/lifetime/labels.ts";
 import { bigQueryClient, storageClient } from "../google/api.ts";
 import { overLimit, refused } from "./bigquery-errors.ts";
+import { isGone, LoadedRuns } from "./bigquery-loaded.ts";
 import { type Filled, overDataset, overFiles } from "./bigquery-relations.ts";
 import { billed, dryRun, type Execution, type Expected, execute } from "./bigquery-run.ts";
 import { BucketEngine } from "./bucket-engine.ts";
 import { QueryError, type QueryResult } from "./engine.ts";
 import { GcsObjects } from "./gcs-objects.ts";
-import { log } from "./log.ts";
 import { ScanBudget } from "./scan-budget.ts";
 
 export interface BigQueryEngineArgs {
@@ -30,9 +28,6 @@ export interface BigQueryEngineArgs {
   readonly job: Pick<Job, "name" | "tables">;
 }
 
-/** `_loads/<run>.json`, as far as it is of use here. */
-const Loads = z.object({ run: z.string(), tables: z.record(z.string(), z.unknown()) });
-
 /** How long a result waits for what a dry run says of it. */
 const EXPECTED_MILLISECONDS = 1000;
 
@@ -47,7 +42,7 @@ export class BigQueryEngine extends BucketEngine {
   readonly #args: BigQueryEngineArgs;
   readonly #client: BigQuery;
   readonly #budget: ScanBudget;
-  readonly #loaded = new Set<string>();
+  readonly #loaded: LoadedRuns;
   /** What queries of runs that were loaded read, by their text: that stays as it is. */
   readonly #expected = new Map<string, Promise<Expected>>();
 
@@ -56,11 +51,27 @@ export class BigQueryEngine extends BucketEngine {
     this.#args = args;
     this.#client = bigQueryClient(args.project, args.location);
     this.#budget = new ScanBudget(args.dailyScanBytes);
+    this.#loaded = new LoadedRuns(this.#client, this.bucket, args, [...this.tables.keys()]);
   }
 
   protected override async answer(sql: string, run: string, signal: AbortSignal): Promise<QueryResult> {
     const started = performance.now();
     const filled = await this.look(() => this.#withRelations(sql, run));
+    try {
+      return await this.#answer(filled, run, signal, started);
+    } catch (error) {
+      if (!filled.isDataset || !isGone(error)) throw error;
+      // Tables expire; files stay.
+      this.#loaded.forget(run);
+      return this.#answer(await this.look(() => this.#withRelations(sql, run)), run, signal, started);
+    }
+  }
+
+  protected override refused(error: unknown): QueryError {
+    return refused(error, "storage.objects.list or storage.objects.get", this.#args);
+  }
+
+  async #answer(filled: Filled, run: string, signal: AbortSignal, started: number): Promise<QueryResult> {
     const labels = { [Label.lake]: labelValue(this.#args.lake.slice("gs://".length)), [Label.run]: labelValue(run) };
     const expected = this.#expect(filled, labels);
     const share = await this.#share(filled, expected);
@@ -78,36 +89,13 @@ export class BigQueryEngine extends BucketEngine {
     };
   }
 
-  protected override refused(error: unknown): QueryError {
-    return refused(error, "storage.objects.list or storage.objects.get", this.#args);
-  }
-
   async #withRelations(sql: string, run: string): Promise<Filled> {
     const { project, dataset, lake } = this.#args;
-    if (await this.#isLoaded(run)) return overDataset(sql, this.tables, run, `${project}.${dataset}`);
+    if (await this.#loaded.has(run)) return overDataset(sql, this.tables, run, `${project}.${dataset}`);
     const names = [...new Set(placeholders(sql))];
     const versions = await Promise.all(names.map((name) => this.bucket.version(name, run)));
     const empty = names.filter((_, i) => versions[i]?.updated === undefined);
     return overFiles(sql, this.tables, run, lake, new Set(empty));
-  }
-
-  /** Whether all of a run's rows are in the dataset: the job's tables are listed together, after the run's end. */
-  async #isLoaded(run: string): Promise<boolean> {
-    if (this.#loaded.has(run)) return true;
-    if ((await this.bucket.run(run))?.state === "running") return false;
-    const key = `${Prefix.loads}/${run}.json`;
-    const text = await this.bucket.read(key);
-    if (text === undefined) return false;
-    try {
-      const loads = Loads.parse(JSON.parse(text));
-      if (loads.run !== run) throw new Error(`it is of run ${loads.run}`);
-      if (![...this.tables.keys()].every((name) => name in loads.tables)) return false;
-    } catch (error) {
-      log(`${key} does not say what was loaded; the run's files are read instead`, error);
-      return false;
-    }
-    this.#loaded.add(run);
-    return true;
   }
 
   #expect(filled: Filled, labels: Readonly<Record<string, string>>): Promise<Expected> {

@@ -32,6 +32,8 @@ export function batchMachines(context: Context): Machines {
     `b-${[slug(launch.job, 20), slug(name, 28)].filter(Boolean).join("-")}-${idOf(context, name, 8)}`;
   const find = (step: LaunchStep, signal?: AbortSignal) =>
     api.ifThere<Batch>("dataproc", `${batches}/${batchId(step)}`, signal ? { signal } : {});
+  /** By the step, where it is known: a batch may not be looked at yet when it has to be cancelled. */
+  const operations = new Map<string, string>();
   return inOrder(context, {
     machines: (step, state) => ({ state: state === "pending" ? "PROVISIONING" : "RUNNING", reason: batchId(step) }),
     ready: async () => undefined,
@@ -39,14 +41,16 @@ export function batchMachines(context: Context): Machines {
       const batch = await find(step, signal);
       return batch && seenIn(batch);
     },
-    submit: (step) =>
-      api.request("dataproc", batches, {
+    async submit(step) {
+      const { name } = await api.request<{ readonly name?: string }>("dataproc", batches, {
         method: "POST",
         query: { batchId: batchId(step), requestId: idOf(context, step.name, 32) },
         body: withTtl({ labels: launch.labels, ...requestOf(context, step) }, ttl(step, deadline)),
-      }),
+      });
+      if (name) operations.set(step.name, name);
+    },
     async cancel(step, signal) {
-      const { operation } = (await find(step, signal)) ?? {};
+      const operation = operations.get(step.name) ?? (await find(step, signal))?.operation;
       const asked = { method: "POST", body: {}, ...(signal && { signal }) } as const;
       if (operation) await api.request("dataproc", `v1/${operation}:cancel`, asked);
     },

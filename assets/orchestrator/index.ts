@@ -1,5 +1,5 @@
 /**
- * Runs on Cloud Run as a job, once for each run: `index.mjs <launch file>` (launch.ts). Asks Dataproc for the steps and
+ * Runs on Cloud Run as a job, once for each run: `index.mjs <launch file>` (boot.mjs, launch.ts). Asks Dataproc for the steps and
  * tells in the lake how they are doing. Cloud Run starts it again when it dies; what it ends by itself is ended.
  */
 import { EventEmitter } from "node:events";
@@ -15,7 +15,7 @@ const MINUTE = 60_000;
 /** Cloud Run leaves 10 s between SIGTERM and SIGKILL, within which the last answer, the cancelling and the status fit. */
 const TIMING = {
   pollMs: 5000,
-  patienceMs: 2 * MINUTE,
+  patienceMs: 10 * MINUTE,
   graceMs: MINUTE,
   absenceMs: 15 * MINUTE,
   writeMs: 1000,
@@ -26,7 +26,8 @@ const TIMING = {
 EventEmitter.defaultMaxListeners = 30;
 
 const stopping = new AbortController();
-// Sent when the execution is cancelled or its job deleted, and when its time is over, which is longer than the run's.
+// Sent when the execution is cancelled or its job deleted, and when its time is over, which is a quarter of an hour after the
+// run's deadline: that has ended the run by then, and said so.
 process.on("SIGTERM", () =>
   stopping.abort(new RunError("the run was stopped: its stack was destroyed or its execution cancelled")),
 );

@@ -1,5 +1,5 @@
-/** What the orchestrator is told, at `_clusters/<run>/launch.json`. components/cluster/dataproc-launch.ts writes it. */
-
+/** What the orchestrator is told, at `_clusters/<run>/launch-<digest>.json`. components/cluster/dataproc-launch.ts writes it. */
+import { createHash } from "node:crypto";
 import type { ColumnType } from "../../components/job/table.ts";
 
 /** What runs the steps of a job on Dataproc. */
@@ -51,8 +51,15 @@ export interface LaunchStep {
   readonly request?: Readonly<Record<string, unknown>>;
 }
 
-/** Id of a step in the template of mode `workflow`. */
-export const templateStep = ({ name }: { readonly name: string }): string => `step-${name}`.slice(0, 50);
+/** Ids of steps in templates have 50 characters at most, and a letter or digit at their end. */
+const PLAIN_ID = 44;
+
+/** Id of a step in the template of mode `workflow`: another one for each name, however long. */
+export function templateStep({ name }: { readonly name: string }): string {
+  const id = `step-${name}`;
+  if (id.length <= PLAIN_ID && /[A-Za-z0-9]$/.test(id)) return id;
+  return `${id.slice(0, PLAIN_ID)}${createHash("sha256").update(name).digest("hex").slice(0, 6)}`;
+}
 
 export interface LaunchTable {
   readonly name: string;

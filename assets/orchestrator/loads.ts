@@ -1,11 +1,15 @@
 /** Brings the tables of a run that has succeeded into BigQuery, each by a load job, which costs nothing. */
+import { createHash } from "node:crypto";
 import { BIGQUERY_TYPE, RUN_COLUMN } from "../../components/lake/bigquery-tables.ts";
 import { Prefix } from "../../components/lake/prefixes.ts";
-import { type Context, patiently, until } from "./context.ts";
+import { type Context, patiently, RunError, until, type Waiting } from "./context.ts";
 import { withCure } from "./errors.ts";
 import type { LaunchTable } from "./launch.ts";
 import { log } from "./log.ts";
-import { idOf, slug } from "./steps.ts";
+import { slug } from "./steps.ts";
+
+/** What a run is loaded with. */
+export type Loading = Waiting & Pick<Context, "api" | "lake" | "launch" | "started"> & Partial<Pick<Context, "status">>;
 
 /** `_loads/<run>.json`: all tables of a run are in BigQuery. */
 export interface Loads {
@@ -30,30 +34,51 @@ interface Job {
 /** The id of a job is used up when it failed. */
 const ATTEMPTS = 3;
 
-/** Loads what is not loaded yet. A run is loaded once: the ids of its jobs follow from it. @throws Error when that fails. */
-export async function load(context: Context): Promise<void> {
-  const { launch, lake, status } = context;
+/** What Spark calls the folder of rows whose partition column is null. */
+const NO_VALUE = "__HIVE_DEFAULT_PARTITION__";
+
+/**
+ * Loads what is not loaded yet. A run is loaded once: the ids of its jobs follow from it, whatever its launch says
+ * meanwhile. @throws Error when that fails.
+ */
+export async function load(loading: Loading): Promise<void> {
+  const { launch, lake, status } = loading;
   const key = `${Prefix.loads}/${launch.run}.json`;
-  if (launch.tables.length === 0 || (await lake.read(key))) return;
-  status.machines({ state: "LOADING", reason: "loading the tables into BigQuery" });
-  const tables = Object.fromEntries(
-    await Promise.all(launch.tables.map(async (table) => [table.name, await loadTable(context, table)] as const)),
+  if (launch.tables.length === 0 || (await patiently(loading, () => lake.read(key)))) return;
+  status?.machines({ state: "LOADING", reason: "loading the tables into BigQuery" });
+  const found = await Promise.all(
+    launch.tables.map(async (table) => ({ table, hasFiles: await hasFiles(loading, table) })),
   );
+  const loaded = found.map(async ({ table, hasFiles }) => [
+    table.name,
+    hasFiles ? await loadTable(loading, table) : { rows: 0 },
+  ]);
+  const tables: Loads["tables"] = Object.fromEntries(await Promise.all(loaded));
   const loads: Loads = { run: launch.run, tables, loaded: new Date().toISOString() };
-  await lake.replace(key, loads, undefined);
+  await patiently(loading, () => lake.replace(key, loads, undefined));
   const rows = Object.values(tables).reduce((sum, table) => sum + table.rows, 0);
   log("INFO", `${rows} rows of ${launch.tables.length} tables are in BigQuery`);
 }
 
-async function loadTable(context: Context, table: LaunchTable): Promise<Loaded> {
-  const { launch, lake } = context;
-  const folder = `${table.name}/run=${launch.run}/`;
-  if (!(await patiently(context, () => lake.has(folder, ".parquet")))) return { rows: 0 };
+/** @throws RunError when BigQuery would read from them what is not in them. */
+async function hasFiles(loading: Loading, { name, partitions }: LaunchTable): Promise<boolean> {
+  const { bucket, run } = loading.launch;
+  const keys = await patiently(loading, () => loading.lake.keys(`${name}/${RUN_COLUMN}=${run}/`, ".parquet"));
+  const folders = partitions.map((partition) => `${partition.name}=${NO_VALUE}`);
+  const nameless = keys.find((key) => key.split("/").some((folder) => folders.includes(folder)));
+  if (nameless === undefined) return keys.length > 0;
+  throw new RunError(
+    `table ${name} has rows without a value of a partition column, which BigQuery would load as the text "${NO_VALUE}" (gs://${bucket}/${nameless}): the run's files are queried instead; give each row a value to have them loaded`,
+  );
+}
+
+async function loadTable(context: Loading, table: LaunchTable): Promise<Loaded> {
+  const { launch } = context;
   let why = "";
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     // The table and the run are there for people to read.
     const name = `oneoff_${slug(launch.run, 40)}_${table.name}`.slice(0, 200);
-    const job = `${name}_${idOf(context, `load/${table.name}`, 16)}_${attempt}`;
+    const job = `${name}_${idOf(context, table)}_${attempt}`;
     const { status, statistics } = await loadOnce(context, table, job);
     if (!status.errorResult) return { job, rows: Number(statistics?.load?.outputRows ?? 0) };
     why = status.errorResult.message ?? "BigQuery does not say why";
@@ -62,8 +87,15 @@ async function loadTable(context: Context, table: LaunchTable): Promise<Loaded> 
   throw new Error(`table ${table.name} could not be loaded: ${withCure(why, launch.project)}`);
 }
 
+/** Another one for each dataset and for each beginning of the run, which may have been in a lake that was taken away. */
+function idOf({ launch, started }: Loading, table: LaunchTable): string {
+  const { bucket, dataset, run } = launch;
+  const text = JSON.stringify([bucket, dataset, run, started, table.name]);
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
 /** The job when it has ended. It is begun if it was not before. */
-async function loadOnce(context: Context, table: LaunchTable, jobId: string): Promise<Job> {
+async function loadOnce(context: Loading, table: LaunchTable, jobId: string): Promise<Job> {
   const { api, launch, ending } = context;
   const jobs = `bigquery/v2/projects/${launch.project}/jobs`;
   const look = () =>
@@ -86,7 +118,7 @@ async function loadOnce(context: Context, table: LaunchTable, jobId: string): Pr
 }
 
 /** https://cloud.google.com/bigquery/docs/hive-partitioned-loads-gcs */
-function requestOf({ launch }: Context, { name, partitions }: LaunchTable, jobId: string) {
+function requestOf({ launch }: Loading, { name, partitions }: LaunchTable, jobId: string) {
   const { project, region, bucket, run, dataset, labels } = launch;
   const keys = partitions.map((key) => `{${key.name}:${BIGQUERY_TYPE[key.type]}}`);
   return {
@@ -102,7 +134,8 @@ function requestOf({ launch }: Context, { name, partitions }: LaunchTable, jobId
           sourceUriPrefix: [`gs://${bucket}/${name}/{${RUN_COLUMN}:STRING}`, ...keys].join("/"),
         },
         destinationTable: { projectId: project, datasetId: dataset, tableId: name },
-        createDisposition: "CREATE_NEVER",
+        // A table may have expired since the stack was made.
+        createDisposition: "CREATE_IF_NEEDED",
         writeDisposition: "WRITE_APPEND",
       },
     },

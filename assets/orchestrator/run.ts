@@ -10,7 +10,7 @@ import { type Context, patiently, RunError, type Timing } from "./context.ts";
 import { withCure } from "./errors.ts";
 import { clusterMachines, stays } from "./jobs.ts";
 import { DataprocMode, type Launch } from "./launch.ts";
-import { load } from "./loads.ts";
+import { type Loading, load } from "./loads.ts";
 import { log, oneLine } from "./log.ts";
 import { stage } from "./stage.ts";
 import { StatusFile, statusKey } from "./status.ts";
@@ -28,6 +28,8 @@ export interface Setup {
 
 /** How long the requests that cancel may take. */
 const CANCEL_MS = 4000;
+/** How long loading may take, which is free: that long the deadline does not count. */
+const LOAD_MS = 600_000;
 
 /**
  * Follows a run from its first step to its tables in BigQuery. May be done again at any time, and goes on with what
@@ -37,7 +39,7 @@ export async function orchestrate(setup: Setup, launch: Launch): Promise<void> {
   const { lake, timing, stopping } = setup;
   const digest = digestOfJson(launch);
   const found = await patiently({ timing, ending: stopping }, () => begin(lake, launch, digest));
-  if (!found) return;
+  if (!found) return loadLater(setup, launch);
   const { launched } = found;
   const deadline = new Date(launched.deadline);
   const late = new AbortController();
@@ -48,9 +50,10 @@ export async function orchestrate(setup: Setup, launch: Launch): Promise<void> {
   const ending = AbortSignal.any([stopping, late.signal]);
   const previous = (await lake.readJson(statusKey(launch.run))) as RunStatus | undefined;
   const status = new StatusFile(lake, firstStatus(launch, found, previous), timing.writeMs);
-  const context: Context = { ...setup, launch, digest, deadline, status, ending };
+  const context: Context = { ...setup, launch, digest, started: launched.started, deadline, status, ending };
   try {
-    await follow(context, machinesOf(context, found));
+    if (found.resumed && (await hasSucceeded(context))) await bring(context);
+    else await follow(context, machinesOf(context, found));
   } finally {
     clearTimeout(timer);
   }
@@ -138,16 +141,40 @@ async function hasSucceeded({ lake, launch, timing }: Context): Promise<boolean>
 
 /** What a run has computed stays computed, whether it can be loaded or not. */
 async function bring(context: Context): Promise<void> {
-  const { ending, launch, status } = context;
-  try {
-    await Promise.race([load(context), aborted(ending)]);
-  } catch (error) {
-    const { message } = readable(error, launch);
-    log("WARNING", `run ${launch.run} has succeeded, and its tables are not in BigQuery: ${message}`);
-  }
+  const { launch, status } = context;
+  for (const { name, state } of status.now.steps) if (state !== "succeeded") status.step(name, "succeeded");
+  await loadInTime(context, context);
   status.machines(await resting(context));
   await status.end("succeeded");
   log("INFO", `run ${launch.run} has succeeded`);
+}
+
+/** Tables of a run that has succeeded and was left without them, for whatever reason, are loaded when it is launched again. */
+async function loadLater(setup: Setup, launch: Launch): Promise<void> {
+  const { lake, timing, stopping } = setup;
+  const { run } = launch;
+  const [record, status, found] = (await patiently({ timing, ending: stopping }, () =>
+    Promise.all([lake.readJson(`${Prefix.runs}/${run}.json`), lake.readJson(statusKey(run)), findClaim(lake, run)]),
+  )) as [RunRecord | undefined, RunStatus | undefined, Claim | undefined];
+  if (record?.state !== "succeeded" || (status && status.state !== "succeeded")) return;
+  await loadInTime(setup, { ...setup, launch, started: found?.launched.started ?? record.started });
+}
+
+/** Says so when it can't be done. Whoever stops the run stops this too, and its deadline doesn't. */
+async function loadInTime({ stopping, timing }: Setup, loading: Omit<Loading, "ending">): Promise<void> {
+  const { launch } = loading;
+  const late = new AbortController();
+  const ms = timing.loadMs ?? LOAD_MS;
+  const timer = setTimeout(() => late.abort(new RunError(`it took longer than ${spoken(ms / 1000)}`)), ms);
+  const ending = AbortSignal.any([stopping, late.signal]);
+  try {
+    await Promise.race([load({ ...loading, ending }), aborted(ending)]);
+  } catch (error) {
+    const { message } = readable(error, launch);
+    log("WARNING", `run ${launch.run} has succeeded, and its tables are not in BigQuery: ${message}`);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** What is there after the last step: of a cluster, until when. */

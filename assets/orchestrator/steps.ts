@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { spoken } from "../../components/core/duration.ts";
 import type { RunRecord } from "../../components/job/run.ts";
 import { Prefix } from "../../components/lake/prefixes.ts";
-import { type Context, patiently, pause, RunError, until } from "./context.ts";
+import { type Context, patiently, RunError, unlessGone, until } from "./context.ts";
 import { refuse, withCure } from "./errors.ts";
 import type { LaunchStep } from "./launch.ts";
 import { log } from "./log.ts";
@@ -59,7 +59,13 @@ async function runStep(context: Context, asking: Asking, step: LaunchStep): Prom
       await asking.ready();
       await submit(context, asking, step);
     }
-    const ended = await until(context, () => watch(context, asking, step));
+    const there = unlessGone<Seen>(context, what);
+    const look = async () => there(await asking.look(step, context.ending));
+    await until(context, look);
+    const ended = await until(context, async () => {
+      const seen = await look();
+      return seen && watch(context, asking, step, seen);
+    });
     context.status.step(step.name, ended.state, ended);
     if (ended.state === "failed") throw await stepError(context, step, ended.why);
     log("INFO", `${what} has succeeded`);
@@ -81,16 +87,10 @@ async function submit(context: Context, asking: Asking, step: LaunchStep): Promi
     }
   });
   context.ending.throwIfAborted();
-  // Google may need a moment until it finds what it has just been given.
-  for (const end = Date.now() + context.timing.patienceMs; !(await asking.look(step)); await pause(context)) {
-    if (Date.now() >= end) throw new RunError(`step ${JSON.stringify(step.name)} is gone: somebody deleted it`);
-  }
 }
 
 /** A step that has ended, undefined while it has not. */
-async function watch(context: Context, asking: Asking, step: LaunchStep): Promise<Seen | undefined> {
-  const seen = await asking.look(step, context.ending);
-  if (!seen) throw new RunError(`step ${JSON.stringify(step.name)} is gone: somebody deleted it`);
+async function watch(context: Context, asking: Asking, step: LaunchStep, seen: Seen): Promise<Seen | undefined> {
   if (seen.state === "succeeded" || seen.state === "failed") return seen;
   context.status.step(step.name, seen.state, seen);
   const machines = asking.machines(step, seen.state);

@@ -65,15 +65,16 @@ export class Lake {
     }
   }
 
-  /** Whether anything lies below a prefix whose name ends so. */
-  async has(prefix: string, suffix: string): Promise<boolean> {
+  /** Keys below a prefix that end so. */
+  async keys(prefix: string, suffix: string): Promise<readonly string[]> {
+    const keys: string[] = [];
     try {
       for (let pageToken: string | undefined; ; ) {
         const query = { prefix, autoPaginate: false, maxResults: 1000, ...(pageToken && { pageToken }) };
         const [files, next] = await this.#bucket.getFiles(query);
-        if (files.some(({ name }) => name.endsWith(suffix))) return true;
+        keys.push(...files.map(({ name }) => name).filter((name) => name.endsWith(suffix)));
         pageToken = (next as { pageToken?: string } | null)?.pageToken;
-        if (!pageToken) return false;
+        if (!pageToken) return keys;
       }
     } catch (error) {
       throw googleError(error);

@@ -1,7 +1,7 @@
 /** Mode `workflow`: a template makes a cluster, runs the steps on it and takes it away. */
 import { GoogleError } from "../google/api.ts";
 import { remember } from "./claim.ts";
-import { type Context, isoSeconds, patiently, pause, RunError, until } from "./context.ts";
+import { type Context, isoSeconds, patiently, pause, RunError, unlessGone, until } from "./context.ts";
 import { refuse, withCure } from "./errors.ts";
 import { templateStep } from "./launch.ts";
 import { log } from "./log.ts";
@@ -47,13 +47,14 @@ export function workflowMachines(context: Context, resumed: boolean, known: stri
   return {
     async run() {
       try {
-        operation ??= (resumed ? await findOperation(context) : undefined) ?? (await instantiate(context));
-        if (operation !== known) await remember(context.lake, launch.run, operation);
+        const find = () => patiently(context, () => findOperation(context));
+        operation ??= (resumed ? await find() : undefined) ?? (await instantiate(context));
+        if (operation !== known) await remember(context.lake, launch.run, operation).catch(unknown);
         const path = `v1/${operation}`;
+        const there = unlessGone<Operation>(context, `the workflow ${operation}`);
         await until(context, async () => {
-          const found = await api.ifThere<Operation>("dataproc", path, { signal: context.ending });
-          if (!found) throw new RunError(`the workflow ${operation} is gone: somebody deleted it`);
-          return (await isDone(context, found, cancel)) || undefined;
+          const found = there(await api.ifThere<Operation>("dataproc", path, { signal: context.ending }));
+          return (found && (await isDone(context, found, cancel))) || undefined;
         });
       } catch (error) {
         context.ending.throwIfAborted();
@@ -93,6 +94,10 @@ async function instantiate(context: Context): Promise<string> {
   });
   return started.name;
 }
+
+/** It is found by its deadline as well. */
+const unknown = ({ message }: Error) =>
+  log("WARNING", `the name of the workflow's operation can't be kept: ${message}`);
 
 /** What has ended can't be cancelled, and need not be. */
 function unlessOver(error: unknown): void {
@@ -151,6 +156,6 @@ const clusterError = ({ launch }: Context, error: string): string =>
   `the cluster could not be made: ${withCure(error, launch.project)}`;
 
 function machinesOf({ clusterName, createCluster, deleteCluster }: Workflow) {
-  const state = deleteCluster ? "TERMINATING" : createCluster?.done ? "RUNNING" : "PROVISIONING";
+  const state = deleteCluster?.operationId ? "TERMINATING" : createCluster?.done ? "RUNNING" : "PROVISIONING";
   return { state, ...(clusterName && { reason: clusterName }) };
 }

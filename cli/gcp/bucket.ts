@@ -7,9 +7,11 @@ import { explain, telling } from "./client.ts";
 /** A lake on Google Cloud Storage, as far as the command line reads it. */
 export class Bucket implements FarFiles {
   readonly #bucket: StorageBucket;
+  readonly #project: string;
 
   /** @param lake such as "gs://bucket". */
   constructor(lake: string, project: string) {
+    this.#project = project;
     this.#bucket = storageClient(project).bucket(lake.replace(/^gs:\/\//, "").replace(/\/.*$/, ""));
   }
 
@@ -33,12 +35,12 @@ export class Bucket implements FarFiles {
       const { code } = error as { readonly code?: unknown };
       if (code === 416) return new Uint8Array();
       if (code === 404) return undefined;
-      throw explain(error);
+      throw explain(error, this.#project);
     }
   }
 
   async keys(prefix: string): Promise<readonly string[]> {
-    const [files] = await telling(this.#bucket.getFiles({ prefix }));
+    const [files] = await telling(this.#bucket.getFiles({ prefix }), this.#project);
     return files.map(({ name }) => name);
   }
 

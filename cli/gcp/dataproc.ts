@@ -21,7 +21,7 @@ type Step = RunStatus["steps"][number];
 /** The commands of a stack whose job runs on Dataproc: its lake says how the run does, and Cloud Run when nobody is there to say. */
 export function dataprocCommands(stack: string, outputs: Outputs): ClusterCommands {
   const place = placeOf(stack, outputs);
-  const google = new Google();
+  const google = new Google(place.project);
   const bucket = new Bucket(place.lake, place.project);
   const readers = new Map<string, ProgressReader>();
   const log = async (run: string, step: string, from: number) =>
@@ -39,11 +39,11 @@ export function dataprocCommands(stack: string, outputs: Outputs): ClusterComman
 
   async function status(run: string): Promise<RunStatus | undefined> {
     const now = new Date();
-    const found = await outcome(google, bucket, place, run, now);
-    if (!found) return undefined;
-    const steps = await progressOf(run, found.steps);
     // What another run has now is not this one's.
     const cluster = run === place.run ? await clusterNow(google, place) : undefined;
+    const found = await outcome(google, bucket, place, run, cluster, now);
+    if (!found) return undefined;
+    const steps = await progressOf(run, found.steps);
     const has = run === place.run && place.cluster !== undefined;
     const state = has ? clusterState(cluster, found) : found.cluster;
     const until = found.state === "running" || isThere(cluster) ? now : (found.ended ?? now);
@@ -72,17 +72,26 @@ export function dataprocCommands(stack: string, outputs: Outputs): ClusterComman
 /** States of a cluster that somebody may use. */
 const ALIVE: ReadonlySet<string> = new Set(["CREATING", "RUNNING", "UPDATING", "STARTING"]);
 
+/** What the orchestrator was told of a run; of several launches any will do for what they have in common. */
+async function launchOf(bucket: Bucket, run: string): Promise<Launch | undefined> {
+  const [key] = (await bucket.keys(`${Prefix.clusters}/${run}/`)).filter((key) =>
+    /\/launch-[0-9a-f]+\.json$/.test(key),
+  );
+  return key === undefined ? undefined : ((await bucket.json(key)) as Launch | undefined);
+}
+
 /** How a run does, without what is read anew each time: its progress, its cost, its cluster. */
 async function outcome(
   google: Google,
   bucket: Bucket,
   place: Place,
   run: string,
+  cluster: Cluster | undefined,
   now: Date,
 ): Promise<RunStatus | undefined> {
   const before = await written(bucket, run);
   if (before && before.state !== "running") return before;
-  const launch = (await bucket.json(`${Prefix.clusters}/${run}/launch.json`)) as Launch | undefined;
+  const launch = before ? undefined : await launchOf(bucket, run);
   if (!before && !launch) return undefined;
   if (run !== place.run) {
     const error = "another run took its place before it ended";
@@ -90,6 +99,11 @@ async function outcome(
   }
   const execution = await newestExecution(google, place);
   const status = before ?? begun(run, launch as Launch, execution, now);
+  if (!before && !execution && cluster?.status?.state === "ERROR") {
+    // Nobody will say so: Pulumi stopped there, before it started the orchestrator.
+    const { detail, stateStartTime } = cluster.status;
+    return failed(status, `its cluster failed: ${detail?.trim() || "Dataproc doesn't say why"}`, stateStartTime ?? now);
+  }
   if (isOver(execution, status)) {
     // It may have said so after it was asked for.
     const last = await written(bucket, run);
@@ -153,9 +167,15 @@ function clusterState(cluster: Cluster | undefined, status: RunStatus): NonNulla
     return isOver ? { state: "DELETED", reason: "it ended by itself" } : (status.cluster ?? { state: "STARTING" });
   }
   const state = cluster.status?.state ?? "UNKNOWN";
-  const reason = cluster.status?.detail?.trim() || (isOver ? undefined : status.cluster?.reason);
+  const reason = cluster.status?.detail?.trim() || (isOver ? undefined : reasonOf(state, status.cluster));
   const stays = isOver && state === "RUNNING" ? staysUntil(cluster, status.ended) : undefined;
   return { state, ...(reason && { reason }), ...(stays && { stays }) };
+}
+
+/** Dataproc makes the machines while Cloud Run starts the orchestrator: which is being waited for must be seen. */
+function reasonOf(state: string, said: RunStatus["cluster"]): string | undefined {
+  if (state !== "CREATING" || said?.state !== "STARTING") return said?.reason;
+  return ["Dataproc makes the machines", said.reason].filter(Boolean).join("; ");
 }
 
 /** What the orchestrator printed, where no step can tell what went wrong. */

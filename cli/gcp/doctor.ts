@@ -1,10 +1,12 @@
 import { type Check, checked, failed } from "../check.ts";
 import { googleProjectOf, googleRegionOf } from "../config.ts";
 import type { Asked } from "../rehearse.ts";
-import { checkedByGoogle, Google, ServiceOff } from "./client.ts";
+import { checkedByGoogle, checkedIfOn, Google, ServiceOff } from "./client.ts";
 import { GET_GCLOUD, gcloudVersion } from "./gcloud.ts";
 import { googleNeeds } from "./needs.ts";
 import { quotaChecks } from "./quotas.ts";
+
+const CREDENTIALS = "Google credentials";
 
 /** What a Google Cloud project must have for a stack. A check that can't be made for want of the one before is left out. */
 export async function projectChecks(stack: string, resources: readonly Asked[]): Promise<readonly Check[]> {
@@ -15,16 +17,30 @@ export async function projectChecks(stack: string, resources: readonly Asked[]):
   ];
   const [project, region] = places.map(({ ok, detail }) => (ok ? detail : undefined));
   if (project === undefined) return [...places, await gcloud];
-  const google = new Google();
+  const google = new Google(project);
   const needs = googleNeeds(resources);
-  const there = await checkedByGoogle("Google credentials", () => credentialsCheck(google, project));
+  let off: readonly string[] = [];
+  const there = await checkedByGoogle(CREDENTIALS, () =>
+    credentialsCheck(google, project).catch((error) => {
+      if (!(error instanceof ServiceOff)) throw error;
+      off = ["cloudresourcemanager"]; // in a new project all are: the check of the APIs tells them together
+      return {
+        name: CREDENTIALS,
+        ok: true,
+        detail: `Google takes them; what they may is not told while ${off} is off`,
+      };
+    }),
+  );
   if (!there.ok) return [there, ...places, await gcloud]; // nothing else can be asked
+  const apis = await checkedByGoogle("APIs", () =>
+    apiCheck(google, project, [...new Set([...needs.apis, ...off])].sort()),
+  );
   return [
     there,
     ...places,
     ...(await billingChecks(google, project)),
-    await checkedByGoogle("APIs", () => apiCheck(google, project, needs.apis)),
-    await checkedByGoogle("permissions", () => permissionCheck(google, project, needs.permissions)),
+    apis,
+    ...(await checkedIfOn("permissions", () => permissionCheck(google, project, needs.permissions))),
     ...(region === undefined ? [] : await quotaChecks(google, { project, region }, needs.machines)),
     await gcloud,
   ];
@@ -41,7 +57,7 @@ function placeCheck(what: "project" | "region", find: () => string): Check {
 /** Asks what everybody may who has anything to do with the project. */
 async function credentialsCheck(google: Google, project: string): Promise<Check> {
   const held = await testPermissions(google, project, ["resourcemanager.projects.get"]);
-  const name = "Google credentials";
+  const name = CREDENTIALS;
   if (held.length > 0) return { name, ok: true, detail: `they lead to project ${project}` };
   return {
     name,
@@ -113,7 +129,7 @@ async function apisOff(google: Google, project: string, apis: readonly string[])
     const on = services.filter(({ state }) => state === "ENABLED").map(({ name }) => name);
     return apis.filter((api) => !on.some((name) => name.endsWith(`/${api}.googleapis.com`)));
   } catch (error) {
-    if (error instanceof ServiceOff) return ["serviceusage", ...apis]; // enabling one more does no harm
+    if (error instanceof ServiceOff) return [...new Set(["serviceusage", ...apis])]; // enabling one more does no harm
     throw error;
   }
 }
@@ -125,7 +141,7 @@ async function permissionCheck(google: Google, project: string, permissions: rea
     name: "permissions",
     ok: lacking.length === 0,
     detail: lacking.length === 0 ? `all ${permissions.length} that were asked for` : `you lack ${lacking.join(", ")}`,
-    cure: `Ask the project's owner, for role roles/editor with roles/resourcemanager.projectIamAdmin, say: gcloud projects get-iam-policy ${project} shows who that is.`,
+    cure: `Ask the project's owner, for roles roles/editor, roles/resourcemanager.projectIamAdmin, roles/iam.serviceAccountAdmin and, for secrets, roles/secretmanager.admin, say: gcloud projects get-iam-policy ${project} shows who that is.`,
   };
 }
 

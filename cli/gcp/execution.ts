@@ -60,7 +60,7 @@ const oneLine = (text: string | undefined): string | undefined =>
 
 /** What reads all that the orchestrator printed. */
 export const logCommand = ({ project, orchestrator }: Place): string =>
-  `gcloud logging read '${filterOf(orchestrator)}' --project ${project} --freshness 7d --format "value(textPayload)"`;
+  `gcloud logging read '${filterOf(orchestrator)}' --project ${project} --freshness 7d --order asc --format "value(textPayload,jsonPayload.message)"`;
 
 const filterOf = (orchestrator: string): string =>
   `resource.type="cloud_run_job" AND resource.labels.job_name="${orchestrator}"`;

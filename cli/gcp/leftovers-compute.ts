@@ -20,13 +20,10 @@ interface Firewall extends Item {
 /** Label that Dataproc gives to a cluster's machines and disks. */
 const OF_CLUSTER = "goog-dataproc-cluster-name";
 
-/** Machines and disks, those too that a cluster left behind. Machines of a cluster that is there go with it. */
-export async function machineLeftovers(
-  sweep: Sweep,
-  clusters: ReadonlySet<string>,
-  digits: ReadonlySet<string>,
-): Promise<readonly Leftover[]> {
+/** Machines and disks, those too that a cluster left behind. Machines of a cluster that is there, whosever, go with it. */
+export async function machineLeftovers(sweep: Sweep, digits: ReadonlySet<string>): Promise<readonly Leftover[]> {
   const [instances, disks] = await Promise.all([inZones<Item>(sweep, "instances"), inZones<Disk>(sweep, "disks")]);
+  const clusters = await clustersOf(sweep); // asked last: one that is newer than the machines has none of them
   const isOwn = ({ item }: Zonal<Item>) => {
     const cluster = item.labels?.[OF_CLUSTER];
     if (cluster === undefined) return hasLabel(item, sweep);
@@ -48,6 +45,13 @@ export async function machineLeftovers(
       .filter((found) => isOwn(found) && (found.item.users ?? []).length === 0)
       .map(leftover("disk", Order.disks, "disks")),
   ];
+}
+
+/** Names of all clusters of the region, also those that end. */
+async function clustersOf({ google, project, region }: Sweep): Promise<ReadonlySet<string>> {
+  type Cluster = { readonly clusterName: string };
+  const path = `v1/projects/${project}/regions/${region}/clusters`;
+  return new Set((await google.listIfOn<Cluster>("dataproc", path, "clusters")).map(({ clusterName }) => clusterName));
 }
 
 interface Zonal<T> {

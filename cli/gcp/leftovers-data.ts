@@ -1,7 +1,7 @@
 import { storageClient } from "../../assets/google/api.ts";
 import { Label } from "../../components/lifetime/labels.ts";
 import type { Leftover } from "../leftovers.ts";
-import { ServiceOff, telling } from "./client.ts";
+import { ServiceOff } from "./client.ts";
 import { hasLabel, type Labelled, lastOf, marks, Order, removeAndWait, type Sweep, since } from "./sweep.ts";
 
 /** What keeps data: buckets, datasets, secrets; and what makes it, on a schedule or for a run. */
@@ -14,7 +14,7 @@ export async function dataLeftovers(sweep: Sweep): Promise<readonly Leftover[]> 
 
 async function bucketsOf(sweep: Sweep): Promise<readonly Leftover[]> {
   const storage = storageClient(sweep.project);
-  const [buckets] = await telling(storage.getBuckets({ project: sweep.project })).catch((error) => {
+  const [buckets] = await sweep.google.telling(storage.getBuckets({ project: sweep.project })).catch((error) => {
     if (error instanceof ServiceOff) return [[]] as const;
     throw error;
   });
@@ -30,8 +30,8 @@ async function bucketsOf(sweep: Sweep): Promise<readonly Leftover[]> {
       ...since(bucket.metadata.timeCreated),
       order: Order.buckets,
       async remove() {
-        await telling(bucket.deleteFiles({ versions: true, force: true }));
-        await telling(bucket.delete());
+        await sweep.google.telling(bucket.deleteFiles({ versions: true, force: true }));
+        await sweep.google.telling(bucket.delete());
       },
     }));
 }

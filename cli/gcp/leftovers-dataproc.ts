@@ -106,10 +106,14 @@ interface WorkflowOperation {
 }
 
 /**
- * What has no labels: workflows that run, and autoscaling policies. Their names end with the digits of the component that
- * they are of, which others of its things tell.
+ * What has no labels: workflows that run, by their templates, and autoscaling policies. Names that don't tell the stack end
+ * with the digits of the component that they are of, which others of its things tell.
  */
-export async function unlabelledLeftovers(sweep: Sweep, digits: ReadonlySet<string>): Promise<readonly Leftover[]> {
+export async function unlabelledLeftovers(
+  sweep: Sweep,
+  digits: ReadonlySet<string>,
+  templates: ReadonlySet<string>,
+): Promise<readonly Leftover[]> {
   const { google, project, region, isOwnName } = sweep;
   const place = `v1/projects/${project}/regions/${region}`;
   const [policies, operations] = await Promise.all([
@@ -129,10 +133,11 @@ export async function unlabelledLeftovers(sweep: Sweep, digits: ReadonlySet<stri
       })),
     ...operations
       .filter(({ done, metadata }) => !done && metadata?.["@type"]?.endsWith("WorkflowMetadata"))
-      .filter(({ metadata }) => isOwn(lastOf(metadata?.template ?? "")))
-      .map(({ name, metadata }) => ({
+      .map((operation) => ({ ...operation, template: lastOf(operation.metadata?.template ?? "") }))
+      .filter(({ template }) => templates.has(template) || isOwn(template))
+      .map(({ name, metadata, template }) => ({
         kind: "Dataproc workflow",
-        id: lastOf(metadata?.template ?? name),
+        id: template,
         ...since(metadata?.startTime),
         order: Order.workflows,
         async remove() {

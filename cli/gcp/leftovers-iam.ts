@@ -1,6 +1,6 @@
 import type { Leftover } from "../leftovers.ts";
 import type { Google } from "./client.ts";
-import { digitsOf, Order, patiently, removeAndWait, type Sweep } from "./sweep.ts";
+import { accountDigits, Order, patiently, removeAndWait, type Sweep } from "./sweep.ts";
 
 interface Account {
   readonly name: string;
@@ -33,7 +33,7 @@ export async function bindingLeftovers(sweep: Sweep, digits: ReadonlySet<string>
   const gone = new Set(
     bindings
       .flatMap(({ members = [] }) => members)
-      .filter((member) => digits.has(digitsOf(/^deleted:serviceAccount:([^@]+)@/.exec(member)?.[1] ?? "") ?? "")),
+      .filter((member) => digits.has(accountDigits(/^deleted:serviceAccount:([^?]+)/.exec(member)?.[1] ?? "") ?? "")),
   );
   return [...gone].map((member) => ({
     kind: "roles of a deleted account",

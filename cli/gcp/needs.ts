@@ -52,8 +52,11 @@ const PERMISSIONS: readonly (readonly [type: RegExp, permission: string])[] = [
   [/^gcp:compute\/firewall:/, "compute.firewalls.create"],
   [/^gcp:serviceaccount\/account:/i, "iam.serviceAccounts.create"],
   [/^gcp:serviceaccount\/account:/i, "iam.serviceAccounts.actAs"],
+  [/^gcp:serviceaccount\/iAMMember:/i, "iam.serviceAccounts.setIamPolicy"],
   [/^gcp:projects\/iAMMember:/i, "resourcemanager.projects.setIamPolicy"],
+  [/^gcp:projects\/service:/i, "serviceusage.services.enable"],
   [/^gcp:secretmanager\//, "secretmanager.secrets.create"],
+  [/^gcp:secretmanager\/secretIamMember:/i, "secretmanager.secrets.setIamPolicy"],
 ];
 
 /** The APIs behind types of resources. */
@@ -67,6 +70,7 @@ const APIS: readonly (readonly [type: RegExp, ...apis: string[]])[] = [
   [/^gcp:cloudrunv2\//, "run"],
   [/^gcp:serviceaccount\//i, "iam"],
   [/^gcp:projects\//, "cloudresourcemanager"],
+  [/^gcp:projects\/service/i, "serviceusage"],
   [/^gcp:secretmanager\//, "secretmanager"],
   [/^gcp:kms\//, "cloudkms"],
 ];
@@ -177,7 +181,7 @@ const DISK_OF_BATCH = { DISKS_TOTAL_GB: 400 } as const;
 
 /** What the orchestrator is told, where a resource is that. */
 function launchIn({ type, inputs }: Asked): Launch | undefined {
-  if (type !== OBJECT || !/\/launch\.json$/.test(String(inputs.name))) return undefined;
+  if (type !== OBJECT || !/\/launch-[0-9a-f]+\.json$/.test(String(inputs.name))) return undefined;
   if (!String(inputs.name).startsWith(`${Prefix.clusters}/`)) return undefined;
   // The provider's SDK makes a secret of what is in an object.
   const content = typeof inputs.content === "string" ? inputs.content : part(inputs, "content").value;

@@ -34,7 +34,7 @@ export interface Dashboard {
  * @throws UsageError when what it takes is missing, or the page is no more or doesn't answer.
  */
 export async function openPage(stack: string, outputs: Outputs, options: OpenOptions): Promise<void> {
-  const google = new Google();
+  const google = new Google(googleProjectOf(stack, outputs));
   if (options.ui !== undefined) {
     const page = await gatewayPage(google, placeOf(stack, outputs), pageOf(DataprocPage, options.ui, stack));
     console.log(`${page.what}: ${page.url}`);

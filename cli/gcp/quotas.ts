@@ -1,6 +1,6 @@
 /** Whether a project may have the machines of a stack. */
 import type { Check } from "../check.ts";
-import { checkedByGoogle, type Google } from "./client.ts";
+import { checkedIfOn, type Google } from "./client.ts";
 import type { Machines } from "./needs.ts";
 
 /** As of https://cloud.google.com/compute/docs/reference/rest/v1/regions */
@@ -40,7 +40,7 @@ export async function quotaChecks(
 ): Promise<readonly Check[]> {
   if (machines.length === 0) return [];
   let checks: readonly Check[] = [];
-  const all = await checkedByGoogle("quotas", async () => {
+  const all = await checkedIfOn("quotas", async () => {
     const below = `compute/v1/projects/${project}`;
     const [regional, global] = await Promise.all([
       quotasAt(google, `${below}/regions/${region}`),
@@ -53,7 +53,7 @@ export async function quotaChecks(
     });
     return { name: "quotas", ok: true, detail: "" };
   });
-  return all.ok ? checks : [all];
+  return all.every(({ ok }) => ok) ? checks : all;
 }
 
 async function quotasAt(google: Google, path: string): Promise<readonly Quota[]> {

@@ -56,8 +56,15 @@ export const since = (time: string | undefined): Pick<Leftover, "since"> => (tim
 /** The last part of a resource's name. */
 export const lastOf = (name: string): string => name.split("/").at(-1) as string;
 
-/** The 8 random digits that all names of one component end with; undefined where there are none. */
-export const digitsOf = (name: string): string | undefined => /[-_]([0-9a-f]{8})$/.exec(name)?.[1];
+/**
+ * The 8 random digits that names of one component end with; undefined where a name is none that the library makes: a user's
+ * own may end in a date. Behind them the cluster of a workflow has digits of Dataproc's.
+ */
+export const digitsOf = (name: string): string | undefined =>
+  /^oneoff-(?:.+-)?([0-9a-f]{8})(?:-[a-z0-9]{13})?$/.exec(name)?.[1];
+
+/** The same of a service account's email: the library names those of a stack, and not by `oneoff-`. */
+export const accountDigits = (email: string): string | undefined => /^[a-z][a-z0-9-]*-([0-9a-f]{8})@/.exec(email)?.[1];
 
 /** A long-running operation, as most of Google's APIs have it. */
 interface Operation {

@@ -17,11 +17,11 @@ import { deadlineSeconds, type Lifetime } from "../lifetime/lifetime.ts";
 import { ASSETS, type ClusterCode, clusterCode, RECORDER, scripts } from "./code.ts";
 import { checkGcpSubnet, GcpNetwork, type GcpSubnet } from "./gcp-network.ts";
 
-/** The shortest and the longest deadline of each mode. A cluster takes some minutes to start; the longest is Google's. */
+/** The shortest and the longest deadline of each mode. A cluster takes some minutes to start; the orchestrator of batches has 7 days. */
 export const DATAPROC_DEADLINES = {
   cluster: ["20 minutes", "14 days"],
   workflow: ["20 minutes", "24 hours"],
-  batch: ["20 minutes", "7 days"],
+  batch: ["20 minutes", "6 days"],
 } as const satisfies Readonly<Record<DataprocMode, readonly [Duration, Duration]>>;
 
 /** Google's least and most: https://cloud.google.com/dataproc/docs/concepts/configuring-clusters/scheduled-deletion */
@@ -141,11 +141,13 @@ export function dataprocPlan(args: DataprocPlanArgs, stands?: Duration): Datapro
   if (!Number.isInteger(disk) || disk < 30 || disk > 65_536) {
     throw new UsageError(`disk is ${quote(args.disk)}: expected whole gigabytes, "30 GB" to "64 TB"`);
   }
-  for (const type of [primary, workers.type]) checkMachine(type);
+  checkMachine("primary", primary);
+  checkMachine("workers.type", workers.type);
   const [least, most] = DATAPROC_DEADLINES[mode];
   const deadline = deadlineSeconds(lifetime, least, most);
   const idleSeconds = idleOf(mode, lifetime, deadline);
   checkJob(mode, args);
+  checkDriver(mode, args.driverMemory);
   const stay = {
     deadlineSeconds: deadline,
     standsSeconds: stands ? Math.max(deadline, seconds(stands, "stands")) : deadline,
@@ -229,16 +231,16 @@ function workersOf(mode: DataprocMode, given: DataprocWorkers): DataprocPlan["wo
 }
 
 /** @throws UsageError for a type that isn't known, or that Dataproc's daemons don't fit on. */
-function checkMachine(type: string): void {
-  const { vcpus, memoryGiB, family } = machineType(type);
+function checkMachine(setting: string, type: string): void {
+  const { vcpus, memoryGiB, family } = known(setting, type);
   if (family === "n4") {
     throw new UsageError(
-      `machine type is ${quote(type)}, which takes none of the disks that are made here: take "n2-standard-4", say`,
+      `${setting} is ${quote(type)}, which takes none of the disks that are made here: take "n2-standard-4", say`,
     );
   }
   if (vcpus >= 2 && memoryGiB >= 7) return;
   throw new UsageError(
-    `machine type is ${quote(type)}, with ${memoryGiB} GB of memory: Dataproc needs 2 vCPUs and 7 GB; take "n2-standard-2" or a larger one`,
+    `${setting} is ${quote(type)}, with ${memoryGiB} GB of memory: Dataproc needs 2 vCPUs and 7 GB; take "n2-standard-2" or a larger one`,
   );
 }
 
@@ -269,6 +271,23 @@ function idleOf(mode: DataprocMode, { idle }: Lifetime, deadline: number): numbe
     throw new UsageError(`lifetime.idle is ${quote(idle)}: Dataproc takes "${IDLE[0]}" to "${IDLE[1]}"`);
   }
   return Math.min(span, deadline);
+}
+
+/** The error of an unknown type names who asked for it. */
+function known(setting: string, type: string): ReturnType<typeof machineType> {
+  try {
+    return machineType(type);
+  } catch (error) {
+    throw new UsageError((error as Error).message.replace(/^machine type(?= is )/, setting));
+  }
+}
+
+/** A batch's driver has 4 cores, and 1 to 7.4 GB for each of them. */
+function checkDriver(mode: DataprocMode, driverMemory: Size | undefined): void {
+  if (mode !== DataprocMode.batch || driverMemory === undefined) return;
+  const given = mebibytes(driverMemory, "driverMemory");
+  if (given >= 4096 && given <= 24_576) return;
+  throw new UsageError(`driverMemory is ${quote(driverMemory)}: a batch's driver takes "4 GB" to "24 GB"`);
 }
 
 /** What each mode can do for a job. */

@@ -59,18 +59,9 @@ const secondary = ({ workers, diskGibibytes }: DataprocPlan) => ({
 const hasSecondary = ({ workers }: DataprocPlan): boolean => workers.spot > 0 || workers.upTo !== undefined;
 
 /** Properties of the cluster's services, with the prefix of the file that they stand in. */
-const properties = ({
-  workers,
-  kerberos,
-}: {
-  readonly workers: DataprocPlan["workers"];
-  readonly kerberos: boolean;
-}) => ({
+const properties = ({ workers }: DataprocPlan) => ({
   ...(workers.count === 0 && { "dataproc:dataproc.allow.zero.workers": "true" }),
-  // Spark's own traffic and spills; Dataproc's Kerberos turns it on as well.
-  ...(!kerberos && { "spark:spark.authenticate": "true" }),
-  "spark:spark.network.crypto.enabled": "true",
-  "spark:spark.io.encryption.enabled": "true",
+  "spark:spark.io.encryption.enabled": "true", // of what is spilled to disks
 });
 
 /** For gcp.dataproc.Cluster. It stays for its idle limit, with JupyterLab behind the component gateway. */
@@ -87,7 +78,7 @@ export function clusterConfig(
     softwareConfig: {
       imageVersion: plan.imageVersion,
       optionalComponents: ["JUPYTER"],
-      overrideProperties: properties({ workers: plan.workers, kerberos: kerberos !== undefined }),
+      overrideProperties: properties(plan),
     },
     initializationActions: [{ script: parts.setUp, timeoutSec: SET_UP }],
     ...(hasSecondary(plan) && { preemptibleWorkerConfig: secondary(plan) }),
@@ -117,7 +108,7 @@ export function managedConfig(
     endpointConfig: { enableHttpPortAccess: true },
     softwareConfig: {
       imageVersion: plan.imageVersion,
-      properties: properties({ workers: plan.workers, kerberos: kerberos !== undefined }),
+      properties: properties(plan),
     },
     initializationActions: [{ executableFile: parts.setUp, executionTimeout: `${SET_UP}s` }],
     ...(hasSecondary(plan) && { secondaryWorkerConfig: secondary(plan) }),

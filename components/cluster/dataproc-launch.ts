@@ -5,11 +5,11 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { DataprocMode, type Launch } from "../../assets/orchestrator/launch.ts";
 import { bundle } from "../core/bundle.ts";
-import { stackLabels } from "../core/naming.ts";
+import { ofLake } from "../core/naming.ts";
 import { adjust } from "../core/transform.ts";
 import type { GcsLake } from "../lake/gcs.ts";
 import { Prefix } from "../lake/prefixes.ts";
-import { uploads } from "./code.ts";
+import { ASSETS, uploads } from "./code.ts";
 import type { DataprocClusterArgs, DataprocPlan } from "./dataproc-args.ts";
 import type { DataprocRoles } from "./dataproc-roles.ts";
 import { batch, packagesKey, pysparkJob, type StepPlace } from "./dataproc-steps.ts";
@@ -19,9 +19,11 @@ const IMAGE = "gcr.io/distroless/nodejs24-debian12";
 
 /** A task of Cloud Run ends by itself after so long at the most (https://cloud.google.com/run/docs/configuring/task-timeout). */
 const LONGEST_TASK = 7 * 86_400;
+/** Seconds that the orchestrator has beyond the run's deadline, to load tables and to say how it ended. */
+const SPARE = 900;
 
-/** Where the lake is in the orchestrator's file system. */
-const MOUNT = "/lake";
+/** What fetches the orchestrator and what it is told: nothing has to be there when its container starts. */
+const boot = (): string => readFileSync(join(ASSETS, "orchestrator/boot.mjs"), "utf8");
 
 /**
  * Puts the code into the lake, where it stays for machines that a running cluster gets later, also when there is newer; it
@@ -64,7 +66,7 @@ export function launchOf(plan: DataprocPlan, place: LaunchPlace, packageIndex = 
     run: plan.run,
     job: job.name,
     labels: place.labels,
-    deadlineSeconds: plan.deadlineSeconds,
+    deadlineSeconds: Math.min(plan.deadlineSeconds, LONGEST_TASK - SPARE),
     steps: job.steps.map((step) => ({
       name: step.name,
       timeLimitSeconds: step.timeLimitSeconds,
@@ -108,40 +110,39 @@ export function orchestrator(
   const path = join(bundle("orchestrator"), "index.mjs");
   const program = createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 16);
   const text = what.launch.apply((launch) => JSON.stringify(launch));
-  const file = (use: string, key: string, content: Partial<gcp.storage.BucketObjectArgs>) =>
-    new gcp.storage.BucketObject(`${name}-${use}`, { bucket: lake.bucket, name: key, ...content }, { parent });
+  const programKey = `${Prefix.code}/${program}/orchestrator.mjs`;
+  const launchKey = text.apply((text) => `${Prefix.clusters}/${plan.run}/launch-${digestOfText(text)}.json`);
+  // They stay: an execution that goes on while there is another launch may have to start again.
+  const file = (use: string, key: pulumi.Input<string>, content: Partial<gcp.storage.BucketObjectArgs>) =>
+    new gcp.storage.BucketObject(
+      `${name}-${use}`,
+      { bucket: lake.bucket, name: key, ...content },
+      { parent, retainOnDelete: true },
+    );
   const files = [
-    file("orchestrator.mjs", `${Prefix.code}/${program}/orchestrator.mjs`, {
-      source: new pulumi.asset.FileAsset(path),
-    }),
-    file("launch", `${Prefix.clusters}/${plan.run}/launch.json`, { content: text, contentType: "application/json" }),
+    file("orchestrator.mjs", programKey, { source: new pulumi.asset.FileAsset(path) }),
+    file("launch", launchKey, { content: text, contentType: "application/json" }),
   ];
   const jobArgs: gcp.cloudrunv2.JobArgs = {
     project: plan.project,
     location: plan.region,
     name: pulumi.interpolate`oneoff-${what.hex}`,
     deletionProtection: false,
-    labels: stackLabels(),
+    labels: ofLake(lake.bucket),
     // Another launch of the same run starts it too: it finds the run begun, and says so.
-    startExecutionToken: text.apply((text) => executionToken(plan.run, `${text}${program}`)),
+    startExecutionToken: text.apply((text) => executionToken(plan.run, `${text}${program}${boot()}`)),
     template: {
-      labels: stackLabels(),
+      labels: ofLake(lake.bucket),
       taskCount: 1,
       template: {
         serviceAccount: what.roles.orchestrator.email,
-        timeout: `${Math.min(plan.deadlineSeconds + 900, LONGEST_TASK)}s`,
+        timeout: `${Math.min(plan.deadlineSeconds + SPARE, LONGEST_TASK)}s`,
         maxRetries: 3, // Google may restart a task: it goes on where it was
-        executionEnvironment: "EXECUTION_ENVIRONMENT_GEN2",
-        volumes: [{ name: "lake", gcs: { bucket: lake.bucket, readOnly: true } }],
         containers: [
           {
             image: args.image ?? IMAGE,
-            args: [
-              `${MOUNT}/${Prefix.code}/${program}/orchestrator.mjs`,
-              `${MOUNT}/${Prefix.clusters}/${plan.run}/launch.json`,
-            ],
+            args: ["--input-type=module", "-e", boot(), lake.bucket, programKey, launchKey],
             resources: { limits: { cpu: "1", memory: "512Mi" } },
-            volumeMounts: [{ name: "lake", mountPath: MOUNT }],
           },
         ],
       },
@@ -161,5 +162,7 @@ function executionToken(run: string, text: string): string {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "");
-  return `r${readable.slice(0, 24)}-${createHash("sha256").update(text).digest("hex").slice(0, 8)}`;
+  return `r${readable.slice(0, 24)}-${digestOfText(text).slice(0, 8)}`;
 }
+
+const digestOfText = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);

@@ -1,10 +1,10 @@
 import * as gcp from "@pulumi/gcp";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { DataprocMode } from "../../assets/orchestrator/launch.ts";
 import { ownedBy, serviceAccountId } from "../core/google.ts";
 import type { GcsLake } from "../lake/gcs.ts";
 import { runQueries, useDataset, writeObjects } from "../lake/gcs-grants.ts";
-import type { DataprocPlan } from "./dataproc-args.ts";
+import type { DataprocKerberos, DataprocPlan } from "./dataproc-args.ts";
 
 /** Who the machines and the orchestrator are. */
 export interface DataprocRoles {
@@ -14,15 +14,18 @@ export interface DataprocRoles {
   readonly parts: readonly pulumi.Resource[];
 }
 
+interface RoleParts {
+  readonly lake: GcsLake;
+  readonly reads: readonly string[];
+  readonly hex: pulumi.Output<string>;
+  readonly kerberos?: DataprocKerberos | undefined;
+}
+
 /** Accounts of their own: the project's default one may do nearly everything. */
 export function dataprocRoles(
   name: string,
   { project, mode }: DataprocPlan,
-  {
-    lake,
-    reads,
-    hex,
-  }: { readonly lake: GcsLake; readonly reads: readonly string[]; readonly hex: pulumi.Output<string> },
+  { lake, reads, hex, kerberos }: RoleParts,
   parent: pulumi.Resource,
 ): DataprocRoles {
   const account = (use: string, about: string) =>
@@ -52,6 +55,7 @@ export function dataprocRoles(
           { parent },
         ),
     ),
+    ...(kerberos ? decrypting(name, kerberos, nodes, parent) : []),
     // The notebook on the cluster reads and writes tables.
     ...(mode === DataprocMode.cluster
       ? [
@@ -66,9 +70,32 @@ export function dataprocRoles(
       { serviceAccountId: nodes.name, role: "roles/iam.serviceAccountUser", member: orchestrator.member },
       { parent },
     ),
-    writeObjects(`${name}-orchestrator-lake`, granted, orchestrator.member, [], parent),
+    ...writeObjects(`${name}-orchestrator-lake`, granted, orchestrator.member, [], parent),
     runQueries(`${name}-orchestrator-jobs`, granted, orchestrator.member, parent),
     useDataset(`${name}-orchestrator-rows`, granted, orchestrator.member, "roles/bigquery.dataEditor", parent),
   ];
   return { nodes, orchestrator, parts: [nodes, orchestrator, ...parts] };
 }
+
+/** The machines set up Kerberos themselves, by a password that they fetch and decrypt. */
+const decrypting = (
+  name: string,
+  { kmsKey, rootPassword }: DataprocKerberos,
+  nodes: gcp.serviceaccount.Account,
+  parent: pulumi.Resource,
+): readonly pulumi.Resource[] => [
+  new gcp.kms.CryptoKeyIAMMember(
+    `${name}-nodes-decrypt`,
+    { cryptoKeyId: kmsKey, role: "roles/cloudkms.cryptoKeyDecrypter", member: nodes.member },
+    { parent },
+  ),
+  new gcp.storage.BucketIAMMember(
+    `${name}-nodes-password`,
+    {
+      bucket: pulumi.output(rootPassword).apply((address) => address.replace(/^gs:\/\/([^/]+).*$/, "$1")),
+      role: "roles/storage.objectViewer",
+      member: nodes.member,
+    },
+    { parent },
+  ),
+];

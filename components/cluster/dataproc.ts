@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as gcp from "@pulumi/gcp";
@@ -5,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { DataprocMode, templateStep } from "../../assets/orchestrator/launch.ts";
 import type { Duration } from "../core/duration.ts";
-import { stackLabels } from "../core/naming.ts";
+import { ofLake, physicalName } from "../core/naming.ts";
 import { adjust } from "../core/transform.ts";
 import type { BillLine } from "../lifetime/bill.ts";
 import { Label, labelValue } from "../lifetime/labels.ts";
@@ -64,10 +65,10 @@ export class DataprocCluster extends pulumi.ComponentResource {
     this.mode = plan.mode;
 
     const hex = new random.RandomId(`${name}-id`, { byteLength: 4 }, { parent: this }).hex;
-    const roles = dataprocRoles(name, plan, { lake, reads: args.reads ?? [], hex }, this);
+    const roles = dataprocRoles(name, plan, { lake, reads: args.reads ?? [], hex, kerberos: args.kerberos }, this);
     const secrets = keepSecrets(name, plan, args, roles, hex, this);
     const code = uploadDataprocCode(name, plan, lake, this);
-    const labels = lake.bucket.apply((bucket) => machineLabels(name, plan, bucket));
+    const labels = ofLake(lake.bucket, { [Label.cluster]: labelValue(name), [Label.run]: labelValue(plan.run) });
     const parts: ClusterParts = {
       lake,
       network,
@@ -120,25 +121,38 @@ interface Making {
   readonly needed: readonly pulumi.Resource[];
 }
 
-const machineLabels = (name: string, { run }: DataprocPlan, bucket: string): Record<string, string> =>
-  stackLabels({
-    [Label.cluster]: labelValue(name),
-    [Label.run]: labelValue(run),
-    [Label.lake]: labelValue(bucket),
-  });
-
 /** Of a cluster's name; that of a managed one gets digits of Dataproc's own behind it. */
 const LONGEST_NAME = 51;
 const LONGEST_PREFIX = 35;
 
 /** Names a cluster after stack and run, a letter first. */
 const clusterName = ({ run }: DataprocPlan, hex: pulumi.Output<string>, longest: number): pulumi.Output<string> => {
-  const readable = `${pulumi.getStack()}-${run}`
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^[^a-z]+/, "");
-  return hex.apply((hex) => `${`oneoff-${readable}`.slice(0, longest - 9).replace(/-+$/, "")}-${hex}`);
+  const exact = `oneoff-${pulumi.getStack()}-${run}`;
+  const room = longest - "-12345678".length;
+  const readable = exact.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  // Two runs have two names, also where they differ in what a name can't have.
+  const isWhole = readable === exact && readable.length <= room && !readable.endsWith("-");
+  const digest = createHash("sha256").update(exact).digest("hex").slice(0, 4);
+  const unique = isWhole ? readable : `${readable.slice(0, room - 5).replace(/-+$/, "")}-${digest}`;
+  return hex.apply((hex) => `${unique}-${hex}`);
 };
+
+/**
+ * What stays as it was when the run was begun: its end, and all that would make the cluster anew, and with it whatever runs
+ * on it. What has changed takes effect with a new run id.
+ */
+const SETTLED = [
+  "lifecycleConfig.autoDeleteTime",
+  "gceClusterConfig",
+  "softwareConfig",
+  "initializationActions",
+  "masterConfig",
+  "workerConfig.machineType",
+  "workerConfig.diskConfig",
+  "preemptibleWorkerConfig.diskConfig",
+  "encryptionConfig",
+  "securityConfig",
+].map((path) => `clusterConfig.${path}`);
 
 /**
  * A cluster for one run. Google knows only a point in time at which it ends, so that is told at its creation and stays;
@@ -156,7 +170,7 @@ function makeCluster(
     `${name}-notebook`,
     {
       bucket: lake.staging,
-      name: "notebooks/jupyter/lake.ipynb", // where Dataproc's JupyterLab looks
+      name: `notebooks/jupyter/lake-${plan.run}.ipynb`, // where Dataproc's JupyterLab looks; who edits it keeps it
       content: pulumi
         .all([lake.uri, lake.dataset])
         .apply(([uri, dataset]) =>
@@ -180,13 +194,7 @@ function makeCluster(
     ...adjust(transform?.cluster, `${name}-${plan.run}`, args, {
       parent,
       dependsOn: [...needed, notebook],
-      ignoreChanges: [
-        "clusterConfig.lifecycleConfig.autoDeleteTime",
-        ...(autoscaled ? ["clusterConfig.preemptibleWorkerConfig.numInstances"] : []),
-      ],
-      // The provider takes these for changes, and changes nothing.
-      replaceOnChanges: ["clusterConfig.encryptionConfig", "clusterConfig.securityConfig"],
-      deleteBeforeReplace: true,
+      ignoreChanges: [...SETTLED, ...(autoscaled ? ["clusterConfig.preemptibleWorkerConfig.numInstances"] : [])],
     }),
   );
 }
@@ -239,6 +247,16 @@ function makeTemplate(
   );
 }
 
+/** Of 50 characters at most. A policy takes no label, so its name tells whose it is. */
+const policyId = (name: string, hex: pulumi.Output<string>): pulumi.Output<string> =>
+  pulumi.all([physicalName(name, hex), hex]).apply(([id, hex]) => {
+    const readable = id
+      .slice(0, -hex.length - 1)
+      .slice(0, 41)
+      .replace(/-+$/, "");
+    return `${readable}-${hex}`;
+  });
+
 /** Adds spot machines while work waits for them, and takes them away again. */
 function autoscalingPolicy(
   name: string,
@@ -252,7 +270,7 @@ function autoscalingPolicy(
     {
       project,
       location: region,
-      policyId: pulumi.interpolate`oneoff-${hex}`,
+      policyId: policyId(name, hex),
       basicAlgorithm: {
         yarnConfig: { gracefulDecommissionTimeout: "600s", scaleUpFactor: 0.5, scaleDownFactor: 1 },
       },
@@ -268,7 +286,7 @@ function autoscalingPolicy(
 function keepSecrets(
   name: string,
   { project, region, job }: DataprocPlan,
-  { secrets = {} }: DataprocClusterArgs,
+  { secrets = {}, lake }: DataprocClusterArgs,
   { nodes }: DataprocRoles,
   hex: pulumi.Output<string>,
   parent: pulumi.Resource,
@@ -281,7 +299,7 @@ function keepSecrets(
         project,
         secretId: pulumi.interpolate`oneoff-${secret}-${hex}`,
         replication: { userManaged: { replicas: [{ location: region }] } },
-        labels: stackLabels(),
+        labels: ofLake(lake.bucket),
       },
       { parent },
     );

@@ -75,8 +75,11 @@ export const serviceAccountId = (base: string, hex: pulumi.Input<string>): pulum
     return `${readable || "oneoff"}-${digits}`;
   });
 
-/** What tells whose a resource is that takes no labels, for its description. */
-export const ownedBy = (about: string): string => `${stackId()} ${about}`;
+/** Of a service account; descriptions may be longer. */
+const LONGEST_DISPLAY_NAME = 100;
+
+/** What tells whose a resource is that takes no labels, for its description or display name. */
+export const ownedBy = (about: string): string => `${stackId()} ${about}`.slice(0, LONGEST_DISPLAY_NAME);
 
 /** Kinds of IAM members that are people or programs which are known by name. */
 const MEMBERS = ["user", "group", "serviceAccount", "domain"] as const;

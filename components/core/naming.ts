@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { Label, stackLabel } from "../lifetime/labels.ts";
+import { Label, labelValue, stackLabel } from "../lifetime/labels.ts";
 import { Tag } from "../lifetime/tags.ts";
 
 /** Value of tag `oneoff:stack`: "oneoff/emr-oneoff". */
@@ -16,6 +16,13 @@ export const stackLabels = (more: Readonly<Record<string, string>> = {}): Record
   [Label.stack]: stackLabel(stackId()),
   ...more,
 });
+
+/** The same with the name of the lake's bucket, which tells two stacks of one name in one project apart. */
+export const ofLake = (
+  bucket: pulumi.Input<string>,
+  more: Readonly<Record<string, string>> = {},
+): pulumi.Output<Record<string, string>> =>
+  pulumi.output(bucket).apply((bucket) => stackLabels({ [Label.lake]: labelValue(bucket), ...more }));
 
 /** Path of the stack's IAM roles and profiles, so that they are found when only the stack's name is known. */
 export const rolePath = (): string => `/oneoff/${stackId()}/`;

@@ -8,7 +8,7 @@ import { checkGcpSubnet, type GcpSubnet } from "../cluster/gcp-network.ts";
 import { type Duration, seconds } from "../core/duration.ts";
 import { quote, UsageError } from "../core/errors.ts";
 import { checkRegion, googleRegion, ownedBy, serviceAccountId } from "../core/google.ts";
-import { stackLabels } from "../core/naming.ts";
+import { ofLake } from "../core/naming.ts";
 import { mebibytes, type Size } from "../core/size.ts";
 import { adjust, type Transform } from "../core/transform.ts";
 import type { Job } from "../job/job.ts";
@@ -16,7 +16,6 @@ import type { GcsLake } from "../lake/gcs.ts";
 import { type BillLine, refuseAbove } from "../lifetime/bill.ts";
 import { bigQueryDashboardBill } from "../lifetime/gcp-bill.ts";
 import { machineType } from "../lifetime/gcp-prices.ts";
-import { Label, labelValue } from "../lifetime/labels.ts";
 import { deadlineSeconds, type Lifetime } from "../lifetime/lifetime.ts";
 import { dashboardRelease, PORT } from "./release.ts";
 import { shown } from "./shown.ts";
@@ -256,7 +255,7 @@ function instanceArgs(
   { type, deadline, zone, image }: Plan,
   { account, prefix }: InstanceParts,
 ): gcp.compute.InstanceArgs {
-  const labels = pulumi.output(lake.bucket).apply((bucket) => stackLabels({ [Label.lake]: labelValue(bucket) }));
+  const labels = ofLake(lake.bucket);
   return {
     project: lake.project,
     zone,

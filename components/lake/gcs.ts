@@ -4,7 +4,7 @@ import * as random from "@pulumi/random";
 import { type Duration, seconds } from "../core/duration.ts";
 import { quote, UsageError } from "../core/errors.ts";
 import { checkMember, checkProject, checkRegion, googleProject, googleRegion } from "../core/google.ts";
-import { physicalName, stackLabels } from "../core/naming.ts";
+import { ofLake, physicalName, stackLabels } from "../core/naming.ts";
 import { mebibytes, type Size } from "../core/size.ts";
 import { adjust, type Transform } from "../core/transform.ts";
 import type { Job } from "../job/job.ts";
@@ -51,7 +51,10 @@ export interface GcsLakeArgs {
   };
 }
 
-/** CSV with a line of names first. Values beyond the columns are ignored. It is loaded once per address. */
+/**
+ * CSV with a line of names first. Values beyond the columns are ignored. It is loaded once: again when something here
+ * changes, and so a file that was changed in its place needs another address.
+ */
 export interface CsvFile {
   /** Such as "gs://bucket/power.csv" or "gs://bucket/power-*.csv". */
   readonly from: string;
@@ -108,8 +111,10 @@ export class GcsLake extends pulumi.ComponentResource {
     const { project, region, viewers, queries } = plan;
     const hex = new random.RandomId(`${name}-id`, { byteLength: 4 }, { parent: this }).hex;
     const bucket = makeBucket(name, args, plan, hex, this);
-    const [staging, temporary] = ["staging", "temporary"].map((use) => serviceBucket(name, use, plan, this));
-    const dataset = makeDataset(name, args, plan, hex, this);
+    const labels = ofLake(bucket.name);
+    const staging = serviceBucket(name, "staging", plan, labels, this);
+    const temporary = serviceBucket(name, "temporary", plan, labels, this);
+    const dataset = makeDataset(name, args, plan, { hex, labels }, this);
     const tables = args.job.tables.map(
       (table) =>
         new gcp.bigquery.Table(
@@ -131,19 +136,19 @@ export class GcsLake extends pulumi.ComponentResource {
     this.project = project;
     this.location = region;
     this.bucket = bucket.name;
-    this.staging = (staging as gcp.storage.Bucket).name;
-    this.temporary = (temporary as gcp.storage.Bucket).name;
+    this.staging = staging.name;
+    this.temporary = temporary.name;
     this.uri = pulumi.interpolate`gs://${bucket.name}`;
     this.dataset = dataset.datasetId;
     this.queryLimitMebibytes = plan.queryLimit;
 
     const granted: Granted = { project, bucket: bucket.name, datasetId: dataset.datasetId };
-    this.grantRead = (grant, member, prefix) => [readObjects(grant, granted, member, prefix ? [prefix] : [], this)];
-    this.grantWrite = (grant, member, prefix) => [writeObjects(grant, granted, member, [prefix], this)];
+    this.grantRead = (grant, member, prefix) => readObjects(grant, granted, member, prefix ? [prefix] : [], this);
+    this.grantWrite = (grant, member, prefix) => writeObjects(grant, granted, member, [prefix], this);
     this.grantQuery = (grant, member) => [
       runQueries(`${grant}-jobs`, granted, member, this),
       useDataset(`${grant}-rows`, granted, member, "roles/bigquery.dataViewer", this),
-      readObjects(
+      ...readObjects(
         `${grant}-files`,
         granted,
         member,
@@ -237,11 +242,18 @@ function makeBucket(
   return new gcp.storage.Bucket(...adjust(transform?.bucket, `${name}-bucket`, args, options));
 }
 
+/** What expires in Dataproc's own buckets: of the staging one drivers' output, and not the notebooks. */
+const EXPIRING = {
+  staging: { matchesPrefixes: ["google-cloud-dataproc-metainfo/"] },
+  temporary: {},
+} satisfies Readonly<Record<string, gcp.types.input.storage.BucketLifecycleRuleCondition>>;
+
 /** Dataproc would make buckets of its own otherwise, which nothing takes away. */
 const serviceBucket = (
   name: string,
-  use: string,
+  use: keyof typeof EXPIRING,
   { project, region }: Plan,
+  labels: pulumi.Input<Record<string, string>>,
   parent: pulumi.Resource,
 ): gcp.storage.Bucket =>
   new gcp.storage.Bucket(
@@ -252,8 +264,8 @@ const serviceBucket = (
       name: physicalName(name, new random.RandomId(`${name}-${use}-id`, { byteLength: 4 }, { parent }).hex),
       location: region,
       forceDestroy: true,
-      lifecycleRules: [{ action: { type: "Delete" }, condition: { age: 30 } }],
-      labels: stackLabels(),
+      lifecycleRules: [{ action: { type: "Delete" }, condition: { age: 30, ...EXPIRING[use] } }],
+      labels,
     },
     { parent },
   );
@@ -262,7 +274,7 @@ function makeDataset(
   name: string,
   { dataset, transform }: GcsLakeArgs,
   { project, region, keepTablesMs }: Plan,
-  hex: pulumi.Input<string>,
+  { hex, labels }: { readonly hex: pulumi.Input<string>; readonly labels: pulumi.Input<Record<string, string>> },
   parent: pulumi.Resource,
 ): gcp.bigquery.Dataset {
   const args: gcp.bigquery.DatasetArgs = {
@@ -273,7 +285,7 @@ function makeDataset(
     defaultTableExpirationMs: keepTablesMs,
     maxTimeTravelHours: "48", // the least: what is deleted is billed no longer
     deleteContentsOnDestroy: true, // the files are the results; rows can be loaded again
-    labels: stackLabels(),
+    labels,
   };
   return new gcp.bigquery.Dataset(...adjust(transform?.dataset, `${name}-dataset`, args, { parent }));
 }
@@ -294,8 +306,12 @@ function loadCsv(
   { project, datasetId, location, hex }: Granted & { readonly location: string; readonly hex: pulumi.Output<string> },
   parent: pulumi.Resource,
 ): gcp.bigquery.Job {
-  // A job's id is used once in a project's life: another address makes another.
-  const id = new random.RandomId(`${name}-id`, { byteLength: 4, keepers: { from } }, { parent });
+  // A job's id is used once in a project's life: whatever is changed makes another.
+  const id = new random.RandomId(
+    `${name}-id`,
+    { byteLength: 4, keepers: { from, nullMarker: nullMarker ?? "", separator: separator ?? "," } },
+    { parent },
+  );
   return new gcp.bigquery.Job(
     name,
     {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { type Duration, seconds } from "../core/duration.ts";
@@ -14,6 +15,8 @@ export interface ScheduledQuery {
   readonly sql: string;
   /** In UTC: "every 24 hours", "every day 09:00", "every mon,thu 09:00", "1st monday of month 06:30". */
   readonly schedule: string;
+  /** So long after it was made it is run for the first time. @default at once, when there may be no rows yet */
+  readonly after?: Duration;
 }
 
 const SERVICE = "bigquerydatatransfer.googleapis.com";
@@ -21,9 +24,10 @@ const SERVICE = "bigquerydatatransfer.googleapis.com";
 /** @throws UsageError for a schedule that BigQuery can't read, a name that is no table's, or a placeholder of no table. */
 export function checkQueries(job: Job, queries: Readonly<Record<string, ScheduledQuery>>, keep: Duration): void {
   seconds(keep, "keepQueries");
-  for (const [table, { sql, schedule }] of Object.entries(queries)) {
+  for (const [table, { sql, schedule, after }] of Object.entries(queries)) {
     checkTableId("queries", table, job);
     checkSchedule(`queries.${table}.schedule`, schedule);
+    if (after !== undefined) seconds(after, `queries.${table}.after`);
     const unknown = placeholders(sql).find((name) => !job.tables.some((table) => table.name === name));
     if (unknown !== undefined) {
       throw new UsageError(`queries.${table}.sql reads {${unknown}}, and job ${quote(job.name)} leaves no such table`);
@@ -78,24 +82,27 @@ export function scheduleQueries(
     runQueries(`${name}-queries-jobs`, place, member, parent),
     useDataset(`${name}-queries-rows`, place, member, "roles/bigquery.dataEditor", parent),
   ];
-  // BigQuery takes a point in time alone, so it is told at creation and stays.
-  const endTime = new Date(Date.now() + seconds(args.keep) * 1000).toISOString().replace(/\.\d+Z$/, "Z");
-  for (const [table, { sql, schedule }] of Object.entries(args.queries)) {
+  for (const [table, { sql, schedule, after }] of Object.entries(args.queries)) {
+    // BigQuery takes points in time alone, so they are told at creation and stay; another query is another resource.
+    const version = createHash("sha256").update(`${schedule}\0${sql}`).digest("hex").slice(0, 6);
     const query = pulumi.output(datasetId).apply((dataset) => fill(sql, (name) => `\`${project}.${dataset}.${name}\``));
     new gcp.bigquery.DataTransferConfig(
-      `${name}-query-${table}`,
+      `${name}-query-${table}-${version}`,
       {
         project,
         location,
         displayName: ownedBy(`query ${table}`),
         dataSourceId: "scheduled_query",
         schedule,
-        scheduleOptions: { endTime },
+        scheduleOptions: { ...(after && { startTime: fromNow(after) }), endTime: fromNow(args.keep) },
         destinationDatasetId: datasetId,
         serviceAccountName: account.email,
         params: { query, destination_table_name_template: table, write_disposition: "WRITE_TRUNCATE" },
       },
-      { parent, dependsOn: [api, ...grants, ...tables], ignoreChanges: ["scheduleOptions.endTime"] },
+      { parent, dependsOn: [api, ...grants, ...tables], ignoreChanges: ["scheduleOptions"] },
     );
   }
 }
+
+const fromNow = (span: Duration): string =>
+  new Date(Date.now() + seconds(span) * 1000).toISOString().replace(/\.\d+Z$/, "Z");

@@ -188,7 +188,7 @@ export function bigQueryDashboardBill(args: BigQueryDashboardBillArgs): readonly
     perHour(`dashboard, ${args.machineType}`, computePerHour(args.machineType, args.region), hours),
     perHour(
       "the dashboard's disk, until it is destroyed",
-      (args.diskGibibytes * units.pdBalancedGibibyteMonth) / HOURS_PER_MONTH,
+      (args.diskGibibytes * units.pdStandardGibibyteMonth) / HOURS_PER_MONTH,
       Math.max(hours, args.standsSeconds / 3600),
     ),
     perHour(

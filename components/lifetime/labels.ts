@@ -28,5 +28,8 @@ export function labelValue(text: string): string {
     .slice(0, 54)}-${hash}`;
 }
 
-/** Value of label `oneoff-stack` for "project/stack". */
-export const stackLabel = (stackId: string): string => labelValue(stackId.replace("/", "__"));
+/** Value of label `oneoff-stack` for "project/stack". One that could be another's by its underscores ends in digits too. */
+export const stackLabel = (stackId: string): string => {
+  const readable = stackId.replace("/", "__");
+  return labelValue(/__|_\/|\/_/.test(stackId) ? `${readable}/` : readable);
+};

@@ -132,7 +132,11 @@ test("what is missing has a cure", async () => {
     detail: "compute, iap, run are not enabled",
     cure: "Enable what is missing: gcloud services enable compute.googleapis.com iap.googleapis.com run.googleapis.com --project test-project",
   });
-  expect(found.permissions).toMatchObject({ ok: false, detail: "you lack run.jobs.create" });
+  expect(found.permissions).toMatchObject({
+    ok: false,
+    detail: "you lack run.jobs.create",
+    cure: expect.stringMatching(/roles\/resourcemanager\.projectIamAdmin, roles\/iam\.serviceAccountAdmin/),
+  });
   expect(found["quota CPUS"]).toEqual({
     ok: false,
     detail: "2 vCPUs are needed, 24 are allowed in europe-west1, of which 23 are in use",
@@ -162,6 +166,37 @@ test("what can't be told is left out or said, and spares the others", async () =
   expect(found.APIs).toMatchObject({ ok: false, detail: "serviceusage, compute, iap, run, storage are not enabled" });
   expect(found.quotas).toMatchObject({ ok: false, detail: "Google says NOT_FOUND: Unknown region" });
   expect(found.permissions?.ok).toBe(true);
+});
+
+test("of an empty project one command that enables all is told", async () => {
+  const off = (api: string) =>
+    refusal(403, `${api} API has not been used in project 7 before or it is disabled.`, "PERMISSION_DENIED");
+  api.routes = [
+    [/v3\/projects/, off("Cloud Resource Manager")],
+    [/services:batchGet/, { body: { services: [] } }],
+    [/compute\/v1/, off("Compute Engine")],
+    [/billingInfo$/, off("Cloud Billing")],
+  ];
+  const found = await checks();
+  expect(Object.keys(found)).toEqual(["Google credentials", "Google project", "Google region", "APIs", "gcloud"]);
+  expect(found["Google credentials"]?.ok).toBe(true);
+  expect(found.APIs).toEqual({
+    ok: false,
+    detail: "cloudresourcemanager, compute, iap, run, storage are not enabled",
+    cure: "Enable what is missing: gcloud services enable cloudresourcemanager.googleapis.com compute.googleapis.com iap.googleapis.com run.googleapis.com storage.googleapis.com --project test-project",
+  });
+});
+
+test("credentials without a quota project say nothing of the project", async () => {
+  const message =
+    "Your application is authenticating by using local Application Default Credentials. The cloudresourcemanager.googleapis.com API requires a quota project, which is not set by default.";
+  api.routes = [[/:testIamPermissions$/, refusal(403, message, "PERMISSION_DENIED")], ...RIGHT];
+  const found = await checks();
+  expect(Object.keys(found)).toEqual(["Google credentials", "Google project", "Google region", "gcloud"]);
+  expect(found["Google credentials"]).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining('"gcloud auth application-default set-quota-project test-project"'),
+  });
 });
 
 test("without credentials or a project nothing else is asked", async () => {

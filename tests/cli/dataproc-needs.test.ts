@@ -25,7 +25,7 @@ const instance = resource("gcp:compute/instance:Instance", {
 });
 const launch = (properties: readonly object[]) =>
   resource("gcp:storage/bucketObject:BucketObject", {
-    name: "_clusters/r1/launch.json",
+    name: "_clusters/r1/launch-0123456789abcdef.json",
     content: JSON.stringify({
       mode: "batch",
       steps: properties.map((properties) => ({ name: "x", request: { runtimeConfig: { properties } } })),
@@ -96,7 +96,9 @@ test("of batches, which run one after another, the largest counts", () => {
   expect(sums([launch([small])], {})).toEqual({ CPUS: 12, CPUS_ALL_REGIONS: 12, DISKS_TOTAL_GB: 1200 });
   expect(sums([launch([small, large, small])], {})).toMatchObject({ CPUS: 56 });
   expect(sums([launch([{ ...large, "spark.dynamicAllocation.enabled": "false" }])], {})).toMatchObject({ CPUS: 24 });
-  const unknown = resource("gcp:storage/bucketObject:BucketObject", { name: "_clusters/r1/launch.json" });
+  const unknown = resource("gcp:storage/bucketObject:BucketObject", {
+    name: "_clusters/r1/launch-0123456789abcdef.json",
+  });
   expect(sums([unknown], {})).toEqual({});
 });
 
@@ -117,6 +119,9 @@ test("APIs and permissions are those of what is asked for, and of keys and secre
     resource("gcp:bigquery/dataTransferConfig:DataTransferConfig", {}),
     resource("gcp:projects/iAMMember:IAMMember", {}),
     resource("gcp:serviceaccount/account:Account", {}),
+    resource("gcp:serviceaccount/iAMMember:IAMMember", {}),
+    resource("gcp:secretmanager/secretIamMember:SecretIamMember", {}),
+    resource("gcp:projects/service:Service", {}),
     cluster({ encryptionConfig: { kmsKeyName: "projects/p/locations/l/keyRings/r/cryptoKeys/k" } }),
     resource("aws:s3/bucket:Bucket", {}),
   ]);
@@ -128,6 +133,8 @@ test("APIs and permissions are those of what is asked for, and of keys and secre
     "compute",
     "dataproc",
     "iam",
+    "secretmanager",
+    "serviceusage",
     "storage",
   ]);
   expect(needs.permissions).toEqual([
@@ -136,7 +143,11 @@ test("APIs and permissions are those of what is asked for, and of keys and secre
     "dataproc.clusters.create",
     "iam.serviceAccounts.create",
     "iam.serviceAccounts.actAs",
+    "iam.serviceAccounts.setIamPolicy",
     "resourcemanager.projects.setIamPolicy",
+    "serviceusage.services.enable",
+    "secretmanager.secrets.create",
+    "secretmanager.secrets.setIamPolicy",
   ]);
   expect(googleNeeds([instance]).apis).toEqual(["compute", "iap"]);
   expect(googleNeeds([launch([])]).apis).toEqual(["compute", "dataproc", "storage"]);

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { whyNever } from "../../cli/gcp/gcloud.ts";
 import { stayConnected } from "../../cli/gcp/open.ts";
+import { freePort } from "../free-port.ts";
 import { type FakeApi, type Route, refusal, startApi } from "../google/api.ts";
 import { processesOf } from "../project.ts";
 import { type StackInCloud, stackInCloud } from "./stack.ts";
@@ -85,7 +86,7 @@ beforeAll(async () => {
     api.url,
   ]);
   stack = await stackInCloud(STACK, {}, { ...api.env, ...Object.fromEntries(endpoints) }, OUTPUTS);
-}, 60_000);
+});
 afterAll(() => {
   stack.remove();
   page.close();
@@ -126,7 +127,7 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return {
     child,
     text: () => text,
-    async until(what: RegExp | string, patienceMs = 20_000) {
+    async until(what: RegExp | string, patienceMs = 60_000) {
       for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(30)) {
         if (typeof what === "string" ? text.includes(what) : what.test(text)) return;
         if (child.exitCode !== null) break;
@@ -156,22 +157,23 @@ test("the dashboard opens through a tunnel of its own, on a free port, until Ctr
   await expect(fetch(`http://127.0.0.1:${port}/api/identity`)).rejects.toThrow();
   expect(processesOf(join(folder, "bin"))).toEqual([]);
   taken.close();
-}, 60_000);
+});
 
 test("a tunnel that ends is followed by another on the same port", async () => {
-  const open = run(["--port", "18766"]);
-  await open.until("Dashboard: http://127.0.0.1:18766");
+  const port = await freePort();
+  const open = run(["--port", `${port}`]);
+  await open.until(`Dashboard: http://127.0.0.1:${port}`);
   writeFileSync(join(folder, "log.end"), "");
   await open.until(
     "The connection has ended (ERROR: (gcloud.compute.start-iap-tunnel) Tunnel closed.); connecting again",
   );
   rmSync(join(folder, "log.end"));
   await open.until("It is connected again.");
-  expect(tunnels().every(({ args }) => args[4] === "--local-host-port=127.0.0.1:18766")).toBe(true);
+  expect(tunnels().every(({ args }) => args[4] === `--local-host-port=127.0.0.1:${port}`)).toBe(true);
   open.child.kill("SIGTERM");
   expect(await open.end()).toBe(0);
-  await expect.poll(opened).toBe("http://127.0.0.1:18766"); // once
-}, 60_000);
+  await expect.poll(opened).toBe(`http://127.0.0.1:${port}`); // once
+});
 
 test("an instance that boots is waited for, and what it is at is said", async () => {
   fails(UNREACHED);
@@ -185,15 +187,15 @@ test("an instance that boots is waited for, and what it is at is said", async ()
   await open.until("Dashboard: http://127.0.0.1:");
   open.child.kill("SIGINT");
   expect(await open.end()).toBe(0);
-}, 60_000);
+});
 
 test("a page that doesn't answer through the tunnel yet is waited for; who waits can stop", async () => {
   const open = run([], { STUB_TARGET: "1" });
-  await open.until("Waiting for oneoff-dashboard: it is connected, and its page doesn't answer yet (0 s)");
+  await open.until(/Waiting for oneoff-dashboard: it is connected, and its page doesn't answer yet \(\d+ s\)/);
   open.child.kill("SIGTERM");
   expect(await open.end()).toBe(0);
   expect(opened()).toBe("");
-}, 60_000);
+});
 
 test("one that never answers is given up, with what shows why", async () => {
   const instance = { name: "oneoff-dashboard", zone: "europe-west1-b", project: "test-project" };
@@ -205,10 +207,10 @@ test("one that never answers is given up, with what shows why", async () => {
       { instance, state: async () => "the instance is running" },
       0,
       new AbortController().signal,
-      1000,
+      10_000,
     );
     await expect(waiting).rejects.toThrow(
-      `the dashboard didn't answer within 1 s: ${UNREACHED}; what its instance printed is to be had by "gcloud compute instances get-serial-port-output oneoff-dashboard --zone europe-west1-b --project test-project"`,
+      `the dashboard didn't answer within 10 s: ${UNREACHED}; what its instance printed is to be had by "gcloud compute instances get-serial-port-output oneoff-dashboard --zone europe-west1-b --project test-project"`,
     );
   } finally {
     vi.unstubAllEnvs();
@@ -251,7 +253,7 @@ test("what will never answer is told with what to do about it", async () => {
   expect(without.text()).toBe(
     "oneoff: gcloud is not on PATH, and it leads to the dashboard: install it: https://cloud.google.com/sdk/docs/install\n",
   );
-}, 90_000);
+});
 
 test.each([
   [
@@ -299,4 +301,4 @@ test("--ui opens a page behind the component gateway, and lists what there is", 
   );
   api.routes = [];
   expect(await told("--ui", "yarn")).toContain("cluster c1 has ended, and its own pages with it");
-}, 90_000);
+});

@@ -61,7 +61,7 @@ afterAll(() => {
 beforeEach(async () => {
   now = Math.floor(Date.now() / 1000) * 1000;
   await put(
-    "_clusters/r1/launch.json",
+    "_clusters/r1/launch-0123456789abcdef.json",
     JSON.stringify({ job: "xo", deadlineSeconds: 5400, steps: [{ name: "generate" }, { name: "train" }] }),
   );
 });
@@ -211,7 +211,7 @@ test("an orchestrator that can't start is told by Cloud Run, with what it printe
   expect(await watch(commands(), "r1", { logs: false, output, stack: STACK })).toBe(false);
   expect(output.text).toContain("The last lines of Cloud Run job oneoff-1a2b3c4d:\n  first\n  last\n");
   expect(output.text).toContain(
-    "Run r1 of xo failed after 2 min, for about 0.02 USD: its orchestrator could not start: Image 'gcr.io/distroless/nodejs24-debian12' not found; what it printed: gcloud logging read 'resource.type=\"cloud_run_job\" AND resource.labels.job_name=\"oneoff-1a2b3c4d\"' --project test-project",
+    'Run r1 of xo failed after 2 min, for about 0.02 USD: its orchestrator could not start: Image \'gcr.io/distroless/nodejs24-debian12\' not found; what it printed: gcloud logging read \'resource.type="cloud_run_job" AND resource.labels.job_name="oneoff-1a2b3c4d"\' --project test-project --freshness 7d --order asc --format "value(textPayload,jsonPayload.message)"',
   );
   const { body } = api.asked.find(({ path }) => path.startsWith("/v2/entries:list")) as { body: { filter: string } };
   expect(body.filter).toContain('execution_name"="new"');
@@ -264,7 +264,7 @@ test("another execution for the same run changes nothing while one goes on with 
 });
 
 test("a run whose place another took is over, and what it wrote stands", async () => {
-  await put("_clusters/r0/launch.json", "{}");
+  await put("_clusters/r0/launch-0123456789abcdef.json", "{}");
   expect(await commands().status("r0")).toBeUndefined();
   const record = {
     run: "r0",
@@ -333,6 +333,35 @@ test("a cluster that is in trouble says why", async () => {
   expect((await commands(IN_CLUSTER).status("r1"))?.cluster).toEqual({
     state: "ERROR",
     reason: "Insufficient 'CPUS' quota.",
+  });
+});
+
+test("a cluster and its orchestrator are made at the same time, and which is waited for is seen", async () => {
+  const state = (state: string, detail?: string) =>
+    cluster(() => ({ body: { clusterName: "c", status: { state, detail, stateStartTime: ago(2) } } }));
+  const none: Route = [/executions/, { body: {} }];
+  const { status } = commands(IN_CLUSTER);
+  const at = async () => {
+    const { state, cluster, error, ended } = (await status("r1")) as RunStatus;
+    return { state, cluster, ...(error && { error }), ...(ended && { ended }) };
+  };
+  api.routes = [none];
+  expect((await at()).cluster?.state).toBe("STARTING");
+  api.routes = [state("CREATING"), execution([])];
+  expect(await at()).toEqual({
+    state: "running",
+    cluster: { state: "CREATING", reason: "Dataproc makes the machines; Cloud Run starts the orchestrator" },
+  });
+  // An orchestrator that is there says itself what becomes of the run.
+  const failure = { state: "ERROR", reason: "Insufficient 'CPUS' quota." };
+  api.routes = [state("ERROR", failure.reason), execution([])];
+  expect(await at()).toEqual({ state: "running", cluster: failure });
+  api.routes = [state("ERROR", failure.reason), none];
+  expect(await at()).toEqual({
+    state: "failed",
+    cluster: failure,
+    error: "its cluster failed: Insufficient 'CPUS' quota.",
+    ended: ago(2),
   });
 });
 

@@ -1,8 +1,4 @@
 /** What is left of a stack on AWS, among things that are none of its own and must survive. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   AthenaClient,
   CreateWorkGroupCommand,
@@ -71,7 +67,7 @@ import { parseArn } from "../../cli/aws/leftovers-tagged.ts";
 import { ownName } from "../../cli/removal.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { type Front, Refusal, startFront } from "./front.ts";
-import { STACK, type StackOnAws, stackOnAws } from "./stack.ts";
+import { STACK, type StackOnAws, stackOnAws, typed } from "./stack.ts";
 
 const OWN = "oneoff/emr-oneoff";
 /** A stack whose name goes on where ours ends, one of another project, and what no stack has. */
@@ -617,32 +613,13 @@ test("a database of Glue is found by its name, where it isn't listed by its tag"
   expect(kinds((await stack.oneoff("leftovers", STACK)).output)).toEqual(["Glue database"]);
 }, 60_000);
 
-/** Runs the command with a terminal, on which something is typed. */
-async function typed(text: string): Promise<{ readonly code: number | null; readonly output: string }> {
-  const root = fileURLToPath(new URL("../..", import.meta.url));
-  const terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
-  const args = [process.execPath, join(root, "cli", "oneoff.mjs"), "leftovers", STACK, "--delete"];
-  const child = spawn(join(root, ".oneoff", "venv", "bin", "python"), ["-c", terminal, ...args], {
-    cwd: stack.folder,
-    env: stack.env,
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.on("data", (chunk) => {
-    output += chunk;
-    if (output.includes("(y/N)") && child.stdin.writable) child.stdin.end(text);
-  });
-  const [code] = await once(child, "exit");
-  return { code, output };
-}
-
 test("nothing is removed unless the answer is yes", async () => {
   await new SSMClient({}).send(new PutParameterCommand({ Name: "/a", Value: "v", Type: "String", Tags: tags(OWN) }));
-  const kept = await typed("\n");
+  const kept = await typed(stack, ["leftovers", STACK, "--delete"], "\n");
   expect(kept.output).toContain("Remove it, with all data in it? (y/N)");
   expect(kept.output).not.toContain("is removed");
   expect(kept.code).toBe(1);
-  const removed = await typed("y\n");
+  const removed = await typed(stack, ["leftovers", STACK, "--delete"], "y\n");
   expect(removed.output).toContain("SSM parameter a is removed.");
   expect(removed.code).toBe(0);
 }, 60_000);

@@ -1,8 +1,10 @@
 /** A stack as the command line finds it: settings in files, outputs in a Pulumi backend. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { makeProject, type Project } from "../project.ts";
 
 export const STACK = "emr-oneoff";
@@ -50,4 +52,27 @@ export async function stackInCloud(
       rmSync(backend, { recursive: true, force: true });
     },
   };
+}
+
+/** Runs the command with a terminal, on which something is typed. */
+export async function typed(
+  { folder, env }: StackInCloud,
+  command: readonly string[],
+  text: string,
+): Promise<{ readonly code: number | null; readonly output: string }> {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+  const args = [process.execPath, join(root, "cli", "oneoff.mjs"), ...command];
+  const child = spawn(join(root, ".oneoff", "venv", "bin", "python"), ["-c", terminal, ...args], {
+    cwd: folder,
+    env,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+    if (output.includes("(y/N)") && child.stdin.writable) child.stdin.end(text);
+  });
+  const [code] = await once(child, "exit");
+  return { code, output };
 }

@@ -72,7 +72,7 @@ describe("a lake", () => {
   test("is closed, its data goes with it at once, and Dataproc's buckets are the stack's own", async () => {
     const lake = await make();
     const buckets = ofType("Bucket");
-    expect(buckets.map(({ name }) => name)).toEqual(["lake-bucket", "lake-staging", "lake-temporary"]);
+    expect(buckets.map(({ name }) => name).sort()).toEqual(["lake-bucket", "lake-staging", "lake-temporary"]);
     for (const { inputs } of buckets) {
       expect(inputs).toMatchObject({
         project: "my-project",
@@ -83,6 +83,10 @@ describe("a lake", () => {
         softDeletePolicy: { retentionDurationSeconds: 0 },
         labels: { "oneoff-stack": "oneoff__test" },
       });
+    }
+    const { name: bucket } = named("lake-bucket");
+    for (const part of ["lake-staging", "lake-temporary", "lake-dataset"]) {
+      expect(named(part).labels).toEqual({ "oneoff-stack": "oneoff__test", "oneoff-lake": bucket });
     }
     expect(new Set(buckets.map(({ inputs }) => inputs.name)).size).toBe(3);
     expect(await result(lake.uri)).toBe(`gs://${named("lake-bucket").name}`);
@@ -133,7 +137,7 @@ describe("a lake", () => {
     expect(named("writes")).toMatchObject({
       role: "roles/storage.objectUser",
       condition: {
-        expression: `resource.type != "storage.googleapis.com/Object" || resource.name.startsWith("projects/_/buckets/${named("lake-bucket").name}/objects/points/")`,
+        expression: `resource.name.startsWith("projects/_/buckets/${named("lake-bucket").name}/objects/points/")`,
       },
     });
     await settle(() => lake.grantRead("reads", "group:team@example.com"));
@@ -148,7 +152,7 @@ describe("a lake", () => {
       queries: { best: { sql: "SELECT MAX(accuracy) AS best FROM {models}", schedule: "every day 09:00" } },
       keepQueries: "2 days",
     });
-    const query = named("lake-query-best");
+    const query = ofType("DataTransferConfig")[0]?.inputs ?? {};
     expect(query).toMatchObject({
       dataSourceId: "scheduled_query",
       displayName: "oneoff/test query best",
@@ -242,7 +246,7 @@ describe("a schedule", () => {
     "1,15 of month 06:00",
   ])("may be %o", async (schedule) => {
     await settle(() => new GcsLake("lake", scheduled(schedule)));
-    expect(named("lake-query-q").schedule).toBe(schedule);
+    expect(ofType("DataTransferConfig").map(({ inputs }) => inputs.schedule)).toEqual([schedule]);
   });
 
   test.each(["", "daily", "every", "every day", "every day 24:00", "every 90 seconds", "0 9 * * *", "Every day 09:00"])(
@@ -343,13 +347,24 @@ describe("a cluster that stays", () => {
     const end = Date.parse(config.lifecycleConfig.autoDeleteTime) - before;
     expect(end).toBeGreaterThan(3 * 3_600_000 - 5000);
     expect(end).toBeLessThan(3 * 3_600_000 + 60_000);
-    expect(cluster.name).toMatch(/^oneoff-test-run-7-[0-9a-f]{8}$/);
+    expect(cluster.name).toMatch(/^oneoff-test-run-7-[0-9a-f]{4}-[0-9a-f]{8}$/);
     expect(launch.cluster).toBe(cluster.name);
     expect(launch.steps[0]?.request).toMatchObject({ pysparkJob: { args: expect.arrayContaining(["spark-submit"]) } });
-    expect(named("cluster-notebook")).toMatchObject({ name: "notebooks/jupyter/lake.ipynb" });
+    expect(named("cluster-notebook")).toMatchObject({ name: "notebooks/jupyter/lake-Run.7.ipynb" });
     const notebook = plain(named("cluster-notebook").content);
     expect(notebook).toContain("gs://the-lake");
     expect(JSON.parse(notebook).cells.length).toBeGreaterThan(1);
+  });
+
+  test("is named differently for runs that differ in what names can't have", async () => {
+    const names = [];
+    for (const runId of ["v1.0", "v1-0", "V1-0"]) {
+      await launched({ mode: "cluster", runId });
+      names.push(String(named(`cluster-${runId}`).name).replace(/-[0-9a-f]{8}$/, ""));
+      resources.length = 0;
+    }
+    expect(new Set(names).size).toBe(3);
+    expect(names[1]).toBe("oneoff-test-v1-0");
   });
 
   test("takes Kerberos and a key of the user's", async () => {
@@ -361,6 +376,12 @@ describe("a cluster that stays", () => {
         kerberosConfig: { enableKerberos: true, kmsKeyUri: key, rootPrincipalPasswordUri: "gs://b/p.encrypted" },
       },
     });
+    expect(named("cluster-nodes-decrypt")).toMatchObject({
+      cryptoKeyId: key,
+      role: "roles/cloudkms.cryptoKeyDecrypter",
+      member: expect.stringContaining("nodes"),
+    });
+    expect(named("cluster-nodes-password")).toMatchObject({ bucket: "b", role: "roles/storage.objectViewer" });
   });
 
   test("can be a single machine", async () => {
@@ -414,9 +435,10 @@ describe("the orchestrator", () => {
     expect(template).toMatchObject({
       timeout: "6300s",
       serviceAccount: expect.stringContaining("orchestrator"),
-      volumes: [{ gcs: { bucket: "the-lake", readOnly: true } }],
-      containers: [{ args: [expect.stringMatching(/^\/lake\/_code\/.*mjs$/), "/lake/_clusters/1/launch.json"] }],
     });
+    const [{ args }] = (template as { containers: [{ args: string[] }] }).containers;
+    expect(args.slice(-3)).toEqual(["the-lake", expect.stringMatching(/^_code\/.*mjs$/), named("cluster-launch").name]);
+    expect(named("cluster-launch").name).toMatch(/^_clusters\/1\/launch-[0-9a-f]{16}\.json$/);
     expect(token).toMatch(/^r1-[0-9a-f]{8}$/);
     resources.length = 0;
     await launched({ runId: "2" });
@@ -434,7 +456,7 @@ describe("the orchestrator", () => {
       "roles/dataproc.editor",
       "roles/iam.serviceAccountUser",
     ]);
-    expect(roles("BucketIAMMember")).toEqual(["roles/storage.objectUser"]);
+    expect(roles("BucketIAMMember").sort()).toEqual(["roles/storage.legacyBucketReader", "roles/storage.objectUser"]);
   });
 });
 
@@ -475,8 +497,14 @@ describe("what is refused before anything is made", () => {
     [{ workers: { count: 2, spot: 3, upTo: 2 } }, /^workers.upTo is 2 and workers.spot is 3/],
     [{ mode: "batch", workers: { count: 1 } }, /^workers.count is 1: a batch has 2 executors or more/],
     [{ mode: "batch", workers: { count: 2, spot: 1 } }, /^workers.spot is 1 and mode is "batch"/],
-    [{ workers: { count: 2, type: "n2-huge-4" } }, /n2-huge-4/],
-    [{ primary: "e2-small" }, /^machine type is "e2-small", with 2 GB of memory: Dataproc needs 2 vCPUs and 7 GB/],
+    [{ workers: { count: 2, type: "n2-huge-4" } }, /^workers.type is "n2-huge-4": its price is not known/],
+    [{ mode: "batch", driverMemory: "64 GB" }, /^driverMemory is "64 GB": a batch's driver takes "4 GB" to "24 GB"/],
+    [
+      { workers: { count: 2, type: "n4-standard-4" } },
+      /^workers.type is "n4-standard-4", which takes none of the disks/,
+    ],
+    [{ mode: "batch", lifetime: { deadline: "7 days" } }, /^deadline is "7 days" .*"20 minutes" to "6 days"/],
+    [{ primary: "e2-small" }, /^primary is "e2-small", with 2 GB of memory: Dataproc needs 2 vCPUs and 7 GB/],
     [{ imageVersion: "1.3" }, /^imageVersion is "1.3": expected one of 2.2 or 2.3/],
     [{ runtimeVersion: "2.2" }, /^runtimeVersion is "2.2": expected "2.3"/],
     [{ disk: "10 GB" }, /^disk is "10 GB": expected whole gigabytes, "30 GB" to "64 TB"/],

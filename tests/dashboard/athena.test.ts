@@ -4,6 +4,7 @@ import type { QueryResult } from "../../assets/dashboard/engine.ts";
 import { billedMegabytes as billed } from "../../assets/dashboard/scan-budget.ts";
 import { UsageError } from "../../components/core/errors.ts";
 import { engine, fake, ONE, over, part, record, restart, SQL, started, values } from "./athena-toy.ts";
+import { tooLong } from "./too-long.ts";
 
 const MB = 1024 * 1024;
 
@@ -66,7 +67,7 @@ test("a run that nobody recorded can be queried, without using results again", a
 
 test("a query that takes too long is stopped", async () => {
   fake.plan = () => ({ ...ONE, milliseconds: 60_000 });
-  await expect(engine.query(SQL, "r1", { signal: AbortSignal.timeout(250) })).rejects.toThrow(
+  await expect(tooLong(fake, (signal) => engine.query(SQL, "r1", { signal }))).rejects.toThrow(
     "it took too long and was stopped",
   );
   expect(fake.called("StopQueryExecution")).toHaveLength(1);

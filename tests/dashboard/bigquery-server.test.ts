@@ -1,11 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { parseConfig } from "../../assets/dashboard/config.ts";
 import { type Dashboard, serve } from "../../assets/dashboard/server.ts";
-import { buildBundles } from "../../engine/bundles.ts";
+import { bundle } from "../../components/core/bundle.ts";
 import { fake, lake, loaded, ONE, PLACE, part, record } from "./bigquery-toy.ts";
 import { get } from "./http.ts";
 import { toy } from "./toy.ts";
@@ -55,9 +53,8 @@ test("failures of query and lake are sentences, and are tried again", async () =
 });
 
 test("its bundle is a service that tells its journal, listens where it is told, and answers through a tunnel", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "oneoff-bigquery-"));
-  await buildBundles(folder);
-  const child = spawn(process.execPath, [join(folder, "dashboard/index.mjs")], {
+  const folder = bundle("dashboard");
+  const child = spawn(process.execPath, [join(folder, "index.mjs")], {
     stdio: ["ignore", "pipe", "inherit"],
     cwd: folder,
     env: { ...process.env, ONEOFF_DASHBOARD: JSON.stringify(config()), ONEOFF_DASHBOARD_ADDRESS: "0.0.0.0" },
@@ -71,7 +68,6 @@ test("its bundle is a service that tells its journal, listens where it is told, 
     expect((await through("evil.example:54321", "api/runs")).status).toBe(403);
   } finally {
     child.kill("SIGKILL");
-    await rm(folder, { recursive: true, force: true });
   }
 });
 

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { afterAll, afterEach, beforeAll, beforeEach, vi } from "vitest";
 import { BigQueryEngine } from "../../assets/dashboard/bigquery.ts";
 import type { QueryResult } from "../../assets/dashboard/engine.ts";
@@ -27,6 +28,12 @@ export const lake = () => `gs://${bucket}`;
 export function restart(change: object = {}): void {
   engine = new BigQueryEngine({ ...PLACE, lake: lake(), job: toy, ...change });
 }
+
+/** The client library waits for seconds before it tries something again. */
+const require = createRequire(import.meta.url);
+const common = createRequire(createRequire(require.resolve("@google-cloud/bigquery")).resolve("@google-cloud/common"));
+const { defaults } = common("retry-request") as { readonly defaults: { maxRetryDelay: number } };
+defaults.maxRetryDelay = 0.05;
 
 beforeAll(async () => {
   storage = await startStorage();

@@ -16,6 +16,7 @@ import {
   SQL,
   values,
 } from "./bigquery-toy.ts";
+import { tooLong } from "./too-long.ts";
 
 const MB = 1024 * 1024;
 const JOIN = "SELECT m.total FROM {monthly} m JOIN {readings} ON true";
@@ -157,7 +158,7 @@ test.each([
 ])("a query %s that takes too long is stopped", async (_, prepare) => {
   await prepare();
   fake.plan = () => ({ ...ONE, milliseconds: 60_000 });
-  await expect(engine.query(SQL, "r1", { signal: AbortSignal.timeout(1300) })).rejects.toThrow(
+  await expect(tooLong(fake, (signal) => engine.query(SQL, "r1", { signal }))).rejects.toThrow(
     "it took too long and was stopped",
   );
   expect(fake.called("cancel")).toHaveLength(1);
@@ -230,8 +231,7 @@ test("of a query that was stopped, only what it is billed for stays counted", as
   restart({ dailyScanBytes: 38 * MB, queryLimitBytes: 20 * MB });
   await part("readings/run=r1/part-1.parquet");
   fake.plan = () => ({ ...ONE, milliseconds: 60_000, scanned: 15 * MB, accuracy: "LOWER_BOUND" });
-  const stopped = engine.query(SQL, "r1", { signal: AbortSignal.timeout(500) });
-  await expect(stopped).rejects.toThrow("stopped");
+  await expect(tooLong(fake, (signal) => engine.query(SQL, "r1", { signal }))).rejects.toThrow("stopped");
   fake.plan = () => ({ ...ONE, accuracy: "LOWER_BOUND" });
   await engine.query(SQL, "r1");
   expect(fake.begun.map(({ maximumBytesBilled: most }) => Number(most) / MB)).toEqual([20, 20]);

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { parse } from "yaml";
 import { type CloudConfigArgs, cloudConfig } from "../../assets/dashboard/instance-gcp/user-data.ts";
+import { freePort } from "../free-port.ts";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
 
 export const BOOTSTRAP = fileURLToPath(new URL("../../assets/dashboard/instance-gcp/bootstrap.mjs", import.meta.url));
@@ -106,6 +107,9 @@ process.on("SIGTERM", () => { console.log(token + " ends"); process.exit(0); });
 process.on("SIGUSR2", () => process.exit(3));
 `;
 
+/** How long something is waited for that comes after a few processes have started. */
+const PATIENCE_MS = 120_000;
+
 let buckets = 0;
 /** One machine: its disk, its part of the lake and the program on it. */
 export class Instance {
@@ -122,12 +126,7 @@ export class Instance {
   }
 
   static async create(google: Google): Promise<Instance> {
-    const probe = createServer().listen(0, "127.0.0.1");
-    await once(probe, "listening");
-    const { port } = probe.address() as AddressInfo;
-    probe.close();
-    await once(probe, "close");
-    const made = new Instance(google, port);
+    const made = new Instance(google, await freePort());
     await google.storage.makeBucket(made.bucket);
     return made;
   }
@@ -180,11 +179,11 @@ export class Instance {
   }
 
   says(text: string | RegExp): Promise<void> {
-    return expect.poll(() => this.said, { timeout: 30_000 }).toMatch(text);
+    return expect.poll(() => this.said, { timeout: PATIENCE_MS }).toMatch(text);
   }
 
   runs(token: string): Promise<void> {
-    return expect.poll(() => this.running(), { timeout: 30_000 }).toBe(token);
+    return expect.poll(() => this.running(), { timeout: PATIENCE_MS }).toBe(token);
   }
 
   releases(): readonly string[] {
@@ -195,7 +194,7 @@ export class Instance {
   async looked(): Promise<void> {
     const looks = () => this.#google.asked.filter((url) => url.includes("current")).length;
     const before = looks();
-    await expect.poll(looks, { timeout: 30_000 }).toBeGreaterThan(before + 1);
+    await expect.poll(looks, { timeout: PATIENCE_MS }).toBeGreaterThan(before + 1);
   }
 
   async remove(): Promise<void> {

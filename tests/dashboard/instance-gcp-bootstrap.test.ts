@@ -10,7 +10,7 @@ import { Google, Instance, program } from "./gcp-instance.ts";
 
 const [A, B, C] = ["a", "b", "c"].map((letter) => letter.repeat(16)) as [string, string, string];
 
-describe("the program", { timeout: 60_000 }, () => {
+describe("the program", { timeout: 300_000 }, () => {
   let google: Google;
   let instance: Instance;
   beforeAll(async () => {
@@ -54,12 +54,12 @@ describe("the program", { timeout: 60_000 }, () => {
   });
 
   test.each([
-    ["ends at once", "process.exit(1);"],
-    ["does not answer", "await new Promise((resolve) => setTimeout(resolve, 1e6));"],
-    ["is no program", "}{"],
-  ])("goes back from a release that %s, and does not try it again", async (_, first) => {
+    ["ends at once", "process.exit(1);", undefined],
+    ["does not answer", "await new Promise((resolve) => setTimeout(resolve, 1e6));", 8],
+    ["is no program", "}{", undefined],
+  ])("goes back from a release that %s, and does not try it again", async (_, first, patience) => {
     await instance.publish(A);
-    instance.start(2);
+    instance.start(patience);
     await instance.says(`release ${A} runs`);
     await instance.publish(B, { "index.mjs": program(first) });
     await instance.says(`release ${B} does not answer; going back to ${A}`);
@@ -77,7 +77,7 @@ describe("the program", { timeout: 60_000 }, () => {
         'import { existsSync } from "node:fs"; if (!existsSync(process.argv[2] + ".ready")) process.exit(1);',
       ),
     });
-    instance.start(2);
+    instance.start();
     await instance.says(`release ${A} does not answer yet, and there is no other`);
     writeFileSync(join(instance.home, A, "config.json.ready"), "");
     await instance.runs("a");

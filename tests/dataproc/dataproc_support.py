@@ -71,7 +71,7 @@ def connector() -> Path:
     jar = ROOT / ".oneoff" / "jars" / Path(CONNECTOR).name
     if not jar.exists():
         jar.parent.mkdir(parents=True, exist_ok=True)
-        with urllib.request.urlopen(f"{MAVEN}/{CONNECTOR}") as response:
+        with urllib.request.urlopen(f"{MAVEN}/{CONNECTOR}", timeout=60) as response:
             content = response.read()
         assert hashlib.sha256(content).hexdigest() == CONNECTOR_DIGEST, CONNECTOR
         half = jar.with_suffix(f".{os.getpid()}")

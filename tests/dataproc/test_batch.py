@@ -132,20 +132,17 @@ def test_what_the_runtime_has_unpacked_is_not_fetched(container: Batch) -> None:
     assert container.log() == f"7 {demo}/__init__.py\n"
 
 
-USES_SPARK = """
-    import sys, time
-    from pyspark import SparkContext
-    import oneoff
-    spark = SparkContext(appName="x")
-    oneoff.progress("parts", 1, 2)
-    {then}
-"""
-
-
 def test_the_time_limit_ends_the_batch(container: Batch) -> None:
     container.lake.put("_code/1/steps/x/oneoff.py", (STEPS.parent / "jobs" / "oneoff.py").read_bytes())
-    # Two tasks, which hold all that Spark has, and threads of the JVM's that are left alone.
-    container.script(USES_SPARK.format(then="spark.parallelize([1, 2], 2).map(lambda _: time.sleep(300)).collect()"))
+    # Two tasks, which hold all that Spark has, and threads of the JVM's that are left alone. It prints first: where the
+    # machine is busy, the time may be over before Spark is there.
+    container.script("""
+        import oneoff
+        oneoff.progress("parts", 1, 2)
+        import time
+        from pyspark import SparkContext
+        SparkContext(appName="x").parallelize([1, 2], 2).map(lambda _: time.sleep(300)).collect()
+    """)
     code, out = container.run(limit=12)
     assert code == 1, out
     assert container.lake.record()["error"] == 'step "x" took longer than its time limit of 12 s'
@@ -154,7 +151,14 @@ def test_the_time_limit_ends_the_batch(container: Batch) -> None:
 
 def test_the_end_of_the_batch_is_the_end_of_the_step(container: Batch) -> None:
     container.lake.put("_code/1/steps/x/oneoff.py", (STEPS.parent / "jobs" / "oneoff.py").read_bytes())
-    container.script(USES_SPARK.format(then="time.sleep(300)"))
+    container.script("""
+        import time
+        from pyspark import SparkContext
+        import oneoff
+        spark = SparkContext(appName="x")
+        oneoff.progress("parts", 1, 2)
+        time.sleep(300)
+    """)
     process = container.start()
     wait_for(lambda: "[oneoff] parts 1/2" in container.log())
     assert container.lake.record()["state"] == "running"

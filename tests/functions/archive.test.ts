@@ -6,13 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { strToU8, unzipSync, type Zippable, zipSync } from "fflate";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { storageClient } from "../../assets/google/api.ts";
 import { Lake } from "../../assets/orchestrator/store.ts";
 import { archiveWheels } from "../../assets/wheels/archive.ts";
 import { ZipWriter } from "../../assets/wheels/zip-write.ts";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
-import { type Lab, type Site, startSite } from "./orchestrator.ts";
+import { lab, site, useLab } from "./orchestrator.ts";
 
 const run = promisify(execFile);
 const python = process.env.PYTHON ?? "python3";
@@ -186,15 +186,7 @@ describe("leaves nothing, and names the wheel,", () => {
 });
 
 describe("for a run of batches", () => {
-  let site: Site;
-  let lab: Lab;
-  beforeAll(async () => {
-    site = await startSite();
-  });
-  afterAll(() => site?.close());
-  beforeEach(async () => {
-    lab = await site.begin();
-  });
+  useLab();
 
   test("one is made before the first of them, and is not made again", async () => {
     const hash = site.index.add("bar-1.0-py3-none-any.whl", Buffer.from(zipSync({ "bar.py": text("x = 1") })));

@@ -1,25 +1,9 @@
 /** What an orchestrator does that is started again, and that a run is begun once. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { digestOfJson } from "../../assets/launcher/digest.ts";
-import type { DataprocMode } from "../../assets/orchestrator/launch.ts";
-import { type Lab, type Site, STOPPED, startSite, until } from "./orchestrator.ts";
+import { begun, lab, MODES, STOPPED, until, useLab, wanted } from "./orchestrator.ts";
 
-let site: Site;
-let lab: Lab;
-
-beforeAll(async () => {
-  site = await startSite();
-});
-afterAll(() => site?.close());
-beforeEach(async () => {
-  lab = await site.begin();
-});
-
-const MODES: readonly DataprocMode[] = ["cluster", "workflow", "batch"];
-
-/** How often steps were begun: jobs, batches or workflows. */
-const begun = () => lab.google.jobs.size + lab.google.batches.size + lab.google.workflows.size;
-const wanted = (mode: DataprocMode) => (mode === "workflow" ? 1 : 2);
+useLab();
 
 describe.each(MODES)("mode %s, begun again after its orchestrator died", (mode) => {
   const asking =

@@ -1,18 +1,11 @@
 /** What becomes of a run's tables when it has succeeded: rows in BigQuery, once, or files as before. */
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import type { Launch } from "../../assets/orchestrator/launch.ts";
 import { refusal } from "../google/api.ts";
-import { type Lab, type Site, STOPPED, startSite, until } from "./orchestrator.ts";
+import { lab, STOPPED, until, useLab } from "./orchestrator.ts";
 
-let site: Site;
-let lab: Lab;
-
-beforeAll(async () => {
-  site = await startSite();
-});
-afterAll(() => site?.close());
+useLab();
 beforeEach(async () => {
-  lab = await site.begin();
   await lab.put("points/run=7/part-0.parquet", "rows");
   await lab.put("months/run=7/month=2012-01/day=3/part-0.parquet", "rows");
 });
@@ -50,7 +43,7 @@ test("each table with files is loaded by a job of its own", async () => {
     loaded: expect.stringMatching(/^\d{4}-.*Z$/),
   });
   const loads = [...lab.google.loads.values()].map(({ body }) => body.configuration);
-  const common = { sourceFormat: "PARQUET", createDisposition: "CREATE_NEVER", writeDisposition: "WRITE_APPEND" };
+  const common = { sourceFormat: "PARQUET", createDisposition: "CREATE_IF_NEEDED", writeDisposition: "WRITE_APPEND" };
   const target = (tableId: string) => ({ projectId: "test-project", datasetId: "oneoff", tableId });
   expect(loads).toHaveLength(2);
   expect(loads).toContainEqual({

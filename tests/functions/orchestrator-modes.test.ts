@@ -1,29 +1,17 @@
 /** What is of one mode of the orchestrator alone: clusters, workflows, batches. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { digestOfJson } from "../../assets/launcher/digest.ts";
 import type { FakeWork } from "./fake-dataproc.ts";
-import { type Lab, type Site, startSite, until } from "./orchestrator.ts";
+import { begun, lab, site, until, useLab } from "./orchestrator.ts";
 
-let site: Site;
-let lab: Lab;
-
-beforeAll(async () => {
-  site = await startSite();
-});
-afterAll(() => site?.close());
-beforeEach(async () => {
-  lab = await site.begin();
-});
+useLab();
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
-
-/** How often steps were begun: jobs, batches or workflows. */
-const begun = () => lab.google.jobs.size + lab.google.batches.size + lab.google.workflows.size;
 
 describe("a cluster of the stack's", () => {
   test("is waited for, and its jobs have ids, labels and the run's end", async () => {
     lab.google.clusters.clear();
-    const following = lab.follow(lab.launch("cluster"), { absenceMs: 5000 });
+    const following = lab.follow(lab.launch("cluster"));
     await until(() => lab.google.log.filter((line) => line.endsWith("/clusters/cluster")).length > 1);
     lab.google.clusters.set("cluster", { state: "CREATING" });
     await until(async () => (await lab.status()).cluster?.state === "PROVISIONING");

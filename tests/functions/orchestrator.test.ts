@@ -1,30 +1,15 @@
 /** What the orchestrator does in each mode, told by its lake and by what Google was asked for. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { DataprocMode } from "../../assets/orchestrator/launch.ts";
 import { refusal } from "../google/api.ts";
-import { type Lab, type Site, STOPPED, startSite, until } from "./orchestrator.ts";
+import { begun, lab, MODES, STOPPED, site, until, useLab, wanted } from "./orchestrator.ts";
 
-let site: Site;
-let lab: Lab;
-
-beforeAll(async () => {
-  site = await startSite();
-});
-afterAll(() => site?.close());
-beforeEach(async () => {
-  lab = await site.begin();
-});
-
-const MODES: readonly DataprocMode[] = ["cluster", "workflow", "batch"];
+useLab();
 
 /** Has a mode's second step fail so. */
 function failStep(mode: DataprocMode, why: string) {
   lab.google.script.two = { states: ["PENDING", "RUNNING", mode === "batch" ? "FAILED" : "ERROR"], why };
 }
-
-/** How often steps were begun: jobs, batches or workflows. */
-const begun = () => lab.google.jobs.size + lab.google.batches.size + lab.google.workflows.size;
-const wanted = (mode: DataprocMode) => (mode === "workflow" ? 1 : 2);
 
 /** Has the first step, or what is before it, last until it is cancelled. */
 function stallIn(mode: DataprocMode) {
@@ -116,7 +101,7 @@ describe.each(MODES)("mode %s", (mode) => {
     const stop = new AbortController();
     lab.google.silent = /jobs:submit|batches\?|:instantiate/;
     lab.google.script.one = { states: ["PENDING", "RUNNING"] };
-    const following = lab.follow(lab.launch(mode), {}, stop.signal);
+    const following = lab.follow(lab.launch(mode), { answerMs: 200 }, stop.signal); // there will be none
     await until(() => begun() > 0);
     stop.abort(STOPPED);
     await following;
@@ -127,8 +112,8 @@ describe.each(MODES)("mode %s", (mode) => {
   test("the deadline ends what is under way", async () => {
     lab.google.script.one = { states: ["PENDING", "RUNNING"] };
     lab.google.stall = 2;
-    await lab.follow(lab.launch(mode, { deadlineSeconds: 1 }));
-    expect(await lab.status()).toMatchObject({ state: "failed", error: "the deadline of 1 s has passed" });
+    await lab.follow(lab.launch(mode, { deadlineSeconds: 5, wheels: [] }));
+    expect(await lab.status()).toMatchObject({ state: "failed", error: "the deadline of 5 s has passed" });
     expect(lab.google.cancelled).toHaveLength(1);
   });
 

@@ -1,8 +1,10 @@
 /** A place for orchestrators on this machine: a lake, and Google's interfaces as {@link FakeDataproc} has them. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, beforeEach } from "vitest";
 import { GoogleApi, storageClient } from "../../assets/google/api.ts";
 import type { Timing } from "../../assets/orchestrator/context.ts";
 import { RunError } from "../../assets/orchestrator/context.ts";
-import type { DataprocMode, Launch } from "../../assets/orchestrator/launch.ts";
+import { DataprocMode, type Launch } from "../../assets/orchestrator/launch.ts";
 import { orchestrate } from "../../assets/orchestrator/run.ts";
 import { Lake } from "../../assets/orchestrator/store.ts";
 import { RunStatus } from "../../components/job/run.ts";
@@ -11,7 +13,18 @@ import { type FakeStorage, startStorage } from "../google/storage.ts";
 import { FakeDataproc } from "./fake-dataproc.ts";
 import { type FakeIndex, startIndex } from "./package-index.ts";
 
-export const TIMING: Timing = { pollMs: 20, patienceMs: 400, graceMs: 0, absenceMs: 400, writeMs: 20, answerMs: 200 };
+/** What is waited for comes soon, also on a machine that is busy; where it never does, a test gives less. */
+const LONG_MS = 10_000;
+export const TIMING: Timing = {
+  pollMs: 20,
+  patienceMs: LONG_MS,
+  graceMs: 0,
+  absenceMs: LONG_MS,
+  writeMs: 20,
+  answerMs: LONG_MS,
+};
+
+export const MODES: readonly DataprocMode[] = [DataprocMode.cluster, DataprocMode.workflow, DataprocMode.batch];
 
 export interface Site {
   readonly storage: FakeStorage;
@@ -39,6 +52,26 @@ export interface Lab {
 }
 
 export const STOPPED = new RunError("the run was stopped: its stack was destroyed or its execution cancelled");
+
+/** Where the tests of a file are, and the lab of the one that runs, by {@link useLab}. */
+export let site: Site;
+export let lab: Lab;
+
+/** Gives each test of a file, or of what describes them, a lab of its own. */
+export function useLab(): void {
+  beforeAll(async () => {
+    site = await startSite();
+  });
+  beforeEach(async () => {
+    lab = await site.begin();
+  });
+  afterAll(() => site?.close());
+}
+
+/** How often steps were begun: jobs, batches or workflows. */
+export const begun = () => lab.google.jobs.size + lab.google.batches.size + lab.google.workflows.size;
+/** How often they have to be, where all is well. */
+export const wanted = (mode: DataprocMode) => (mode === DataprocMode.workflow ? 1 : 2);
 
 export async function startSite(): Promise<Site> {
   const [storage, api, index] = await Promise.all([startStorage(), startApi(), startIndex("json")]);
@@ -115,11 +148,10 @@ const launchOf = (mode: DataprocMode, bucket: string, packageIndex: string, more
   ...more,
 });
 
+const UNTIL_MS = 120_000;
+
 /** Waits until something is so. */
 export async function until(is: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 500; tries += 1) {
-    if (await is()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`it was never so: ${is}`);
+  for (const end = Date.now() + UNTIL_MS; Date.now() < end; await sleep(20)) if (await is()) return;
+  throw new Error(`it was not so within ${UNTIL_MS / 1000} s: ${is}`);
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { StatusFile } from "../../assets/orchestrator/status.ts";
 import type { RunStatus } from "../../components/job/run.ts";
@@ -23,24 +24,28 @@ function kept(everyMs: number, failures = 0) {
 }
 
 test("many changes are few writings, and the last of them is what is there", async () => {
-  const { file, written } = kept(200);
+  const [everyMs, begun] = [200, Date.now()];
+  const { file, written } = kept(everyMs);
   for (let n = 0; n < 50; n += 1) {
     file.machines({ state: "RUNNING", reason: `${n}` });
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await sleep(2);
   }
   await file.end("succeeded");
-  expect(written.length).toBeLessThanOrEqual(4);
+  // As many as there was time for: a machine that is busy takes more of it.
+  expect(written.length).toBeLessThanOrEqual(2 + (Date.now() - begun) / everyMs);
   expect(written.at(-1)).toMatchObject({ state: "succeeded", cluster: { reason: "49" }, ended: expect.any(String) });
 });
 
 test("what did not change is not written again", async () => {
   const { file, written } = kept(1);
   file.step("one", "running", { started: "2026-01-01T00:00:01Z" });
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await expect.poll(() => written.at(-1)?.steps[0]?.state).toBe("running");
   const before = written.length;
   file.step("one", "running", { started: "2026-01-01T00:00:01Z" });
   file.step("one", "running");
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  // What is begun later has been written by now.
+  const later = kept(1);
+  await expect.poll(() => later.written).toHaveLength(1);
   expect(written.length).toBe(before);
 });
 

@@ -1,9 +1,8 @@
 /** Google Cloud Storage on this machine (https://github.com/fsouza/fake-gcs-server): keeps objects, and asks for no credentials. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createServer } from "node:net";
+import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../free-port.ts";
 import { goBuild } from "../go-build.ts";
 
 export interface FakeStorage {
@@ -22,12 +21,15 @@ export interface FakeStorage {
 export const storageServer = (): Promise<string> =>
   goBuild(fileURLToPath(new URL("storage", import.meta.url)), "github.com/fsouza/fake-gcs-server");
 
+const PATIENCE_MS = 120_000;
+
 /** Starts it, empty, on a free port. */
 export async function startStorage(): Promise<FakeStorage> {
+  const program = await storageServer(); // minutes may pass, in which another could take the port
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const child = spawn(
-    await storageServer(),
+    program,
     [
       ...["-scheme", "http", "-host", "127.0.0.1", "-port", String(port), "-backend", "memory", "-log-level", "error"],
       // Where the client is sent for the rest of an upload.
@@ -35,15 +37,7 @@ export async function startStorage(): Promise<FakeStorage> {
     ],
     { stdio: "ignore" },
   );
-  while (
-    !(await fetch(`${url}/_internal/healthcheck`).then(
-      (answer) => answer.ok,
-      () => false,
-    ))
-  ) {
-    if (child.exitCode !== null) throw new Error(`fake-gcs-server ended with ${child.exitCode}`);
-    await sleep(50);
-  }
+  await answers(url, child);
   const checked = async (path: string, init?: RequestInit) => {
     const answer = await fetch(`${url}${path}`, init);
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
@@ -72,11 +66,17 @@ export async function startStorage(): Promise<FakeStorage> {
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
+/** Waits until it does. */
+async function answers(url: string, child: ChildProcess): Promise<void> {
+  const isUp = () =>
+    fetch(`${url}/_internal/healthcheck`).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+  for (const end = Date.now() + PATIENCE_MS; !(await isUp()); await sleep(50)) {
+    if (child.exitCode !== null) throw new Error(`fake-gcs-server ended with ${child.exitCode}`);
+    if (Date.now() < end) continue;
+    child.kill("SIGKILL");
+    throw new Error(`fake-gcs-server did not answer at ${url} within ${PATIENCE_MS / 1000} s`);
+  }
 }

@@ -31,7 +31,7 @@ describe("on the real engine, with providers that make nothing", { timeout: 300_
       {
         "Bucket": 1,
         "BucketLifecycleConfiguration": 1,
-        "BucketObjectv2": 21,
+        "BucketObjectv2": 23,
         "BucketPolicy": 1,
         "BucketPublicAccessBlock": 1,
         "BucketServerSideEncryptionConfiguration": 1,

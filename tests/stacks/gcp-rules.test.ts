@@ -40,7 +40,7 @@ const GOOD: Readonly<Record<string, Properties>> = {
   },
   "gcp:storage/bucketObject:BucketObject": {
     bucket: "lake",
-    name: "_clusters/1/launch.json",
+    name: "_clusters/1/launch-0123456789abcdef.json",
     content: launch(execution),
   },
   "gcp:storage/bucketIAMMember:BucketIAMMember": {

@@ -57,7 +57,8 @@ const clusters = ({ type, properties }: Resource): readonly unknown[] => [
 
 /** Serverless batches that the orchestrator is told to ask for (assets/orchestrator/launch.ts). */
 const batches = ({ type, properties }: Resource): readonly unknown[] =>
-  type === "gcp:storage/bucketObject:BucketObject" && /^_clusters\/.*\/launch\.json$/.test(String(properties.name))
+  type === "gcp:storage/bucketObject:BucketObject" &&
+  /^_clusters\/[^/]+\/launch-[0-9a-f]+\.json$/.test(String(properties.name))
     ? (JSON.parse(String(properties.content)).steps as readonly { request?: Properties }[])
         .map(({ request }) => request)
         .filter((request) => request?.environmentConfig)
