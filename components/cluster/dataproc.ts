@@ -180,7 +180,7 @@ function makeCluster(
             .replaceAll("{dataset}", `${plan.project}.${dataset}`),
         ),
     },
-    { parent },
+    { parent, retainOnDelete: true }, // it goes with the bucket, and not with the run: somebody may have worked on it
   );
   const args: gcp.dataproc.ClusterArgs = {
     project: plan.project,

@@ -142,6 +142,8 @@ test("it may query, read what it shows and what it runs, and write its log", asy
     "roles/bigquery.dataViewer",
     "roles/bigquery.jobUser",
     "roles/logging.logWriter",
+    "roles/storage.legacyBucketReader",
+    "roles/storage.legacyBucketReader",
     "roles/storage.objectViewer",
     "roles/storage.objectViewer",
   ]);

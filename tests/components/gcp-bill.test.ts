@@ -201,7 +201,7 @@ describe("a dashboard", () => {
   test("costs its instance and its queries until its deadline, and its disk until it is destroyed", () => {
     expect(figures(bigQueryDashboardBill(dashboard))).toEqual([
       ["dashboard, e2-small", rounded(168.25 * 0.018429)],
-      ["the dashboard's disk, until it is destroyed", rounded((720 * 10 * 0.1) / MONTH)],
+      ["the dashboard's disk, until it is destroyed", rounded((720 * 10 * 0.04) / MONTH)],
       ["GCS requests of a page that is open all the time", rounded(168.25 * 0.72 * 0.005)],
       ["BigQuery, up to the dashboard's daily limit on 9 days", rounded(9 * (10 / 1024) * 7.5)],
     ]);
