@@ -65,7 +65,7 @@ test.each([
       "Cloud Run Admin API has not been used in project 7 before or it is disabled. Enable it by visiting https://console.developers.google.com/apis/api/run.googleapis.com/overview",
     ),
     "UsageError",
-    'an API of the project is not enabled: "gcloud services enable run.googleapis.com" does it',
+    'an API of the project is not enabled: "gcloud services enable run.googleapis.com --project 7" does it',
   ],
   [google(403, "This API method requires billing to be enabled"), "UsageError", "the project has no billing"],
   [google(403, "Quota exceeded for quota metric 'Reads'"), "PassingError", "Google is asked too often just now"],

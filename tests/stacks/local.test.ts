@@ -39,7 +39,7 @@ test("local: a new run id makes one new run and touches nothing else", async () 
 
 test.each([
   [{ "oneoff:job": "nope" }, 'oneoff:job is "nope": there is no such job; there are xo'],
-  [{ "oneoff:program": "nope" }, 'there is no program "nope" in stacks/; there are emr-oneoff, local'],
+  [{ "oneoff:program": "nope" }, 'there is no program "nope" in stacks/; there are dataproc, emr-oneoff, local'],
   [{ "oneoff:rows": "0" }, 'oneoff:rows is "0": expected a number above zero'],
   [{ "oneoff:hidden": "" }, 'oneoff:hidden is "": expected whole numbers above zero'],
   [{ "oneoff:deadline": "soon" }, 'oneoff:deadline is "soon": expected a number and a unit'],
