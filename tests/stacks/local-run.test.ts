@@ -71,7 +71,9 @@ test("doctor, settings and open say what they are asked", async () => {
   expect(succeeds(await project.oneoff("open")).trim()).toBe(`http://127.0.0.1:${port}`);
   expect(await project.oneoff("settings", "nope")).toMatchObject({
     code: 1,
-    output: expect.stringContaining('oneoff: there is no program "nope" in stacks/; there are dataproc, emr-oneoff, local'),
+    output: expect.stringContaining(
+      'oneoff: there is no program "nope" in stacks/; there are dataproc, emr-oneoff, local',
+    ),
   });
 }, 60_000);
 
