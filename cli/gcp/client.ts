@@ -195,5 +195,3 @@ export class Google extends GoogleApi {
     }
   }
 }
-
-export { GoogleError };

@@ -1,7 +1,8 @@
+import { GoogleError } from "../../assets/google/api.ts";
 import { Label } from "../../components/lifetime/labels.ts";
 import type { Leftover } from "../leftovers.ts";
 import { until } from "../removal.ts";
-import { type Google, GoogleError } from "./client.ts";
+import type { Google } from "./client.ts";
 
 /** Whose things are looked for, and where. */
 export interface Sweep {

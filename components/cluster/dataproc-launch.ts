@@ -110,6 +110,7 @@ export function orchestrator(
   const path = join(bundle("orchestrator"), "index.mjs");
   const program = createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 16);
   const text = what.launch.apply((launch) => JSON.stringify(launch));
+  const start = boot();
   const programKey = `${Prefix.code}/${program}/orchestrator.mjs`;
   const launchKey = text.apply((text) => `${Prefix.clusters}/${plan.run}/launch-${digestOfText(text)}.json`);
   // They stay: an execution that goes on while there is another launch may have to start again.
@@ -130,7 +131,7 @@ export function orchestrator(
     deletionProtection: false,
     labels: ofLake(lake.bucket),
     // Another launch of the same run starts it too: it finds the run begun, and says so.
-    startExecutionToken: text.apply((text) => executionToken(plan.run, `${text}${program}${boot()}`)),
+    startExecutionToken: text.apply((text) => executionToken(plan.run, `${text}${program}${start}`)),
     template: {
       labels: ofLake(lake.bucket),
       taskCount: 1,
@@ -141,7 +142,7 @@ export function orchestrator(
         containers: [
           {
             image: args.image ?? IMAGE,
-            args: ["--input-type=module", "-e", boot(), lake.bucket, programKey, launchKey],
+            args: ["--input-type=module", "-e", start, lake.bucket, programKey, launchKey],
             resources: { limits: { cpu: "1", memory: "512Mi" } },
           },
         ],

@@ -1,24 +1,11 @@
 import { ec2PerHour, emrPerHour, unitPricesIn } from "./aws-prices.ts";
-import type { BillLine } from "./bill.ts";
+import { type BillLine, hoursUntilEnd, LOOKS_PER_HOUR, perHour } from "./bill.ts";
 
-/** How long after its deadline a machine may still be billed: the reaper's interval, and the time that ending takes. */
-const LAG_HOURS = 0.25;
 const HOURS_PER_MONTH = 730;
 /** What EMR gives each node for its system, beside the disk that is asked for. */
 const EMR_ROOT_GIBIBYTES = 15;
 /** 15 minutes of 1 GB, and once more to end the cluster. */
 const LAUNCHER_GIBIBYTE_SECONDS = 2 * 900;
-/** How often an open page has the dashboard look whether there is something new. */
-const LOOKS_PER_HOUR = 720;
-
-const perHour = (what: string, usdPerHour: number, hours: number): BillLine => ({
-  what,
-  usdPerHour,
-  hours,
-  usd: usdPerHour * hours,
-});
-
-const hoursUntilEnd = (deadlineSeconds: number): number => deadlineSeconds / 3600 + LAG_HOURS;
 
 export interface EmrBillArgs {
   readonly region: string;

@@ -12,6 +12,23 @@ export interface BillLine {
   readonly usd: number;
 }
 
+/** How long after its deadline something may still be billed: until somebody looks, and the time that ending takes. */
+const LAG_HOURS = 0.25;
+
+/** How often an open page has the dashboard look whether there is something new, and an orchestrator tells its state. */
+export const LOOKS_PER_HOUR = 720;
+
+/** A line for what is paid by the hour. */
+export const perHour = (what: string, usdPerHour: number, hours: number): BillLine => ({
+  what,
+  usdPerHour,
+  hours,
+  usd: usdPerHour * hours,
+});
+
+/** For how long something with a deadline may be billed. */
+export const hoursUntilEnd = (deadlineSeconds: number): number => deadlineSeconds / 3600 + LAG_HOURS;
+
 /** The most that lines come to, in USD, rounded up to the cent. */
 export const ceiling = (lines: readonly BillLine[]): number =>
   Math.ceil(lines.reduce((sum, line) => sum + line.usd, 0) * 100 - 1e-6) / 100;

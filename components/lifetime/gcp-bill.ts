@@ -1,8 +1,6 @@
-import type { BillLine } from "./bill.ts";
+import { type BillLine, hoursUntilEnd, LOOKS_PER_HOUR, perHour } from "./bill.ts";
 import { computePerHour, dataprocPerHour, HOURS_PER_MONTH, unitPricesIn } from "./gcp-prices.ts";
 
-/** How long after its deadline something may still be billed: until Google looks, and the time that ending takes. */
-const LAG_HOURS = 0.25;
 /** What the agents of a node write into Cloud Logging, generously. */
 const LOG_GIBIBYTES_PER_NODE_HOUR = 0.1;
 /** A driver or an executor of Dataproc Serverless, where nothing else is asked for. */
@@ -11,19 +9,9 @@ const BATCH_NODE = { vcpus: 4, memoryGibibytes: 16, diskGibibytes: 400 } as cons
 const DRIVER_OVERHEAD = 1.4;
 /** Of memory of Dataproc Serverless, what a vCPU may have before more costs double. */
 const CHEAP_GIBIBYTES_PER_VCPU = 8;
-/** How often the orchestrator puts its state anew, and how often an open page has the dashboard look. */
-const LOOKS_PER_HOUR = 720;
 /** Parquet is compressed, and BigQuery bills rows as they are: seldom more than so many times as much. */
 const ROWS_PER_PARQUET = 4;
 
-const perHour = (what: string, usdPerHour: number, hours: number): BillLine => ({
-  what,
-  usdPerHour,
-  hours,
-  usd: usdPerHour * hours,
-});
-
-const hoursUntilEnd = (deadlineSeconds: number): number => deadlineSeconds / 3600 + LAG_HOURS;
 const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`;
 
 interface Stay {

@@ -3,7 +3,7 @@ import type { FakeOptions, Properties } from "../engine/fake-provider.ts";
 import { randomHex } from "./fake-random.ts";
 
 export const PROJECT = "my-project";
-export const PROJECT_NUMBER = "123456789012";
+const PROJECT_NUMBER = "123456789012";
 export const REGION = "europe-west1";
 
 const COMPUTE = "https://www.googleapis.com/compute/v1/";
@@ -13,7 +13,7 @@ const last = (path: unknown) => String(path).split("/").at(-1) as string;
 const account = (email: string) => ({ email, member: `serviceAccount:${email}` });
 
 /** Where the component gateway puts JupyterLab. */
-export const GATEWAY = "https://gateway-dot-europe-west1.dataproc.googleusercontent.com/gateway/default/jupyter/lab/";
+const GATEWAY = "https://gateway-dot-europe-west1.dataproc.googleusercontent.com/gateway/default/jupyter/lab/";
 
 interface Asked {
   readonly inputs: Properties;
@@ -126,18 +126,4 @@ export const fakeGcp: FakeOptions = {
     const projectId = args.projectId ?? PROJECT;
     return { id: `projects/${projectId}`, projectId, number: PROJECT_NUMBER, name: projectId };
   },
-};
-
-/** About how many seconds such resources take to make and to delete; 1 and 1 for what is not here. */
-export const GCP_SECONDS: Readonly<Record<string, readonly [create: number, destroy: number]>> = {
-  Account: [5, 1], // and some more until it is known everywhere
-  Job: [8, 4],
-  Cluster: [100, 60],
-  Firewall: [11, 11],
-  IAMMember: [8, 8], // read, changed, written, and again when somebody else did as well
-  Instance: [15, 40],
-  Network: [12, 12],
-  RandomId: [0, 0],
-  Service: [10, 0],
-  Subnetwork: [14, 14],
 };
