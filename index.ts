@@ -1,8 +1,8 @@
 /** The Pulumi program of every stack: runs stacks/<program>.ts with the stack's settings. */
 import * as pulumi from "@pulumi/pulumi";
 import { allConfig } from "@pulumi/pulumi/runtime/config.js";
-import { UsageError } from "./components/core/errors.ts";
-import { parseSettings } from "./components/core/settings.ts";
+import { UsageError } from "./core/errors.ts";
+import { parseSettings } from "./core/settings.ts";
 import { isLocalBackend } from "./engine/backend.ts";
 import { loadProgram } from "./stacks/index.ts";
 

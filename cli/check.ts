@@ -1,5 +1,5 @@
-import { UsageError } from "../components/core/errors.ts";
-import { PassingError } from "../components/core/passing.ts";
+import { UsageError } from "../core/errors.ts";
+import { PassingError } from "../core/passing.ts";
 
 /** One thing that a stack needs. */
 export interface Check {

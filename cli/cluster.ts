@@ -1,5 +1,5 @@
-import { UsageError } from "../components/core/errors.ts";
-import type { RunStatus } from "../components/job/run.ts";
+import { UsageError } from "../core/errors.ts";
+import type { RunStatus } from "../core/run.ts";
 import { aws, google } from "./cloud.ts";
 
 /** What the command line needs of one kind of cluster. A stack says which kind it has in its output `cluster`. */

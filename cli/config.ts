@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { parse } from "yaml";
-import { UsageError } from "../components/core/errors.ts";
+import { UsageError } from "../core/errors.ts";
 import { projectFolder } from "../engine/backend.ts";
 
 /** What runs the programs of stacks/: a project with another `main` has a program of its own. */

@@ -1,4 +1,4 @@
-import type { BillLine } from "../components/lifetime/bill.ts";
+import type { BillLine } from "../core/bill.ts";
 
 /** What lines of a bill come to after some hours; what is paid once or by use is left out. */
 export const costSoFar = (bill: readonly BillLine[], hours: number): number =>

@@ -1,9 +1,9 @@
 import { styleText } from "node:util";
-import { quote, UsageError } from "../components/core/errors.ts";
-import type { StackProgram } from "../components/core/stack.ts";
-import { pricesAsOf as awsPricesAsOf } from "../components/lifetime/aws-prices-data.ts";
-import type { BillLine } from "../components/lifetime/bill.ts";
-import { pricesAsOf as googlePricesAsOf } from "../components/lifetime/gcp-prices-data.ts";
+import { pricesAsOf as awsPricesAsOf } from "../components/aws/prices-data.ts";
+import type { StackProgram } from "../components/common/stack.ts";
+import { pricesAsOf as googlePricesAsOf } from "../components/gcp/prices-data.ts";
+import type { BillLine } from "../core/bill.ts";
+import { quote, UsageError } from "../core/errors.ts";
 import type { StackFiles } from "./config.ts";
 import { isOn } from "./program.ts";
 import { type Rehearsal, rehearse } from "./rehearse.ts";

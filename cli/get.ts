@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { literal } from "../assets/dashboard/duckdb.ts";
-import { UsageError } from "../components/core/errors.ts";
+import { literal } from "../assets/dashboard/engines/duckdb/engine.ts";
+import { UsageError } from "../core/errors.ts";
 import type { ClusterCommands } from "./cluster.ts";
 import type { TableFormat } from "./options.ts";
 

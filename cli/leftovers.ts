@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import { quote, UsageError } from "../components/core/errors.ts";
+import { quote, UsageError } from "../core/errors.ts";
 import { aws, google } from "./cloud.ts";
 import { googleProjectOf, googleRegionOf, regionOf, type StackFiles, stackFiles } from "./config.ts";
 import { type Cloud, cloudsOf } from "./program.ts";

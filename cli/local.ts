@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
-import { LakeFolder } from "../assets/dashboard/lake-folder.ts";
-import { findRun } from "../assets/local/cluster.ts";
-import { layout } from "../assets/local/layout.ts";
+import { LakeFolder } from "../assets/dashboard/lake/folder.ts";
+import { findRun } from "../provider/cluster.ts";
+import { layout } from "../provider/layout.ts";
 import type { ClusterCommands } from "./cluster.ts";
 
 /** The commands of a local cluster: everything is in the lake's folder. */

@@ -1,7 +1,7 @@
 import { get as httpGet } from "node:http";
 import { get as httpsGet } from "node:https";
 import { createServer } from "node:net";
-import { UsageError } from "../components/core/errors.ts";
+import { UsageError } from "../core/errors.ts";
 
 /** The port that was asked for, else the page's own or the next that is free. */
 export async function freePort(asked: number | undefined, own: number): Promise<number> {

@@ -2,9 +2,9 @@
 /** `oneoff`: what one does with a stack beside `pulumi up` and `pulumi destroy`. */
 import { spawnSync } from "node:child_process";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { quote, UsageError } from "../components/core/errors.ts";
-import { describeSettings } from "../components/core/settings.ts";
-import { checkRunId } from "../components/job/run.ts";
+import { quote, UsageError } from "../core/errors.ts";
+import { checkRunId } from "../core/run.ts";
+import { describeSettings } from "../core/settings.ts";
 import { localBackendEnv, ownBackend } from "../engine/backend.ts";
 import { type ClusterCommands, clusterOf, type Outputs } from "./cluster.ts";
 import { stackFiles } from "./config.ts";

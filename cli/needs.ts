@@ -1,4 +1,4 @@
-import { instanceType } from "../components/lifetime/aws-prices.ts";
+import { instanceType } from "../components/aws/prices.ts";
 import type { Asked } from "./rehearse.ts";
 
 /** What a stack takes of an AWS account's quotas for standard instances, in vCPUs. */

@@ -1,4 +1,4 @@
-import { UsageError } from "../components/core/errors.ts";
+import { UsageError } from "../core/errors.ts";
 import { openBrowser } from "./browser.ts";
 import { aws, google } from "./cloud.ts";
 import type { OpenOptions } from "./options.ts";

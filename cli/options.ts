@@ -1,4 +1,4 @@
-import { quote, UsageError } from "../components/core/errors.ts";
+import { quote, UsageError } from "../core/errors.ts";
 
 /** What a table can be written as. */
 export const TableFormat = { csv: "csv", parquet: "parquet" } as const;

@@ -1,5 +1,5 @@
-import { quote, UsageError } from "../components/core/errors.ts";
-import type { StackProgram } from "../components/core/stack.ts";
+import type { StackProgram } from "../components/common/stack.ts";
+import { quote, UsageError } from "../core/errors.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
 import { filesIfAny, type StackFiles } from "./config.ts";
 import type { Asked } from "./rehearse.ts";

@@ -1,4 +1,4 @@
-import type { RunStatus } from "../components/job/run.ts";
+import type { RunStatus } from "../core/run.ts";
 
 /** What a rate is averaged over. */
 const WINDOW_MS = 10_000;

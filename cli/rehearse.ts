@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { setAllConfig } from "@pulumi/pulumi/runtime/config.js";
 import * as state from "@pulumi/pulumi/runtime/state.js";
-import { UsageError } from "../components/core/errors.ts";
-import { parseSettings } from "../components/core/settings.ts";
-import type { StackProgram } from "../components/core/stack.ts";
-import { type BillLine, ceiling } from "../components/lifetime/bill.ts";
+import type { StackProgram } from "../components/common/stack.ts";
+import { type BillLine, ceiling } from "../core/bill.ts";
+import { UsageError } from "../core/errors.ts";
+import { parseSettings } from "../core/settings.ts";
 import { projectFolder } from "../engine/backend.ts";
 import type { StackFiles } from "./config.ts";
 

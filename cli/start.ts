@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { folder } from "../assets/local/folder.ts";
-import { readJson } from "../assets/local/json.ts";
-import type { Properties } from "../assets/local/resource.ts";
 import { localBackendEnv } from "../engine/backend.ts";
+import { folder } from "../provider/folder.ts";
+import { readJson } from "../provider/json.ts";
+import type { Properties } from "../provider/resource.ts";
 import { programs } from "../stacks/index.ts";
 import { clusterOf } from "./cluster.ts";
 import { ensureStack, forgetSalt, outputsOf, pulumi, pulumiOutput } from "./pulumi.ts";

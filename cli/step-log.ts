@@ -1,5 +1,5 @@
-import { progressOf } from "../assets/local/log.ts";
-import { Prefix } from "../components/lake/prefixes.ts";
+import { Prefix } from "../core/lake-layout.ts";
+import { progressOf } from "../provider/log.ts";
 
 /** Where a step's log lies while it runs and after. */
 export const logKey = (run: string, step: string): string => `${Prefix.logs}/${run}/${step}.log`;

@@ -1,4 +1,4 @@
-import type { SettingDoc } from "../components/core/settings.ts";
+import type { SettingDoc } from "../core/settings.ts";
 
 /** Settings as a Markdown table: for the terminal and, through `npm run docs`, for the pages of docs/. */
 export function settingsTable(settings: readonly SettingDoc[]): string {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { spoken } from "../components/core/duration.ts";
+import { spoken } from "../core/duration.ts";
 
 /** Waits a while, or until it is stopped. */
 export const pause = (stop: AbortSignal, ms = 3000): Promise<void> =>

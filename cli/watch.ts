@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createLogUpdate } from "log-update";
-import { tail } from "../assets/local/log.ts";
-import { spoken } from "../components/core/duration.ts";
-import { UsageError } from "../components/core/errors.ts";
-import { PassingError } from "../components/core/passing.ts";
-import type { RunStatus } from "../components/job/run.ts";
+import { spoken } from "../core/duration.ts";
+import { UsageError } from "../core/errors.ts";
+import { PassingError } from "../core/passing.ts";
+import type { RunStatus } from "../core/run.ts";
+import { tail } from "../provider/log.ts";
 import type { ClusterCommands } from "./cluster.ts";
 import { Rates } from "./rates.ts";
 

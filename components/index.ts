@@ -1,11 +1,11 @@
 /** What every cloud has in common: jobs, lifetimes and the units they are told in. */
-export type { Duration } from "./core/duration.ts";
-export { UsageError } from "./core/errors.ts";
-export type { Size } from "./core/size.ts";
-export type { Transform, Transformed } from "./core/transform.ts";
-export { type Job, type JobArgs, job } from "./job/job.ts";
-export type { Choice, Panel, VegaLiteSpec } from "./job/panel.ts";
-export type { SparkStep, SparkStepArgs } from "./job/step.ts";
+export type { Duration } from "../core/duration.ts";
+export { UsageError } from "../core/errors.ts";
+export { type Job, type JobArgs, job } from "../core/job.ts";
+export type { Lifetime } from "../core/lifetime.ts";
+export type { Choice, Panel, VegaLiteSpec } from "../core/panel.ts";
+export type { Size } from "../core/size.ts";
+export type { SparkStep, SparkStepArgs } from "../core/step.ts";
 export {
   type Column,
   ColumnType,
@@ -14,5 +14,5 @@ export {
   type ListedValues,
   type PartitionValues,
   type Table,
-} from "./job/table.ts";
-export type { Lifetime } from "./lifetime/lifetime.ts";
+} from "../core/table.ts";
+export type { Transform, Transformed } from "./common/transform.ts";

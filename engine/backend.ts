@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { readJson } from "../assets/local/json.ts";
-import { born } from "../assets/local/process.ts";
+import { readJson } from "../provider/json.ts";
+import { born } from "../provider/process.ts";
 
 const FOLDER = join(".oneoff", "state");
 

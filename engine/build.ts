@@ -1,6 +1,7 @@
 /** Builds the published package into dist/: compiled JavaScript with types, and the files that run elsewhere as they are. */
 import { execFileSync } from "node:child_process";
-import { cpSync, globSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, globSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { buildBundles, REQUIRE } from "./bundles.ts";
@@ -10,23 +11,29 @@ rmSync("dist", { recursive: true, force: true });
 execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"], { stdio: "inherit" });
 const carried = [
   ...globSync("assets/jobs/**/{*.py,requirements.txt}"),
-  ...globSync("assets/local/*.{py,sh}"),
-  ...globSync("assets/{steps,swarm,dataproc}/*.{py,sh}"),
-  ...globSync("assets/emr/**/{*.py,*.sh,requirements.txt}"),
+  ...globSync("provider/*.sh"),
+  ...globSync("assets/{driver,steps,nodes/dataproc}/*.{py,sh}"),
+  ...globSync("assets/nodes/emr/**/{*.py,*.sh,requirements.txt}"),
   ...globSync("assets/notebooks/*.ipynb"),
   ...globSync("assets/images/{spark,hdfs}/**/*").filter((path) => statSync(path).isFile() && !path.endsWith(".in")),
-  "assets/orchestrator/boot.mjs",
-  ...globSync("assets/dashboard/instance{,-gcp}/*.{sh,mjs,service,timer}"),
-  "assets/local/pulumi-resource-oneoff-local",
+  "assets/dataproc-orchestrator/boot.mjs",
+  ...globSync("assets/dashboard/instance/*/*.{sh,mjs,service,timer}"),
+  "provider/pulumi-resource-oneoff-local",
   ...globSync("engine/setup{.mjs,/**/*.mjs}"),
   "engine/requirements.txt",
 ];
 for (const file of carried) cpSync(file, `dist/${file}`);
+// Where projects of before look for the provider.
+const moved = "dist/assets/local/pulumi-resource-oneoff-local";
+mkdirSync(dirname(moved), { recursive: true });
+writeFileSync(moved, `#!/bin/sh\nexec "$(dirname -- "$0")/../../provider/pulumi-resource-oneoff-local" "$@"\n`, {
+  mode: 0o755,
+});
 execFileSync(process.execPath, ["assets/dashboard/build.ts", "dist/assets/dashboard/page"], { stdio: "inherit" });
 await buildBundles("dist/bundles");
 /** Packages that are bundled, and what is ours of them. */
 const SDK = /^(@aws-sdk\/|@google-cloud\/|google-auth-library$)/;
-const CLIENTS = /\/assets\/google\//;
+const CLIENTS = /\/clients\/google/;
 await bundleSdk("dist/cli/aws");
 await bundleSdk("dist/cli/gcp");
 

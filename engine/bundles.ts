@@ -7,11 +7,11 @@ import { buildPage } from "../assets/dashboard/build.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** Entry points by the name of the bundle. `components/core/bundle.ts` finds them. */
+/** Entry points by the name of the bundle. `components/common/bundle.ts` finds them. */
 const ENTRIES = {
   reaper: "assets/reaper/index.ts",
-  launcher: "assets/launcher/index.ts",
-  orchestrator: "assets/orchestrator/index.ts",
+  launcher: "assets/emr-launcher/index.ts",
+  orchestrator: "assets/dataproc-orchestrator/index.ts",
   dashboard: "assets/dashboard/server.ts",
 };
 
@@ -38,7 +38,7 @@ export async function buildBundles(folder: string): Promise<void> {
     ...OPTIONS,
     entryPoints: Object.entries(ENTRIES).map(([out, source]) => ({ in: source, out: `${out}/index` })),
     outdir: folder,
-    external: ["./duckdb.ts"], // its package is native, and it is only loaded for lakes that are folders
+    external: ["./engines/duckdb/engine.ts"], // its package is native, and it is only loaded for lakes that are folders
   });
   await buildPage(join(folder, "dashboard/page"));
   await buildImageContext(join(folder, "dashboard-image"), join(folder, "dashboard/page"));
@@ -54,7 +54,7 @@ async function buildImageContext(folder: string, page: string): Promise<void> {
     ...OPTIONS,
     entryPoints: [{ in: ENTRIES.dashboard, out: "index" }],
     outdir: folder,
-    external: ["./athena.ts", "./bigquery.ts", "@duckdb/node-api"], // its lakes are folders
+    external: ["./engines/athena/engine.ts", "./engines/bigquery/engine.ts", "@duckdb/node-api"], // its lakes are folders
   });
 }
 

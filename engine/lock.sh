@@ -10,7 +10,7 @@ lock() {
 lock 3.10 engine/requirements
 lock 3.10 tests/requirements
 lock 3.10 tests/bench/requirements
-for requirements in assets/jobs/*/requirements.in assets/emr/requirements.in assets/emr/jupyter/requirements.in \
+for requirements in assets/jobs/*/requirements.in assets/nodes/emr/requirements.in assets/nodes/emr/jupyter/requirements.in \
   assets/images/spark/requirements.in assets/images/dashboard/requirements.in; do
   lock 3.11 "${requirements%.in}"
 done

@@ -1,10 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { jobKind, jobs } from "../assets/jobs/registry.ts";
-import { seconds } from "../components/core/duration.ts";
-import { UsageError } from "../components/core/errors.ts";
-import { count, duration, flag, inSettings, runId, size, texts } from "../components/core/settings.ts";
-import { stackProgram } from "../components/core/stack.ts";
+import { stackProgram } from "../components/common/stack.ts";
 import {
   BigQueryDashboard,
   ceiling,
@@ -15,9 +12,12 @@ import {
   GcsLake,
   Removal,
   refuseAbove,
-} from "../components/gcp.ts";
-import type { Job } from "../components/job/job.ts";
-import { checkSchedule } from "../components/lake/schedule.ts";
+} from "../components/gcp/index.ts";
+import { checkSchedule } from "../components/gcp/schedule.ts";
+import { seconds } from "../core/duration.ts";
+import { UsageError } from "../core/errors.ts";
+import type { Job } from "../core/job.ts";
+import { count, duration, flag, inSettings, runId, size, texts } from "../core/settings.ts";
 
 const machines = () => z.coerce.number("expected a whole number, 0 or more").int("expected a whole number").min(0);
 

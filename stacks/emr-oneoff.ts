@@ -13,11 +13,11 @@ import {
   SpotFallback,
   Stage,
   type Subnets,
-} from "../components/aws.ts";
-import { seconds } from "../components/core/duration.ts";
-import { UsageError } from "../components/core/errors.ts";
-import { count, duration, flag, inSettings, runId, size, texts } from "../components/core/settings.ts";
-import { stackProgram } from "../components/core/stack.ts";
+} from "../components/aws/index.ts";
+import { stackProgram } from "../components/common/stack.ts";
+import { seconds } from "../core/duration.ts";
+import { UsageError } from "../core/errors.ts";
+import { count, duration, flag, inSettings, runId, size, texts } from "../core/settings.ts";
 
 const settings = z.object({
   job: z

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
-import { quote, UsageError } from "../components/core/errors.ts";
-import type { StackProgram } from "../components/core/stack.ts";
+import type { StackProgram } from "../components/common/stack.ts";
+import { quote, UsageError } from "../core/errors.ts";
 
 const here = new URL(".", import.meta.url);
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { jobKind, jobs } from "../assets/jobs/registry.ts";
-import { count, duration, port, runId, size } from "../components/core/settings.ts";
-import { stackProgram } from "../components/core/stack.ts";
-import { LocalCluster, LocalDashboard, LocalLake, Removal } from "../components/local.ts";
+import { stackProgram } from "../components/common/stack.ts";
+import { LocalCluster, LocalDashboard, LocalLake, Removal } from "../components/local/index.ts";
+import { count, duration, port, runId, size } from "../core/settings.ts";
 
 const settings = z.object({
   job: z

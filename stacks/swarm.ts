@@ -1,11 +1,9 @@
 import { isAbsolute, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { endpointOf } from "../assets/docker/docker.ts";
 import { jobKind, jobs } from "../assets/jobs/registry.ts";
-import { quote, UsageError } from "../components/core/errors.ts";
-import { count, duration, flag, inSettings, port, runId, size, texts } from "../components/core/settings.ts";
-import { stackProgram } from "../components/core/stack.ts";
+import { endpointOf } from "../clients/docker.ts";
+import { stackProgram } from "../components/common/stack.ts";
 import {
   type FolderLake,
   LocalLake,
@@ -13,7 +11,9 @@ import {
   Removal,
   SwarmCluster,
   SwarmDashboard,
-} from "../components/docker.ts";
+} from "../components/docker/index.ts";
+import { quote, UsageError } from "../core/errors.ts";
+import { count, duration, flag, inSettings, port, runId, size, texts } from "../core/settings.ts";
 
 const JOB = "london-power";
 

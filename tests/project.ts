@@ -36,7 +36,18 @@ export function makeProject(extra: NodeJS.ProcessEnv = {}, backend = ".oneoff/st
   mkdirSync(join(folder, backend), { recursive: true });
   mkdirSync(join(folder, ".oneoff"), { recursive: true });
   mkdirSync(join(folder, "stacks"));
-  for (const name of ["index.ts", "assets", "cli", "components", "engine", "node_modules", "package.json"]) {
+  for (const name of [
+    "index.ts",
+    "assets",
+    "cli",
+    "clients",
+    "components",
+    "core",
+    "engine",
+    "node_modules",
+    "package.json",
+    "provider",
+  ]) {
     symlinkSync(join(root, name), join(folder, name));
   }
   symlinkSync(join(root, ".oneoff", "venv"), join(folder, ".oneoff", "venv"));

@@ -1,5 +1,5 @@
-import type { Panel } from "../../components/job/panel.ts";
-import type { RunRecord } from "../../components/job/run.ts";
+import type { Panel } from "../../core/panel.ts";
+import type { RunRecord } from "../../core/run.ts";
 import type { QueryResult, TableVersions } from "./engine.ts";
 
 /** What server and page say to each other. Types only, because the page's bundle must not pull in the server. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Context, Hono } from "hono";
-import { quote, UsageError } from "../../components/core/errors.ts";
-import { checkRunId } from "../../components/job/run.ts";
+import { quote, UsageError } from "../../core/errors.ts";
+import { checkRunId } from "../../core/run.ts";
 import type { Identity, JobAnswer, RunsAnswer } from "./api.ts";
 import { type Body, bodyHeaders, negotiate } from "./body.ts";
 import type { DashboardConfig } from "./config.ts";

@@ -1,4 +1,4 @@
-import { ColumnType } from "../../components/job/table.ts";
+import { ColumnType } from "../../core/table.ts";
 import type { ResultColumn, Value } from "./engine.ts";
 
 /** How values of a type, which a service sends as text, come to the browser. */

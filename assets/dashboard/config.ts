@@ -1,9 +1,9 @@
 import { isAbsolute } from "node:path";
 import { z } from "zod";
-import { quote, UsageError } from "../../components/core/errors.ts";
-import { placeholders } from "../../components/job/job.ts";
-import { ColumnType } from "../../components/job/table.ts";
-import { LEAST } from "./scan-budget.ts";
+import { quote, UsageError } from "../../core/errors.ts";
+import { placeholders } from "../../core/job.ts";
+import { ColumnType } from "../../core/table.ts";
+import { LEAST } from "./engines/scan-budget.ts";
 
 /** Table and column names stand in SQL and in folder names, so they are checked here too, whoever wrote the file. */
 const Identifier = z.string().regex(/^[a-z][a-z0-9_]*$/, "expected lower-case letters, digits and underscores");

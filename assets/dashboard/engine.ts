@@ -1,5 +1,5 @@
-import type { RunRecord } from "../../components/job/run.ts";
-import type { ColumnType } from "../../components/job/table.ts";
+import type { RunRecord } from "../../core/run.ts";
+import type { ColumnType } from "../../core/table.ts";
 
 /** A value as JSON carries it: integers and doubles are numbers, timestamps ISO 8601 in UTC, dates `YYYY-MM-DD`. */
 export type Value = number | string | boolean | null;

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { placeholders } from "../../components/job/job.ts";
+import { placeholders } from "../../core/job.ts";
 import type { Body, Encoding } from "./body.ts";
 import type { DashboardConfig } from "./config.ts";
 import type { QueryEngine, QueryResult, TableVersions } from "./engine.ts";
-import { SharedQuery } from "./shared-query.ts";
+import { SharedQuery } from "./engines/shared-query.ts";
 
 export type PanelConfig = DashboardConfig["job"]["panels"][number];
 

@@ -4,7 +4,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
-import { UsageError } from "../../components/core/errors.ts";
+import { UsageError } from "../../core/errors.ts";
 import { dashboardApp } from "./app.ts";
 import { checkConfig, type DashboardConfig, parseConfig } from "./config.ts";
 import type { QueryEngine } from "./engine.ts";
@@ -59,15 +59,15 @@ export async function serve(given: unknown, address = "127.0.0.1"): Promise<Dash
 async function engineOf({ engine, job }: DashboardConfig): Promise<QueryEngine> {
   switch (engine.kind) {
     case "duckdb": {
-      const { DuckDbEngine } = await import("./duckdb.ts");
+      const { DuckDbEngine } = await import("./engines/duckdb/engine.ts");
       return new DuckDbEngine({ lake: engine.lake, job });
     }
     case "athena": {
-      const { AthenaEngine } = await import("./athena.ts");
+      const { AthenaEngine } = await import("./engines/athena/engine.ts");
       return new AthenaEngine({ ...engine, job });
     }
     case "bigquery": {
-      const { BigQueryEngine } = await import("./bigquery.ts");
+      const { BigQueryEngine } = await import("./engines/bigquery/engine.ts");
       return new BigQueryEngine({ ...engine, job });
     }
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RunRecord } from "../../components/job/run.ts";
+import type { RunRecord } from "../../core/run.ts";
 import type { QueryEngine, TableVersions } from "./engine.ts";
 import { log } from "./log.ts";
 

@@ -1,6 +1,6 @@
-import { quote, UsageError } from "../../components/core/errors.ts";
-import type { SettingsSchema } from "../../components/core/settings.ts";
-import type { Job } from "../../components/job/job.ts";
+import { quote, UsageError } from "../../core/errors.ts";
+import type { Job } from "../../core/job.ts";
+import type { SettingsSchema } from "../../core/settings.ts";
 import { londonPower } from "./london-power/index.ts";
 import { londonPowerSettings } from "./london-power/settings.ts";
 import { xo } from "./xo/index.ts";

@@ -1,5 +1,5 @@
-import type { Statement } from "../../components/core/iam.ts";
-import { Tag } from "../../components/lifetime/tags.ts";
+import type { Statement } from "../../components/aws/iam.ts";
+import { Tag } from "../../core/tags.ts";
 
 /**
  * What the reaper's role has to allow. Every action of `end` names its resource and takes `aws:ResourceTag`

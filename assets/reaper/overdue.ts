@@ -1,5 +1,5 @@
-import { seconds } from "../../components/core/duration.ts";
-import { Tag } from "../../components/lifetime/tags.ts";
+import { seconds } from "../../core/duration.ts";
+import { Tag } from "../../core/tags.ts";
 
 /** How long something lives that carries a stack's tag and no legible deadline: the longest deadline there is. */
 export const DEFAULT_DEADLINE = "7 days";

@@ -1,7 +1,7 @@
 import { type AutoScalingClient, paginateDescribeAutoScalingGroups } from "@aws-sdk/client-auto-scaling";
 import { type EC2Client, type Instance, paginateDescribeInstances } from "@aws-sdk/client-ec2";
 import { type ClusterSummary, DescribeClusterCommand, type EMRClient, paginateListClusters } from "@aws-sdk/client-emr";
-import { Tag } from "../../components/lifetime/tags.ts";
+import { Tag } from "../../core/tags.ts";
 import type { Candidate, Kind } from "./overdue.ts";
 
 /** Everything of a kind that runs and may be the stack's; what can't be told is in `failures`. */

@@ -15,7 +15,7 @@ import oneoff
 HEAD = 64 << 10  # bytes that are kept of the beginning
 TAIL = 1 << 20  # bytes that are kept of the end
 _PIECE = 64 << 10  # a longer line is taken in pieces
-# What of a Spark log is no reason for a failure; assets/local/log.ts says the same.
+# What of a Spark log is no reason for a failure; provider/log.ts says the same.
 _FRAME = re.compile(r"\s+at |\s+\.\.\. \d+ more$")
 _CHATTER = re.compile(r" (INFO|WARN) |^\[oneoff\]")
 _EXCEPTION = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b: ")

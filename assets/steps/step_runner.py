@@ -148,7 +148,7 @@ def one_line(text: object) -> str:
 
 
 def spoken(total: int) -> str:
-    """Seconds as people read them: "1 h 30 min", "45 s". As components/core/duration.ts has them."""
+    """Seconds as people read them: "1 h 30 min", "45 s". As core/duration.ts has them."""
     parts = ((total // 86_400, "d"), (total // 3600 % 24, "h"), (total // 60 % 60, "min"), (total % 60, "s"))
     first = next(at for at, (number, _) in enumerate(parts) if number)
     return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number)

@@ -1,5 +1,5 @@
-import { UsageError } from "../../components/core/errors.ts";
-import { PassingError } from "../../components/core/passing.ts";
+import { UsageError } from "../../core/errors.ts";
+import { PassingError } from "../../core/passing.ts";
 
 /** What every client of the AWS SDK has, as far as errors go. */
 interface Client {

@@ -4,8 +4,8 @@ import {
   GetResourceCommand,
   GetResourceRequestStatusCommand,
 } from "@aws-sdk/client-cloudcontrol";
-import { UsageError } from "../../components/core/errors.ts";
-import { PassingError } from "../../components/core/passing.ts";
+import { UsageError } from "../../core/errors.ts";
+import { PassingError } from "../../core/passing.ts";
 import { until } from "../removal.ts";
 import { connect } from "./client.ts";
 

@@ -7,10 +7,10 @@ import {
   ListStepsCommand,
   type StepSummary,
 } from "@aws-sdk/client-emr";
-import type { Launched } from "../../assets/launcher/event.ts";
-import { checkRunId, RunRecord } from "../../components/job/run.ts";
-import { Prefix } from "../../components/lake/prefixes.ts";
-import type { BillLine } from "../../components/lifetime/bill.ts";
+import type { Launched } from "../../assets/emr-launcher/event.ts";
+import type { BillLine } from "../../core/bill.ts";
+import { Prefix } from "../../core/lake-layout.ts";
+import { checkRunId, RunRecord } from "../../core/run.ts";
 import type { ClusterCommands, Outputs } from "../cluster.ts";
 import { regionOf } from "../config.ts";
 import { partFiles } from "../far-files.ts";

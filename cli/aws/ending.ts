@@ -1,6 +1,6 @@
 import { type Cluster, ClusterState } from "@aws-sdk/client-emr";
-import { type Duration, seconds, spoken } from "../../components/core/duration.ts";
-import { Tag } from "../../components/lifetime/tags.ts";
+import { type Duration, seconds, spoken } from "../../core/duration.ts";
+import { Tag } from "../../core/tags.ts";
 
 /** Whether a cluster is no more, or on its way to be. */
 export const isEnding = (cluster: Cluster): boolean => isEndingState(cluster.Status?.State);

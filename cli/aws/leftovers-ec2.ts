@@ -1,5 +1,5 @@
 import { DescribeTagsCommand, EC2Client, type TagDescription } from "@aws-sdk/client-ec2";
-import { Tag } from "../../components/lifetime/tags.ts";
+import { Tag } from "../../core/tags.ts";
 import type { Leftover } from "../leftovers.ts";
 import { byHand } from "../removal.ts";
 import { connect, everything } from "./client.ts";

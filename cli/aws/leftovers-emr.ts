@@ -14,7 +14,7 @@ import {
   SetTerminationProtectionCommand,
   TerminateJobFlowsCommand,
 } from "@aws-sdk/client-emr";
-import { Tag } from "../../components/lifetime/tags.ts";
+import { Tag } from "../../core/tags.ts";
 import type { Leftover } from "../leftovers.ts";
 import { until } from "../removal.ts";
 import { connect, everything, ifThere } from "./client.ts";

@@ -8,7 +8,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { DeleteParameterCommand, GetParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
-import { Tag } from "../../components/lifetime/tags.ts";
+import { Tag } from "../../core/tags.ts";
 import type { Leftover } from "../leftovers.ts";
 import { byHand } from "../removal.ts";
 import { connect, everything, ifThere } from "./client.ts";

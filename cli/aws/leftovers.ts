@@ -1,5 +1,5 @@
 import { GetTagValuesCommand, ResourceGroupsTaggingAPIClient } from "@aws-sdk/client-resource-groups-tagging-api";
-import { Tag } from "../../components/lifetime/tags.ts";
+import { Tag } from "../../core/tags.ts";
 import { regionOf, stackFiles } from "../config.ts";
 import type { Leftover } from "../leftovers.ts";
 import { ownName } from "../removal.ts";

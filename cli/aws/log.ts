@@ -1,4 +1,4 @@
-import { Prefix } from "../../components/lake/prefixes.ts";
+import { Prefix } from "../../core/lake-layout.ts";
 import { type LogText, logKey, textOf } from "../step-log.ts";
 import type { Bucket } from "./bucket.ts";
 

@@ -1,5 +1,5 @@
-import { spoken } from "../../components/core/duration.ts";
-import { UsageError } from "../../components/core/errors.ts";
+import { spoken } from "../../core/duration.ts";
+import { UsageError } from "../../core/errors.ts";
 import { openBrowser } from "../browser.ts";
 import type { Outputs } from "../cluster.ts";
 import { regionOf } from "../config.ts";

@@ -7,10 +7,10 @@ import {
   type ListInstancesCommandInput,
   type Instance as Node,
 } from "@aws-sdk/client-emr";
-import { type Duration, seconds, spoken } from "../../components/core/duration.ts";
-import { UsageError } from "../../components/core/errors.ts";
-import { Prefix } from "../../components/lake/prefixes.ts";
-import { Tag } from "../../components/lifetime/tags.ts";
+import { type Duration, seconds, spoken } from "../../core/duration.ts";
+import { UsageError } from "../../core/errors.ts";
+import { Prefix } from "../../core/lake-layout.ts";
+import { Tag } from "../../core/tags.ts";
 import type { Outputs } from "../cluster.ts";
 import { EmrPage } from "../options.ts";
 import { Bucket } from "./bucket.ts";

@@ -1,4 +1,4 @@
-import { Tag } from "../../components/lifetime/tags.ts";
+import { Tag } from "../../core/tags.ts";
 
 /** In which order things can be removed: what costs first, then what nothing holds any more. */
 export const Order = {

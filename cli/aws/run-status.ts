@@ -1,7 +1,7 @@
 import { type Cluster, ClusterState, type StepSummary } from "@aws-sdk/client-emr";
-import type { Launched } from "../../assets/launcher/event.ts";
-import type { RunRecord, RunStatus } from "../../components/job/run.ts";
-import type { BillLine } from "../../components/lifetime/bill.ts";
+import type { Launched } from "../../assets/emr-launcher/event.ts";
+import type { BillLine } from "../../core/bill.ts";
+import type { RunRecord, RunStatus } from "../../core/run.ts";
 import { costSoFar, hoursBetween } from "../cost-so-far.ts";
 import type { Progress } from "../step-log.ts";
 import { deadlineOf, isEnding, isOver, whyEnded } from "./ending.ts";

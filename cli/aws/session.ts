@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { promisify } from "node:util";
 import { SSMClient, StartSessionCommand, TerminateSessionCommand } from "@aws-sdk/client-ssm";
-import { UsageError } from "../../components/core/errors.ts";
+import { UsageError } from "../../core/errors.ts";
 import { connect } from "./client.ts";
 
 const PLUGIN = "session-manager-plugin";

@@ -1,8 +1,8 @@
 import { access, constants, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { Docker, GET_DOCKER } from "../../assets/docker/docker.ts";
-import { dockerName } from "../../components/core/docker-names.ts";
-import { quote, UsageError } from "../../components/core/errors.ts";
+import { Docker, GET_DOCKER } from "../../clients/docker.ts";
+import { dockerName } from "../../core/docker-names.ts";
+import { quote, UsageError } from "../../core/errors.ts";
 import { type Check, checked, failed } from "../check.ts";
 import type { StackFiles } from "../config.ts";
 import { isFree } from "../loopback.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Docker, isInUse, isMissing, NoSwarmError, SwarmError } from "../../assets/docker/docker.ts";
+import { Docker, isInUse, isMissing, NoSwarmError, SwarmError } from "../../clients/docker.ts";
 import { stackFiles } from "../config.ts";
 import type { Leftover } from "../leftovers.ts";
 import { filterOf } from "./stack.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { spoken } from "../../components/core/duration.ts";
-import { UsageError } from "../../components/core/errors.ts";
+import { spoken } from "../../core/duration.ts";
+import { UsageError } from "../../core/errors.ts";
 import { openBrowser } from "../browser.ts";
 import type { Outputs } from "../cluster.ts";
 import { filesIfAny } from "../config.ts";

@@ -1,5 +1,5 @@
-import type { Docker } from "../../assets/docker/docker.ts";
-import { UsageError } from "../../components/core/errors.ts";
+import type { Docker } from "../../clients/docker.ts";
+import { UsageError } from "../../core/errors.ts";
 import type { Outputs } from "../cluster.ts";
 import type { SwarmPage } from "../options.ts";
 

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { quote, UsageError } from "../../components/core/errors.ts";
-import { PassingError } from "../../components/core/passing.ts";
+import { quote, UsageError } from "../../core/errors.ts";
+import { PassingError } from "../../core/passing.ts";
 
 const TIMEOUT_MS = 60_000;
 

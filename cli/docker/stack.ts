@@ -1,5 +1,5 @@
-import { Docker } from "../../assets/docker/docker.ts";
-import { dockerName, LABEL } from "../../components/core/docker-names.ts";
+import { Docker } from "../../clients/docker.ts";
+import { dockerName, LABEL } from "../../core/docker-names.ts";
 import { filesIfAny, type StackFiles } from "../config.ts";
 
 /** The docker command of a stack of this project. */

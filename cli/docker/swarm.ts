@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Docker } from "../../assets/docker/docker.ts";
-import { RunRecord, RunStatus } from "../../components/job/run.ts";
+import type { Docker } from "../../clients/docker.ts";
+import { RunRecord, RunStatus } from "../../core/run.ts";
 import type { ClusterCommands, Outputs } from "../cluster.ts";
 import { lakeOf } from "./lake.ts";
 import { swarmPages } from "./pages.ts";

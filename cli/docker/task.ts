@@ -1,4 +1,4 @@
-import { type Docker, isMissing } from "../../assets/docker/docker.ts";
+import { type Docker, isMissing } from "../../clients/docker.ts";
 
 /** A task of a service: one try to run its container. */
 export interface Task {

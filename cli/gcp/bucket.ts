@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Bucket as StorageBucket } from "@google-cloud/storage";
-import { storageClient } from "../../assets/google/api.ts";
+import { storageClient } from "../../clients/google.ts";
 import type { FarFiles } from "../far-files.ts";
 import { explain, telling } from "./client.ts";
 

@@ -1,6 +1,6 @@
-import { GoogleApi, GoogleError, googleError, type Request } from "../../assets/google/api.ts";
-import { UsageError } from "../../components/core/errors.ts";
-import { PassingError } from "../../components/core/passing.ts";
+import { GoogleApi, GoogleError, googleError, type Request } from "../../clients/google.ts";
+import { UsageError } from "../../core/errors.ts";
+import { PassingError } from "../../core/passing.ts";
 import { type Check, checked } from "../check.ts";
 
 const LOG_IN = '"gcloud auth application-default login"';

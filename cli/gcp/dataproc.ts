@@ -1,6 +1,6 @@
-import type { Launch } from "../../assets/orchestrator/launch.ts";
-import { checkRunId, RunRecord, RunStatus } from "../../components/job/run.ts";
-import { Prefix } from "../../components/lake/prefixes.ts";
+import type { Launch } from "../../assets/dataproc-orchestrator/launch.ts";
+import { Prefix } from "../../core/lake-layout.ts";
+import { checkRunId, RunRecord, RunStatus } from "../../core/run.ts";
 import type { ClusterCommands, Outputs } from "../cluster.ts";
 import { costSoFar, hoursBetween } from "../cost-so-far.ts";
 import { partFiles } from "../far-files.ts";

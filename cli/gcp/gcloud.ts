@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { promisify } from "node:util";
-import { UsageError } from "../../components/core/errors.ts";
+import { UsageError } from "../../core/errors.ts";
 
 /** What to say where gcloud is not. */
 export const GET_GCLOUD = "install it: https://cloud.google.com/sdk/docs/install";

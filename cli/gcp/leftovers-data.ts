@@ -1,5 +1,5 @@
-import { storageClient } from "../../assets/google/api.ts";
-import { Label } from "../../components/lifetime/labels.ts";
+import { storageClient } from "../../clients/google.ts";
+import { Label } from "../../core/labels.ts";
 import type { Leftover } from "../leftovers.ts";
 import { ServiceOff } from "./client.ts";
 import { hasLabel, type Labelled, lastOf, marks, Order, removeAndWait, type Sweep, since } from "./sweep.ts";

@@ -1,4 +1,4 @@
-import { labelValue, stackLabel } from "../../components/lifetime/labels.ts";
+import { labelValue, stackLabel } from "../../core/labels.ts";
 import { googleProjectOf, googleRegionOf, stackFiles } from "../config.ts";
 import type { Leftover } from "../leftovers.ts";
 import { ownName } from "../removal.ts";

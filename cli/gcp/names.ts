@@ -1,6 +1,7 @@
 /** Where a stack on Dataproc is, as its outputs tell. */
-import { UsageError } from "../../components/core/errors.ts";
-import type { BillLine } from "../../components/lifetime/bill.ts";
+
+import type { BillLine } from "../../core/bill.ts";
+import { UsageError } from "../../core/errors.ts";
 import type { Outputs } from "../cluster.ts";
 import { googleProjectOf, googleRegionOf } from "../config.ts";
 

@@ -1,6 +1,6 @@
 /** What a program asks of a Google Cloud project, known from its resources alone. */
-import type { Launch } from "../../assets/orchestrator/launch.ts";
-import { Prefix } from "../../components/lake/prefixes.ts";
+import type { Launch } from "../../assets/dataproc-orchestrator/launch.ts";
+import { Prefix } from "../../core/lake-layout.ts";
 import type { Asked } from "../rehearse.ts";
 
 /** Machines that are there at a time. */

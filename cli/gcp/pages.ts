@@ -1,4 +1,4 @@
-import { UsageError } from "../../components/core/errors.ts";
+import { UsageError } from "../../core/errors.ts";
 import type { Outputs } from "../cluster.ts";
 import { DataprocPage } from "../options.ts";
 import type { Google } from "./client.ts";

@@ -1,5 +1,5 @@
-import { GoogleError } from "../../assets/google/api.ts";
-import { Label } from "../../components/lifetime/labels.ts";
+import { GoogleError } from "../../clients/google.ts";
+import { Label } from "../../core/labels.ts";
 import type { Leftover } from "../leftovers.ts";
 import { until } from "../removal.ts";
 import type { Google } from "./client.ts";

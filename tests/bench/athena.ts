@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { AthenaEngine } from "../../assets/dashboard/athena.ts";
+import { AthenaEngine } from "../../assets/dashboard/engines/athena/engine.ts";
 import { serve } from "../../assets/dashboard/server.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
 import { xoPlans } from "../dashboard/fake-athena-xo.ts";

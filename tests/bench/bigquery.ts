@@ -3,10 +3,10 @@
  * of the client library that it uses too. And how long the whole page takes to refresh.
  */
 import type { BigQuery } from "@google-cloud/bigquery";
-import { BigQueryEngine } from "../../assets/dashboard/bigquery.ts";
+import { BigQueryEngine } from "../../assets/dashboard/engines/bigquery/engine.ts";
 import { serve } from "../../assets/dashboard/server.ts";
-import { bigQueryClient } from "../../assets/google/api.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
+import { bigQueryClient } from "../../clients/google.ts";
 import { xoPlans } from "../dashboard/fake-bigquery-xo.ts";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
 import type { Order } from "./bigquery-endpoint.ts";

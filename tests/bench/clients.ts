@@ -1,7 +1,7 @@
 /** What clients of a query service add to a query's own time, and how long the whole page takes to refresh. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Dashboard } from "../../assets/dashboard/server.ts";
-import type { Job } from "../../components/job/job.ts";
+import type { Job } from "../../core/job.ts";
 import type { Figure } from "./index.ts";
 
 /** Milliseconds that queries take, and how they are called. Those drawn are the same for all, spread evenly. */

@@ -1,10 +1,10 @@
 /** What a viewer waits for: a panel's rows from the server, and the first chart after opening the page. */
 import { fileURLToPath } from "node:url";
-import { SQL_TYPE } from "../../assets/dashboard/duckdb.ts";
+import { SQL_TYPE } from "../../assets/dashboard/engines/duckdb/engine.ts";
 import { serve } from "../../assets/dashboard/server.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
-import type { Job } from "../../components/job/job.ts";
-import type { Panel } from "../../components/job/panel.ts";
+import type { Job } from "../../core/job.ts";
+import type { Panel } from "../../core/panel.ts";
 import { launch } from "../chromium.ts";
 import { FakeLake } from "../dashboard/fake-lake.ts";
 import { FakeXo } from "../dashboard/fake-xo.ts";

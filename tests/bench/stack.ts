@@ -2,8 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { layout } from "../../assets/local/layout.ts";
-import { registered } from "../../assets/local/process.ts";
+import { layout } from "../../provider/layout.ts";
+import { registered } from "../../provider/process.ts";
 import { makeProject, type Outcome } from "../project.ts";
 import type { Figure } from "./index.ts";
 import { peakMemory } from "./memory.ts";

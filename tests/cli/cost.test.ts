@@ -7,11 +7,11 @@ import { z } from "zod";
 import { cost, withSettings } from "../../cli/cost.ts";
 import { vcpusOf } from "../../cli/needs.ts";
 import { rehearse } from "../../cli/rehearse.ts";
-import { UsageError } from "../../components/core/errors.ts";
-import { count } from "../../components/core/settings.ts";
-import { stackProgram } from "../../components/core/stack.ts";
-import { pricesAsOf } from "../../components/lifetime/aws-prices-data.ts";
-import { ceiling, refuseAbove } from "../../components/lifetime/bill.ts";
+import { pricesAsOf } from "../../components/aws/prices-data.ts";
+import { stackProgram } from "../../components/common/stack.ts";
+import { ceiling, refuseAbove } from "../../core/bill.ts";
+import { UsageError } from "../../core/errors.ts";
+import { count } from "../../core/settings.ts";
 import { makeProject, type Project } from "../project.ts";
 
 class Thing extends pulumi.CustomResource {

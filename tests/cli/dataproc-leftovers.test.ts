@@ -1,7 +1,7 @@
 /** What is left of a stack on Google Cloud, among things that are none of its own and must survive. */
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { labelValue } from "../../components/lifetime/labels.ts";
+import { labelValue } from "../../core/labels.ts";
 import { type Answer, type Asked, type FakeApi, type Route, refusal, startApi } from "../google/api.ts";
 import { type StackInCloud, stackInCloud, typed } from "./stack.ts";
 

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { clusterOf } from "../../cli/cluster.ts";
 import { dataprocCommands } from "../../cli/gcp/index.ts";
 import { watch } from "../../cli/watch.ts";
-import { RunStatus } from "../../components/job/run.ts";
+import { RunStatus } from "../../core/run.ts";
 import { type Answer, type FakeApi, type Route, refusal, startApi } from "../google/api.ts";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
 import { type StackInCloud, stackInCloud } from "./stack.ts";

@@ -10,7 +10,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { emrCommands } from "../../cli/aws/index.ts";
 import { watch } from "../../cli/watch.ts";
-import { RunStatus } from "../../components/job/run.ts";
+import { RunStatus } from "../../core/run.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { type Front, Refusal, startFront } from "./front.ts";
 import { STACK, type StackOnAws, stackOnAws } from "./stack.ts";

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { expect, test } from "vitest";
-import { GoogleError } from "../../assets/google/api.ts";
 import { everything, explain, ifThere, isMissing } from "../../cli/aws/client.ts";
 import { explain as explainGoogle } from "../../cli/gcp/client.ts";
-import { UsageError } from "../../components/core/errors.ts";
+import { GoogleError } from "../../clients/google.ts";
+import { UsageError } from "../../core/errors.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const named = (name: string, message = name, more: object = {}) => Object.assign(new Error(message), { name }, more);

@@ -4,7 +4,7 @@ import { whyEnded } from "../../cli/aws/ending.ts";
 import { recordStatus, runStatus, type Seen, stepsOf } from "../../cli/aws/run-status.ts";
 import { costSoFar } from "../../cli/cost-so-far.ts";
 import { ProgressReader, wholeCharacters } from "../../cli/step-log.ts";
-import { RunRecord, RunStatus } from "../../components/job/run.ts";
+import { RunRecord, RunStatus } from "../../core/run.ts";
 
 const START = Date.parse("2026-05-01T10:00:00Z");
 const at = (minutes: number) => new Date(START + minutes * 60_000);

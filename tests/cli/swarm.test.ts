@@ -10,11 +10,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { Docker, endpointOf } from "../../assets/docker/docker.ts";
 import { clusterOf } from "../../cli/cluster.ts";
 import { dockerChecks } from "../../cli/docker/doctor.ts";
 import { findDockerLeftovers } from "../../cli/docker/leftovers.ts";
 import { type DockerNeeds, dockerNeeds, matching } from "../../cli/docker/needs.ts";
+import { Docker, endpointOf } from "../../clients/docker.ts";
 import { startMoto } from "../moto.ts";
 import { makeProject, type Project } from "../project.ts";
 

@@ -3,7 +3,7 @@ import { Writable } from "node:stream";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ClusterCommands } from "../../cli/cluster.ts";
 import { watch } from "../../cli/watch.ts";
-import type { RunStatus } from "../../components/job/run.ts";
+import type { RunStatus } from "../../core/run.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: new Date("2026-11-21T12:00:00Z") }));
 afterEach(() => void vi.useRealTimers());

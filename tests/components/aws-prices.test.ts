@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { UsageError } from "../../components/core/errors.ts";
 import {
   ec2PerHour,
   emrPerHour,
@@ -9,10 +8,11 @@ import {
   pricesAsOf,
   unitPrices,
   unitPricesIn,
-} from "../../components/lifetime/aws-prices.ts";
-import { unitTable } from "../../components/lifetime/aws-prices-data.ts";
+} from "../../components/aws/prices.ts";
+import { unitTable } from "../../components/aws/prices-data.ts";
+import { UsageError } from "../../core/errors.ts";
 
-// None of these is a source of the table's column (aws-prices-data.ts): us-east-1 from EC2's own price list of 2026-07-20
+// None of these is a source of the table's column (components/aws/prices-data.ts): us-east-1 from EC2's own price list of 2026-07-20
 // (aws/karpenter-provider-aws), m7g elsewhere from skypilot-org/skypilot-catalog, catalogs/v8/aws/vms.csv, m6i.xlarge in eu-north-1 from the
 // price list of 2026-10-01, m6a.xlarge in eu-west-1 from instances-api.vantage.sh of 2026-10-01, m5.xlarge in ap-south-1 from a price list of
 // 2026-10-02.
@@ -148,7 +148,7 @@ test.each([
 
 test("what is not known is refused with where to add it", () => {
   const row =
-    /^instance type is "m9g\.xlarge": its price is not known; take another, such as "m7g\.xlarge", or add its row to components\/lifetime\/aws-prices-data\.ts, which says with which command to find it$/;
+    /^instance type is "m9g\.xlarge": its price is not known; take another, such as "m7g\.xlarge", or add its row to components\/aws\/prices-data\.ts, which says with which command to find it$/;
   for (const ask of [
     instanceType,
     (t: string) => ec2PerHour(t, "us-east-1"),
@@ -163,7 +163,7 @@ test("what is not known is refused with where to add it", () => {
     unitPricesIn,
   ]) {
     expect(() => ask("mars-1")).toThrow(
-      /^region is "mars-1": its prices are not known; take one of us-east-1, .*sa-east-1, or add its column to components\/lifetime\/aws-prices-data\.ts/,
+      /^region is "mars-1": its prices are not known; take one of us-east-1, .*sa-east-1, or add its column to components\/aws\/prices-data\.ts/,
     );
     expect(() => ask("mars-1")).toThrow(UsageError);
   }

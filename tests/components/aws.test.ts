@@ -1,5 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { xo } from "../../assets/jobs/xo/index.ts";
+import { catalogEntry } from "../../components/aws/catalog.ts";
+import { securityConfiguration } from "../../components/aws/emr/security.ts";
 import {
   AthenaDashboard,
   EmrCluster,
@@ -9,12 +11,10 @@ import {
   S3Lake,
   type S3LakeArgs,
   type Subnets,
-} from "../../components/aws.ts";
-import { securityConfiguration } from "../../components/cluster/emr-security.ts";
-import { type Job, job } from "../../components/job/job.ts";
-import type { Table } from "../../components/job/table.ts";
-import { catalogEntry } from "../../components/lake/catalog.ts";
-import { ceiling } from "../../components/lifetime/bill.ts";
+} from "../../components/aws/index.ts";
+import { ceiling } from "../../core/bill.ts";
+import { type Job, job } from "../../core/job.ts";
+import type { Table } from "../../core/table.ts";
 import { fakeAws } from "../stacks/fake-aws.ts";
 import { isSecret, type Registered, record, result, settle } from "./mocks.ts";
 

@@ -2,11 +2,11 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseConfig } from "../../assets/dashboard/config.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
-import { GcpNetwork } from "../../components/cluster/gcp-network.ts";
-import { BigQueryDashboard, type BigQueryDashboardArgs } from "../../components/dashboard/bigquery.ts";
-import { GcsLake } from "../../components/lake/gcs.ts";
-import { ceiling } from "../../components/lifetime/bill.ts";
-import { computePerHour } from "../../components/lifetime/gcp-prices.ts";
+import { BigQueryDashboard, type BigQueryDashboardArgs } from "../../components/gcp/dashboard.ts";
+import { GcsLake } from "../../components/gcp/lake.ts";
+import { GcpNetwork } from "../../components/gcp/network.ts";
+import { computePerHour } from "../../components/gcp/prices.ts";
+import { ceiling } from "../../core/bill.ts";
 import { type Registered, record, result, settle } from "./mocks.ts";
 
 process.env.GOOGLE_PROJECT = "my-project";

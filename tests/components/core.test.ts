@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { seconds, spoken } from "../../components/core/duration.ts";
-import { UsageError } from "../../components/core/errors.ts";
+import { adjust } from "../../components/common/transform.ts";
+import { seconds, spoken } from "../../core/duration.ts";
+import { UsageError } from "../../core/errors.ts";
+import { deadlineSeconds } from "../../core/lifetime.ts";
+import { checkRunId } from "../../core/run.ts";
 import {
   count,
   counts,
@@ -12,11 +15,8 @@ import {
   port,
   runId,
   size,
-} from "../../components/core/settings.ts";
-import { mebibytes } from "../../components/core/size.ts";
-import { adjust } from "../../components/core/transform.ts";
-import { checkRunId } from "../../components/job/run.ts";
-import { deadlineSeconds } from "../../components/lifetime/lifetime.ts";
+} from "../../core/settings.ts";
+import { mebibytes } from "../../core/size.ts";
 
 test.each([
   ["90 minutes", 5400],

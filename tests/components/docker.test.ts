@@ -6,9 +6,9 @@ import { unzipSync } from "fflate";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { londonPower } from "../../assets/jobs/london-power/index.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
-import { haproxyConfig } from "../../components/cluster/swarm-gateway.ts";
-import { SwarmCluster, type SwarmClusterArgs, SwarmDashboard } from "../../components/docker.ts";
-import { type Job, job } from "../../components/job/job.ts";
+import { haproxyConfig } from "../../components/docker/gateway.ts";
+import { SwarmCluster, type SwarmClusterArgs, SwarmDashboard } from "../../components/docker/index.ts";
+import { type Job, job } from "../../core/job.ts";
 import { fakeDocker } from "../stacks/fake-docker.ts";
 import { isSecret, type Registered, record, settle } from "./mocks.ts";
 

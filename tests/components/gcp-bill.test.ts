@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { UsageError } from "../../components/core/errors.ts";
-import { type BillLine, ceiling, refuseAbove } from "../../components/lifetime/bill.ts";
 import {
   batchBill,
   bigQueryDashboardBill,
   dataprocBill,
   gcsLakeBill,
   orchestratorBill,
-} from "../../components/lifetime/gcp-bill.ts";
-import { pricedRegions } from "../../components/lifetime/gcp-prices.ts";
+} from "../../components/gcp/bill.ts";
+import { pricedRegions } from "../../components/gcp/prices.ts";
+import { type BillLine, ceiling, refuseAbove } from "../../core/bill.ts";
+import { UsageError } from "../../core/errors.ts";
 
 const HOUR = 3600;
 /** Of February, by which a month's price is divided. */

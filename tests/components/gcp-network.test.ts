@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { checkGcpSubnet, GcpNetwork } from "../../components/cluster/gcp-network.ts";
-import { UsageError } from "../../components/core/errors.ts";
+import { checkGcpSubnet, GcpNetwork } from "../../components/gcp/network.ts";
+import { UsageError } from "../../core/errors.ts";
 import { type Registered, record, result, settle } from "./mocks.ts";
 
 process.env.GOOGLE_PROJECT = "my-project";

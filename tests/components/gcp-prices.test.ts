@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { UsageError } from "../../components/core/errors.ts";
 import {
   computePerHour,
   dataprocPerHour,
@@ -9,9 +8,10 @@ import {
   pricesAsOf,
   unitPrices,
   unitPricesIn,
-} from "../../components/lifetime/gcp-prices.ts";
+} from "../../components/gcp/prices.ts";
+import { UsageError } from "../../core/errors.ts";
 
-// None of these is the source of the table (gcp-prices-data.ts): skypilot-org/skypilot-catalog, catalogs/v8/gcp/vms.csv at 006059e,
+// None of these is the source of the table (components/gcp/prices-data.ts): skypilot-org/skypilot-catalog, catalogs/v8/gcp/vms.csv at 006059e,
 // which rounds to five digits. "-" is what it does not have.
 const second = `
 region                   e2-highmem-16  n1-highcpu-32  n2-highmem-48  n2d-standard-32  t2d-standard-16  c3-highmem-22  n4-standard-8
@@ -175,7 +175,7 @@ test.each([
   for (const ask of [machineType, (t: string) => computePerHour(t, "us-central1"), dataprocPerHour]) {
     expect(() => ask(type)).toThrow(UsageError);
     expect(() => ask(type)).toThrow(
-      `machine type is "${type}": its price is not known; take one of families e2, n1, n2, n2d, t2d, c3, n4, such as "n2-standard-4", or add its family to components/lifetime/gcp-prices-data.ts, which says with which command to find it`,
+      `machine type is "${type}": its price is not known; take one of families e2, n1, n2, n2d, t2d, c3, n4, such as "n2-standard-4", or add its family to components/gcp/prices-data.ts, which says with which command to find it`,
     );
   }
 });
@@ -184,7 +184,7 @@ test("a region that is not known is refused with where to add it", () => {
   for (const ask of [(region: string) => computePerHour("n2-standard-4", region), unitPricesIn]) {
     expect(() => ask("mars-north1")).toThrow(UsageError);
     expect(() => ask("mars-north1")).toThrow(
-      /^region is "mars-north1": its prices are not known; take one of us-central1, .*australia-southeast2, or add its row to components\/lifetime\/gcp-prices-data\.ts, which says with which command to find them$/,
+      /^region is "mars-north1": its prices are not known; take one of us-central1, .*australia-southeast2, or add its row to components\/gcp\/prices-data\.ts, which says with which command to find them$/,
     );
   }
 });

@@ -1,18 +1,18 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { Launch } from "../../assets/dataproc-orchestrator/launch.ts";
 import { londonPower } from "../../assets/jobs/london-power/index.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
-import type { Launch } from "../../assets/orchestrator/launch.ts";
-import { DATAPROC_DEADLINES } from "../../components/cluster/dataproc-args.ts";
+import { DATAPROC_DEADLINES } from "../../components/gcp/dataproc/args.ts";
 import {
   DataprocCluster,
   type DataprocClusterArgs,
   GcpNetwork,
   GcsLake,
   type GcsLakeArgs,
-} from "../../components/gcp.ts";
-import { type Job, job } from "../../components/job/job.ts";
-import { ceiling } from "../../components/lifetime/bill.ts";
-import { labelValue, stackLabel } from "../../components/lifetime/labels.ts";
+} from "../../components/gcp/index.ts";
+import { ceiling } from "../../core/bill.ts";
+import { type Job, job } from "../../core/job.ts";
+import { labelValue, stackLabel } from "../../core/labels.ts";
 import { fakeGcp } from "../stacks/fake-gcp.ts";
 import { isSecret, type Registered, record, result, settle } from "./mocks.ts";
 

@@ -1,7 +1,6 @@
 /** Where a stack is on Google Cloud, and who may reach it. */
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { UsageError } from "../../components/core/errors.ts";
 import {
   checkMember,
   checkRegion,
@@ -9,7 +8,8 @@ import {
   googleRegion,
   ownedBy,
   serviceAccountId,
-} from "../../components/core/google.ts";
+} from "../../components/gcp/project.ts";
+import { UsageError } from "../../core/errors.ts";
 import { record, result } from "./mocks.ts";
 
 const PROJECT = ["GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"];

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { jobKind, jobs } from "../../assets/jobs/registry.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
-import { type JobArgs, job } from "../../components/job/job.ts";
+import { type JobArgs, job } from "../../core/job.ts";
 
 const good: JobArgs = {
   name: "tiny",

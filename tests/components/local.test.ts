@@ -2,8 +2,8 @@ import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeAll, expect, test } from "vitest";
 import { xo } from "../../assets/jobs/xo/index.ts";
-import { job } from "../../components/job/job.ts";
-import { LocalCluster, LocalDashboard, LocalLake } from "../../components/local.ts";
+import { LocalCluster, LocalDashboard, LocalLake } from "../../components/local/index.ts";
+import { job } from "../../core/job.ts";
 import { isSecret, type Registered, record, result, settle } from "./mocks.ts";
 
 const inRoot = (path: string) => resolve(pulumi.getRootDirectory(), path);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AthenaClient, CreateWorkGroupCommand } from "@aws-sdk/client-athena";
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { AthenaEngine } from "../../assets/dashboard/athena.ts";
+import { AthenaEngine } from "../../assets/dashboard/engines/athena/engine.ts";
 import { buildBundles } from "../../engine/bundles.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { EventReader, get } from "./http.ts";

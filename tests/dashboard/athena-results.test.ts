@@ -1,6 +1,6 @@
 import { parse } from "csv-parse/sync";
 import { expect, test } from "vitest";
-import { parseCsv } from "../../assets/dashboard/athena-csv.ts";
+import { parseCsv } from "../../assets/dashboard/engines/athena/csv.ts";
 import { engine, fake, ONE, SQL, values } from "./athena-toy.ts";
 import { csv, type Plan } from "./fake-athena.ts";
 

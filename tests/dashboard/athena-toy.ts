@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, vi } from "vitest";
-import { AthenaEngine } from "../../assets/dashboard/athena.ts";
 import type { QueryResult } from "../../assets/dashboard/engine.ts";
+import { AthenaEngine } from "../../assets/dashboard/engines/athena/engine.ts";
 import { FakeAthena, type Plan } from "./fake-athena.ts";
 import { toy } from "./toy.ts";
 

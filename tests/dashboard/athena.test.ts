@@ -1,8 +1,8 @@
 import { expect, test, vi } from "vitest";
-import { nextLook } from "../../assets/dashboard/athena-run.ts";
 import type { QueryResult } from "../../assets/dashboard/engine.ts";
-import { billedMegabytes as billed } from "../../assets/dashboard/scan-budget.ts";
-import { UsageError } from "../../components/core/errors.ts";
+import { nextLook } from "../../assets/dashboard/engines/athena/run.ts";
+import { billedMegabytes as billed } from "../../assets/dashboard/engines/scan-budget.ts";
+import { UsageError } from "../../core/errors.ts";
 import { engine, fake, ONE, over, part, record, restart, SQL, started, values } from "./athena-toy.ts";
 import { tooLong } from "./too-long.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { parseConfig } from "../../assets/dashboard/config.ts";
 import { type Dashboard, serve } from "../../assets/dashboard/server.ts";
-import { bundle } from "../../components/core/bundle.ts";
+import { bundle } from "../../components/common/bundle.ts";
 import { fake, lake, loaded, ONE, PLACE, part, record } from "./bigquery-toy.ts";
 import { get } from "./http.ts";
 import { toy } from "./toy.ts";

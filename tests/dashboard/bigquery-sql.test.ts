@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { jobs } from "../../assets/jobs/registry.ts";
-import type { Job } from "../../components/job/job.ts";
+import type { Job } from "../../core/job.ts";
 import { engine, fake, loads, ONE, part, restart } from "./bigquery-toy.ts";
 
 const python = fileURLToPath(new URL("../../.oneoff/venv/bin/python", import.meta.url));

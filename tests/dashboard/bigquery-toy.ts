@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { afterAll, afterEach, beforeAll, beforeEach, vi } from "vitest";
-import { BigQueryEngine } from "../../assets/dashboard/bigquery.ts";
 import type { QueryResult } from "../../assets/dashboard/engine.ts";
+import { BigQueryEngine } from "../../assets/dashboard/engines/bigquery/engine.ts";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
 import { FakeBigQuery, type Plan } from "./fake-bigquery.ts";
 import { toy } from "./toy.ts";

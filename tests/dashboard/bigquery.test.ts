@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
-import { billed } from "../../assets/dashboard/bigquery-run.ts";
-import { UsageError } from "../../components/core/errors.ts";
+import { billed } from "../../assets/dashboard/engines/bigquery/run.ts";
+import { UsageError } from "../../core/errors.ts";
 import {
   engine,
   fake,

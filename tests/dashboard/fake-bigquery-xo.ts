@@ -1,4 +1,4 @@
-import { BIGQUERY_TYPE } from "../../components/lake/bigquery-tables.ts";
+import { BIGQUERY_TYPE } from "../../core/bigquery-table.ts";
 import type { Plan } from "./fake-bigquery.ts";
 import { resultOf, type XoResult, xoResults } from "./xo-results.ts";
 

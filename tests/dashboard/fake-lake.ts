@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import type { RunRecord } from "../../components/job/run.ts";
+import type { RunRecord } from "../../core/run.ts";
 
 /** A lake in a temporary folder, written as Spark writes one: under a hidden name first, then renamed. */
 export class FakeLake {

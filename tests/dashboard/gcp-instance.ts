@@ -9,11 +9,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { parse } from "yaml";
-import { type CloudConfigArgs, cloudConfig } from "../../assets/dashboard/instance-gcp/user-data.ts";
+import { type CloudConfigArgs, cloudConfig } from "../../assets/dashboard/instance/gcp/user-data.ts";
 import { freePort } from "../free-port.ts";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
 
-export const BOOTSTRAP = fileURLToPath(new URL("../../assets/dashboard/instance-gcp/bootstrap.mjs", import.meta.url));
+export const BOOTSTRAP = fileURLToPath(new URL("../../assets/dashboard/instance/gcp/bootstrap.mjs", import.meta.url));
 
 export const given: CloudConfigArgs = {
   bucket: "lake-1a2b",

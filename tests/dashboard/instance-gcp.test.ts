@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { cloudConfig } from "../../assets/dashboard/instance-gcp/user-data.ts";
+import { cloudConfig } from "../../assets/dashboard/instance/gcp/user-data.ts";
 import { BOOTSTRAP, command, config, environment, given, option } from "./gcp-instance.ts";
 
 const installed = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;

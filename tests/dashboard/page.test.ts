@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vi
 import { buildPage } from "../../assets/dashboard/build.ts";
 import { type Dashboard, serve } from "../../assets/dashboard/server.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
-import type { RunRecord } from "../../components/job/run.ts";
+import type { RunRecord } from "../../core/run.ts";
 import { changed, launch, open, otherPixels, panel, picture, pixels, remember, soon } from "./browser.ts";
 import { FakeLake } from "./fake-lake.ts";
 import { FakeXo, SIZES } from "./fake-xo.ts";

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { buildPage } from "../../assets/dashboard/build.ts";
 import { parseConfig } from "../../assets/dashboard/config.ts";
 import { type Dashboard, serve } from "../../assets/dashboard/server.ts";
-import { UsageError } from "../../components/core/errors.ts";
+import { UsageError } from "../../core/errors.ts";
 import { FakeLake } from "./fake-lake.ts";
 import { EventReader, get } from "./http.ts";
 import { readings, toy } from "./toy.ts";

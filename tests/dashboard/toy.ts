@@ -1,4 +1,4 @@
-import type { Job } from "../../components/job/job.ts";
+import type { Job } from "../../core/job.ts";
 
 /** A job with a column of every type, a partitioned table and a panel that fails. */
 export const toy: Pick<Job, "name" | "tables" | "panels"> = {

@@ -1,7 +1,7 @@
-import { DuckDbEngine } from "../../assets/dashboard/duckdb.ts";
 import type { Value } from "../../assets/dashboard/engine.ts";
+import { DuckDbEngine } from "../../assets/dashboard/engines/duckdb/engine.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
-import type { ColumnType } from "../../components/job/table.ts";
+import type { ColumnType } from "../../core/table.ts";
 import { FakeLake } from "./fake-lake.ts";
 import { FakeXo } from "./fake-xo.ts";
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "assets"
-DATAPROC = ASSETS / "dataproc"
+DATAPROC = ASSETS / "nodes" / "dataproc"
 STEPS = ASSETS / "steps"
 JOBS = ASSETS / "jobs"
 BIN = Path(sys.executable).parent

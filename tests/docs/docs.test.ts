@@ -31,10 +31,10 @@ test("every TypeScript fence compiles against the library", () => {
       ...{ allowImportingTsExtensions: true, erasableSyntaxOnly: true },
       paths: {
         "pulumi-oneoff": sources("components/index.ts"),
-        "pulumi-oneoff/aws": sources("components/aws.ts"),
-        "pulumi-oneoff/docker": sources("components/docker.ts"),
-        "pulumi-oneoff/gcp": sources("components/gcp.ts"),
-        "pulumi-oneoff/local": sources("components/local.ts"),
+        "pulumi-oneoff/aws": sources("components/aws/index.ts"),
+        "pulumi-oneoff/docker": sources("components/docker/index.ts"),
+        "pulumi-oneoff/gcp": sources("components/gcp/index.ts"),
+        "pulumi-oneoff/local": sources("components/local/index.ts"),
         "pulumi-oneoff/jobs": sources("assets/jobs/index.ts"),
       },
     };
@@ -78,7 +78,10 @@ test("every link to a heading leads to one", () => {
 });
 
 test("the messages under Troubleshooting are ones that the code has", () => {
-  const sources = globSync(["{assets,cli,components,engine,stacks}/**/*.{ts,mjs,py,sh}", "index.ts"], { cwd: root })
+  const sources = globSync(
+    ["{assets,cli,clients,components,core,engine,provider,stacks}/**/*.{ts,mjs,py,sh}", "index.ts"],
+    { cwd: root },
+  )
     .map(readPage)
     .join("\n");
   const section = /\n## Troubleshooting\n([\s\S]*?)\n## /.exec(readPage("docs/emr-oneoff.md"))?.[1] as string;

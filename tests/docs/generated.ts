@@ -6,7 +6,7 @@ import { stackFiles } from "../../cli/config.ts";
 import { cost } from "../../cli/cost.ts";
 import { programOf } from "../../cli/program.ts";
 import { settingsTable } from "../../cli/table.ts";
-import { describeSettings } from "../../components/core/settings.ts";
+import { describeSettings } from "../../core/settings.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -93,20 +93,27 @@ test("importing starts and deploys nothing", () => {
   expect(processesOf(home)).toEqual([]);
 });
 
-test("the provider of the local components starts from the package", async () => {
-  const plugin = join(modules, "pulumi-oneoff/dist/assets/local/pulumi-resource-oneoff-local");
-  const provider = spawn(plugin, ["127.0.0.1:1"], { stdio: ["ignore", "pipe", "inherit"] });
-  const [port] = await once(provider.stdout, "data");
-  provider.kill();
-  expect(String(port)).toMatch(/^\d+\n$/);
-}, 30_000);
+test.each([
+  "provider",
+  "assets/local", // where it was once
+])(
+  "the provider of the local components starts from the package's folder %s",
+  async (folder) => {
+    const plugin = join(modules, "pulumi-oneoff/dist", folder, "pulumi-resource-oneoff-local");
+    const provider = spawn(plugin, ["127.0.0.1:1"], { stdio: ["ignore", "pipe", "inherit"] });
+    const [port] = await once(provider.stdout, "data");
+    provider.kill();
+    expect(String(port)).toMatch(/^\d+\n$/);
+  },
+  30_000,
+);
 
 test("the package has what runs elsewhere, and no sources or tests", () => {
   const files = run("find", [".", "-type", "f"], join(modules, "pulumi-oneoff")).trim().split("\n");
   for (const file of [
-    ...["assets/jobs/oneoff.py", "assets/jobs/xo/train.py", "assets/jobs/xo/requirements.txt", "assets/local/step.sh"],
-    ...["assets/local/pulumi-resource-oneoff-local", "assets/local/provider.js", "assets/local/supervisor.js"],
-    ...["assets/swarm/run.py", "assets/steps/step_runner.py", "assets/notebooks/startup.ipynb"],
+    ...["assets/jobs/oneoff.py", "assets/jobs/xo/train.py", "assets/jobs/xo/requirements.txt", "provider/step.sh"],
+    ...["provider/pulumi-resource-oneoff-local", "provider/provider.js", "provider/supervisor.js"],
+    ...["assets/driver/run.py", "assets/steps/step_runner.py", "assets/notebooks/startup.ipynb"],
     ...[
       "assets/images/spark/Dockerfile",
       "assets/images/hdfs/conf/hdfs-site.xml",

@@ -18,7 +18,7 @@ from uuid import uuid4
 import boto3
 
 ROOT = Path(__file__).resolve().parents[2]
-EMR = ROOT / "assets" / "emr"
+EMR = ROOT / "assets" / "nodes" / "emr"
 STEPS = ROOT / "assets" / "steps"
 JOBS = ROOT / "assets" / "jobs"
 BIN = Path(sys.executable).parent

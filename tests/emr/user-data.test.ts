@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { userData } from "../../assets/dashboard/instance/user-data.ts";
+import { userData } from "../../assets/dashboard/instance/aws/user-data.ts";
 
 const args = { bucket: "lake-1a2b", prefix: "_dashboard/dashboard", region: "us-west-2" };
 const script = userData(args);

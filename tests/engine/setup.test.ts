@@ -39,7 +39,8 @@ class Checkout {
       'import fs from "node:fs"; fs.mkdirSync(".oneoff/page", { recursive: true });',
     );
     this.write("assets/jobs/job.py", "");
-    this.write("components/core/errors.ts", "");
+    this.write("clients/docker.ts", "");
+    this.write("core/errors.ts", "");
     this.write("engine/run-error.ts", "");
     this.write(
       "engine/bundles.ts",
@@ -164,8 +165,8 @@ test("makes again only what changed", async () => {
 
 test.each<[string, (checkout: Checkout) => void]>([
   ["a module of assets", (checkout) => checkout.write("assets/reaper/index.ts", "export {};")],
-  ["a new module of components", (checkout) => checkout.write("components/lake/prefixes.ts", "")],
-  ["one that is gone", (checkout) => fs.rmSync(join(checkout.folder, "components/core/errors.ts"))],
+  ["a new module of core", (checkout) => checkout.write("core/lake-layout.ts", "")],
+  ["one that is gone", (checkout) => fs.rmSync(join(checkout.folder, "core/errors.ts"))],
   ["how they are built", (checkout) => checkout.write("engine/bundles.ts", `${checkout.read("engine/bundles.ts")}\n`)],
   ["what stands in for Pulumi in them", (checkout) => checkout.write("engine/run-error.ts", "export {};")],
   ["their folder, deleted", (checkout) => fs.rmSync(join(checkout.folder, ".oneoff/bundles"), { recursive: true })],
@@ -189,7 +190,7 @@ test("bundles are not built again after a change of what is not in them", async 
   checkout.write("tests/some.test.ts", "");
   checkout.write("cli/oneoff.mjs", "// newer");
   checkout.write("package.json", '{ "devDependencies": { "pulumi": "3.250.0" }, "scripts": {} }');
-  fs.symlinkSync("nowhere", join(checkout.folder, "components/.#errors.ts")); // an editor's lock
+  fs.symlinkSync("nowhere", join(checkout.folder, "core/.#errors.ts")); // an editor's lock
   expect(await checkout.run()).toMatchObject({ code: 0, stdout: expect.stringMatching(/\nbundles +ready/) });
   expect(checkout.calls()).toEqual([]);
 });
@@ -197,7 +198,7 @@ test("bundles are not built again after a change of what is not in them", async 
 test("bundles that could not be built are built the next time", async () => {
   const checkout = Checkout.complete();
   await checkout.run();
-  const source = join(checkout.folder, "components/core/errors.ts");
+  const source = join(checkout.folder, "core/errors.ts");
   const away = join(checkout.folder, "away.ts");
   fs.renameSync(source, away);
   const failed = await checkout.run([], { FAKE_BUNDLES: "fails" });

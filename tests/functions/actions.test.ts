@@ -1,6 +1,6 @@
 import { output } from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
-import { launcherStatements } from "../../assets/launcher/actions.ts";
+import { launcherStatements } from "../../assets/emr-launcher/actions.ts";
 import { reaperStatements } from "../../assets/reaper/actions.ts";
 
 const STACK = "oneoff/emr";

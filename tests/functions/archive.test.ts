@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { strToU8, unzipSync, type Zippable, zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { storageClient } from "../../assets/google/api.ts";
-import { Lake } from "../../assets/orchestrator/store.ts";
+import { Lake } from "../../assets/dataproc-orchestrator/store.ts";
 import { archiveWheels } from "../../assets/wheels/archive.ts";
 import { ZipWriter } from "../../assets/wheels/zip-write.ts";
+import { storageClient } from "../../clients/google.ts";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
 import { lab, site, useLab } from "./orchestrator.ts";
 

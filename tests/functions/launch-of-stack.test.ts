@@ -7,9 +7,9 @@ import {
 } from "@aws-sdk/client-emr";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { handler } from "../../assets/emr-launcher/index.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
-import { handler } from "../../assets/launcher/index.ts";
-import { EmrCluster, Network, Reaper, S3Lake } from "../../components/aws.ts";
+import { EmrCluster, Network, Reaper, S3Lake } from "../../components/aws/index.ts";
 import { record, settle } from "../components/mocks.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { fakeAws } from "../stacks/fake-aws.ts";

@@ -13,11 +13,11 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Context } from "../../assets/launcher/context.ts";
-import { endAll } from "../../assets/launcher/end.ts";
-import type { Guard, Launch, Launched } from "../../assets/launcher/event.ts";
-import { handler } from "../../assets/launcher/index.ts";
-import { digestOf, launch } from "../../assets/launcher/launch.ts";
+import type { Context } from "../../assets/emr-launcher/context.ts";
+import { endAll } from "../../assets/emr-launcher/end.ts";
+import type { Guard, Launch, Launched } from "../../assets/emr-launcher/event.ts";
+import { handler } from "../../assets/emr-launcher/index.ts";
+import { digestOf, launch } from "../../assets/emr-launcher/launch.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { type FakeIndex, startIndex } from "./package-index.ts";
 

@@ -1,6 +1,6 @@
 /** What an orchestrator does that is started again, and that a run is begun once. */
 import { describe, expect, test } from "vitest";
-import { digestOfJson } from "../../assets/launcher/digest.ts";
+import { digestOfJson } from "../../core/digest.ts";
 import { begun, lab, MODES, STOPPED, until, useLab, wanted } from "./orchestrator.ts";
 
 useLab();

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
 import { until } from "./orchestrator.ts";
 
-const TEXT = readFileSync(new URL("../../assets/orchestrator/boot.mjs", import.meta.url), "utf8");
+const TEXT = readFileSync(new URL("../../assets/dataproc-orchestrator/boot.mjs", import.meta.url), "utf8");
 const KEYS = ["_code/abc/orchestrator.mjs", "_clusters/7/launch.json"] as const;
 /** Says what it was started with. */
 const PROGRAM = `import { readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /** What becomes of a run's tables when it has succeeded: rows in BigQuery, once, or files as before. */
 import { beforeEach, expect, test } from "vitest";
-import type { Launch } from "../../assets/orchestrator/launch.ts";
+import type { Launch } from "../../assets/dataproc-orchestrator/launch.ts";
 import { refusal } from "../google/api.ts";
 import { lab, STOPPED, until, useLab } from "./orchestrator.ts";
 

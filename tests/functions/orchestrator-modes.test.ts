@@ -1,6 +1,6 @@
 /** What is of one mode of the orchestrator alone: clusters, workflows, batches. */
 import { describe, expect, test } from "vitest";
-import { digestOfJson } from "../../assets/launcher/digest.ts";
+import { digestOfJson } from "../../core/digest.ts";
 import type { FakeWork } from "./fake-dataproc.ts";
 import { begun, lab, site, until, useLab } from "./orchestrator.ts";
 

@@ -1,6 +1,6 @@
 /** What of Google's answers is passing: access that was granted a moment ago, and what it was given a moment ago. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type DataprocMode, templateStep } from "../../assets/orchestrator/launch.ts";
+import { type DataprocMode, templateStep } from "../../assets/dataproc-orchestrator/launch.ts";
 import { type Answer, type Route, refusal } from "../google/api.ts";
 import { type Lab, type Site, STOPPED, startSite, until } from "./orchestrator.ts";
 

@@ -1,6 +1,6 @@
 /** What the orchestrator does in each mode, told by its lake and by what Google was asked for. */
 import { describe, expect, test } from "vitest";
-import type { DataprocMode } from "../../assets/orchestrator/launch.ts";
+import type { DataprocMode } from "../../assets/dataproc-orchestrator/launch.ts";
 import { refusal } from "../google/api.ts";
 import { begun, lab, MODES, STOPPED, site, until, useLab, wanted } from "./orchestrator.ts";
 

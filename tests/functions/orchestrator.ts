@@ -1,13 +1,13 @@
 /** A place for orchestrators on this machine: a lake, and Google's interfaces as {@link FakeDataproc} has them. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach } from "vitest";
-import { GoogleApi, storageClient } from "../../assets/google/api.ts";
-import type { Timing } from "../../assets/orchestrator/context.ts";
-import { RunError } from "../../assets/orchestrator/context.ts";
-import { DataprocMode, type Launch } from "../../assets/orchestrator/launch.ts";
-import { orchestrate } from "../../assets/orchestrator/run.ts";
-import { Lake } from "../../assets/orchestrator/store.ts";
-import { RunStatus } from "../../components/job/run.ts";
+import type { Timing } from "../../assets/dataproc-orchestrator/context.ts";
+import { RunError } from "../../assets/dataproc-orchestrator/context.ts";
+import { DataprocMode, type Launch } from "../../assets/dataproc-orchestrator/launch.ts";
+import { orchestrate } from "../../assets/dataproc-orchestrator/run.ts";
+import { Lake } from "../../assets/dataproc-orchestrator/store.ts";
+import { GoogleApi, storageClient } from "../../clients/google.ts";
+import { RunStatus } from "../../core/run.ts";
 import { type FakeApi, startApi } from "../google/api.ts";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
 import { FakeDataproc } from "./fake-dataproc.ts";

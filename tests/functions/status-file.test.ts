@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { StatusFile } from "../../assets/orchestrator/status.ts";
-import type { RunStatus } from "../../components/job/run.ts";
+import { StatusFile } from "../../assets/dataproc-orchestrator/status.ts";
+import type { RunStatus } from "../../core/run.ts";
 
 const first: RunStatus = {
   run: "7",

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { upload } from "../../assets/orchestrator/upload.ts";
+import { upload } from "../../assets/dataproc-orchestrator/upload.ts";
 
 /** What becomes of a request instead: an answer that comes without or after its bytes were taken, or a broken connection. */
 interface Fault {

@@ -6,10 +6,10 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { storageClient } from "../../assets/google/api.ts";
-import { s3Wheels } from "../../assets/launcher/wheel-store.ts";
-import { Lake } from "../../assets/orchestrator/store.ts";
+import { Lake } from "../../assets/dataproc-orchestrator/store.ts";
+import { s3Wheels } from "../../assets/emr-launcher/wheel-store.ts";
 import type { WheelStore } from "../../assets/wheels/store.ts";
+import { storageClient } from "../../clients/google.ts";
 import { startStorage } from "../google/storage.ts";
 import { startMoto } from "../moto.ts";
 

@@ -7,7 +7,7 @@ import { goBuild } from "../go-build.ts";
 
 export interface FakeStorage {
   readonly url: string;
-  /** Environment with which assets/google/api.ts finds it, and Arrow, which also wants the credentials of `startApi`. */
+  /** Environment with which clients/google.ts finds it, and Arrow, which also wants the credentials of `startApi`. */
   readonly env: Readonly<Record<string, string>>;
   makeBucket(name: string): Promise<void>;
   put(bucket: string, key: string, content: string | Uint8Array): Promise<void>;

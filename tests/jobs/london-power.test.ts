@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { londonPower } from "../../assets/jobs/london-power/index.ts";
 import { londonPowerSettings } from "../../assets/jobs/london-power/settings.ts";
 import { jobKind } from "../../assets/jobs/registry.ts";
-import { describeSettings, parseSettings } from "../../components/core/settings.ts";
+import { describeSettings, parseSettings } from "../../core/settings.ts";
 
 const names = (job: ReturnType<typeof londonPower>) => job.steps.map(({ name }) => name);
 const argumentsOf = (job: ReturnType<typeof londonPower>, name: string) =>

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { DuckDbEngine } from "../../assets/dashboard/duckdb.ts";
+import { DuckDbEngine } from "../../assets/dashboard/engines/duckdb/engine.ts";
 import { jobs } from "../../assets/jobs/registry.ts";
 
 const script = fileURLToPath(new URL("./sql_subset.py", import.meta.url));

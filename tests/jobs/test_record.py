@@ -27,7 +27,7 @@ def written(lake: Path, run: str = "r1") -> dict[str, Any]:
 
 
 def parse(text: str) -> subprocess.CompletedProcess[str]:
-    """What RunRecord of components/job/run.ts says of it."""
+    """What RunRecord of core/run.ts says of it."""
     program = """
         import { RunRecord } from "./components/job/run.ts";
         import { readFileSync } from "node:fs";

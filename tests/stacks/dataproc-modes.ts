@@ -1,4 +1,4 @@
-import type { DataprocMode } from "../../assets/orchestrator/launch.ts";
+import type { DataprocMode } from "../../assets/dataproc-orchestrator/launch.ts";
 import type { StackUnderTest } from "../engine/harness.ts";
 import { fakeGcp } from "./fake-gcp.ts";
 

@@ -55,7 +55,7 @@ const clusters = ({ type, properties }: Resource): readonly unknown[] => [
     : []),
 ];
 
-/** Serverless batches that the orchestrator is told to ask for (assets/orchestrator/launch.ts). */
+/** Serverless batches that the orchestrator is told to ask for (assets/dataproc-orchestrator/launch.ts). */
 const batches = ({ type, properties }: Resource): readonly unknown[] =>
   type === "gcp:storage/bucketObject:BucketObject" &&
   /^_clusters\/[^/]+\/launch-[0-9a-f]+\.json$/.test(String(properties.name))

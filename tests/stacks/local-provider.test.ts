@@ -22,15 +22,15 @@ import { fileURLToPath } from "node:url";
 import * as grpc from "@grpc/grpc-js";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
-import { secretsFolder, statusFile } from "../../assets/local/cluster.ts";
-import { folder } from "../../assets/local/folder.ts";
-import { readJson, writeJson } from "../../assets/local/json.ts";
-import { layout } from "../../assets/local/layout.ts";
-import { identify, isAlive, type ProcessId, registered, registration, stop } from "../../assets/local/process.ts";
-import { run } from "../../assets/local/run.ts";
-import { server } from "../../assets/local/server.ts";
-import { job } from "../../components/job/job.ts";
-import { RunRecord, RunStatus } from "../../components/job/run.ts";
+import { job } from "../../core/job.ts";
+import { RunRecord, RunStatus } from "../../core/run.ts";
+import { secretsFolder, statusFile } from "../../provider/cluster.ts";
+import { folder } from "../../provider/folder.ts";
+import { readJson, writeJson } from "../../provider/json.ts";
+import { layout } from "../../provider/layout.ts";
+import { identify, isAlive, type ProcessId, registered, registration, stop } from "../../provider/process.ts";
+import { run } from "../../provider/run.ts";
+import { server } from "../../provider/server.ts";
 import { processesOf, readJsonFile } from "../project.ts";
 
 const python = fileURLToPath(new URL("../../.oneoff/venv/bin/python", import.meta.url));
@@ -336,8 +336,8 @@ test("a lake is deleted with what stack swarm puts there, but for a user's noteb
 });
 
 test("what the engine breaks off is told to what waits", async () => {
-  const plugin = fileURLToPath(new URL("../../assets/local/pulumi-resource-oneoff-local", import.meta.url));
-  const told = new URL("../../assets/local/cancel.ts", import.meta.url);
+  const plugin = fileURLToPath(new URL("../../provider/pulumi-resource-oneoff-local", import.meta.url));
+  const told = new URL("../../provider/cancel.ts", import.meta.url);
   const listener = `import { cancelled } from "${told}"; cancelled.onabort = () => console.error("aborted");`;
   const env = { ...process.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(listener)}` };
   const provider = spawn(plugin, ["127.0.0.1:1"], { env, stdio: ["ignore", "pipe", "pipe"] });

@@ -7,8 +7,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { layout } from "../../assets/local/layout.ts";
-import { RunRecord } from "../../components/job/run.ts";
+import { RunRecord } from "../../core/run.ts";
+import { layout } from "../../provider/layout.ts";
 import { makeProject, type Outcome, type Project, processesOf, readJsonFile } from "../project.ts";
 
 let project: Project;

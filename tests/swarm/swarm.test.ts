@@ -13,7 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { RunRecord } from "../../components/job/run.ts";
+import { RunRecord } from "../../core/run.ts";
 import { type FakeProvider, fakeProvider } from "../engine/fake-provider.ts";
 import { makeProject, type Project } from "../project.ts";
 import { startSwarm } from "./daemon.ts";

@@ -136,7 +136,7 @@ class Archive:
         return name
 
     def write(self) -> Path:
-        """Makes the archive, as components/cluster/swarm-run.ts does."""
+        """Makes the archive, as components/docker/run.ts does."""
         spec = {
             "run": "1",
             "job": "tiny",
@@ -158,9 +158,8 @@ class Archive:
             **self.change,
         }
         ours = {
-            **{path.name: path for folder in ("steps", "swarm") for path in (ASSETS / folder).glob("*.py")},
+            **{path.name: path for folder in ("steps", "driver") for path in (ASSETS / folder).glob("*.py")},
             "oneoff.py": JOBS / "oneoff.py",
-            "requirements.py": ASSETS / "local" / "requirements.py",
         }
         ours["__main__.py"] = ours.pop("run.py")
         self.secrets_file.write_text(json.dumps(self.secrets))

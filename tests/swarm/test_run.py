@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from swarm_support import ASSETS, BIN, DESTROYED, JOBS, Archive, Cluster, spark_cluster, wait_for
 
-sys.path[:0] = [str(ASSETS / "swarm"), str(ASSETS / "steps"), str(JOBS)]
+sys.path[:0] = [str(ASSETS / "driver"), str(ASSETS / "steps"), str(JOBS)]
 import oneoff  # noqa: E402
 import run  # noqa: E402
 import run_services  # noqa: E402

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from swarm_support import ASSETS, JOBS, ROOT, wait_for
 
-sys.path[:0] = [str(ASSETS / "swarm"), str(ASSETS / "steps"), str(JOBS), str(ROOT / "tests" / "emr")]
+sys.path[:0] = [str(ASSETS / "driver"), str(ASSETS / "steps"), str(JOBS), str(ROOT / "tests" / "emr")]
 import oneoff  # noqa: E402
 import run_tables  # noqa: E402
 from emr_support import Bucket  # noqa: E402

@@ -1,4 +1,4 @@
-import type { RunRecord } from "../../../components/job/run.ts";
+import type { RunRecord } from "../../../core/run.ts";
 import type { PanelAnswer } from "../api.ts";
 import type { TableVersions } from "../engine.ts";
 import { ChoiceControl } from "./choice.ts";

@@ -1,5 +1,5 @@
 import type { View } from "vega";
-import type { VegaLiteSpec } from "../../../components/job/panel.ts";
+import type { VegaLiteSpec } from "../../../core/panel.ts";
 import { h } from "./dom.ts";
 import type { Drawing, Extents } from "./drawing.ts";
 import { vega } from "./lazy.ts";

@@ -1,4 +1,4 @@
-import type { Choice } from "../../../components/job/panel.ts";
+import type { Choice } from "../../../core/panel.ts";
 import type { ResultColumn, Value } from "../engine.ts";
 import { labelled, setOptions } from "./dom.ts";
 import type { Drawn } from "./rows.ts";

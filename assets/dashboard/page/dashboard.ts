@@ -1,4 +1,4 @@
-import type { RunRecord } from "../../../components/job/run.ts";
+import type { RunRecord } from "../../../core/run.ts";
 import type { JobAnswer, RunsAnswer } from "../api.ts";
 import { fetchRuns } from "./api.ts";
 import { PanelCard } from "./card.ts";

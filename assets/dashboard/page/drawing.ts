@@ -1,4 +1,4 @@
-import type { VegaLiteSpec } from "../../../components/job/panel.ts";
+import type { VegaLiteSpec } from "../../../core/panel.ts";
 import { Chart } from "./chart.ts";
 import type { Row } from "./rows.ts";
 import { TextDrawing, textParts } from "./text.ts";

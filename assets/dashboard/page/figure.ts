@@ -1,4 +1,4 @@
-import type { RunRecord } from "../../../components/job/run.ts";
+import type { RunRecord } from "../../../core/run.ts";
 import type { PanelAnswer, RowsAnswer } from "../api.ts";
 import type { ResultColumn, TableVersions } from "../engine.ts";
 import { AnswerError, fetchRows } from "./api.ts";

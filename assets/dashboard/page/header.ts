@@ -1,4 +1,4 @@
-import type { RunRecord } from "../../../components/job/run.ts";
+import type { RunRecord } from "../../../core/run.ts";
 import { h, labelled, setOptions } from "./dom.ts";
 import { optionText } from "./runs.ts";
 import { RunStrip } from "./strip.ts";

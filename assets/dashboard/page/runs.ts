@@ -1,4 +1,4 @@
-import type { RunRecord } from "../../../components/job/run.ts";
+import type { RunRecord } from "../../../core/run.ts";
 import { moment, span } from "./time.ts";
 
 /** `lost`: it still says that it is running, and its cluster must have ended. */

@@ -1,4 +1,4 @@
-import type { RunRecord } from "../../../components/job/run.ts";
+import type { RunRecord } from "../../../core/run.ts";
 import { decoration, h, setText } from "./dom.ts";
 import { elapsed, STATE_SIGN, STATE_WORD, shownState, trouble } from "./runs.ts";
 import type { Clock } from "./time.ts";

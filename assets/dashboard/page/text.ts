@@ -1,4 +1,4 @@
-import type { VegaLiteSpec } from "../../../components/job/panel.ts";
+import type { VegaLiteSpec } from "../../../core/panel.ts";
 import { h } from "./dom.ts";
 import type { Drawing } from "./drawing.ts";
 import { vega } from "./lazy.ts";

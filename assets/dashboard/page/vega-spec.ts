@@ -1,6 +1,6 @@
 import type { Scale, Spec } from "vega";
 import type { TopLevelSpec } from "vega-lite";
-import type { VegaLiteSpec } from "../../../components/job/panel.ts";
+import type { VegaLiteSpec } from "../../../core/panel.ts";
 import type { Vega } from "./lazy.ts";
 import { chartConfig, isDark } from "./theme.ts";
 

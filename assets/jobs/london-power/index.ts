@@ -1,6 +1,6 @@
-import { checkArgs, flag } from "../../../components/core/settings.ts";
-import { type Job, job } from "../../../components/job/job.ts";
-import type { SparkStepArgs } from "../../../components/job/step.ts";
+import { type Job, job } from "../../../core/job.ts";
+import { checkArgs, flag } from "../../../core/settings.ts";
+import type { SparkStepArgs } from "../../../core/step.ts";
 import { panels } from "./panels.ts";
 import { londonPowerSettings } from "./settings.ts";
 import { tables } from "./tables.ts";

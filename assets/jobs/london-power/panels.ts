@@ -1,4 +1,4 @@
-import type { Panel } from "../../../components/job/panel.ts";
+import type { Panel } from "../../../core/panel.ts";
 
 /** Acorn groups have the same order and so the same colours everywhere; others come after these. */
 const GROUP = {

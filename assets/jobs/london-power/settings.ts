@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { count } from "../../../components/core/settings.ts";
+import { count } from "../../../core/settings.ts";
 
 /** What Spark and Arrow both read: a folder of this machine, S3, Cloud Storage, or HDFS by way of WebHDFS. */
 const ADDRESS = /^(\/|(s3|gs|webhdfs):\/\/)[^/{}][^{}]*$/;

@@ -1,4 +1,4 @@
-import type { Table } from "../../../components/job/table.ts";
+import type { Table } from "../../../core/table.ts";
 
 /**
  * Days, months and half hours of results are London's, summer time included; the times of readings are in UTC. Energy

@@ -1,5 +1,5 @@
-import { checkArgs } from "../../../components/core/settings.ts";
-import { type Job, job } from "../../../components/job/job.ts";
+import { type Job, job } from "../../../core/job.ts";
+import { checkArgs } from "../../../core/settings.ts";
 import { panels } from "./panels.ts";
 import { xoSettings } from "./settings.ts";
 

@@ -1,4 +1,4 @@
-import type { Panel } from "../../../components/job/panel.ts";
+import type { Panel } from "../../../core/panel.ts";
 
 /** The letters have the same colours everywhere: told apart by any eye, with the background's behind the others. */
 const LETTER = {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { count, counts } from "../../../components/core/settings.ts";
+import { count, counts } from "../../../core/settings.ts";
 
 export const xoSettings = z.object({
   rows: count().default(20_000).describe("Number of points to generate"),

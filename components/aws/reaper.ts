@@ -1,0 +1,65 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { reaperStatements } from "../../assets/reaper/actions.ts";
+import type { BillLine } from "../../core/bill.ts";
+import { type Duration, seconds } from "../../core/duration.ts";
+import { stackId, stackTags } from "../common/naming.ts";
+import { reaperBill } from "./bill.ts";
+import { smallFunction } from "./function.ts";
+import { regionOf } from "./region.ts";
+
+/**
+ * Ends what is past its deadline: a function, run every 5 minutes in the cloud, that ends the EMR clusters, Auto Scaling
+ * groups and EC2 instances which carry this stack's tag and are older than their tag `oneoff:deadline` says.
+ * Whatever must end takes it as an argument, and so is made after it and destroyed before it.
+ */
+export class Reaper extends pulumi.ComponentResource {
+  /** Name of the function: its log says what was ended and why. */
+  readonly functionName: pulumi.Output<string>;
+  /** What must be there before anything that it ends. */
+  readonly parts: readonly pulumi.Resource[];
+
+  /** What it costs itself in such a span. @throws UsageError when the region's prices are not known. */
+  static bill(span: Duration, region = regionOf()): readonly BillLine[] {
+    return reaperBill(region, seconds(span, "span") / 3600);
+  }
+
+  constructor(name: string, args: Readonly<Record<string, never>> = {}, opts?: pulumi.ComponentResourceOptions) {
+    super("oneoff:index:Reaper", name, args, opts);
+    const reaper = smallFunction(
+      name,
+      {
+        code: "reaper",
+        about: `Ends what is past its deadline in stack ${stackId()}`,
+        environment: { ONEOFF_STACK: stackId() },
+        memoryMebibytes: 256,
+        timeoutSeconds: 120,
+        statements: reaperStatements(stackId()),
+      },
+      this,
+    );
+    const rule = new aws.cloudwatch.EventRule(
+      `${name}-schedule`,
+      { scheduleExpression: "rate(5 minutes)", tags: stackTags() },
+      { parent: this },
+    );
+    const permission = new aws.lambda.Permission(
+      `${name}-permission`,
+      {
+        function: reaper.function.name,
+        action: "lambda:InvokeFunction",
+        principal: "events.amazonaws.com",
+        sourceArn: rule.arn,
+      },
+      { parent: this },
+    );
+    const target = new aws.cloudwatch.EventTarget(
+      `${name}-target`,
+      { rule: rule.name, arn: reaper.function.arn },
+      { parent: this, dependsOn: [permission, ...reaper.parts] },
+    );
+    this.functionName = reaper.function.name;
+    this.parts = [target];
+    this.registerOutputs({ functionName: this.functionName });
+  }
+}

@@ -1,0 +1,13 @@
+import type { DashboardConfig } from "../../assets/dashboard/config.ts";
+import type { Job } from "../../core/job.ts";
+
+/** What a dashboard's server is told of the job that it shows. */
+export const shown = (job: Job): DashboardConfig["job"] => ({
+  name: job.name,
+  tables: job.tables.map((table) => ({
+    ...table,
+    columns: [...table.columns],
+    partitions: [...(table.partitions ?? [])],
+  })),
+  panels: [...job.panels],
+});

@@ -1,0 +1,18 @@
+import type * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
+import type { SettingsSchema } from "../../core/settings.ts";
+
+/** A program of stacks/: what it makes, and the settings it takes. */
+export interface StackProgram<S extends SettingsSchema = SettingsSchema> {
+  /** One sentence of what it makes. */
+  readonly about: string;
+  /** Whether it rents anything; such a stack never gets the defaults that are for this machine only. */
+  readonly rents: boolean;
+  /** Its settings; `given` is the configuration, because which job is chosen decides what more can be set. */
+  readonly settings: (given: Readonly<Record<string, string>>) => S;
+  /** Makes the resources and returns the stack's outputs. */
+  run(settings: z.output<S>): pulumi.Inputs;
+}
+
+/** Gives a program the types of its settings. */
+export const stackProgram = <S extends SettingsSchema>(program: StackProgram<S>): StackProgram<S> => program;

@@ -1,0 +1,270 @@
+import { resolve } from "node:path";
+import type * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { dockerName } from "../../core/docker-names.ts";
+import { quote, UsageError } from "../../core/errors.ts";
+import type { Job } from "../../core/job.ts";
+import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
+import { checkRunId } from "../../core/run.ts";
+import { mebibytes, type Size } from "../../core/size.ts";
+import type { Transform } from "../common/transform.ts";
+
+/** Spark takes some seconds to start. */
+export const SWARM_DEADLINES = ["1 minute", "30 days"] as const;
+
+/** Of the digest at the end of the name of a secret, a config or an image. */
+export const DIGEST_LENGTH = 12;
+/** Docker refuses longer names of secrets and configs; those of services may have one character less. */
+const LONGEST_SECRET_NAME = 64;
+/** The longest of our own names of secrets, and its digest. */
+const LONGEST_ENDING = "-notebook-token-".length + DIGEST_LENGTH;
+
+export interface SwarmWorkers {
+  /** How many, spread over the nodes. @default 3 */
+  readonly count?: number;
+  /** Tasks of Spark that each runs at a time. @default 1 */
+  readonly cores?: number;
+  /** Memory of each, all included: four tenths become the executor's Java heap, the rest is for Python. @default "1.5 GB" */
+  readonly memory?: Size;
+}
+
+export interface SwarmHdfs {
+  /** How many datanodes, spread over the nodes. @default 1 */
+  readonly datanodes?: number;
+  /** Copies of each block, at most one per datanode. @default 2, or 1 with one datanode */
+  readonly replication?: number;
+}
+
+export interface SwarmImages {
+  /** Spark, JupyterLab, the gateway and the job's libraries. @default built from assets/images/spark */
+  readonly spark?: pulumi.Input<string> | undefined;
+  /** Namenode and datanodes. @default built from assets/images/hdfs */
+  readonly hdfs?: pulumi.Input<string> | undefined;
+  /** @default the official image, by digest */
+  readonly mongo?: pulumi.Input<string> | undefined;
+  /** @default the official image, by digest */
+  readonly mongoExpress?: pulumi.Input<string> | undefined;
+}
+
+/** A folder on the Swarm's node, such as a `LocalLake`. */
+export interface FolderLake {
+  /** Absolute path. */
+  readonly path: string;
+}
+
+/** A lake that is reached by address, such as an `S3Lake`. */
+export interface ObjectLake {
+  /** `s3://bucket/prefix` or `gs://bucket/prefix`. */
+  readonly uri: pulumi.Input<string>;
+}
+
+export interface SwarmClusterArgs {
+  /** What to run. */
+  readonly job: Job;
+  /** Where the results go: a folder of the node that `node` names, or S3 or GCS, by way of HDFS. */
+  readonly lake: FolderLake | ObjectLake;
+  /** The run is ended at its deadline, which is within {@link SWARM_DEADLINES}; the services stay until `destroy`. */
+  readonly lifetime: Pick<Lifetime, "deadline">;
+  /**
+   * Names the run. A run is executed once: only a new id computes again, and old runs stay in the lake.
+   * @default "1"
+   */
+  readonly runId?: string;
+  readonly workers?: SwarmWorkers;
+  /** Memory of the driver, all included. @default "1 GB" */
+  readonly driverMemory?: Size;
+  /**
+   * Scratch that all nodes share; the job's tables are written there first. Without it (`false`) the lake must be a folder,
+   * and all workers are on its node.
+   * @default one datanode
+   */
+  readonly hdfs?: SwarmHdfs | false;
+  /** JupyterLab with PySpark, and with notebooks that read a lake that is a folder. @default true */
+  readonly notebook?: boolean;
+  /** MongoDB and mongo-express, for jobs and notebooks. @default false */
+  readonly mongo?: boolean;
+  /** Values of the secrets that the job's steps name; `mongo-uri` is made where there is MongoDB. @default none */
+  readonly secrets?: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Files and folders of the nodes that the steps read, by absolute path; mounted read-only. @default none */
+  readonly reads?: readonly string[];
+  /** Where `reads` are: a placement constraint of the workers. @default `node` */
+  readonly readsOn?: string;
+  /**
+   * What opens addresses that begin with `s3://` or `gs://`, of the lake or of what the steps read: the text of an AWS
+   * credentials file, or of a Google service account's key.
+   * @default none: needed for a lake that is reached by address
+   */
+  readonly credentials?: pulumi.Input<string>;
+  /** AWS region of what is on S3. @default none: needed for `s3://` */
+  readonly region?: pulumi.Input<string>;
+  /** Where the lake's folder is: a placement constraint of what needs it. @default "node.role==manager" */
+  readonly node?: string;
+  /** Encrypt what the containers send each other from node to node. Some kernels can't, such as WSL's. @default true */
+  readonly encrypted?: boolean;
+  /** User and group that own the lake's folder, "1000:1000". @default who runs Pulumi */
+  readonly user?: string;
+  /** First of the ports on 127.0.0.1 that lead to the user interfaces. @default 8766 */
+  readonly port?: number;
+  readonly images?: SwarmImages;
+  /** Arguments of the Dockerfiles: BASE (Debian 12), MAVEN (a Maven repository). @default what they say */
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  /** Where built images are pushed, so that all nodes can have them: "registry.example.com/team". @default this machine alone */
+  readonly registry?: string;
+  /** Changes a child just before it is made. */
+  readonly transform?: {
+    readonly network?: Transform<docker.NetworkArgs>;
+    readonly service?: Transform<docker.ServiceArgs>;
+    readonly gateway?: Transform<docker.ContainerArgs>;
+  };
+}
+
+/** The arguments with defaults filled in, checked. */
+export interface SwarmPlan {
+  /** Begins the names of all that is made, "oneoff-swarm". */
+  readonly prefix: string;
+  readonly runId: string;
+  readonly deadlineSeconds: number;
+  readonly workers: { readonly count: number; readonly cores: number; readonly memoryMebibytes: number };
+  readonly driverMebibytes: number;
+  readonly hdfs?: { readonly datanodes: number; readonly replication: number };
+  /** Absolute path of a lake that is a folder. */
+  readonly folder?: string;
+  readonly user: string;
+  readonly node: string;
+  readonly readsOn: string;
+  readonly port: number;
+  /** Names of the secrets that the job's steps get. */
+  readonly jobSecrets: readonly string[];
+  /** Absolute paths. */
+  readonly reads: readonly string[];
+}
+
+const MANAGER = "node.role==manager";
+
+/** @throws UsageError for what Docker, Spark or HDFS would refuse later. */
+export function swarmPlan(args: SwarmClusterArgs): SwarmPlan {
+  const prefix = dockerPrefix();
+  const runId = checkRunId(args.runId ?? "1");
+  const hdfs = args.hdfs === false ? undefined : checkHdfs(args.hdfs ?? {});
+  const folder = "path" in args.lake ? checkPath(args.lake.path, "lake") : undefined;
+  if (folder === undefined) checkObjectLake(args, hdfs !== undefined);
+  checkRegistry(args.registry);
+  return {
+    prefix,
+    runId,
+    deadlineSeconds: deadlineSeconds(args.lifetime, ...SWARM_DEADLINES),
+    workers: checkWorkers(args.workers ?? {}),
+    driverMebibytes: atLeast(512, args.driverMemory ?? "1 GB", "driverMemory"),
+    ...(hdfs && { hdfs }),
+    ...(folder !== undefined && { folder }),
+    user: checkUser(args.user),
+    node: args.node ?? MANAGER,
+    readsOn: args.readsOn ?? args.node ?? MANAGER,
+    port: checkPort(args.port ?? 8766),
+    jobSecrets: secretNames(args),
+    reads: (args.reads ?? []).map((path) => checkPath(path, "reads")),
+  };
+}
+
+/** How everything of a stack is called in a Swarm, which has one space of names for all: "oneoff-swarm". */
+export function dockerPrefix(): string {
+  const prefix = dockerName(pulumi.getProject(), pulumi.getStack());
+  const longest = LONGEST_SECRET_NAME - LONGEST_ENDING;
+  if (prefix.length <= longest) return prefix;
+  throw new UsageError(
+    `stack is ${quote(pulumi.getStack())}: with ${quote(prefix)} before them the names of secrets are ${prefix.length - longest} characters too long for Docker; take a shorter one`,
+  );
+}
+
+/** Name of a secret or config: what it holds is in it, because Docker can't change one. */
+export const contentName = (prefix: string, name: string, digest: string): string => `${prefix}-${name}-${digest}`;
+
+function checkObjectLake({ credentials }: SwarmClusterArgs, hdfs: boolean): void {
+  if (credentials === undefined) {
+    throw new UsageError(
+      "credentials is not set: the Swarm's machines need them to write to the lake; give the text of an AWS credentials file or of a Google service account's key",
+    );
+  }
+  if (!hdfs) {
+    throw new UsageError(
+      "hdfs is false and the lake is no folder: Spark reads tables from one of them; set hdfs, or take a folder",
+    );
+  }
+}
+
+/** The provider doesn't look at what "docker login" wrote, unless it is told of the registry. */
+function checkRegistry(registry: string | undefined): void {
+  if (registry === undefined || new pulumi.Config("docker").get("registryAuth") !== undefined) return;
+  const address = registry.split("/")[0];
+  throw new UsageError(
+    `registry is ${quote(registry)} and the docker provider doesn't know it: pulumi config set --path "docker:registryAuth[0].address" ${address} (it takes what "docker login" wrote; for a registry without a login set "docker:registryAuth[0].authDisabled" to true too)`,
+  );
+}
+
+function secretNames({ job, secrets = {}, mongo }: SwarmClusterArgs): readonly string[] {
+  const wanted = [...new Set(job.steps.flatMap((step) => step.secrets))];
+  for (const name of wanted) {
+    if (name === "lake-credentials") {
+      throw new UsageError(
+        `job ${quote(job.name)} has a secret ${quote(name)}: that is what the lake's own are called; rename it`,
+      );
+    }
+    if (name in secrets || (mongo && name === "mongo-uri")) continue;
+    throw new UsageError(
+      name === "mongo-uri"
+        ? `job ${quote(job.name)} wants MongoDB, and mongo is not true: set it, or give secrets a "mongo-uri" of yours`
+        : `secrets has no ${quote(name)}, which job ${quote(job.name)} asks for`,
+    );
+  }
+  return wanted;
+}
+
+function checkWorkers({ count = 3, cores = 1, memory = "1.5 GB" }: SwarmWorkers): SwarmPlan["workers"] {
+  whole(count, "workers.count");
+  whole(cores, "workers.cores");
+  // Each task has a Python process beside the shared Java one.
+  return { count, cores, memoryMebibytes: atLeast(1024 + 384 * (cores - 1), memory, "workers.memory") };
+}
+
+function checkHdfs({ datanodes = 1, replication }: SwarmHdfs): NonNullable<SwarmPlan["hdfs"]> {
+  whole(datanodes, "hdfs.datanodes");
+  const copies = replication ?? Math.min(2, datanodes);
+  whole(copies, "hdfs.replication");
+  if (copies > datanodes) {
+    throw new UsageError(
+      `hdfs.replication is ${copies} and hdfs.datanodes is ${datanodes}: a block has at most one copy per datanode; lower the first or raise the second`,
+    );
+  }
+  return { datanodes, replication: copies };
+}
+
+function whole(value: number, argument: string): void {
+  if (Number.isInteger(value) && value > 0) return;
+  throw new UsageError(`${argument} is ${quote(value)}: expected a whole number above zero`);
+}
+
+function atLeast(least: number, size: Size, argument: string): number {
+  const given = mebibytes(size, argument);
+  if (given >= least) return given;
+  throw new UsageError(`${argument} is ${quote(size)}: Spark and Python need at least "${least} MB"`);
+}
+
+/** The first of ports that are used one after another. @throws UsageError when they go beyond the last. */
+export function checkPort(port: number): number {
+  const last = 65_535 - 4;
+  if (Number.isInteger(port) && port > 0 && port <= last) return port;
+  throw new UsageError(
+    `port is ${quote(port)}: expected a whole number from 1 to ${last}, as the next ones are used too`,
+  );
+}
+
+/** Who owns what a lake's folder gets: by default who runs this program. @throws UsageError when it isn't "1000:1000". */
+export function checkUser(user = `${process.getuid?.() ?? 10_001}:${process.getgid?.() ?? 10_001}`): string {
+  if (/^\d+:\d+$/.test(user)) return user;
+  throw new UsageError(`user is ${quote(user)}: expected two numbers, of an owner and of a group, such as "1000:1000"`);
+}
+
+function checkPath(path: string, argument: string): string {
+  if (path.startsWith("/") && !path.includes(",")) return resolve(path);
+  throw new UsageError(`${argument} is ${quote(path)}: expected an absolute path without a comma`);
+}

@@ -1,0 +1,110 @@
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { quote, UsageError } from "../../core/errors.ts";
+import type { Job } from "../../core/job.ts";
+import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
+import { checkRunId } from "../../core/run.ts";
+import { mebibytes, type Size } from "../../core/size.ts";
+import { adjust, type Transform } from "../common/transform.ts";
+import type { LocalLake } from "./lake.ts";
+
+export interface LocalClusterArgs {
+  /** What to run. */
+  readonly job: Job;
+  /** Where the results go. */
+  readonly lake: LocalLake;
+  /** The run is ended at its deadline, which is within {@link LocalCluster.deadlines}. */
+  readonly lifetime: Lifetime;
+  /**
+   * Names the run. A run is executed once: only a new id computes again, and old runs stay in the lake.
+   * @default "1"
+   */
+  readonly runId?: string;
+  /** Cores that Spark uses. @default all of this machine */
+  readonly cores?: number;
+  /** Memory of the Java virtual machine; Python workers come on top. @default "2 GB" */
+  readonly memory?: Size;
+  /** A Python interpreter with PySpark. @default the environment variable ONEOFF_PYTHON, else ".oneoff/venv/bin/python" */
+  readonly python?: string;
+  /** Values of the secrets that the job's steps name. @default none */
+  readonly secrets?: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Changes a child just before it is made. */
+  readonly transform?: { readonly run?: Transform<RunArgs> };
+}
+
+/** Spark on this machine: runs a job over a local lake, then ends itself. */
+export class LocalCluster extends pulumi.ComponentResource {
+  /** The shortest and the longest deadline there can be: Spark takes some seconds to start. */
+  static readonly deadlines = ["10 seconds", "7 days"] as const;
+  /** Names the run. */
+  readonly runId: string;
+  /** "running", "succeeded" or "failed": what it was when Pulumi looked last. `pulumi refresh` looks again. */
+  readonly state: pulumi.Output<string>;
+  /** Folder with one log per step. */
+  readonly logs: pulumi.Output<string>;
+
+  /** @throws UsageError for a run id, cores, memory or deadline out of range, or a secret that is missing. */
+  constructor(name: string, args: LocalClusterArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("oneoff:index:LocalCluster", name, {}, opts);
+    this.runId = checkRunId(args.runId ?? "1");
+    const runArgs: RunArgs = {
+      run: this.runId,
+      job: { name: args.job.name, steps: args.job.steps, tables: args.job.tables },
+      lake: args.lake.path,
+      deadlineSeconds: deadlineSeconds(args.lifetime, ...LocalCluster.deadlines),
+      cores: checkCores(args.cores ?? availableParallelism()),
+      memoryMebibytes: mebibytes(args.memory ?? "2 GB", "memory"),
+      python: resolve(pulumi.getRootDirectory(), args.python ?? process.env.ONEOFF_PYTHON ?? ".oneoff/venv/bin/python"),
+      secrets: secretsOf(args.job, args.secrets ?? {}),
+    };
+    const options = { parent: this, dependsOn: [args.lake] };
+    const run = new Run(...adjust(args.transform?.run, `${name}-run`, runArgs, options));
+    this.state = run.state;
+    this.logs = run.logs;
+    this.registerOutputs({ runId: this.runId, state: this.state, logs: this.logs });
+  }
+}
+
+/** Inputs of the cluster's run, for `transform`. */
+export interface RunArgs {
+  /** The run's id. */
+  readonly run: pulumi.Input<string>;
+  readonly job: pulumi.Input<Pick<Job, "name" | "steps" | "tables">>;
+  /** Absolute path of the lake's folder. */
+  readonly lake: pulumi.Input<string>;
+  readonly deadlineSeconds: pulumi.Input<number>;
+  readonly cores: pulumi.Input<number>;
+  readonly memoryMebibytes: pulumi.Input<number>;
+  /** Absolute path of the interpreter. */
+  readonly python: pulumi.Input<string>;
+  /** Values by name. */
+  readonly secrets: pulumi.Input<Readonly<Record<string, pulumi.Input<string>>>>;
+}
+
+class Run extends pulumi.CustomResource {
+  declare readonly state: pulumi.Output<string>;
+  declare readonly logs: pulumi.Output<string>;
+
+  constructor(name: string, args: RunArgs, opts: pulumi.CustomResourceOptions) {
+    super("oneoff-local:index:Run", name, { ...args, state: undefined, logs: undefined }, opts);
+  }
+}
+
+function checkCores(cores: number): number {
+  if (!Number.isInteger(cores) || cores < 1) {
+    throw new UsageError(`cores is ${quote(cores)}: expected a whole number above zero`);
+  }
+  return cores;
+}
+
+function secretsOf(
+  job: Job,
+  given: Readonly<Record<string, pulumi.Input<string>>>,
+): Record<string, pulumi.Output<string>> {
+  const wanted = new Set(job.steps.flatMap((step) => step.secrets));
+  for (const name of wanted) {
+    if (!(name in given)) throw new UsageError(`secrets has no ${quote(name)}, which job ${quote(job.name)} asks for`);
+  }
+  return Object.fromEntries([...wanted].map((name) => [name, pulumi.secret(given[name] as pulumi.Input<string>)]));
+}

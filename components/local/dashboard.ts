@@ -1,0 +1,60 @@
+import * as pulumi from "@pulumi/pulumi";
+import { quote, UsageError } from "../../core/errors.ts";
+import type { Job } from "../../core/job.ts";
+import { adjust, type Transform } from "../common/transform.ts";
+import type { LocalLake } from "./lake.ts";
+
+export interface LocalDashboardArgs {
+  /** The job whose panels are shown. */
+  readonly job: Job;
+  /** The lake that they read. */
+  readonly lake: LocalLake;
+  /** Port on 127.0.0.1. @default 8765 */
+  readonly port?: number;
+  /** Changes a child just before it is made. */
+  readonly transform?: { readonly server?: Transform<ServerArgs> };
+}
+
+/** A page on this machine, and for it alone, that shows a job's panels by querying a local lake. It lives until it is destroyed. */
+export class LocalDashboard extends pulumi.ComponentResource {
+  /** Address of the page. */
+  readonly url: pulumi.Output<string>;
+
+  /** @throws UsageError when `port` is not from 1 to 65535. */
+  constructor(name: string, args: LocalDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("oneoff:index:LocalDashboard", name, {}, opts);
+    const port = args.port ?? 8765;
+    if (!Number.isInteger(port) || port < 1 || port > 65535) {
+      throw new UsageError(`port is ${quote(port)}: expected a whole number from 1 to 65535`);
+    }
+    const { job, lake } = args;
+    const serverArgs: ServerArgs = {
+      name,
+      lake: lake.path,
+      port,
+      job: { name: job.name, tables: job.tables, panels: job.panels },
+    };
+    const options = { parent: this, dependsOn: [lake] };
+    const server = new Server(...adjust(args.transform?.server, `${name}-server`, serverArgs, options));
+    this.url = server.url;
+    this.registerOutputs({ url: this.url });
+  }
+}
+
+/** Inputs of the dashboard's server, for `transform`. */
+export interface ServerArgs {
+  /** Tells dashboards on one lake apart. */
+  readonly name: pulumi.Input<string>;
+  /** Absolute path of the lake's folder. */
+  readonly lake: pulumi.Input<string>;
+  readonly port: pulumi.Input<number>;
+  readonly job: pulumi.Input<Pick<Job, "name" | "tables" | "panels">>;
+}
+
+class Server extends pulumi.CustomResource {
+  declare readonly url: pulumi.Output<string>;
+
+  constructor(name: string, args: ServerArgs, opts: pulumi.CustomResourceOptions) {
+    super("oneoff-local:index:Server", name, { ...args, url: undefined }, opts);
+  }
+}

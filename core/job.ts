@@ -1,0 +1,158 @@
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { seconds } from "./duration.ts";
+import { quote, UsageError } from "./errors.ts";
+import type { Panel } from "./panel.ts";
+import type { SparkStep, SparkStepArgs } from "./step.ts";
+import { ColumnType, type Table } from "./table.ts";
+
+export interface JobArgs {
+  /** Lower-case words joined by dashes. */
+  readonly name: string;
+  /** The module that declares the job, `import.meta.url` or `__filename`: the job's files are found beside it. */
+  readonly from: string;
+  /** Run one after another, in this order. At least one. */
+  readonly steps: readonly SparkStepArgs[];
+  /** What the steps leave in the lake. At least one. */
+  readonly tables: readonly Table[];
+  /** What the dashboard shows. @default none */
+  readonly panels?: readonly Panel[];
+}
+
+/** What to compute: ordered Spark steps, the tables they leave, the panels that show them. Knows nothing of where it runs. */
+export interface Job {
+  readonly name: string;
+  readonly steps: readonly SparkStep[];
+  readonly tables: readonly Table[];
+  readonly panels: readonly Panel[];
+}
+
+/** Placeholders that every step may use, so that no table can be called so. */
+const RESERVED: readonly string[] = ["run", "lake", "scratch"];
+const WORDS = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+const IDENTIFIER = /^[a-z][a-z0-9_]*$/;
+const COORDINATE = /^[\w.-]+:[\w.-]+:[\w.-]+$/;
+const SIZES_THE_CLUSTER =
+  /^spark\.(master|submit\.deployMode|executor\.(instances|cores|memory)|driver\.(cores|memory)|cores\.max)$/;
+
+/**
+ * Makes a job, with defaults filled in and paths made absolute.
+ *
+ * @throws UsageError when a file is missing, a name is illegal or stands twice, a placeholder is unknown, or a panel reads
+ * a table that the job doesn't leave.
+ */
+export function job(args: JobArgs): Job {
+  const where = `job ${quote(args.name)}`;
+  need(WORDS.test(args.name), `${where}: the name must be lower-case words joined by dashes, such as "london-power"`);
+  need(args.steps.length > 0, `${where} has no steps: give at least one`);
+  need(args.tables.length > 0, `${where} leaves no tables: give at least one, or its results end with the cluster`);
+  for (const table of args.tables) checkTable(where, table);
+  const tables = unique(where, "table", args.tables);
+  const folder = dirname(args.from.startsWith("file:") ? fileURLToPath(args.from) : args.from);
+  const steps = args.steps.map((step) => makeStep(`${where}, step ${quote(step.name)}`, step, folder, tables));
+  unique(where, "step", steps);
+  const panels = args.panels ?? [];
+  for (const panel of panels) checkPanel(`${where}, panel ${quote(panel.name)}`, panel, tables);
+  unique(where, "panel", panels);
+  return { name: args.name, steps, tables: args.tables, panels };
+}
+
+/** Names between braces, in order: `"{points} and {run}"` has `points` and `run`. */
+export const placeholders = (text: string): readonly string[] =>
+  [...text.matchAll(/\{([^{}]*)\}/g)].map((match) => match[1] as string);
+
+/** Puts values in for the placeholders of `text`. */
+export const fill = (text: string, value: (placeholder: string) => string): string =>
+  text.replace(/\{([^{}]*)\}/g, (_, name: string) => value(name));
+
+function makeStep(where: string, step: SparkStepArgs, folder: string, tables: ReadonlySet<string>): SparkStep {
+  need(WORDS.test(step.name), `${where}: the name must be lower-case words joined by dashes`);
+  need(!step.script !== !step.jar, `${where}: give either a script or a jar`);
+  need(!step.jar === !step.mainClass, `${where}: jar and mainClass go together`);
+  const file = (kind: string, path: string) => {
+    const absolute = resolve(folder, path);
+    need(existsSync(absolute), `${where}: ${kind} ${quote(path)} is not there; it was looked for at ${absolute}`);
+    return absolute;
+  };
+  for (const coordinate of step.packages ?? []) {
+    need(COORDINATE.test(coordinate), `${where}: package ${quote(coordinate)} must be group:artifact:version`);
+  }
+  for (const key of Object.keys(step.conf ?? {})) {
+    need(key.startsWith("spark."), `${where}: conf ${quote(key)} is not a Spark property; they start with "spark."`);
+    need(!SIZES_THE_CLUSTER.test(key), `${where}: conf ${quote(key)} sizes the cluster; set it on the cluster instead`);
+  }
+  const secrets = step.secrets ?? [];
+  for (const secret of secrets) {
+    need(WORDS.test(secret), `${where}: secret ${quote(secret)} must be lower-case words joined by dashes`);
+  }
+  const known = [...RESERVED, ...tables, ...secrets.map((secret) => `secret:${secret}`)];
+  for (const argument of step.arguments ?? []) checkPlaceholders(where, argument, known);
+  return {
+    name: step.name,
+    ...(step.script && { script: file("script", step.script) }),
+    ...(step.jar && { jar: file("jar", step.jar), mainClass: step.mainClass as string }),
+    arguments: step.arguments ?? [],
+    files: (step.files ?? []).map((path) => file("file", path)),
+    pyFiles: (step.pyFiles ?? []).map((path) => file("Python file", path)),
+    packages: step.packages ?? [],
+    ...(step.requirements && { requirements: file("requirements", step.requirements) }),
+    conf: step.conf ?? {},
+    timeLimitSeconds: seconds(step.timeLimit ?? "1 hour", `${where}: timeLimit`),
+    secrets,
+  };
+}
+
+function checkTable(where: string, table: Table): void {
+  const here = `${where}, table ${quote(table.name)}`;
+  need(
+    IDENTIFIER.test(table.name) && !RESERVED.includes(table.name),
+    `${here}: the name must be lower-case letters, digits and underscores, a letter first, and none of ${RESERVED.map(quote).join(", ")}`,
+  );
+  need(table.columns.length > 0, `${here} has no columns`);
+  for (const column of table.columns) {
+    need(
+      IDENTIFIER.test(column.name) && column.name !== "run",
+      `${here}: column ${quote(column.name)} must be lower-case letters, digits and underscores, a letter first, and not "run"`,
+    );
+    need(
+      column.type in ColumnType,
+      `${here}: column ${quote(column.name)} has type ${quote(column.type)}; types are ${Object.keys(ColumnType).join(", ")}`,
+    );
+  }
+  const columns = unique(here, "column", table.columns);
+  for (const partition of table.partitions ?? []) {
+    need(columns.has(partition), `${here}: partition ${quote(partition)} is not one of its columns`);
+  }
+}
+
+function checkPanel(where: string, panel: Panel, tables: ReadonlySet<string>): void {
+  need(WORDS.test(panel.name), `${where}: the name must be lower-case words joined by dashes`);
+  need(/^\s*(select|with)\b/i.test(panel.sql) && !panel.sql.includes(";"), `${where}: sql must be one SELECT`);
+  for (const table of placeholders(panel.sql)) {
+    need(tables.has(table), `${where} reads {${table}}; the tables of the job are ${[...tables].join(", ")}`);
+  }
+  need(!("data" in panel.chart), `${where}: the chart must not have "data": the page puts in the rows of its sql`);
+}
+
+function checkPlaceholders(where: string, text: string, known: readonly string[]): void {
+  for (const name of placeholders(text)) {
+    need(
+      known.includes(name),
+      `${where}: {${name}} in argument ${quote(text)} is unknown; there are ${known.map((k) => `{${k}}`).join(", ")}`,
+    );
+  }
+}
+
+function unique(where: string, kind: string, things: readonly { readonly name: string }[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { name } of things) {
+    need(!names.has(name), `${where}: two ${kind}s are called ${quote(name)}; names must differ`);
+    names.add(name);
+  }
+  return names;
+}
+
+function need(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new UsageError(message);
+}

@@ -1,0 +1,27 @@
+/**
+ * What lies in a lake beside its tables. Names that begin with "_" are no table's, and query engines leave them out.
+ */
+export const Prefix = {
+  /** `_runs/<run>.json`: what became of a run. Written by assets/jobs/oneoff.py alone. */
+  runs: "_runs",
+  /** `_launches/<run>.json`: the cluster that was rented for a run. Written by assets/emr-launcher or assets/dataproc-orchestrator. */
+  launches: "_launches",
+  /** `_clusters/<run>/status.json`: how a run is doing, where its cluster is not asked for that. */
+  clusters: "_clusters",
+  /** `_loads/<run>.json`: the tables of a run that are in BigQuery. Written by assets/dataproc-orchestrator alone. */
+  loads: "_loads",
+  /** `_code/<digest>/`: scripts, archives and what the nodes run. */
+  code: "_code",
+  /** `_wheels/<digest>/`: a requirements.txt and, once a cluster was launched, its wheels. */
+  wheels: "_wheels",
+  /** `_logs/<run>/<step>.log` while a step runs and after, and below `_logs/emr/` what the service keeps. */
+  logs: "_logs",
+  /** `_scratch/<run>/`: what the steps of a run keep for each other, gone when it ends. */
+  scratch: "_scratch",
+  /** Results of queries. */
+  results: "_results",
+  /** `_certificates/<digest>.zip`: what a cluster encrypts its own traffic with. */
+  certificates: "_certificates",
+  /** `_dashboard/<name>/<digest>/`: releases of a dashboard, and in `_dashboard/<name>/current` the digest to run. */
+  dashboard: "_dashboard",
+} as const;

@@ -1,0 +1,53 @@
+import type { Duration } from "./duration.ts";
+
+/**
+ * One `spark-submit`. It says what to run; how many executors and how much memory is the cluster's business.
+ *
+ * `{run}` and `{lake}` in an argument stand for the run's id and the lake's address, `{points}` for the folder of this
+ * run's rows of table `points`, `{secret:NAME}` for the path of a file with that secret, and `{scratch}` for a folder that
+ * all machines of the cluster share and that is gone after the run.
+ */
+export interface SparkStepArgs {
+  /** Unique in the job: lower-case words joined by dashes. */
+  readonly name: string;
+  /** Python script, relative to the module that declares the job (`from`). Exactly one of `script` and `jar` is given. */
+  readonly script?: string;
+  /** Java archive, relative to the module that declares the job. */
+  readonly jar?: string;
+  /** Class of the jar whose `main` is run. Required with `jar`. */
+  readonly mainClass?: string;
+  /** @default none */
+  readonly arguments?: readonly string[];
+  /** Files that lie in the working directory of every executor. @default none */
+  readonly files?: readonly string[];
+  /** Python modules that the script imports. @default none */
+  readonly pyFiles?: readonly string[];
+  /** Maven coordinates, `group:artifact:version`. @default none */
+  readonly packages?: readonly string[];
+  /** A pip requirements file with every version and hash pinned for Python 3.11 on x86_64 and aarch64. @default none */
+  readonly requirements?: string;
+  /** Spark properties that the job itself needs. Those that size the cluster are refused. @default none */
+  readonly conf?: Readonly<Record<string, string>>;
+  /** The step is ended and the run fails when it takes longer. @default "1 hour" */
+  readonly timeLimit?: Duration;
+  /** Names of secrets that the cluster must be given; each is delivered as a file only the step can read. @default none */
+  readonly secrets?: readonly string[];
+}
+
+/** A step with every default filled in and every path absolute. */
+export interface SparkStep {
+  /** As in {@link SparkStepArgs}, like the fields below. */
+  readonly name: string;
+  readonly script?: string;
+  readonly jar?: string;
+  readonly mainClass?: string;
+  readonly arguments: readonly string[];
+  readonly files: readonly string[];
+  readonly pyFiles: readonly string[];
+  readonly packages: readonly string[];
+  readonly requirements?: string;
+  readonly conf: Readonly<Record<string, string>>;
+  /** `timeLimit`, in seconds. */
+  readonly timeLimitSeconds: number;
+  readonly secrets: readonly string[];
+}

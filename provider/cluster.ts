@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { RunRecord, RunStatus } from "../core/run.ts";
+import { readJson } from "./json.ts";
+import { layout } from "./layout.ts";
+import { isAlive, registered } from "./process.ts";
+
+const Step = z.object({
+  name: z.string(),
+  script: z.string().optional(),
+  jar: z.string().optional(),
+  mainClass: z.string().optional(),
+  arguments: z.array(z.string()),
+  files: z.array(z.string()),
+  pyFiles: z.array(z.string()),
+  packages: z.array(z.string()),
+  requirements: z.string().optional(),
+  conf: z.record(z.string(), z.string()),
+  timeLimitSeconds: z.int(),
+  secrets: z.array(z.string()),
+});
+
+/** What a local cluster is told to do, in `spec.json` of its folder. */
+export const ClusterSpec = z.object({
+  run: z.string(),
+  job: z.object({
+    name: z.string(),
+    steps: z.array(Step),
+    tables: z.array(
+      z.object({
+        name: z.string(),
+        columns: z.array(z.object({ name: z.string(), measured: z.boolean().optional() })),
+      }),
+    ),
+  }),
+  /** Absolute path. */
+  lake: z.string(),
+  deadlineSeconds: z.int(),
+  cores: z.int(),
+  memoryMebibytes: z.int(),
+  /** Absolute path of a Python interpreter with PySpark beside it. */
+  python: z.string(),
+});
+export type ClusterSpec = z.infer<typeof ClusterSpec>;
+export type ClusterStep = z.infer<typeof Step>;
+
+export const specFile = (folder: string): string => join(folder, "spec.json");
+export const statusFile = (folder: string): string => join(folder, "status.json");
+/** Scratch space of the steps, gone when the cluster ends. */
+export const workFolder = (folder: string): string => join(folder, "work");
+/** What the steps of a run keep for each other. */
+export const scratchFolder = (folder: string): string => join(workFolder(folder), "scratch");
+export const secretsFolder = (folder: string): string => join(folder, "secrets");
+
+/** The status that a cluster last wrote, in `status.json` of its folder; undefined while there is none. */
+const readStatus = (folder: string): RunStatus | undefined => RunStatus.safeParse(readJson(statusFile(folder))).data;
+
+/** How a run is doing, and whether its cluster could not say so itself. */
+export interface Found {
+  readonly status: RunStatus;
+  /** The cluster was killed; the status is what follows from that, and nobody has written it down yet. */
+  readonly orphaned: boolean;
+}
+
+/** How a run is doing, undefined when nothing of it is left. A record that has ended is the last word. */
+export function findRun(lake: string, run: string): Found | undefined {
+  const folder = layout(lake).cluster(run);
+  const alive = isAlive(registered(folder)); // looked at first: what it writes after that is newer
+  const record = RunRecord.safeParse(readJson(layout(lake).record(run))).data;
+  const written = readStatus(folder);
+  if (record && record.state !== "running") {
+    return { status: written?.state === record.state ? written : record, orphaned: false };
+  }
+  const status = written ?? record;
+  if (!status) return undefined;
+  if (status.state !== "running" || alive) return { status, orphaned: false };
+  return { status: orphan(status), orphaned: true };
+}
+
+const orphan = (status: RunStatus): RunStatus => ({
+  ...status,
+  state: "failed",
+  error: "its cluster was killed, or the machine restarted, before the run ended",
+  ended: new Date().toISOString(),
+  steps: status.steps.map((step) => (step.state === "running" ? { ...step, state: "failed" } : step)),
+});

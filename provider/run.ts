@@ -1,0 +1,120 @@
+/** One execution of a job by a local cluster. It is made once and never again: a run that has ended stays as it is. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import type { RunStatus } from "../core/run.ts";
+import { ClusterSpec, findRun, secretsFolder, specFile, statusFile } from "./cluster.ts";
+import { writeJson } from "./json.ts";
+import { layout } from "./layout.ts";
+import { registered, startDetached, stop } from "./process.ts";
+import { keepRecord } from "./record.ts";
+import { isSame, type ResourceKind } from "./resource.ts";
+
+const LEAST_JAVA = 17;
+
+/** Inputs whose change is told of, because it comes too late for the run. */
+const TOLD = ["job", "deadlineSeconds", "cores", "memoryMebibytes"] as const;
+
+interface Run extends ClusterSpec {
+  /** Secrets by name; they never come back as outputs. */
+  readonly secrets?: Readonly<Record<string, string>>;
+}
+
+export const run: ResourceKind = {
+  check(_urn, inputs: Run) {
+    const failures = [];
+    if (!existsSync(join(dirname(inputs.python), "spark-submit"))) {
+      const reason = `python is ${JSON.stringify(inputs.python)}: no PySpark is installed beside it; "npx oneoff setup" makes .oneoff/venv with one`;
+      failures.push({ property: "python", reason });
+    }
+    const java = javaProblem();
+    if (java) failures.push({ property: "cluster", reason: java });
+    return failures;
+  },
+  diff(state: Run, inputs: Run) {
+    if (state.run !== inputs.run || state.lake !== inputs.lake) {
+      return { changes: true, replaces: ["run"], deleteBeforeReplace: true };
+    }
+    const changed = TOLD.filter((key) => !isSame(state[key], inputs[key]));
+    if (changed.length > 0) {
+      pulumi.log.warn(
+        `Changed: ${changed.join(", ")}. But run "${state.run}" was started as it was and stays: a new runId computes again (npx oneoff run).`,
+      );
+    }
+    return { changes: false };
+  },
+  async create(_urn, inputs: Run) {
+    const { secrets, ...spec } = inputs;
+    const home = layout(spec.lake).cluster(spec.run);
+    if (!findRun(spec.lake, spec.run)) {
+      mkdirSync(home, { recursive: true });
+      writeJson(specFile(home), ClusterSpec.parse(spec));
+      try {
+        writeSecrets(home, secrets ?? {});
+        await startDetached(new URL("./supervisor", import.meta.url), home, join(home, "supervisor.log"));
+      } catch (error) {
+        rmSync(home, { recursive: true, force: true });
+        throw error;
+      }
+    }
+    const logs = dirname(layout(spec.lake).log(spec.run, "step"));
+    return { id: home, outs: { ...spec, logs, state: (await settle(spec)) ?? "running" } };
+  },
+  async read(state: Run) {
+    const now = await settle(state);
+    return now && { ...state, state: now };
+  },
+  update: async (state: Run) => state,
+  async delete(state: Run) {
+    const home = layout(state.lake).cluster(state.run);
+    await stop(registered(home));
+    // Whatever keeps the record from being written must not keep the cluster from being destroyed.
+    await settle(state).catch((error: Error) =>
+      pulumi.log.warn(`The record of run "${state.run}" stays as it is: ${error.message}`),
+    );
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+  },
+  inputsOf: ({ run, job, lake, deadlineSeconds, cores, memoryMebibytes, python }: Run) => ({
+    run,
+    job,
+    lake,
+    deadlineSeconds,
+    cores,
+    memoryMebibytes,
+    python,
+  }),
+};
+
+/** What became of a run, written down when its cluster could not do so; undefined when nothing of it is left. */
+async function settle(spec: ClusterSpec): Promise<RunStatus["state"] | undefined> {
+  const found = findRun(spec.lake, spec.run);
+  if (found?.orphaned) {
+    const home = layout(spec.lake).cluster(spec.run);
+    rmSync(secretsFolder(home), { recursive: true, force: true });
+    if (existsSync(home)) writeJson(statusFile(home), found.status);
+    if (existsSync(layout(spec.lake).record(spec.run))) await keepRecord(spec, found.status);
+  }
+  return found?.status.state;
+}
+
+function writeSecrets(home: string, secrets: Readonly<Record<string, string>>): void {
+  mkdirSync(secretsFolder(home), { recursive: true, mode: 0o700 });
+  for (const [name, text] of Object.entries(secrets)) {
+    writeFileSync(join(secretsFolder(home), name), text, { mode: 0o600 });
+  }
+}
+
+function javaProblem(): string | undefined {
+  const java = process.env.JAVA_HOME ? join(process.env.JAVA_HOME, "bin", "java") : "java";
+  const cure = `install Java ${LEAST_JAVA} or newer, or set JAVA_HOME to one; "npx oneoff doctor" says how`;
+  try {
+    const { stderr, error } = spawnSync(java, ["-version"], { encoding: "utf8" });
+    if (error) throw error;
+    const version = /version "(?:1\.)?(\d+)/.exec(stderr)?.[1];
+    if (Number(version) >= LEAST_JAVA) return undefined;
+    return `Java is ${version ?? "of an unknown version"} (${java}) and Spark needs ${LEAST_JAVA}: ${cure}`;
+  } catch {
+    return `Java is not there (${java}) and Spark needs it: ${cure}`;
+  }
+}
