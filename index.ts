@@ -1,9 +1,9 @@
 /** The Pulumi program of every stack: runs stacks/<program>.ts with the stack's settings. */
 import * as pulumi from "@pulumi/pulumi";
 import { allConfig } from "@pulumi/pulumi/runtime/config.js";
+import { isLocalBackend } from "./components/common/backend.ts";
 import { UsageError } from "./core/errors.ts";
 import { parseSettings } from "./core/settings.ts";
-import { isLocalBackend } from "./engine/backend.ts";
 import { loadProgram } from "./stacks/index.ts";
 
 const { "oneoff:program": chosen, ...given } = allConfig();

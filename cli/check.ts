@@ -1,5 +1,4 @@
-import { UsageError } from "../core/errors.ts";
-import { PassingError } from "../core/passing.ts";
+import { PassingError, UsageError } from "../core/errors.ts";
 
 /** One thing that a stack needs. */
 export interface Check {

@@ -5,8 +5,8 @@ import { pipeline } from "node:stream/promises";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { literal } from "../assets/dashboard/engines/duckdb/engine.ts";
 import { UsageError } from "../core/errors.ts";
-import type { ClusterCommands } from "./cluster.ts";
 import type { TableFormat } from "./options.ts";
+import type { ClusterCommands } from "./platform.ts";
 
 /**
  * Writes a run's table to a file, or to standard output when `out` is undefined.

@@ -2,25 +2,8 @@ import { createInterface } from "node:readline/promises";
 import { quote, UsageError } from "../core/errors.ts";
 import { aws, google } from "./cloud.ts";
 import { googleProjectOf, googleRegionOf, regionOf, type StackFiles, stackFiles } from "./config.ts";
+import type { Leftover } from "./platform.ts";
 import { type Cloud, cloudsOf } from "./program.ts";
-
-/** Something of a stack that is still there. */
-export interface Leftover {
-  /** Such as "EC2 instance". */
-  readonly kind: string;
-  readonly id: string;
-  readonly since?: Date;
-  /** Bucket of the lake that it names. @default it names none */
-  readonly lake?: string;
-  /** It stays on purpose, and is no leftover. @default false */
-  readonly kept?: boolean;
-  /** What is removed first has the lowest. */
-  readonly order: number;
-  /** What must be done to all of one order before the first of them can be removed. */
-  readonly prepare?: () => Promise<void>;
-  /** Removes it and waits until it is gone where others need that. */
-  readonly remove: () => Promise<void>;
-}
 
 export interface LeftoversOptions {
   /** Remove what is found. */

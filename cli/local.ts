@@ -1,12 +1,12 @@
 import { open } from "node:fs/promises";
 import { LakeFolder } from "../assets/dashboard/lake/folder.ts";
+import { lakeLayout } from "../core/lake-layout.ts";
 import { findRun } from "../provider/cluster.ts";
-import { layout } from "../provider/layout.ts";
-import type { ClusterCommands } from "./cluster.ts";
+import type { ClusterCommands } from "./platform.ts";
 
 /** The commands of a local cluster: everything is in the lake's folder. */
 export function localCommands(lake: string): ClusterCommands {
-  const places = layout(lake);
+  const places = lakeLayout(lake);
   return {
     lake,
     pollMs: 250,

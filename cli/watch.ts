@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createLogUpdate } from "log-update";
 import { spoken } from "../core/duration.ts";
-import { UsageError } from "../core/errors.ts";
-import { PassingError } from "../core/passing.ts";
+import { PassingError, UsageError } from "../core/errors.ts";
 import type { RunStatus } from "../core/run.ts";
 import { tail } from "../provider/log.ts";
-import type { ClusterCommands } from "./cluster.ts";
+import type { ClusterCommands } from "./platform.ts";
 import { Rates } from "./rates.ts";
 
 const SLOWEST_POLL_MS = 60_000;

@@ -1,7 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { quote, UsageError } from "../core/errors.ts";
-import { PassingError } from "../core/passing.ts";
+import { PassingError, quote, UsageError } from "../core/errors.ts";
 
 /** Where Pulumi's provider looks for Docker when nobody says where: the context in use it leaves aside. */
 const DEFAULT_HOST = "unix:///var/run/docker.sock";

@@ -1,3 +1,5 @@
+import { join } from "node:path";
+
 /**
  * What lies in a lake beside its tables. Names that begin with "_" are no table's, and query engines leave them out.
  */
@@ -25,3 +27,26 @@ export const Prefix = {
   /** `_dashboard/<name>/<digest>/`: releases of a dashboard, and in `_dashboard/<name>/current` the digest to run. */
   dashboard: "_dashboard",
 } as const;
+
+/** Where things lie in the folder of a local lake, beside the tables. Whatever begins with "_" is no table. */
+export const lakeLayout = (lake: string) => ({
+  /** Says that the folder is a lake, so that nothing else is ever taken for one and deleted. */
+  marker: join(lake, "_lake.json"),
+  table: (table: string, run: string) => join(lake, table, `run=${run}`),
+  records: join(lake, Prefix.runs),
+  /** The run's record; see RunRecord. */
+  record: (run: string) => join(lake, Prefix.runs, `${run}.json`),
+  logs: join(lake, Prefix.logs),
+  log: (run: string, step: string) => join(lake, Prefix.logs, run, `${step}.log`),
+  clusters: join(lake, Prefix.clusters),
+  /** The local cluster of a run: its specification, its process, its status, and scratch space while it lives. */
+  cluster: (run: string) => join(lake, Prefix.clusters, run),
+  dashboards: join(lake, "_dashboards"),
+  dashboard: (name: string) => join(lake, "_dashboards", name),
+  /** What was written in JupyterLab, beside copies of assets/notebooks. */
+  notebooks: join(lake, "_notebooks"),
+  /** Spark's files of events, for the history server. */
+  events: join(lake, "_spark-events"),
+  /** What the steps of a run keep for each other, one folder per run, gone when it ends. */
+  scratch: join(lake, Prefix.scratch),
+});

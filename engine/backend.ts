@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { isLocalBackend } from "../components/common/backend.ts";
 import { readJson } from "../provider/json.ts";
 import { born } from "../provider/process.ts";
 
@@ -15,9 +16,6 @@ export function projectFolder(from = process.cwd()): string {
     if (folder === dirname(folder)) return resolve(from);
   }
 }
-
-/** Whether a backend's address is that of a project's own folder. */
-export const isLocalBackend = (url: string | undefined): boolean => url?.endsWith("/.oneoff/state") ?? false;
 
 /** The user's own backend, by environment or login; undefined when there is none. */
 export function ownBackend(env: NodeJS.ProcessEnv = process.env): string | undefined {

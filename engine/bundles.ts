@@ -26,8 +26,6 @@ const OPTIONS = {
   target: "node22",
   format: "esm",
   mainFields: ["module", "main"], // what came as CommonJS could not be shaken
-  // Pulumi's module brings all of gRPC along.
-  alias: { "@pulumi/pulumi/errors.js": join(ROOT, "engine/run-error.ts") },
   banner: { js: REQUIRE },
   minify: true,
   legalComments: "none",

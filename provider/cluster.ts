@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { z } from "zod";
+import { lakeLayout } from "../core/lake-layout.ts";
 import { RunRecord, RunStatus } from "../core/run.ts";
 import { readJson } from "./json.ts";
-import { layout } from "./layout.ts";
 import { isAlive, registered } from "./process.ts";
 
 const Step = z.object({
@@ -64,9 +64,9 @@ export interface Found {
 
 /** How a run is doing, undefined when nothing of it is left. A record that has ended is the last word. */
 export function findRun(lake: string, run: string): Found | undefined {
-  const folder = layout(lake).cluster(run);
+  const folder = lakeLayout(lake).cluster(run);
   const alive = isAlive(registered(folder)); // looked at first: what it writes after that is newer
-  const record = RunRecord.safeParse(readJson(layout(lake).record(run))).data;
+  const record = RunRecord.safeParse(readJson(lakeLayout(lake).record(run))).data;
   const written = readStatus(folder);
   if (record && record.state !== "running") {
     return { status: written?.state === record.state ? written : record, orphaned: false };

@@ -14,8 +14,8 @@ import {
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { lakeLayout } from "../core/lake-layout.ts";
 import { readJson, writeJson } from "./json.ts";
-import { layout } from "./layout.ts";
 import { registered, stop } from "./process.ts";
 import { isSame, type Properties, type ResourceKind } from "./resource.ts";
 
@@ -41,22 +41,22 @@ export const folder: ResourceKind = {
   }),
   async create(urn, { path, retain }: Folder) {
     mkdirSync(path, { recursive: true });
-    writeJson(layout(path).marker, { ...MARKER, owner: urn });
+    writeJson(lakeLayout(path).marker, { ...MARKER, owner: urn });
     return { id: path, outs: { path, retain } };
   },
-  read: async (state: Folder) => (existsSync(layout(state.path).marker) ? state : undefined),
+  read: async (state: Folder) => (existsSync(lakeLayout(state.path).marker) ? state : undefined),
   update: async (_state, inputs: Folder) => inputs,
   async delete({ path, retain }: Folder) {
     if (!readMarker(path)) return;
     await stopProcesses(path);
-    const { marker, clusters, dashboards, records, logs, events, scratch } = layout(path);
+    const { marker, clusters, dashboards, records, logs, events, scratch } = lakeLayout(path);
     for (const own of [clusters, dashboards, scratch]) remove(own);
     if (retain) return writeJson(marker, MARKER); // the next stack may have it
     for (const own of [records, logs, events]) remove(own);
     for (const entry of readdirSync(path, { withFileTypes: true })) {
       if (entry.isDirectory() && !entry.name.startsWith("_")) removeRuns(join(path, entry.name));
     }
-    const kept = removeOurNotebooks(layout(path).notebooks);
+    const kept = removeOurNotebooks(lakeLayout(path).notebooks);
     if (kept.length > 0) {
       warnOfKept(path, kept);
       return writeJson(marker, MARKER);
@@ -69,7 +69,7 @@ export const folder: ResourceKind = {
 
 const MARKER = { about: "A lake of pulumi-oneoff: one folder per table, one per run below it." };
 
-const readMarker = (path: string) => readJson(layout(path).marker) as { readonly owner?: string } | undefined;
+const readMarker = (path: string) => readJson(lakeLayout(path).marker) as { readonly owner?: string } | undefined;
 
 const remove = (path: string) => rmSync(path, { recursive: true, force: true, maxRetries: 5 });
 
@@ -121,7 +121,7 @@ function warnOfKept(lake: string, kept: readonly string[]): void {
 
 /** Ends clusters and dashboards that live in the folder: those the engine was killed too early to hear of. */
 async function stopProcesses(path: string): Promise<void> {
-  const { clusters, dashboards } = layout(path);
+  const { clusters, dashboards } = lakeLayout(path);
   const homes = [clusters, dashboards]
     .filter((home) => existsSync(home))
     .flatMap((home) => readdirSync(home).map((name) => join(home, name)));
@@ -130,7 +130,7 @@ async function stopProcesses(path: string): Promise<void> {
 
 /** A lake that moves would leave its results behind to be deleted. */
 function moveProblem(path: string, old: Folder | undefined): string | undefined {
-  if (!old || old.path === path || old.retain || !existsSync(layout(old.path).records)) return undefined;
+  if (!old || old.path === path || old.retain || !existsSync(lakeLayout(old.path).records)) return undefined;
   return `the results of this stack are in ${JSON.stringify(old.path)} and would be deleted; keep them first with: pulumi config set oneoff:removal retain, and pulumi up`;
 }
 

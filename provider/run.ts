@@ -3,10 +3,10 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { lakeLayout } from "../core/lake-layout.ts";
 import type { RunStatus } from "../core/run.ts";
 import { ClusterSpec, findRun, secretsFolder, specFile, statusFile } from "./cluster.ts";
 import { writeJson } from "./json.ts";
-import { layout } from "./layout.ts";
 import { registered, startDetached, stop } from "./process.ts";
 import { keepRecord } from "./record.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
@@ -46,7 +46,7 @@ export const run: ResourceKind = {
   },
   async create(_urn, inputs: Run) {
     const { secrets, ...spec } = inputs;
-    const home = layout(spec.lake).cluster(spec.run);
+    const home = lakeLayout(spec.lake).cluster(spec.run);
     if (!findRun(spec.lake, spec.run)) {
       mkdirSync(home, { recursive: true });
       writeJson(specFile(home), ClusterSpec.parse(spec));
@@ -58,7 +58,7 @@ export const run: ResourceKind = {
         throw error;
       }
     }
-    const logs = dirname(layout(spec.lake).log(spec.run, "step"));
+    const logs = dirname(lakeLayout(spec.lake).log(spec.run, "step"));
     return { id: home, outs: { ...spec, logs, state: (await settle(spec)) ?? "running" } };
   },
   async read(state: Run) {
@@ -67,7 +67,7 @@ export const run: ResourceKind = {
   },
   update: async (state: Run) => state,
   async delete(state: Run) {
-    const home = layout(state.lake).cluster(state.run);
+    const home = lakeLayout(state.lake).cluster(state.run);
     await stop(registered(home));
     // Whatever keeps the record from being written must not keep the cluster from being destroyed.
     await settle(state).catch((error: Error) =>
@@ -90,10 +90,10 @@ export const run: ResourceKind = {
 async function settle(spec: ClusterSpec): Promise<RunStatus["state"] | undefined> {
   const found = findRun(spec.lake, spec.run);
   if (found?.orphaned) {
-    const home = layout(spec.lake).cluster(spec.run);
+    const home = lakeLayout(spec.lake).cluster(spec.run);
     rmSync(secretsFolder(home), { recursive: true, force: true });
     if (existsSync(home)) writeJson(statusFile(home), found.status);
-    if (existsSync(layout(spec.lake).record(spec.run))) await keepRecord(spec, found.status);
+    if (existsSync(lakeLayout(spec.lake).record(spec.run))) await keepRecord(spec, found.status);
   }
   return found?.status.state;
 }

@@ -4,8 +4,8 @@ import { mkdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { lakeLayout } from "../core/lake-layout.ts";
 import { writeJson } from "./json.ts";
-import { layout } from "./layout.ts";
 import { isAlive, registered, startDetached, stop } from "./process.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 
@@ -47,7 +47,7 @@ export const server: ResourceKind = {
   inputsOf: ({ url: _, ...inputs }: Running) => inputs,
 };
 
-const home = ({ lake, name }: Server): string => layout(lake).dashboard(name);
+const home = ({ lake, name }: Server): string => lakeLayout(lake).dashboard(name);
 
 /** By what a dashboard is known when its port is asked: that one on the same lake is ours already. */
 const tokenOf = (lake: string, name: string): string =>

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { Docker } from "../clients/docker.ts";
-import { PassingError } from "../core/passing.ts";
+import { PassingError } from "../core/errors.ts";
 import { cancelled } from "./cancel.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 

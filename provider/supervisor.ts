@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { spoken } from "../core/duration.ts";
 import { fill } from "../core/job.ts";
+import { lakeLayout } from "../core/lake-layout.ts";
 import type { RunStatus } from "../core/run.ts";
 import {
   ClusterSpec,
@@ -17,14 +18,13 @@ import {
   workFolder,
 } from "./cluster.ts";
 import { readJson, writeJson } from "./json.ts";
-import { layout } from "./layout.ts";
 import { lastProblem, progressOf } from "./log.ts";
 import { isRegistered, killGroup, killTree, register } from "./process.ts";
 import { keepRecord } from "./record.ts";
 
 const folder = process.argv[2] as string;
 const spec = ClusterSpec.parse(readJson(specFile(folder)));
-const lake = layout(spec.lake);
+const lake = lakeLayout(spec.lake);
 const started = new Date();
 const deadline = new Date(started.getTime() + spec.deadlineSeconds * 1000);
 const status: RunStatus = {

@@ -1,8 +1,3 @@
-import * as pulumi from "@pulumi/pulumi";
-import type { Statement } from "../../components/aws/iam.ts";
-import { Prefix } from "../../core/lake-layout.ts";
-import { Tag } from "../../core/tags.ts";
-
 /** What the launcher's role has to allow, with the resources and conditions that the services know. */
 export const launcherActions = {
   /** On `_launches/*` and `_wheels/*` of the lake. A conditional write needs both. */
@@ -25,48 +20,3 @@ export const launcherActions = {
   /** On the role with which EMR cleans up; it is there once per account, from the first cluster on. */
   cleanup: ["iam:CreateServiceLinkedRole"],
 } as const;
-
-const CLUSTERS = "arn:*:elasticmapreduce:*:*:cluster/*";
-
-/** The same as statements of a policy. */
-export const launcherStatements = (args: {
-  /** Value of the tag `oneoff:stack`. */
-  readonly stack: string;
-  /** Value of the tag `oneoff:lake`, the name of the lake's bucket. */
-  readonly bucket: pulumi.Input<string>;
-  readonly bucketArn: pulumi.Input<string>;
-  /** The role of EMR and that of the machines. */
-  readonly roleArns: readonly pulumi.Input<string>[];
-}): readonly Statement[] => [
-  {
-    Action: launcherActions.objects,
-    Resource: [Prefix.launches, Prefix.wheels].map((prefix) => pulumi.interpolate`${args.bucketArn}/${prefix}/*`),
-  },
-  { Action: launcherActions.bucket, Resource: args.bucketArn },
-  { Action: launcherActions.read, Resource: "*" },
-  {
-    Action: launcherActions.rent,
-    Resource: "*",
-    Condition: ownTags("aws:RequestTag", args),
-  },
-  { Action: launcherActions.idle, Resource: CLUSTERS },
-  { Action: launcherActions.end, Resource: CLUSTERS, Condition: ownTags("aws:ResourceTag", args) },
-  {
-    Action: launcherActions.pass,
-    Resource: args.roleArns,
-    Condition: { StringLike: { "iam:PassedToService": ["elasticmapreduce.amazonaws.com*", "ec2.amazonaws.com*"] } },
-  },
-  {
-    Action: launcherActions.cleanup,
-    Resource: "arn:*:iam::*:role/aws-service-role/elasticmapreduce.amazonaws.com*/AWSServiceRoleForEMRCleanup*",
-    Condition: { StringLike: { "iam:AWSServiceName": "elasticmapreduce.amazonaws.com*" } },
-  },
-];
-
-/** Both: two people can have stacks of one name in one account, and no two have one bucket. */
-const ownTags = (
-  key: string,
-  { stack, bucket }: { readonly stack: string; readonly bucket: pulumi.Input<string> },
-) => ({
-  StringEquals: { [`${key}/${Tag.stack}`]: stack, [`${key}/${Tag.lake}`]: bucket },
-});

@@ -1,6 +1,3 @@
-import type { Statement } from "../../components/aws/iam.ts";
-import { Tag } from "../../core/tags.ts";
-
 /**
  * What the reaper's role has to allow. Every action of `end` names its resource and takes `aws:ResourceTag`
  * (https://docs.aws.amazon.com/service-authorization/latest/reference/, pages list_amazonelasticmapreduce.html,
@@ -27,13 +24,3 @@ export const reaperActions = {
     { actions: ["ec2:TerminateInstances"], resource: "arn:*:ec2:*:*:instance/*" },
   ],
 } as const;
-
-/** The same as statements of a policy. @param stack value of the tag `oneoff:stack`. */
-export const reaperStatements = (stack: string): readonly Statement[] => [
-  { Action: reaperActions.read, Resource: "*" },
-  ...reaperActions.end.map(({ actions, resource }) => ({
-    Action: actions,
-    Resource: resource,
-    Condition: { StringEquals: { [`aws:ResourceTag/${Tag.stack}`]: stack } },
-  })),
-];

@@ -1,5 +1,4 @@
-import { UsageError } from "../../core/errors.ts";
-import { PassingError } from "../../core/passing.ts";
+import { PassingError, UsageError } from "../../core/errors.ts";
 
 /** What every client of the AWS SDK has, as far as errors go. */
 interface Client {

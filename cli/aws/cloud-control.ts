@@ -4,8 +4,7 @@ import {
   GetResourceCommand,
   GetResourceRequestStatusCommand,
 } from "@aws-sdk/client-cloudcontrol";
-import { UsageError } from "../../core/errors.ts";
-import { PassingError } from "../../core/passing.ts";
+import { PassingError, UsageError } from "../../core/errors.ts";
 import { until } from "../removal.ts";
 import { connect } from "./client.ts";
 

@@ -1,6 +1,6 @@
-import type { ClusterCommands, Outputs } from "../cluster.ts";
 import { regionOf } from "../config.ts";
 import { partFiles } from "../far-files.ts";
+import type { ClusterCommands, Outputs } from "../platform.ts";
 import { Bucket } from "./bucket.ts";
 import { telling } from "./client.ts";
 import { stepLog } from "./log.ts";

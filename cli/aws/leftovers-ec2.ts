@@ -1,12 +1,11 @@
 import { DescribeTagsCommand, EC2Client, type TagDescription } from "@aws-sdk/client-ec2";
 import { Tag } from "../../core/tags.ts";
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { byHand } from "../removal.ts";
 import { connect, everything } from "./client.ts";
 import { EC2_KINDS } from "./ec2-kinds.ts";
 import { insideVpcs } from "./ec2-network.ts";
-import type { Sweep } from "./leftovers.ts";
-import { Order } from "./removal.ts";
+import { Order, type Sweep } from "./removal.ts";
 
 /** They end with what they belong to. */
 const PARTS: ReadonlySet<string> = new Set(["security-group-rule", "spot-instances-request"]);

@@ -15,12 +15,11 @@ import {
   TerminateJobFlowsCommand,
 } from "@aws-sdk/client-emr";
 import { Tag } from "../../core/tags.ts";
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { until } from "../removal.ts";
 import { connect, everything, ifThere } from "./client.ts";
 import { isOver } from "./ending.ts";
-import type { Sweep } from "./leftovers.ts";
-import { lakeIn, Order } from "./removal.ts";
+import { lakeIn, Order, type Sweep } from "./removal.ts";
 
 /** Clusters that run, and what has no tags. */
 export async function emrLeftovers(sweep: Sweep): Promise<readonly Leftover[]> {

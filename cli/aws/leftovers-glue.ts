@@ -1,9 +1,8 @@
 import { AthenaClient, ListDatabasesCommand } from "@aws-sdk/client-athena";
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { connect, everything } from "./client.ts";
 import { remove } from "./cloud-control.ts";
-import type { Sweep } from "./leftovers.ts";
-import { Order } from "./removal.ts";
+import { Order, type Sweep } from "./removal.ts";
 
 /** Glue's databases by their names, which have underscores: not every region's tagging API lists them. */
 export async function databaseLeftovers({ region, isOwnName }: Sweep): Promise<readonly Leftover[]> {

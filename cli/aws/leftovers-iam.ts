@@ -13,10 +13,9 @@ import {
   ListRolesCommand,
   RemoveRoleFromInstanceProfileCommand,
 } from "@aws-sdk/client-iam";
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { connect, everything } from "./client.ts";
-import type { Sweep } from "./leftovers.ts";
-import { Order } from "./removal.ts";
+import { Order, type Sweep } from "./removal.ts";
 
 /** Roles, instance profiles and policies below the stack's own path. */
 export async function iamLeftovers({ region, stack }: Sweep): Promise<readonly Leftover[]> {

@@ -9,12 +9,11 @@ import {
 } from "@aws-sdk/client-s3";
 import { DeleteParameterCommand, GetParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { Tag } from "../../core/tags.ts";
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { byHand } from "../removal.ts";
 import { connect, everything, ifThere } from "./client.ts";
 import { isThere, remove } from "./cloud-control.ts";
-import type { Sweep } from "./leftovers.ts";
-import { lakeIn, Order } from "./removal.ts";
+import { lakeIn, Order, type Sweep } from "./removal.ts";
 
 /** An ARN taken apart: "arn:aws:glue:us-west-2:123456789012:database/lake". */
 export interface Arn {

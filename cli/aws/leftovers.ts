@@ -1,7 +1,7 @@
 import { GetTagValuesCommand, ResourceGroupsTaggingAPIClient } from "@aws-sdk/client-resource-groups-tagging-api";
 import { Tag } from "../../core/tags.ts";
 import { regionOf, stackFiles } from "../config.ts";
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { ownName } from "../removal.ts";
 import { connect, everything } from "./client.ts";
 import { ec2Leftovers } from "./leftovers-ec2.ts";
@@ -9,15 +9,7 @@ import { emrLeftovers, groupLeftovers } from "./leftovers-emr.ts";
 import { databaseLeftovers } from "./leftovers-glue.ts";
 import { iamLeftovers } from "./leftovers-iam.ts";
 import { taggedLeftovers } from "./leftovers-tagged.ts";
-
-/** Whose things are looked for, and where. */
-export interface Sweep {
-  readonly region: string;
-  /** Value of tag `oneoff:stack`. */
-  readonly stack: string;
-  /** Whether a name that tells project and stack is of this stack, and not of one whose name goes on. */
-  readonly isOwnName: (name: string) => boolean;
-}
+import type { Sweep } from "./removal.ts";
 
 /**
  * What is left of a stack, found by its tag, its IAM path and its name alone, and so of all stacks of that name in the

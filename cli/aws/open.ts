@@ -1,10 +1,10 @@
 import { spoken } from "../../core/duration.ts";
 import { UsageError } from "../../core/errors.ts";
 import { openBrowser } from "../browser.ts";
-import type { Outputs } from "../cluster.ts";
 import { regionOf } from "../config.ts";
 import { freePort, probe } from "../loopback.ts";
 import { EmrPage, type OpenOptions, pageOf } from "../options.ts";
+import type { Outputs } from "../platform.ts";
 import { pause, sayer, stopSignal } from "../waiting.ts";
 import { clusterPage, dashboardPage, type Page, type Place } from "./pages.ts";
 import { GET_PLUGIN, pluginVersion, type Session, startSession } from "./session.ts";

@@ -1,5 +1,14 @@
 import { Tag } from "../../core/tags.ts";
 
+/** Whose things are looked for, and where. */
+export interface Sweep {
+  readonly region: string;
+  /** Value of tag `oneoff:stack`. */
+  readonly stack: string;
+  /** Whether a name that tells project and stack is of this stack, and not of one whose name goes on. */
+  readonly isOwnName: (name: string) => boolean;
+}
+
 /** In which order things can be removed: what costs first, then what nothing holds any more. */
 export const Order = {
   groups: 10,

@@ -7,9 +7,9 @@ import { UsageError } from "../../core/errors.ts";
 import { checkRunId } from "../../core/run.ts";
 import { readJson } from "../../provider/json.ts";
 import { aws } from "../cloud.ts";
-import type { ClusterCommands, Outputs } from "../cluster.ts";
 import { filesIfAny } from "../config.ts";
 import { localCommands } from "../local.ts";
+import type { ClusterCommands, Outputs } from "../platform.ts";
 import { machineOf } from "./pages.ts";
 import { type Machine, onMachine, shellWord, sshMachine } from "./ssh.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Docker, isInUse, isMissing, NoSwarmError, SwarmError } from "../../clients/docker.ts";
 import { stackFiles } from "../config.ts";
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { filterOf } from "./stack.ts";
 
 /** A network is in use until the last container on it has ended, which has two minutes for that. */

@@ -1,7 +1,7 @@
 import type { Docker } from "../../clients/docker.ts";
 import { UsageError } from "../../core/errors.ts";
-import type { Outputs } from "../cluster.ts";
 import type { SwarmPage } from "../options.ts";
+import type { Outputs } from "../platform.ts";
 
 /** A page of a stack, by the output that has its address. */
 export type PageName = SwarmPage | "dashboard";

@@ -1,7 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { quote, UsageError } from "../../core/errors.ts";
-import { PassingError } from "../../core/passing.ts";
+import { PassingError, quote, UsageError } from "../../core/errors.ts";
 
 const TIMEOUT_MS = 60_000;
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Docker } from "../../clients/docker.ts";
 import { RunRecord, RunStatus } from "../../core/run.ts";
-import type { ClusterCommands, Outputs } from "../cluster.ts";
+import type { ClusterCommands, Outputs } from "../platform.ts";
 import { lakeOf } from "./lake.ts";
 import { swarmPages } from "./pages.ts";
 import { dockerOf } from "./stack.ts";

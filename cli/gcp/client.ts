@@ -1,6 +1,5 @@
 import { GoogleApi, GoogleError, googleError, type Request } from "../../clients/google.ts";
-import { UsageError } from "../../core/errors.ts";
-import { PassingError } from "../../core/passing.ts";
+import { PassingError, UsageError } from "../../core/errors.ts";
 import { type Check, checked } from "../check.ts";
 
 const LOG_IN = '"gcloud auth application-default login"';

@@ -1,9 +1,9 @@
 import type { Launch } from "../../assets/dataproc-orchestrator/launch.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import { checkRunId, RunRecord, RunStatus } from "../../core/run.ts";
-import type { ClusterCommands, Outputs } from "../cluster.ts";
 import { costSoFar, hoursBetween } from "../cost-so-far.ts";
 import { partFiles } from "../far-files.ts";
+import type { ClusterCommands, Outputs } from "../platform.ts";
 import { logKey, ProgressReader, textOf } from "../step-log.ts";
 import { Bucket } from "./bucket.ts";
 import { Google, telling } from "./client.ts";

@@ -1,7 +1,6 @@
 import { type Duration, seconds, spoken } from "../../core/duration.ts";
-import { UsageError } from "../../core/errors.ts";
-import { PassingError } from "../../core/passing.ts";
-import type { Outputs } from "../cluster.ts";
+import { PassingError, UsageError } from "../../core/errors.ts";
+import type { Outputs } from "../platform.ts";
 import type { Google } from "./client.ts";
 import type { Instance } from "./gcloud.ts";
 

@@ -1,4 +1,4 @@
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { ServiceOff } from "./client.ts";
 import { digitsOf, hasLabel, type Labelled, lastOf, marks, Order, removeCompute, type Sweep, since } from "./sweep.ts";
 

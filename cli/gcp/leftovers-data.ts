@@ -1,6 +1,6 @@
 import { storageClient } from "../../clients/google.ts";
 import { Label } from "../../core/labels.ts";
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { ServiceOff } from "./client.ts";
 import { hasLabel, type Labelled, lastOf, marks, Order, removeAndWait, type Sweep, since } from "./sweep.ts";
 

@@ -1,4 +1,4 @@
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { until } from "../removal.ts";
 import {
   digitsOf,

@@ -1,4 +1,4 @@
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import type { Google } from "./client.ts";
 import { accountDigits, Order, patiently, removeAndWait, type Sweep } from "./sweep.ts";
 

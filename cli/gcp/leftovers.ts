@@ -1,6 +1,6 @@
 import { labelValue, stackLabel } from "../../core/labels.ts";
 import { googleProjectOf, googleRegionOf, stackFiles } from "../config.ts";
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { ownName } from "../removal.ts";
 import { Google } from "./client.ts";
 import { machineLeftovers, networkLeftovers } from "./leftovers-compute.ts";

@@ -2,8 +2,8 @@
 
 import type { BillLine } from "../../core/bill.ts";
 import { UsageError } from "../../core/errors.ts";
-import type { Outputs } from "../cluster.ts";
 import { googleProjectOf, googleRegionOf } from "../config.ts";
+import type { Outputs } from "../platform.ts";
 
 export interface Place {
   readonly stack: string;

@@ -1,10 +1,10 @@
 import { spoken } from "../../core/duration.ts";
 import { UsageError } from "../../core/errors.ts";
 import { openBrowser } from "../browser.ts";
-import type { Outputs } from "../cluster.ts";
 import { googleProjectOf } from "../config.ts";
 import { freePort, isFree, probe } from "../loopback.ts";
 import { DataprocPage, type OpenOptions, pageOf } from "../options.ts";
+import type { Outputs } from "../platform.ts";
 import { pause, sayer, stopSignal } from "../waiting.ts";
 import { Google } from "./client.ts";
 import { GET_GCLOUD, gcloudVersion, type Instance, startTunnel, type Tunnel, whyNever } from "./gcloud.ts";

@@ -1,6 +1,6 @@
 import { UsageError } from "../../core/errors.ts";
-import type { Outputs } from "../cluster.ts";
 import { DataprocPage } from "../options.ts";
+import type { Outputs } from "../platform.ts";
 import type { Google } from "./client.ts";
 import { clusterNow, isThere } from "./cluster.ts";
 import type { Place } from "./names.ts";

@@ -1,6 +1,6 @@
 import { GoogleError } from "../../clients/google.ts";
 import { Label } from "../../core/labels.ts";
-import type { Leftover } from "../leftovers.ts";
+import type { Leftover } from "../platform.ts";
 import { until } from "../removal.ts";
 import type { Google } from "./client.ts";
 

@@ -1,4 +1,23 @@
-import type { UnitPrices } from "./prices.ts";
+/** USD per unit, without any free tier. */
+export interface UnitPrices {
+  /** Disk, per GB and month. */
+  readonly gp3GigabyteMonth: number;
+  readonly publicIpv4Hour: number;
+  /** S3 Standard, per GB and month. */
+  readonly s3GigabyteMonth: number;
+  /** PUT, COPY, POST and LIST, per 1,000. */
+  readonly s3ThousandWrites: number;
+  /** GET and all other requests, per 1,000. */
+  readonly s3ThousandReads: number;
+  readonly athenaTerabyteScanned: number;
+  readonly lambdaArmGigabyteSecond: number;
+  readonly lambdaX86GigabyteSecond: number;
+  readonly lambdaMillionRequests: number;
+  readonly logsGigabyteIngested: number;
+  readonly logsGigabyteMonth: number;
+  readonly kmsKeyMonth: number;
+  readonly secretMonth: number;
+}
 
 /**
  * AWS list prices in USD, Linux, on demand, without tax. Sources, with the day on which each was AWS's current list:

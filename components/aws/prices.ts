@@ -1,5 +1,5 @@
 import { quote, UsageError } from "../../core/errors.ts";
-import { instanceTable, unitTable } from "./prices-data.ts";
+import { instanceTable, type UnitPrices, unitTable } from "./prices-data.ts";
 
 export { pricesAsOf } from "./prices-data.ts";
 
@@ -8,27 +8,6 @@ export interface InstanceType {
   readonly vcpus: number;
   readonly memoryGiB: number;
   readonly architecture: "arm64" | "x86_64";
-}
-
-/** USD per unit, without any free tier. */
-export interface UnitPrices {
-  /** Disk, per GB and month. */
-  readonly gp3GigabyteMonth: number;
-  readonly publicIpv4Hour: number;
-  /** S3 Standard, per GB and month. */
-  readonly s3GigabyteMonth: number;
-  /** PUT, COPY, POST and LIST, per 1,000. */
-  readonly s3ThousandWrites: number;
-  /** GET and all other requests, per 1,000. */
-  readonly s3ThousandReads: number;
-  readonly athenaTerabyteScanned: number;
-  readonly lambdaArmGigabyteSecond: number;
-  readonly lambdaX86GigabyteSecond: number;
-  readonly lambdaMillionRequests: number;
-  readonly logsGigabyteIngested: number;
-  readonly logsGigabyteMonth: number;
-  readonly kmsKeyMonth: number;
-  readonly secretMonth: number;
 }
 
 interface Row extends InstanceType {

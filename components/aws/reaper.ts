@@ -1,11 +1,13 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { reaperStatements } from "../../assets/reaper/actions.ts";
+import { reaperActions } from "../../assets/reaper/actions.ts";
 import type { BillLine } from "../../core/bill.ts";
 import { type Duration, seconds } from "../../core/duration.ts";
+import { Tag } from "../../core/tags.ts";
 import { stackId, stackTags } from "../common/naming.ts";
 import { reaperBill } from "./bill.ts";
 import { smallFunction } from "./function.ts";
+import type { Statement } from "./iam.ts";
 import { regionOf } from "./region.ts";
 
 /**
@@ -63,3 +65,13 @@ export class Reaper extends pulumi.ComponentResource {
     this.registerOutputs({ functionName: this.functionName });
   }
 }
+
+/** What it may do, as statements of its role's policy. @param stack value of the tag `oneoff:stack`. */
+export const reaperStatements = (stack: string): readonly Statement[] => [
+  { Action: reaperActions.read, Resource: "*" },
+  ...reaperActions.end.map(({ actions, resource }) => ({
+    Action: actions,
+    Resource: resource,
+    Condition: { StringEquals: { [`aws:ResourceTag/${Tag.stack}`]: stack } },
+  })),
+];

@@ -1,4 +1,26 @@
-import type { UnitPrices } from "./prices.ts";
+/** USD per unit, without any free tier. Months are of any length: `HOURS_PER_MONTH`. */
+export interface UnitPrices {
+  readonly pdStandardGibibyteMonth: number;
+  readonly pdBalancedGibibyteMonth: number;
+  readonly dataprocVcpuHour: number;
+  /** A unit of Dataproc Serverless: 0.6 of it is a vCPU, 0.1 a GB of memory. */
+  readonly dcuHour: number;
+  /** Disk of a node of Dataproc Serverless. */
+  readonly shuffleGibibyteMonth: number;
+  /** Standard, in one region. */
+  readonly gcsGibibyteMonth: number;
+  /** Class A: writing and listing, per 1,000. */
+  readonly gcsThousandWrites: number;
+  /** Class B: reading, per 1,000. */
+  readonly gcsThousandReads: number;
+  readonly bigQueryTebibyteScanned: number;
+  /** Uncompressed rows. */
+  readonly bigQueryGibibyteMonth: number;
+  readonly cloudRunVcpuSecond: number;
+  readonly cloudRunGibibyteSecond: number;
+  readonly logsGibibyte: number;
+  readonly secretMonth: number;
+}
 
 /**
  * Google's list prices in USD, on demand, without tax and without any free tier. Sources, with the day on which each was

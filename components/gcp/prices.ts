@@ -1,5 +1,5 @@
 import { quote, UsageError } from "../../core/errors.ts";
-import { regionTable, shapes, sharedCore, unitTable } from "./prices-data.ts";
+import { regionTable, shapes, sharedCore, type UnitPrices, unitTable } from "./prices-data.ts";
 
 export { pricesAsOf } from "./prices-data.ts";
 
@@ -9,30 +9,6 @@ export interface MachineType {
   readonly memoryGiB: number;
   /** Such as "n2". */
   readonly family: string;
-}
-
-/** USD per unit, without any free tier. Months are of any length: {@link HOURS_PER_MONTH}. */
-export interface UnitPrices {
-  readonly pdStandardGibibyteMonth: number;
-  readonly pdBalancedGibibyteMonth: number;
-  readonly dataprocVcpuHour: number;
-  /** A unit of Dataproc Serverless: 0.6 of it is a vCPU, 0.1 a GB of memory. */
-  readonly dcuHour: number;
-  /** Disk of a node of Dataproc Serverless. */
-  readonly shuffleGibibyteMonth: number;
-  /** Standard, in one region. */
-  readonly gcsGibibyteMonth: number;
-  /** Class A: writing and listing, per 1,000. */
-  readonly gcsThousandWrites: number;
-  /** Class B: reading, per 1,000. */
-  readonly gcsThousandReads: number;
-  readonly bigQueryTebibyteScanned: number;
-  /** Uncompressed rows. */
-  readonly bigQueryGibibyteMonth: number;
-  readonly cloudRunVcpuSecond: number;
-  readonly cloudRunGibibyteSecond: number;
-  readonly logsGibibyte: number;
-  readonly secretMonth: number;
 }
 
 /** Google divides a month's price by that month's hours: nothing is dearer by the hour than in February. */

@@ -255,8 +255,7 @@ async function makePage() {
 }
 
 /** What the functions and the dashboard's instance run: each a single file with all that it imports. */
-const bundlesStamp = () =>
-  sourceStamp("assets", "clients", "core", "engine/bundles.ts", "engine/run-error.ts", "package-lock.json");
+const bundlesStamp = () => sourceStamp("assets", "clients", "core", "engine/bundles.ts", "package-lock.json");
 
 /** A file of its own, since what is remembered is read once: whoever waited for another set-up must see its stamp. */
 const bundlesStampFile = join(STATE, "bundles/stamp");

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { layout } from "../../provider/layout.ts";
+import { lakeLayout } from "../../core/lake-layout.ts";
 import { registered } from "../../provider/process.ts";
 import { makeProject, type Outcome } from "../project.ts";
 import type { Figure } from "./index.ts";
@@ -18,7 +18,7 @@ export async function stack(): Promise<readonly Figure[]> {
     await project.mustPulumi("stack", "init", "local");
     await project.mustPulumi("config", "set", "oneoff:port", PORT, "--stack", "local");
     const preview = await seconds(() => project.pulumi("preview", "--stack", "local"));
-    const places = layout(join(project.folder, ".oneoff", "lake"));
+    const places = lakeLayout(join(project.folder, ".oneoff", "lake"));
     const memory = peakMemory({
       run: () => registered(places.cluster("1"))?.pid,
       dashboard: () => registered(places.dashboard("dashboard"))?.pid,

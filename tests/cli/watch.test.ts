@@ -1,7 +1,7 @@
 /** What `oneoff watch` shows of a run, whatever its cluster is; only the clock is a fake. */
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { ClusterCommands } from "../../cli/cluster.ts";
+import type { ClusterCommands } from "../../cli/platform.ts";
 import { watch } from "../../cli/watch.ts";
 import type { RunStatus } from "../../core/run.ts";
 

@@ -1,4 +1,4 @@
-/** The parts of the documentation that are made from code: settings tables, bills and the SQL subset. */
+/** The parts of the documentation that are made from code: settings tables, bills, the SQL subset and the rooms. */
 import { execFileSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -7,6 +7,7 @@ import { cost } from "../../cli/cost.ts";
 import { programOf } from "../../cli/program.ts";
 import { settingsTable } from "../../cli/table.ts";
 import { describeSettings } from "../../core/settings.ts";
+import { drawing, importsIn } from "../rooms.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -21,6 +22,7 @@ const made: Readonly<Record<string, (argument: string) => Promise<string>>> = {
     execFileSync(`${root}/.oneoff/venv/bin/python`, [`${root}/tests/jobs/sql_subset.py`, "--markdown"], {
       encoding: "utf8",
     }).trim(),
+  rooms: async () => drawing(importsIn(root).imports),
 };
 
 /** Pages of the documentation, paths relative to the root. */
@@ -35,7 +37,9 @@ export const readPage = (page: string): string => readFileSync(`${root}/${page}`
 /** A page with its generated parts as the code says they are. */
 export async function regenerated(page: string): Promise<string> {
   let text = readPage(page);
-  for (const [block, kind, argument] of text.matchAll(/<!-- (settings|cost|sql) ?(\S*) -->\n[\s\S]*?<!-- end -->/g)) {
+  for (const [block, kind, argument] of text.matchAll(
+    /<!-- (settings|cost|sql|rooms) ?(\S*) -->\n[\s\S]*?<!-- end -->/g,
+  )) {
     const content = await made[kind as string]?.(argument as string);
     text = text.replace(block, () => `<!-- ${`${kind} ${argument}`.trim()} -->\n${content}\n<!-- end -->`);
   }

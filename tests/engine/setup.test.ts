@@ -41,7 +41,6 @@ class Checkout {
     this.write("assets/jobs/job.py", "");
     this.write("clients/docker.ts", "");
     this.write("core/errors.ts", "");
-    this.write("engine/run-error.ts", "");
     this.write(
       "engine/bundles.ts",
       `import fs from "node:fs";
@@ -168,7 +167,6 @@ test.each<[string, (checkout: Checkout) => void]>([
   ["a new module of core", (checkout) => checkout.write("core/lake-layout.ts", "")],
   ["one that is gone", (checkout) => fs.rmSync(join(checkout.folder, "core/errors.ts"))],
   ["how they are built", (checkout) => checkout.write("engine/bundles.ts", `${checkout.read("engine/bundles.ts")}\n`)],
-  ["what stands in for Pulumi in them", (checkout) => checkout.write("engine/run-error.ts", "export {};")],
   ["their folder, deleted", (checkout) => fs.rmSync(join(checkout.folder, ".oneoff/bundles"), { recursive: true })],
 ])("bundles are built again after a change of %s", async (_what, change) => {
   const checkout = Checkout.complete();

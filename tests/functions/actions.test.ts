@@ -1,7 +1,7 @@
 import { output } from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
-import { launcherStatements } from "../../assets/emr-launcher/actions.ts";
-import { reaperStatements } from "../../assets/reaper/actions.ts";
+import { launcherStatements } from "../../components/aws/emr/launcher-policy.ts";
+import { reaperStatements } from "../../components/aws/reaper.ts";
 
 const STACK = "oneoff/emr";
 const launcher = launcherStatements({

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { isLocalBackend, localBackendEnv, ownBackend, projectFolder } from "../../engine/backend.ts";
+import { isLocalBackend } from "../../components/common/backend.ts";
+import { localBackendEnv, ownBackend, projectFolder } from "../../engine/backend.ts";
 import { makeProject } from "../project.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

@@ -23,11 +23,11 @@ import * as grpc from "@grpc/grpc-js";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
 import { job } from "../../core/job.ts";
+import { lakeLayout } from "../../core/lake-layout.ts";
 import { RunRecord, RunStatus } from "../../core/run.ts";
 import { secretsFolder, statusFile } from "../../provider/cluster.ts";
 import { folder } from "../../provider/folder.ts";
 import { readJson, writeJson } from "../../provider/json.ts";
-import { layout } from "../../provider/layout.ts";
 import { identify, isAlive, type ProcessId, registered, registration, stop } from "../../provider/process.ts";
 import { run } from "../../provider/run.ts";
 import { server } from "../../provider/server.ts";
@@ -76,7 +76,7 @@ function inputs(args: readonly string[], change: object = {}, step: object = {})
 }
 
 const readStatus = (cluster: string) => RunStatus.safeParse(readJson(statusFile(cluster))).data;
-const places = () => layout(lake);
+const places = () => lakeLayout(lake);
 const status = () => readStatus(places().cluster("1"));
 const supervisor = () => registered(places().cluster("1")) as ProcessId;
 const record = () => RunRecord.parse(readJsonFile(places().record("1")));
@@ -411,7 +411,7 @@ test.skipIf(!mounted)(
     ]);
     await folder.create("", { path, retain: false });
     await run.create("", inputs(["--fill"], { lake: path }));
-    const filled = () => readStatus(layout(path).cluster("1"));
+    const filled = () => readStatus(lakeLayout(path).cluster("1"));
     await until(() => hasEnded(filled()), "the end of the run");
     expect(filled()?.error).toBe(
       `step "count" failed: no space is left on the disk of ${path}; free some, or put the lake elsewhere`,

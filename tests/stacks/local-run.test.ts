@@ -7,15 +7,15 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { lakeLayout } from "../../core/lake-layout.ts";
 import { RunRecord } from "../../core/run.ts";
-import { layout } from "../../provider/layout.ts";
 import { makeProject, type Outcome, type Project, processesOf, readJsonFile } from "../project.ts";
 
 let project: Project;
 let port: number;
 const lake = () => join(project.folder, ".oneoff", "lake");
 const api = (path: string) => fetch(`http://127.0.0.1:${port}/api/${path}`);
-const record = (run: string) => RunRecord.parse(readJsonFile(layout(lake()).record(run)));
+const record = (run: string) => RunRecord.parse(readJsonFile(lakeLayout(lake()).record(run)));
 
 /** A server on a free port. */
 async function listen(): Promise<{ readonly port: number; close(): void }> {
@@ -140,7 +140,7 @@ test("after the engine is killed in mid-up, npm run destroy finds everything, an
   succeeds(await project.oneoff("env"));
   const args = ["up", "--yes", "--skip-preview", "--stack", "local", "--non-interactive"];
   const engine = spawn("pulumi", args, { cwd: project.folder, env: project.env, detached: true, stdio: "ignore" });
-  while (!existsSync(layout(lake()).marker)) await sleep(5);
+  while (!existsSync(lakeLayout(lake()).marker)) await sleep(5);
   process.kill(-(engine.pid as number), "SIGKILL");
   await once(engine, "exit");
   succeeds(await project.oneoff("destroy"));

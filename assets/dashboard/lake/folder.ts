@@ -1,8 +1,8 @@
 import type { Dirent } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { lakeLayout } from "../../../core/lake-layout.ts";
 import { checkRunId, type RunRecord } from "../../../core/run.ts";
-import { layout } from "../../../provider/layout.ts";
 import type { TableVersion } from "../engine.ts";
 import { isData, newestFirst, readRecord, versionOf } from "./lake.ts";
 
@@ -18,14 +18,14 @@ export class LakeFolder {
 
   /** Newest first. A file that is not a run record is left out, and the log says so once. */
   async runs(): Promise<readonly RunRecord[]> {
-    const folder = layout(this.#root).records;
+    const folder = lakeLayout(this.#root).records;
     const names = (await entries(folder)).filter((entry) => entry.isFile() && isData(entry.name, ".json"));
     return newestFirst(await Promise.all(names.map((entry) => this.#record(join(folder, entry.name), entry.name))));
   }
 
   /** Absolute paths of the part files of one run of a table, in the order of their names. */
   async partFiles(table: string, run: string): Promise<readonly string[]> {
-    return partsBelow(layout(this.#root).table(table, checkRunId(run)));
+    return partsBelow(lakeLayout(this.#root).table(table, checkRunId(run)));
   }
 
   async version(table: string, run: string): Promise<TableVersion> {

@@ -1,7 +1,4 @@
-import type { VegaLiteSpec } from "../../../core/panel.ts";
-import { Chart } from "./chart.ts";
 import type { Row } from "./rows.ts";
-import { TextDrawing, textParts } from "./text.ts";
 import { AXES, type Axis } from "./vega-spec.ts";
 
 /** From where to where an axis goes, for each axis of numbers. */
@@ -19,12 +16,6 @@ export interface Drawing {
   /** Takes on the colours of the moment. */
   restyle(): Promise<void>;
   dispose(): void;
-}
-
-/** A chart; or HTML where the chart is nothing but text, which then wraps, can be marked and is read aloud. */
-export function drawing(spec: VegaLiteSpec): Drawing {
-  const parts = textParts(spec);
-  return parts ? new TextDrawing(parts) : new Chart(spec);
 }
 
 /** Extents that hold all of these: two pictures side by side can be compared only on the same axes. */

@@ -1,13 +1,16 @@
+import type { VegaLiteSpec } from "../../../core/panel.ts";
 import type { RunRecord } from "../../../core/run.ts";
 import type { PanelAnswer, RowsAnswer } from "../api.ts";
 import type { ResultColumn, TableVersions } from "../engine.ts";
 import { AnswerError, fetchRows } from "./api.ts";
+import { Chart } from "./chart.ts";
 import { h, setText } from "./dom.ts";
-import { type Drawing, drawing, type Extents } from "./drawing.ts";
+import type { Drawing, Extents } from "./drawing.ts";
 import { type Drawn, rowsOf } from "./rows.ts";
 import { noRows } from "./runs.ts";
 import { scanned } from "./size.ts";
 import { DataTable } from "./table.ts";
+import { TextDrawing, textParts } from "./text.ts";
 import { ago, type Clock, counted, exactly } from "./time.ts";
 
 /** What a figure asks of its panel. */
@@ -181,4 +184,10 @@ export class Figure {
     this.#foot.hidden = !readable;
     this.#table.element.hidden = !readable;
   }
+}
+
+/** A chart; or HTML where the chart is nothing but text, which then wraps, can be marked and is read aloud. */
+function drawing(spec: VegaLiteSpec): Drawing {
+  const parts = textParts(spec);
+  return parts ? new TextDrawing(parts) : new Chart(spec);
 }

@@ -1,7 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { launcherStatements } from "../../../assets/emr-launcher/actions.ts";
 import type { Launch, Launched } from "../../../assets/emr-launcher/event.ts";
 import type { BillLine } from "../../../core/bill.ts";
 import type { Duration } from "../../../core/duration.ts";
@@ -13,6 +12,7 @@ import { EMR_DEADLINES, type EmrClusterArgs, type EmrPlan, type EmrPlanArgs, emr
 import { uploadCode } from "./code.ts";
 import { type ClusterGroups, clusterGroups } from "./groups.ts";
 import { jobFlow } from "./job-flow.ts";
+import { launcherStatements } from "./launcher-policy.ts";
 import { type ClusterRoles, clusterRoles } from "./roles.ts";
 import { type ClusterSecurity, clusterSecurity } from "./security.ts";
 

@@ -1,6 +1,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BigQuery } from "@google-cloud/bigquery";
 
+/** What BigQuery says of a query, as far as it is of use here (jobs.query, jobs.getQueryResults). */
+export interface QueryAnswer {
+  readonly jobComplete?: boolean;
+  /** Not there when a query was over before it became a job. */
+  readonly jobReference?: { readonly jobId?: string };
+  readonly queryId?: string;
+  readonly schema?: {
+    readonly fields?: readonly { readonly name: string; readonly type: string; readonly mode?: string }[];
+  };
+  readonly rows?: readonly { readonly f: readonly { readonly v: string | null }[] }[];
+  readonly totalRows?: string;
+  readonly pageToken?: string;
+  readonly totalBytesProcessed?: string;
+  readonly totalBytesBilled?: string;
+  readonly cacheHit?: boolean;
+}
+
 interface Sent {
   readonly qs?: object;
   readonly json?: object;

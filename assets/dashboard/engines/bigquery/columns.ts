@@ -2,7 +2,7 @@ import { ColumnType } from "../../../../core/table.ts";
 import { boolean, type Conversion, type Described, date, double, integer, string, typed } from "../../columns.ts";
 import type { ResultColumn } from "../../engine.ts";
 import { MOST_BYTES, told, tooLarge } from "../../results.ts";
-import type { QueryAnswer } from "./run.ts";
+import type { QueryAnswer } from "./call.ts";
 
 const timestamp: Conversion = {
   type: ColumnType.timestamp,

@@ -4,7 +4,7 @@ import type { BigQuery } from "@google-cloud/bigquery";
 import type { ResultColumn } from "../../engine.ts";
 import { untilLeft } from "../../until-left.ts";
 import { billedMegabytes, LEAST } from "../scan-budget.ts";
-import { call } from "./call.ts";
+import { call, type QueryAnswer } from "./call.ts";
 import { columnsOf } from "./columns.ts";
 import { type Place, refused } from "./errors.ts";
 import type { Filled } from "./relations.ts";
@@ -29,23 +29,6 @@ export interface Execution {
   readonly columns: readonly ResultColumn[];
   /** 0 when an earlier result was used again. */
   readonly bytesScanned: number;
-}
-
-/** What BigQuery says of a query, as far as it is of use here (jobs.query, jobs.getQueryResults). */
-export interface QueryAnswer {
-  readonly jobComplete?: boolean;
-  /** Not there when a query was over before it became a job. */
-  readonly jobReference?: { readonly jobId?: string };
-  readonly queryId?: string;
-  readonly schema?: {
-    readonly fields?: readonly { readonly name: string; readonly type: string; readonly mode?: string }[];
-  };
-  readonly rows?: readonly { readonly f: readonly { readonly v: string | null }[] }[];
-  readonly totalRows?: string;
-  readonly pageToken?: string;
-  readonly totalBytesProcessed?: string;
-  readonly totalBytesBilled?: string;
-  readonly cacheHit?: boolean;
 }
 
 interface JobAnswer {
