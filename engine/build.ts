@@ -1,26 +1,19 @@
 /** Builds the published package into dist/: compiled JavaScript with types, and the files that run elsewhere as they are. */
 import { execFileSync } from "node:child_process";
-import { cpSync, globSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, globSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { carriedFiles } from "../assets/manifest.ts";
 import { buildBundles, REQUIRE } from "./bundles.ts";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 rmSync("dist", { recursive: true, force: true });
 execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"], { stdio: "inherit" });
 const carried = [
-  ...globSync("assets/jobs/**/{*.py,requirements.txt}"),
-  ...globSync("provider/*.sh"),
-  ...globSync("assets/{driver,steps,nodes/dataproc}/*.{py,sh}"),
-  ...globSync("assets/nodes/emr/**/{*.py,*.sh,requirements.txt}"),
-  ...globSync("assets/notebooks/*.ipynb"),
-  ...globSync("assets/images/{spark,hdfs}/**/*").filter((path) => statSync(path).isFile() && !path.endsWith(".in")),
-  "assets/dataproc-orchestrator/boot.mjs",
-  ...globSync("assets/dashboard/instance/*/*.{sh,mjs,service,timer}"),
-  "provider/pulumi-resource-oneoff-local",
+  ...carriedFiles(process.cwd()),
+  ...["provider/pulumi-resource-oneoff-local", "provider/step.sh", "engine/requirements.txt"],
   ...globSync("engine/setup{.mjs,/**/*.mjs}"),
-  "engine/requirements.txt",
 ];
 for (const file of carried) cpSync(file, `dist/${file}`);
 // Where projects of before look for the provider.

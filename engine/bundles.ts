@@ -4,16 +4,14 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build } from "esbuild";
 import { buildPage } from "../assets/dashboard/build.ts";
+import { MANIFEST } from "../assets/manifest.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** Entry points by the name of the bundle. `components/common/bundle.ts` finds them. */
-const ENTRIES = {
-  reaper: "assets/reaper/index.ts",
-  launcher: "assets/emr-launcher/index.ts",
-  orchestrator: "assets/dataproc-orchestrator/index.ts",
-  dashboard: "assets/dashboard/server.ts",
-};
+const ENTRIES = Object.entries(MANIFEST).flatMap(([name, { entry }]) =>
+  entry ? [{ in: `assets/${name}/${entry}`, out: `${name}/index` }] : [],
+);
 
 /** What came as CommonJS asks for Node's modules by `require`. */
 export const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
@@ -34,7 +32,7 @@ const OPTIONS = {
 export async function buildBundles(folder: string): Promise<void> {
   await build({
     ...OPTIONS,
-    entryPoints: Object.entries(ENTRIES).map(([out, source]) => ({ in: source, out: `${out}/index` })),
+    entryPoints: ENTRIES,
     outdir: folder,
     external: ["./engines/duckdb/engine.ts"], // its package is native, and it is only loaded for lakes that are folders
   });
@@ -50,7 +48,7 @@ async function buildImageContext(folder: string, page: string): Promise<void> {
   cpSync(page, join(folder, "page"), { recursive: true, filter: isNeeded });
   await build({
     ...OPTIONS,
-    entryPoints: [{ in: ENTRIES.dashboard, out: "index" }],
+    entryPoints: ENTRIES.filter(({ out }) => out === "dashboard/index").map((entry) => ({ ...entry, out: "index" })),
     outdir: folder,
     external: ["./engines/athena/engine.ts", "./engines/bigquery/engine.ts", "@duckdb/node-api"], // its lakes are folders
   });

@@ -13,7 +13,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["components/local", "components/index.ts"],
   ["components/common"],
   ["assets/dashboard", "assets/dataproc-orchestrator", "assets/emr-launcher", "assets/jobs", "assets/reaper"],
-  ["assets/wheels"],
+  ["assets/wheels", "assets/manifest.ts"],
   ["clients"],
   ["core"],
 ];

@@ -1,13 +1,14 @@
 import { join } from "node:path";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import type { BundleName } from "../../assets/manifest.ts";
 import { bundle } from "../common/bundle.ts";
 import { stackTags } from "../common/naming.ts";
 import { allow, type Statement, serviceRole } from "./iam.ts";
 
 export interface SmallFunctionArgs {
-  /** Which of assets/ it runs. */
-  readonly code: "reaper" | "launcher";
+  /** Which of assets/ it runs: a bundle with a function `handler`. */
+  readonly code: BundleName;
   readonly about: string;
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
   readonly memoryMebibytes: number;

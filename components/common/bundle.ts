@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { BundleName } from "../../assets/manifest.ts";
 import { UsageError } from "../../core/errors.ts";
 
 /**
@@ -8,7 +9,7 @@ import { UsageError } from "../../core/errors.ts";
  *
  * @throws UsageError when it isn't built.
  */
-export function bundle(name: "reaper" | "launcher" | "orchestrator" | "dashboard" | "dashboard-image"): string {
+export function bundle(name: BundleName): string {
   const root = join(import.meta.dirname, "../..");
   const folder = [join(root, "bundles", name), join(root, ".oneoff/bundles", name)].find((path) => existsSync(path));
   if (!folder) throw new UsageError(`${name} is not built: "npm start" or "node engine/bundles.ts" builds it`);

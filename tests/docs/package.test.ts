@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { carriedFiles, MANIFEST } from "../../assets/manifest.ts";
 import { processesOf } from "../project.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -110,7 +111,12 @@ test.each([
 
 test("the package has what runs elsewhere, and no sources or tests", () => {
   const files = run("find", [".", "-type", "f"], join(modules, "pulumi-oneoff")).trim().split("\n");
+  const bundled = Object.entries(MANIFEST).flatMap(([name, { entry }]) => (entry ? `bundles/${name}/index.mjs` : []));
+  expect(bundled).toHaveLength(4);
+  expect(carriedFiles(root).length).toBeGreaterThan(50);
   for (const file of [
+    ...bundled,
+    ...carriedFiles(root),
     ...["assets/jobs/oneoff.py", "assets/jobs/xo/train.py", "assets/jobs/xo/requirements.txt", "provider/step.sh"],
     ...["provider/pulumi-resource-oneoff-local", "provider/provider.js", "provider/supervisor.js"],
     ...["assets/driver/run.py", "assets/steps/step_runner.py", "assets/notebooks/startup.ipynb"],

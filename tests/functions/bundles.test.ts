@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { DescribeClusterCommand, EMRClient, RunJobFlowCommand } from "@aws-sdk/client-emr";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { BundleName } from "../../assets/manifest.ts";
 import { buildBundles } from "../../engine/bundles.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { lab, site, until, useLab } from "./orchestrator.ts";
@@ -27,7 +28,7 @@ afterAll(async () => {
 });
 
 /** A folder that has a bundle and nothing else. */
-async function bundleAlone(name: "reaper" | "launcher" | "orchestrator"): Promise<string> {
+async function bundleAlone(name: BundleName): Promise<string> {
   const alone = await mkdtemp(join(folder, `${name}-`));
   await copyFile(join(folder, "all", name, "index.mjs"), join(alone, "index.mjs"));
   expect(await readdir(alone)).toEqual(["index.mjs"]);
@@ -35,7 +36,7 @@ async function bundleAlone(name: "reaper" | "launcher" | "orchestrator"): Promis
 }
 
 /** The answer of a function's handler, in a process of its own. */
-async function invoke(name: "reaper" | "launcher", event: unknown, env: Readonly<Record<string, string>>) {
+async function invoke(name: BundleName, event: unknown, env: Readonly<Record<string, string>>) {
   const alone = await bundleAlone(name);
   const script = `import("./index.mjs")
     .then(({ handler }) => handler(${JSON.stringify(event)}, { getRemainingTimeInMillis: () => 60_000 }))
@@ -84,7 +85,7 @@ test("the launcher rents a cluster", async () => {
     deadlineSeconds: 3600,
     request: request("1 hour"),
   };
-  const { answer } = await invoke("launcher", launch, {});
+  const { answer } = await invoke("emr-launcher", launch, {});
   expect(answer).toMatchObject({ run: "1", cluster: expect.stringMatching(/^j-/) });
 });
 
@@ -93,7 +94,7 @@ describe("the orchestrator", () => {
 
   /** Starts it for a run of two steps, as Cloud Run does. */
   async function start() {
-    const alone = await bundleAlone("orchestrator");
+    const alone = await bundleAlone("dataproc-orchestrator");
     const file = join(await mkdtemp(join(folder, "launch-")), "launch.json");
     await writeFile(file, JSON.stringify(lab.launch("cluster")));
     const child = spawn(process.execPath, ["index.mjs", file], {
@@ -177,7 +178,7 @@ describe("the orchestrator", () => {
   });
 
   test("without a launch file that can be read it fails, so that Cloud Run starts it again", async () => {
-    const alone = await bundleAlone("orchestrator");
+    const alone = await bundleAlone("dataproc-orchestrator");
     const failing = run(process.execPath, ["index.mjs", "no-such.json"], { cwd: alone });
     await expect(failing).rejects.toMatchObject({
       code: 1,
@@ -187,7 +188,7 @@ describe("the orchestrator", () => {
 });
 
 test("all are small: they are read before each first run", async () => {
-  for (const name of ["reaper", "launcher", "orchestrator"]) {
+  for (const name of ["reaper", "emr-launcher", "dataproc-orchestrator"]) {
     expect((await stat(join(folder, "all", name, "index.mjs"))).size).toBeLessThan(2_500_000);
   }
 });

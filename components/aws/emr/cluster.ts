@@ -68,7 +68,7 @@ export class EmrCluster extends pulumi.ComponentResource {
     const launcher = smallFunction(
       `${name}-launcher`,
       {
-        code: "launcher",
+        code: "emr-launcher",
         about: `Rents cluster ${name} of stack ${stackId()}, once per run`,
         environment: {},
         memoryMebibytes: 1024,

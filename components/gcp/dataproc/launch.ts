@@ -107,7 +107,7 @@ export function orchestrator(
   parent: pulumi.Resource,
 ): gcp.cloudrunv2.Job {
   const { lake } = args;
-  const path = join(bundle("orchestrator"), "index.mjs");
+  const path = join(bundle("dataproc-orchestrator"), "index.mjs");
   const program = createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 16);
   const text = what.launch.apply((launch) => JSON.stringify(launch));
   const start = boot();
