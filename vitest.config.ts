@@ -1,35 +1,73 @@
+import { matchesGlob, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { TOOLS } from "./tests/tools.ts";
 
-/** Those that take minutes come first, so that none of them is left to run alone at the end. */
-const LONG = [
-  "tests/swarm/swarm.test.ts",
-  "tests/jobs/python.test.ts",
-  "tests/stacks/emr-oneoff.test.ts",
-  "tests/stacks/dataproc.test.ts",
-];
+/**
+ * Which files need more than npm's packages, and what: a real Docker engine; Spark, DuckDB's servers, Chromium and stand-ins
+ * for the clouds' services; Pulumi's engine, with providers that make nothing. All others are `unit`, and fail when they
+ * start a process. Files are begun in this order, so that what takes minutes is not left to run alone at the end.
+ */
+const PROJECTS = {
+  docker: ["tests/swarm/swarm*.test.ts"],
+  data: [
+    "tests/jobs/{python*,sql}.test.ts",
+    "tests/stacks/local-*.test.ts",
+    "tests/cli/{dataproc,doctor,emr,leftovers,open,swarm}.test.ts",
+    "tests/dashboard/{bigquery,engine,instance,page,process,server,athena-moto,athena-page}*.test.ts",
+    "tests/functions/{archive,bundles,launch,orchestrator,reaper,wheel-staging}*.test.ts",
+    "tests/emr/*.test.ts",
+    "tests/swarm/dashboard-image.test.ts",
+  ],
+  engine: [
+    "tests/stacks/{dataproc,emr-oneoff,swarm,local,backend}.test.ts",
+    "tests/{docs,engine}/*.test.ts",
+    "tests/cli/{cost-command,doors,dataproc-doctor,dataproc-leftovers,dataproc-open}.test.ts",
+  ],
+};
 
-class LongFirst extends BaseSequencer {
+const LISTED = Object.values(PROJECTS).flat();
+
+class AsListed extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files);
-    const isLong = ({ moduleId }: TestSpecification) => LONG.some((name) => moduleId.endsWith(name));
-    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+    const place = ({ moduleId }: TestSpecification) => {
+      const path = relative(fileURLToPath(new URL(".", import.meta.url)), moduleId);
+      const found = LISTED.findIndex((glob) => matchesGlob(path, glob));
+      return found < 0 ? LISTED.length : found;
+    };
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
   }
 }
 
+/** What all projects, and the tests of faults, have in common. */
+export const common = {
+  // For what hangs, not for what is slow: machines may be, and whoever waits for something in a test has a limit that is
+  // less and says what did not come.
+  testTimeout: 180_000,
+  hookTimeout: 600_000,
+  expect: { poll: { timeout: 60_000 } },
+  tags: TOOLS.map(({ name, description, missing }) => ({ name, description, skip: missing() })),
+};
+
 export default defineConfig({
   test: {
-    include: ["tests/**/*.test.ts"],
-    exclude: ["tests/faults/**"],
+    ...common,
     reporters: ["default", "./tests/summary.ts"],
-    globalSetup: ["tests/google/setup.ts"],
-    // For what hangs, not for what is slow: machines may be, and whoever waits for something in a test has a limit that is
-    // less and says what did not come.
-    testTimeout: 180_000,
-    hookTimeout: 600_000,
-    expect: { poll: { timeout: 60_000 } },
     // Most tests start processes of their own, which share the machine's cores.
     maxWorkers: 2,
-    sequence: { sequencer: LongFirst },
+    sequence: { sequencer: AsListed },
+    projects: [
+      ...Object.entries(PROJECTS).map(([name, include]) => ({ extends: true as const, test: { name, include } })),
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["tests/**/*.test.ts"],
+          exclude: [...LISTED, "tests/faults/**"],
+          setupFiles: ["tests/unit.ts"],
+        },
+      },
+    ],
   },
 });

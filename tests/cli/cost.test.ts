@@ -1,6 +1,4 @@
 /** What a stack would cost and what it needs, told by its program without making anything. */
-import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -12,7 +10,6 @@ import { stackProgram } from "../../components/common/stack.ts";
 import { ceiling, refuseAbove } from "../../core/bill.ts";
 import { UsageError } from "../../core/errors.ts";
 import { count } from "../../core/settings.ts";
-import { makeProject, type Project } from "../project.ts";
 
 class Thing extends pulumi.CustomResource {
   declare readonly arn: pulumi.Output<string>;
@@ -148,133 +145,3 @@ test("the vCPUs of its machines are told by what it asks for", async () => {
   expect(vcpusOf(input(terminates))).toEqual({ onDemand: 0, spot: 12 });
   expect(vcpusOf(input("not JSON"))).toEqual({ onDemand: 0, spot: 0 });
 });
-
-test("the command: no credentials, no backend; every stack by its own program", async () => {
-  const project = makeProject({
-    AWS_REGION: "us-west-2",
-    AWS_ACCESS_KEY_ID: "",
-    AWS_SECRET_ACCESS_KEY: "",
-    HOME: "/nowhere",
-  });
-  try {
-    expect(await project.oneoff("cost", "local")).toEqual({
-      code: 0,
-      output: "Stack local rents nothing: it costs nothing.\n",
-    });
-    const real = await project.oneoff("cost", "emr-oneoff");
-    expect(real.code).toBe(0);
-    expect(real.output).toMatch(/^what .* USD\/h .*\nprimary node, m6g.xlarge: EC2 and EMR /);
-    expect(real.output).toMatch(/\nAt most \d+\.\d\d USD, by AWS's list prices of /);
-    const refused = await project.oneoff("cost", "emr-oneoff", "--set", "maxCost=0.1", "--set", "workers=1");
-    expect(refused).toMatchObject({
-      code: 1,
-      output: expect.stringContaining('"pulumi up" refuses it: oneoff:maxCost is 0.1 USD'),
-    });
-    expect(refused.output).toContain("1 worker, m7g.xlarge");
-    const google = await project.oneoff("cost", "dataproc", "--set", "gcp:region=europe-west1");
-    expect(google.code).toBe(0);
-    expect(google.output).toMatch(/\nAt most \d+\.\d\d USD, by Google's list prices of \d{4}-\d\d-\d\d, without tax/);
-    expect(await project.oneoff("cost", "nope")).toMatchObject({
-      code: 1,
-      output: expect.stringContaining('oneoff: there is no program "nope" in stacks/'),
-    });
-  } finally {
-    project.remove();
-  }
-}, 60_000);
-
-const withProject = async (file: string | undefined, check: (project: Project) => Promise<void>) => {
-  // Nobody is logged in.
-  const project = makeProject({
-    AWS_REGION: "us-west-2",
-    PULUMI_BACKEND_URL: undefined,
-    PULUMI_CREDENTIALS_PATH: "/nowhere",
-  });
-  const at = join(project.folder, "Pulumi.yaml");
-  try {
-    rmSync(join(project.folder, ".oneoff", "state"), { recursive: true });
-    if (file === undefined) rmSync(at);
-    else writeFileSync(at, file);
-    await check(project);
-  } finally {
-    project.remove();
-  }
-};
-
-test("outside of a project the programs that come with the package are told of with their defaults", async () => {
-  await withProject(undefined, async ({ folder, oneoff }) => {
-    rmSync(join(folder, "stacks"), { recursive: true });
-    for (const [name, setting] of [
-      ["local", "cores"],
-      ["emr-oneoff", "workers"],
-    ]) {
-      const { code, output } = await oneoff("settings", name as string);
-      expect(code).toBe(0);
-      expect(output).toContain(`| \`oneoff:${setting}\``);
-    }
-    const bill = await oneoff("cost", "emr-oneoff", "--set", "workers=5");
-    expect(bill.code).toBe(0);
-    expect(bill.output).toMatch(/^5 workers, /m);
-    for (const command of ["settings", "cost", "doctor"]) {
-      expect(await oneoff(command, "nope")).toEqual({
-        code: 1,
-        output:
-          'oneoff: there is no program "nope", and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of dataproc, emr-oneoff, local, swarm\n',
-      });
-    }
-    for (const command of ["watch", "open", "run", "env"]) {
-      const refused = await oneoff(...(command === "env" ? ["env"] : [command, "local"]));
-      expect(refused).toMatchObject({
-        code: 1,
-        output: expect.stringContaining("oneoff: there is no Pulumi.yaml in "),
-      });
-    }
-    expect(existsSync(join(folder, ".oneoff", "state"))).toBe(false);
-  });
-}, 120_000);
-
-test("a stack of a program of the user's own is not taken for one of ours because of its name", async () => {
-  await withProject("name: oneoff\nruntime: nodejs\nstackConfigDir: stacks\n", async ({ folder, oneoff }) => {
-    for (const command of ["settings", "cost", "doctor"]) {
-      expect(await oneoff(command, "emr-oneoff")).toEqual({
-        code: 1,
-        output:
-          "oneoff: stack emr-oneoff is made by a program of your own, and this command is for those that come with pulumi-oneoff (dataproc, emr-oneoff, local, swarm): outside of your project it tells of them\n",
-      });
-    }
-    const lost = await oneoff("watch", "emr-oneoff");
-    expect(lost).toEqual({
-      code: 1,
-      output:
-        'oneoff: you are not logged in to a Pulumi backend, where stack emr-oneoff would be: log in with "pulumi login" (or set PULUMI_BACKEND_URL); if it rents nothing, eval "$(npx oneoff env)" keeps it in .oneoff/state\n',
-    });
-    expect(existsSync(join(folder, ".oneoff", "state"))).toBe(false);
-    const { code, output } = await oneoff("env");
-    expect(code).toBe(0);
-    expect(output).toContain("export PULUMI_BACKEND_URL=");
-    expect(await oneoff("watch", "emr-oneoff")).toEqual({
-      code: 1,
-      output: "oneoff: no stack named 'emr-oneoff' found\n",
-    });
-  });
-}, 120_000);
-
-test("our programs are told by the project's main, whatever it is called; another project's stack is not of it", async () => {
-  await withProject(
-    "name: mine\nruntime: nodejs\nmain: ./engine/program.mjs\nstackConfigDir: stacks\n",
-    async ({ oneoff }) => {
-      expect(await oneoff("cost", "local")).toMatchObject({ code: 0 });
-      expect(await oneoff("cost", "me/mine/emr-oneoff")).toMatchObject({ code: 0 });
-      expect(await oneoff("cost", "me/other/emr-oneoff")).toMatchObject({
-        code: 1,
-        output: expect.stringContaining("is made by a program of your own"),
-      });
-      expect(await oneoff("watch", "emr-oneoff")).toMatchObject({
-        code: 1,
-        output: expect.stringContaining(
-          "stack emr-oneoff rents machines and you are not logged in to a Pulumi backend",
-        ),
-      });
-    },
-  );
-}, 60_000);

@@ -1,4 +1,5 @@
 /** Runs on Dataproc as the command line shows them: Google's own client libraries against a storage and a scripted API. */
+// @module-tag go
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";

@@ -1,14 +1,9 @@
-import { globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { expect, test } from "vitest";
 import { everything, explain, ifThere, isMissing } from "../../cli/aws/client.ts";
 import { explain as explainGoogle } from "../../cli/gcp/client.ts";
 import { GoogleError } from "../../clients/google.ts";
 import { UsageError } from "../../core/errors.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const named = (name: string, message = name, more: object = {}) => Object.assign(new Error(message), { name }, more);
 
 test.each([
@@ -101,29 +96,4 @@ test("a list is read to its last page", async () => {
     return Promise.resolve([pages[index], index < 3 ? String(index + 1) : ""] as const);
   };
   expect(await everything(read)).toEqual([1, 2, 3, 4]);
-});
-
-test.each([
-  ["aws", /@aws-sdk/],
-  ["gcp", /@google-cloud|google-auth-library|assets\/google/],
-])("the SDK of %s is behind one door, and what is behind it can be bundled", async (cloud, sdk) => {
-  const files = globSync("cli/**/*.ts", { cwd: ROOT });
-  const text = (file: string) => readFileSync(join(ROOT, file), "utf8");
-  expect(files.filter((file) => !file.startsWith(`cli/${cloud}/`) && sdk.test(text(file)))).toEqual([]);
-  const inside = new RegExp(`(from|import\\()\\s*"\\./${cloud}/`);
-  expect(files.filter((file) => inside.test(text(file)))).toEqual(["cli/cloud.ts"]);
-  const { metafile } = await build({
-    absWorkingDir: ROOT,
-    entryPoints: [`cli/${cloud}/index.ts`],
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    write: false,
-    metafile: true,
-  });
-  const own = Object.keys(metafile.inputs).filter((file) => !file.startsWith("node_modules/"));
-  // Programs are found beside the module that lists them, so that one must not be moved into a bundle.
-  expect(
-    own.filter((file) => /^(stacks|engine\/(?!backend)|cli\/(main|pulumi|doctor|local|get)\.ts)/.test(file)),
-  ).toEqual([]);
 });

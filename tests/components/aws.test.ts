@@ -15,6 +15,7 @@ import {
 import { ceiling } from "../../core/bill.ts";
 import { type Job, job } from "../../core/job.ts";
 import type { Table } from "../../core/table.ts";
+import { PAGE } from "../dashboard/page-files.ts";
 import { fakeAws } from "../stacks/fake-aws.ts";
 import { isSecret, type Registered, record, result, settle } from "./mocks.ts";
 
@@ -573,7 +574,7 @@ describe("the dashboard", () => {
       .filter(({ type, name }) => type.endsWith("BucketObjectv2") && name.startsWith("board-"))
       .map(({ inputs }) => String(inputs.key))
       .sort();
-    const page = ["icon.svg", "index.html", "page.js", "style.css", "vega.js"].map((file) => `page/${file}`);
+    const page = PAGE.map((file) => `page/${file}`);
     expect(keys).toEqual(
       [
         "_dashboard/board/current",

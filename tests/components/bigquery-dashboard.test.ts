@@ -7,6 +7,7 @@ import { GcsLake } from "../../components/gcp/lake.ts";
 import { GcpNetwork } from "../../components/gcp/network.ts";
 import { computePerHour } from "../../components/gcp/prices.ts";
 import { ceiling } from "../../core/bill.ts";
+import { PAGE } from "../dashboard/page-files.ts";
 import { type Registered, record, result, settle } from "./mocks.ts";
 
 process.env.GOOGLE_PROJECT = "my-project";
@@ -162,7 +163,7 @@ describe("the release", () => {
     await make();
     const digest = content("board-current");
     expect(digest).toMatch(/^[0-9a-f]{16}$/);
-    const page = ["icon.svg", "index.html", "page.js", "style.css", "vega.js"].map((file) => `page/${file}`);
+    const page = PAGE.map((file) => `page/${file}`);
     expect(
       objects()
         .map(({ inputs }) => String(inputs.name))

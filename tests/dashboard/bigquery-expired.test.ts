@@ -1,4 +1,5 @@
 /** Runs whose rows were in the dataset, and are there no more: their files stay. */
+// @module-tag go
 import { createServer, request } from "node:http";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { engine, fake, loads, ONE, over, part, put, record, restart, SQL } from "./bigquery-toy.ts";

@@ -1,3 +1,4 @@
+// @module-tag go
 import { expect, test } from "vitest";
 import { engine, fake, lake, loaded, ONE, part, record, restart, SQL, values } from "./bigquery-toy.ts";
 import type { Fault } from "./fake-bigquery.ts";

@@ -1,3 +1,4 @@
+// @module-tag go
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { engine, over, part, put, record } from "./bigquery-toy.ts";

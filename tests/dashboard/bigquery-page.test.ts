@@ -1,3 +1,4 @@
+// @module-tag go
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { buildPage } from "../../assets/dashboard/build.ts";

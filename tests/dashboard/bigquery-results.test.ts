@@ -1,3 +1,4 @@
+// @module-tag go
 import { expect, test } from "vitest";
 import { engine, fake, loaded, SQL, values } from "./bigquery-toy.ts";
 import type { Plan } from "./fake-bigquery.ts";

@@ -1,4 +1,5 @@
 /** Every panel of every job that comes along, as it is sent to BigQuery: its text is BigQuery's SQL. */
+// @module-tag go
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";

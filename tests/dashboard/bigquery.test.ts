@@ -1,3 +1,4 @@
+// @module-tag go
 import { expect, test, vi } from "vitest";
 import { billed } from "../../assets/dashboard/engines/bigquery/run.ts";
 import { UsageError } from "../../core/errors.ts";

@@ -1,4 +1,5 @@
 /** The program on the dashboard's instance on Google Cloud, which keeps it at its release. */
+// @module-tag go
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";

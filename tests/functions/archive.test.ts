@@ -1,4 +1,5 @@
 /** Archives of wheels: what Python finds in them, and that they are whole or not there. */
+// @module-tag go
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";

@@ -10,6 +10,7 @@ import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BundleName } from "../../assets/manifest.ts";
 import { buildBundles } from "../../engine/bundles.ts";
+import { PAGE } from "../dashboard/page-files.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { lab, site, until, useLab } from "./orchestrator.ts";
 
@@ -89,7 +90,7 @@ test("the launcher rents a cluster", async () => {
   expect(answer).toMatchObject({ run: "1", cluster: expect.stringMatching(/^j-/) });
 });
 
-describe("the orchestrator", () => {
+describe("the orchestrator", { tags: ["go"] }, () => {
   useLab();
 
   /** Starts it for a run of two steps, as Cloud Run does. */
@@ -191,4 +192,9 @@ test("all are small: they are read before each first run", async () => {
   for (const name of ["reaper", "emr-launcher", "dataproc-orchestrator"]) {
     expect((await stat(join(folder, "all", name, "index.mjs"))).size).toBeLessThan(2_500_000);
   }
+});
+
+test("the dashboard's page is the files that the components' tests reckon with", async () => {
+  const page = await readdir(join(folder, "all/dashboard/page"));
+  expect(page.filter((file) => !file.endsWith(".txt")).sort()).toEqual(PAGE);
 });

@@ -1,4 +1,5 @@
 /** What an orchestrator does that is started again, and that a run is begun once. */
+// @module-tag go
 import { describe, expect, test } from "vitest";
 import { digestOfJson } from "../../core/digest.ts";
 import { begun, lab, MODES, STOPPED, until, useLab, wanted } from "./orchestrator.ts";

@@ -1,4 +1,5 @@
 /** How the container comes to its program: as a process, against a storage that asks for a token and one that asks for none. */
+// @module-tag go
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -1,4 +1,5 @@
 /** Tables that did not come into BigQuery when their run had succeeded, and those that must not as they are. */
+// @module-tag go
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { Launch } from "../../assets/dataproc-orchestrator/launch.ts";
 import { type Lab, type Site, STOPPED, startSite, until } from "./orchestrator.ts";

@@ -1,4 +1,5 @@
 /** What becomes of a run's tables when it has succeeded: rows in BigQuery, once, or files as before. */
+// @module-tag go
 import { beforeEach, expect, test } from "vitest";
 import type { Launch } from "../../assets/dataproc-orchestrator/launch.ts";
 import { refusal } from "../google/api.ts";

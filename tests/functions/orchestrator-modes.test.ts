@@ -1,4 +1,5 @@
 /** What is of one mode of the orchestrator alone: clusters, workflows, batches. */
+// @module-tag go
 import { describe, expect, test } from "vitest";
 import { digestOfJson } from "../../core/digest.ts";
 import type { FakeWork } from "./fake-dataproc.ts";

@@ -1,4 +1,5 @@
 /** What of Google's answers is passing: access that was granted a moment ago, and what it was given a moment ago. */
+// @module-tag go
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type DataprocMode, templateStep } from "../../assets/dataproc-orchestrator/launch.ts";
 import { type Answer, type Route, refusal } from "../google/api.ts";

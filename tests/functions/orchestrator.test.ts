@@ -1,4 +1,5 @@
 /** What the orchestrator does in each mode, told by its lake and by what Google was asked for. */
+// @module-tag go
 import { describe, expect, test } from "vitest";
 import type { DataprocMode } from "../../assets/dataproc-orchestrator/launch.ts";
 import { refusal } from "../google/api.ts";

@@ -13,7 +13,7 @@ import { storageClient } from "../../clients/google.ts";
 import { startStorage } from "../google/storage.ts";
 import { startMoto } from "../moto.ts";
 
-export const storeKinds = ["S3", "Google Cloud Storage"] as const;
+export type StoreKind = "S3" | "Google Cloud Storage";
 
 export interface LakeStore {
   readonly store: WheelStore;
@@ -25,7 +25,7 @@ export interface LakeStore {
   close(): void;
 }
 
-export const storeOf = (kind: (typeof storeKinds)[number]): Promise<LakeStore> => (kind === "S3" ? s3() : google());
+export const storeOf = (kind: StoreKind): Promise<LakeStore> => (kind === "S3" ? s3() : google());
 
 async function s3(): Promise<LakeStore> {
   const moto = await startMoto("us-east-1");
