@@ -12,7 +12,8 @@ import { TOOLS } from "./tests/tools.ts";
 const PROJECTS = {
   docker: ["tests/swarm/swarm*.test.ts"],
   data: [
-    "tests/jobs/{python*,sql}.test.ts",
+    "tests/{jobs,dataproc,emr,swarm,steps}/python*.test.ts",
+    "tests/jobs/sql.test.ts",
     "tests/stacks/local-*.test.ts",
     "tests/cli/{dataproc,doctor,emr,leftovers,open,swarm}.test.ts",
     "tests/dashboard/{bigquery,engine,instance,page,process,server,athena-moto,athena-page}*.test.ts",
@@ -58,7 +59,10 @@ export default defineConfig({
     maxWorkers: 2,
     sequence: { sequencer: AsListed },
     projects: [
-      ...Object.entries(PROJECTS).map(([name, include]) => ({ extends: true as const, test: { name, include } })),
+      ...Object.entries(PROJECTS).map(([name, include]) => ({
+        extends: true as const,
+        test: { name, include, globalSetup: name === "data" ? ["tests/spark/setup.ts"] : [] },
+      })),
       {
         extends: true,
         test: {

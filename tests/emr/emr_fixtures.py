@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -42,7 +43,8 @@ def node(tmp_path: Path) -> Node:
     if sys.platform != "linux":
         pytest.skip("what runs on nodes is made of Linux's programs")
     (tmp_path / "bin").mkdir()
-    return Node(tmp_path, {"PATH": f"{tmp_path}/bin:{SYSTEM_PATH}", "HOME": str(tmp_path)})
+    quick = {name: value for name, value in os.environ.items() if name == "JDK_JAVA_OPTIONS"}
+    return Node(tmp_path, {"PATH": f"{tmp_path}/bin:{SYSTEM_PATH}", "HOME": str(tmp_path), **quick})
 
 
 @pytest.fixture
