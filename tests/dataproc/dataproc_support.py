@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.parse
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,6 +22,8 @@ DATAPROC = ASSETS / "nodes" / "dataproc"
 STEPS = ASSETS / "steps"
 JOBS = ASSETS / "jobs"
 BIN = Path(sys.executable).parent
+# First in a class path, as for those who have no SPARK_CONF_DIR: the archive of classes goes by that (tests/spark).
+JARS = f"{Path(find_spec('pyspark').origin).parent}/jars/*"
 MAVEN = os.environ.get("MAVEN", "https://repo1.maven.org/maven2")
 # Spark reads gs:// by it, as by the one that Dataproc 2.3 has.
 CONNECTOR = "com/google/cloud/bigdataoss/gcs-connector/3.1.9/gcs-connector-3.1.9-shaded.jar"
@@ -84,6 +87,8 @@ def spark_conf(folder: Path, url: str | None = None) -> Path:
     """A folder that makes SPARK_CONF_DIR: a small Spark which, with a url, finds gs:// there."""
     lines = ["spark.ui.enabled false", "spark.driver.host 127.0.0.1", "spark.sql.shuffle.partitions 4"]
     lines += ["spark.driver.memory 700m", "spark.driver.defaultJavaOptions -XX:TieredStopAtLevel=1"]
+    jars = os.pathsep.join([JARS, *([str(connector())] if url else [])])
+    lines += [f"spark.{whose}.extraClassPath {jars}" for whose in ("driver", "executor")]
     if url:
         gcs = {
             "fs.gs.impl": "com.google.cloud.hadoop.fs.gcs.GoogleHadoopFileSystem",
@@ -91,7 +96,6 @@ def spark_conf(folder: Path, url: str | None = None) -> Path:
             "fs.gs.auth.type": "UNAUTHENTICATED",
             "fs.gs.project.id": "test",
         }
-        lines += [f"spark.driver.extraClassPath {connector()}", f"spark.executor.extraClassPath {connector()}"]
         lines += [f"spark.hadoop.{name} {value}" for name, value in gcs.items()]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "spark-defaults.conf").write_text("\n".join(lines) + "\n")

@@ -1,4 +1,7 @@
-"""batch.py started by a real spark-submit, as in a serverless batch, with steps that use the batch's own Spark."""
+"""batch.py started by a real spark-submit, as in a serverless batch, with steps that use the batch's own Spark.
+
+Where the step uses none, batch.py is started by Python: that takes no JVM.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,9 @@ import batch  # isort: skip
 pytest_plugins = "dataproc_fixtures"
 
 VERSION = "projects/p/secrets/s/versions/1"
+MODULE = str(STEPS / "google_cloud.py")
+SUBMIT = ("spark-submit", "--py-files", MODULE)
+PLAIN = (sys.executable,)
 
 
 class Batch:
@@ -54,16 +60,15 @@ class Batch:
     def start(
         self,
         *own: str,
-        spark: tuple[str, ...] = ("--master", "local[2]"),
+        command: tuple[str, ...] = (*SUBMIT, "--master", "local[2]"),
         limit: int = 100,
         arguments: tuple[str, ...] = (),
     ) -> subprocess.Popen[str]:
-        submit = ["spark-submit", *spark, "--py-files", str(STEPS / "google_cloud.py"), str(DATAPROC / "batch.py")]
         options = ["--code", f"{self.lake.address}/_code/1", *own, "--lake", self.lake.address, "--run=1", "--job=j"]
         options += ["--step=x", "--steps=x", f"--time-limit={limit}", "--log-every=0.2"]
         return subprocess.Popen(
-            [*submit, *options, "--", "steps/x/script.py", *arguments],
-            env=self.env,
+            [*command, str(DATAPROC / "batch.py"), *options, "--", "steps/x/script.py", *arguments],
+            env=self.env if command != PLAIN else self.env | {"PYTHONPATH": str(STEPS)},
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -108,10 +113,10 @@ def test_packages_are_importable_on_the_driver_and_on_executors(container: Batch
     container.archive("recorder", other="name = 'recorder'", demo="answer = 0")
     container.script(USES_PACKAGES)
     # One executor in a process and a folder of its own.
-    spark = ("--master", "local-cluster[1,2,700]", "--conf", "spark.executor.memory=700m")
+    spark = (*SUBMIT, "--master", "local-cluster[1,2,700]", "--conf", "spark.executor.memory=700m")
     spark += ("--archives", f"{archive}#packages", "--conf", "spark.executorEnv.PYTHONPATH=./packages")
     container.env["SPARK_HOME"] = str(next(BIN.parent.glob("lib/python3*/site-packages/pyspark")))
-    code, out = container.run(*container.packages("w", "recorder"), spark=spark, arguments=("--", "{a b}"))
+    code, out = container.run(*container.packages("w", "recorder"), command=spark, arguments=("--", "{a b}"))
     assert code == 0, out
     log = container.log()
     assert "JVM of batch.py: True\n" in log
@@ -127,7 +132,7 @@ def test_what_the_runtime_has_unpacked_is_not_fetched(container: Batch) -> None:
     demo.mkdir(parents=True)
     (demo / "__init__.py").write_text("answer = 7")
     container.script("import demo; print(demo.answer, demo.__file__)")
-    code, out = container.run("--packages=gs://not-there/packages.zip")
+    code, out = container.run("--packages=gs://not-there/packages.zip", command=PLAIN)
     assert code == 0, out
     assert container.log() == f"7 {demo}/__init__.py\n"
 
@@ -197,7 +202,7 @@ def test_a_secret_is_a_file(container: Batch) -> None:
     name = f"test-{os.getpid()}"
     path = Path(f"/dev/shm/oneoff-{name}")
     container.script("import sys, pathlib; print(len(pathlib.Path(sys.argv[1]).read_text()))")
-    code, out = container.run("--secret", f"{name}={VERSION}", arguments=(str(path),))
+    code, out = container.run("--secret", f"{name}={VERSION}", command=PLAIN, arguments=(str(path),))
     server.shutdown()
     server.server_close()
     assert code == 0, out
@@ -216,7 +221,7 @@ def test_a_secret_is_a_file(container: Batch) -> None:
 )
 def test_code_that_cannot_be_had(container: Batch, own: list[str], reason: str) -> None:
     container.script("pass")
-    code, out = container.run(*(option.replace("LAKE", container.lake.name) for option in own))
+    code, out = container.run(*(option.replace("LAKE", container.lake.name) for option in own), command=PLAIN)
     assert code == 1
     line = next(
         line for line in out.splitlines() if line.startswith("batch.py: error: the step's code could not be had: ")

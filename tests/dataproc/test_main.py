@@ -70,11 +70,6 @@ def test_the_step_gets_its_arguments_and_the_jobs_tags(job: Job) -> None:
     assert not names & {"PYTHONPATH", "SPARK_ENV_LOADED", "OMP_NUM_THREADS"}
 
 
-def test_a_step_whose_job_has_no_tags(job: Job) -> None:
-    _, err = job.start().communicate(timeout=120)
-    assert job.calls[0] == "spark-submit --conf spark.yarn.tags=oneoff-1-train --master yarn script.py -- x y", err
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_end_of_the_driver_is_the_end_of_the_step(job: Job, number: signal.Signals) -> None:
     job.stub("spark-submit", 'echo $$ >"$HOME/pid"; echo started; sleep 300')
@@ -87,10 +82,11 @@ def test_the_end_of_the_driver_is_the_end_of_the_step(job: Job, number: signal.S
     assert not Path(f"/proc/{(job.home / 'pid').read_text().strip()}/fd").exists()
 
 
-def test_the_exit_code_is_the_steps(job: Job) -> None:
+def test_the_exit_code_is_the_steps_whose_job_has_no_tags(job: Job) -> None:
     job.stub("spark-submit", "echo 'ValueError: no luck' >&2; exit 7")
     process = job.start()
-    process.communicate(timeout=120)
+    _, err = process.communicate(timeout=120)
+    assert job.calls[0] == "spark-submit --conf spark.yarn.tags=oneoff-1-train --master yarn script.py -- x y", err
     assert process.returncode == 1
     assert job.record()["error"] == 'step "train" failed (exit 7): ValueError: no luck'
 

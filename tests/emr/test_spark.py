@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from emr_support import BIN, JOBS, SYSTEM_PATH, Bucket, Node
+from emr_support import BIN, JOBS, ROOT, SYSTEM_PATH, Bucket, Node
 
 pytest_plugins = "emr_fixtures"
 sys.path.insert(0, str(JOBS))
@@ -56,9 +57,13 @@ def test_xo_on_s3(node: Node, code: Path, bucket: Bucket, s3_env: dict[str, str]
         assert f"[oneoff] {'parts 2/2' if step == 'generate' else 'models 2/2'}\n" in log
 
     folder = str(tmp_path / "lake")
-    for step in STEPS:
-        command = [BIN / "spark-submit", *spark(step, folder)]
-        subprocess.run(command, env={**env, "AWS_REGION": ""}, capture_output=True, check=True)
+    local = [
+        sys.executable,
+        ROOT / "tests" / "spark" / "run_steps.py",
+        json.dumps([script(step, folder) for step in STEPS]),
+    ]
+    local_env = {**env, "AWS_REGION": "", "PYTHONPATH": str(JOBS)}
+    subprocess.run(local, env=local_env, capture_output=True, check=True)
     record: dict[str, Any] = bucket.record()
     assert record["state"] == "succeeded"
     assert [step["state"] for step in record["steps"]] == ["succeeded"] * 2
