@@ -39,7 +39,7 @@ export async function rehearse(program: StackProgram, files: StackFiles): Promis
   } catch (error) {
     const refusal = withoutSecrets(error as Error, files);
     const { "oneoff:maxCost": limit, ...config } = files.config;
-    if (limit === undefined || !refusal.message.includes("maxCost")) throw refusal;
+    if (limit === undefined || !(refusal instanceof UsageError && refusal.names("maxCost"))) throw refusal;
     return { ...(await run(program, { ...files, config })), refusal: refusal.message };
   }
 }
@@ -109,8 +109,9 @@ const answers = (region: string): Readonly<Record<string, object>> => ({
   "aws:index/getAvailabilityZones:getAvailabilityZones": { names: ["a", "b", "c"].map((zone) => region + zone) },
 });
 
-function withoutSecrets(error: Error, { secret }: StackFiles): Error {
-  const key = secret.find((key) => error.message.startsWith(`${key} is not set`));
+/** The program isn't told what is secret; an error about that says so. */
+function withoutSecrets(error: Error, { config, secret }: StackFiles): Error {
+  const key = secret.find((key) => !(key in config) && error instanceof UsageError && error.names(key));
   if (key === undefined) return error;
   return new UsageError(`${key} is a secret, and those are left out: give another value with --set ${key}=VALUE`);
 }

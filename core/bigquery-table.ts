@@ -1,5 +1,7 @@
-import { quote, UsageError } from "./errors.ts";
+import { mebibytesFrom } from "./checks.ts";
+import { arg, invalid, quote, refusal, UsageError } from "./errors.ts";
 import type { Job } from "./job.ts";
+import type { Size } from "./size.ts";
 import type { Column, ColumnType, Table } from "./table.ts";
 
 /** What the types of columns are called in BigQuery's schemas. */
@@ -76,18 +78,20 @@ function checkColumns(where: string, columns: readonly Column[]): void {
 /** @throws UsageError for an id that BigQuery refuses. */
 export function checkDatasetId(id: string): string {
   if (/^[A-Za-z0-9_]{1,1024}$/.test(id)) return id;
-  throw new UsageError(
-    `dataset is ${quote(id)}: expected letters, digits and underscores (no dashes), such as "power_2026"`,
-  );
+  throw invalid("dataset", id, 'expected letters, digits and underscores (no dashes), such as "power_2026"');
 }
 
 /** @throws UsageError for a name that is no table's of BigQuery, or that a table of the job has. */
 export function checkTableId(setting: string, id: string, job: Job): string {
   if (!/^[A-Za-z][A-Za-z0-9_]{0,1023}$/.test(id)) {
-    throw new UsageError(`${setting} is ${quote(id)}: expected letters, digits and underscores, a letter first`);
+    throw invalid(setting, id, "expected letters, digits and underscores, a letter first");
   }
   if (job.tables.some((table) => table.name === id)) {
-    throw new UsageError(`${setting} is ${quote(id)}, which is a table of job ${quote(job.name)}: choose another name`);
+    throw refusal`${arg(setting)} is ${quote(id)}, which is a table of job ${quote(job.name)}: choose another name`;
   }
   return id;
 }
+
+/** Mebibytes that a query may read. @throws UsageError when they are fewer than any query is billed for. */
+export const scanMebibytes = (argument: string, size: Size): number =>
+  mebibytesFrom(10, argument, size, 'BigQuery bills every query for "10 MB" at least');

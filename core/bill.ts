@@ -1,4 +1,4 @@
-import { quote, UsageError } from "./errors.ts";
+import { arg, invalid, refusal } from "./errors.ts";
 
 /** One thing that costs money, at most. */
 export interface BillLine {
@@ -39,11 +39,9 @@ export const ceiling = (lines: readonly BillLine[]): number =>
  */
 export function refuseAbove(maxCost: number | undefined, lines: readonly BillLine[]): void {
   if (maxCost === undefined) return;
-  if (!(maxCost > 0)) throw new UsageError(`maxCost is ${quote(maxCost)}: expected USD above zero, such as 5 or 0.5`);
+  if (!(maxCost > 0)) throw invalid("maxCost", maxCost, "expected USD above zero, such as 5 or 0.5");
   const most = ceiling(lines);
   if (most <= maxCost) return;
   const dearest = [...lines].sort((a, b) => b.usd - a.usd)[0] as BillLine;
-  throw new UsageError(
-    `maxCost is ${maxCost} USD and this can cost up to ${most.toFixed(2)} USD, most of it for ${dearest.what} (${dearest.usd.toFixed(2)} USD): allow more, or shorten the deadline or take fewer or smaller machines`,
-  );
+  throw refusal`${arg("maxCost")} is ${maxCost} USD and this can cost up to ${most.toFixed(2)} USD, most of it for ${dearest.what} (${dearest.usd.toFixed(2)} USD): allow more, or shorten the deadline or take fewer or smaller machines`;
 }

@@ -1,4 +1,4 @@
-import { quote, UsageError } from "./errors.ts";
+import { invalid } from "./errors.ts";
 
 /** A block of IPv4 addresses: the first as a number, and how many bits are fixed. */
 export interface Block {
@@ -12,9 +12,7 @@ export function cidrBlock(cidr: string): Block {
   const [a = 0, b = 0, c = 0, d = 0, bits = 0] = match?.slice(1).map(Number) ?? [];
   const address = ((a * 256 + b) * 256 + c) * 256 + d;
   if (!match || [a, b, c, d].some((byte) => byte > 255) || address % 2 ** (32 - bits) !== 0) {
-    throw new UsageError(
-      `cidr is ${quote(cidr)}: expected a block of addresses from /16 to /24, such as "10.83.0.0/20"`,
-    );
+    throw invalid("cidr", cidr, 'expected a block of addresses from /16 to /24, such as "10.83.0.0/20"');
   }
   return { address, bits };
 }

@@ -1,4 +1,4 @@
-import { quote, UsageError } from "./errors.ts";
+import { invalid } from "./errors.ts";
 
 const SECONDS = { second: 1, minute: 60, hour: 3600, day: 86_400 } as const;
 
@@ -18,8 +18,10 @@ export function seconds(duration: string, setting = "duration"): number {
   const total = match ? Number(match[1]) * SECONDS[match[2] as Unit] : Number.NaN;
   const whole = Math.round(total);
   if (!(whole > 0) || Math.abs(total - whole) > 1e-6 || !Number.isSafeInteger(whole)) {
-    throw new UsageError(
-      `${setting} is ${quote(duration)}: expected a number and a unit that come to whole seconds above zero, such as "90 minutes", "1.5 hours" or "7 days"`,
+    throw invalid(
+      setting,
+      duration,
+      'expected a number and a unit that come to whole seconds above zero, such as "90 minutes", "1.5 hours" or "7 days"',
     );
   }
   return whole;

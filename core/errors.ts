@@ -1,3 +1,13 @@
+/** An argument, as an error message names it. */
+export interface Argument {
+  readonly argument: string;
+  /** What the message calls it. */
+  readonly text: string;
+}
+
+/** An argument within a message: a stack calls it what its user has set. */
+export const arg = (argument: string, text = argument): Argument => ({ argument, text });
+
 /**
  * The caller can cure it: one line that names the setting, the value and the cure. Pulumi and the command line show it
  * without a stack trace.
@@ -6,7 +16,50 @@ export class UsageError extends Error {
   override readonly name: string = "UsageError";
   /** Pulumi tells by this field what it shows in one line (`RunError` of @pulumi/pulumi/errors), whoever made the class. */
   readonly __pulumiRunError = true;
+  readonly #parts: readonly (string | Argument)[];
+  readonly #cure: string | undefined;
+
+  /**
+   * @param message text, or texts and arguments: see {@link refusal}.
+   * @param cure the end of a message about one value: what was expected, or what to do.
+   */
+  constructor(message: string | readonly (string | Argument)[], cure?: string) {
+    const parts = typeof message === "string" ? [message] : message;
+    super(parts.map((part) => (typeof part === "string" ? part : part.text)).join(""));
+    this.#parts = parts;
+    this.#cure = cure;
+  }
+
+  /** What the message says after the argument and its value, where that is all it says. */
+  get cure(): string | undefined {
+    return this.#cure;
+  }
+
+  /** Whether the message names an argument, or what it is called there. */
+  names(what: string): boolean {
+    return this.#parts.some((part) => typeof part !== "string" && (part.argument === what || part.text === what));
+  }
+
+  /** The same about arguments that are called otherwise. @param names undefined for one that keeps its name */
+  renamed(names: (argument: string) => string | undefined): UsageError {
+    const rename = ({ argument, text }: Argument) => arg(argument, names(argument) ?? text);
+    const parts = this.#parts.map((part) => (typeof part === "string" ? part : rename(part)));
+    return new UsageError(parts, this.#cure);
+  }
 }
+
+/** An error about arguments: throw refusal`${arg("workers.upTo")} is ${upTo}: leave it out`. */
+export const refusal = (texts: TemplateStringsArray, ...values: readonly (Argument | string | number)[]): UsageError =>
+  new UsageError(
+    texts.flatMap((text, i) => {
+      const value = values[i] ?? "";
+      return [text, typeof value === "number" ? String(value) : value];
+    }),
+  );
+
+/** An error about the value of one argument: `disk is "1 GB": expected more`. */
+export const invalid = (argument: string | Argument, value: unknown, cure: string): UsageError =>
+  new UsageError([typeof argument === "string" ? arg(argument) : argument, ` is ${quote(value)}: `, cure], cure);
 
 /** What can't be told now, and may be later: a service that is asked too often, a network that is gone. */
 export class PassingError extends Error {

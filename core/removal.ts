@@ -1,4 +1,4 @@
-import { quote, UsageError } from "./errors.ts";
+import { invalid, quote } from "./errors.ts";
 
 /** What becomes of the data when the stack is destroyed. */
 export const Removal = {
@@ -12,5 +12,5 @@ export type Removal = (typeof Removal)[keyof typeof Removal];
 /** @throws UsageError when `removal` is neither "delete" nor "retain". */
 export function checkRemoval(removal: Removal = Removal.delete): Removal {
   if (Object.hasOwn(Removal, removal)) return removal;
-  throw new UsageError(`removal is ${quote(removal)}: expected ${Object.keys(Removal).map(quote).join(" or ")}`);
+  throw invalid("removal", removal, `expected ${Object.keys(Removal).map(quote).join(" or ")}`);
 }

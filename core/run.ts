@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { quote, UsageError } from "./errors.ts";
+import { invalid } from "./errors.ts";
 
 const StepState = z.enum(["pending", "running", "succeeded", "failed"]);
 
@@ -57,8 +57,10 @@ export type RunStatus = z.infer<typeof RunStatus>;
  */
 export function checkRunId(runId: string, setting = "runId"): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(runId)) {
-    throw new UsageError(
-      `${setting} is ${quote(runId)}: expected 1 to 63 letters, digits, dots, dashes or underscores, a letter or digit first`,
+    throw invalid(
+      setting,
+      runId,
+      "expected 1 to 63 letters, digits, dots, dashes or underscores, a letter or digit first",
     );
   }
   return runId;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type Duration, seconds } from "./duration.ts";
-import { quote, UsageError } from "./errors.ts";
+import { arg, invalid, quote, refusal, UsageError } from "./errors.ts";
 import { checkRunId } from "./run.ts";
 import { mebibytes, type Size } from "./size.ts";
 
@@ -59,7 +59,8 @@ const checked = (parse: (text: string) => unknown) =>
     try {
       parse(text);
     } catch (error) {
-      context.addIssue({ code: "custom", message: (error as Error).message.replace(/^\w+ is .*?: /, "") });
+      const { cure, message } = error as UsageError;
+      context.addIssue({ code: "custom", message: cure ?? message });
     }
   });
 
@@ -109,11 +110,10 @@ export function parseSettings<S extends SettingsSchema>(
   if (result.success) return result.data;
   const issue = result.error.issues[0] as z.core.$ZodIssue;
   const key = String(issue.path[0]);
-  throw new UsageError(
-    key in values
-      ? `oneoff:${key} is ${quote(values[key])}: ${issue.message}; set it with: pulumi config set oneoff:${key} VALUE`
-      : `oneoff:${key} is not set (${schema.shape[key]?.description}); set it with: pulumi config set oneoff:${key} VALUE`,
-  );
+  const setting = arg(key, `oneoff:${key}`);
+  const how = `set it with: pulumi config set oneoff:${key} VALUE`;
+  if (key in values) throw invalid(setting, values[key], `${issue.message}; ${how}`);
+  throw refusal`${setting} is not set (${schema.shape[key]?.description ?? ""}); ${how}`;
 }
 
 /**
@@ -131,17 +131,21 @@ export function checkArgs<S extends SettingsSchema>(where: string, schema: S, ar
 }
 
 /**
- * Has errors name what the user of a stack has set.
+ * Has errors name what the user of a stack has set: an argument that is a setting too, as `oneoff:` and its name; what is
+ * no setting, as it is.
  *
- * @param names what arguments of the components are called as settings of the stack, below `oneoff:`.
+ * @param names what arguments of the components are called as settings, where that is something else.
  */
-export function inSettings<T>(names: Readonly<Record<string, string>>, check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    const given = Object.keys(names).map((name) => name.replaceAll(/[.()]/g, "\\$&"));
-    const named = new RegExp(`(?<![\\w"])(${given.join("|")})(?![\\w"])(?= (is|has|needs|and|don't)|:|$)`, "g");
-    throw new UsageError(error.message.replace(named, (name) => `oneoff:${names[name]}`));
-  }
-}
+export const inSettingsOf =
+  <S extends SettingsSchema>(schema: S, names: Readonly<Record<string, keyof S["shape"] & string>>) =>
+  <T>(check: () => T): T => {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      throw error.renamed((argument) => {
+        const key = names[argument] ?? argument;
+        return Object.hasOwn(schema.shape, key) ? `oneoff:${key}` : undefined;
+      });
+    }
+  };

@@ -1,4 +1,4 @@
-import { quote, UsageError } from "./errors.ts";
+import { invalid } from "./errors.ts";
 
 const MEBIBYTES = { MB: 1, GB: 1024, TB: 1024 * 1024 } as const;
 
@@ -18,8 +18,10 @@ export function mebibytes(size: string, setting = "size"): number {
   const match = /^(\d+(?:\.\d+)?) (MB|GB|TB)$/.exec(size);
   const total = match ? Number(match[1]) * MEBIBYTES[match[2] as keyof typeof MEBIBYTES] : Number.NaN;
   if (!(total > 0) || !Number.isSafeInteger(total)) {
-    throw new UsageError(
-      `${setting} is ${quote(size)}: expected a number and a unit that come to whole megabytes above zero, such as "512 MB" or "1.5 GB"`,
+    throw invalid(
+      setting,
+      size,
+      'expected a number and a unit that come to whole megabytes above zero, such as "512 MB" or "1.5 GB"',
     );
   }
   return total;

@@ -17,7 +17,7 @@ import { checkSchedule } from "../components/gcp/schedule.ts";
 import { seconds } from "../core/duration.ts";
 import { UsageError } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
-import { count, duration, flag, inSettings, runId, size, texts } from "../core/settings.ts";
+import { count, duration, flag, inSettingsOf, runId, size, texts } from "../core/settings.ts";
 
 const machines = () => z.coerce.number("expected a whole number, 0 or more").int("expected a whole number").min(0);
 
@@ -107,14 +107,14 @@ export default stackProgram({
     // The bill comes first: it is refused before anything is made, and so is everything that it rests on.
     const stands = seconds(deadline) > seconds(dashboardDeadline) ? deadline : dashboardDeadline;
     const bill = [
-      ...inSettings(SETTINGS, () => DataprocCluster.bill({ ...clusterArgs, network: own }, stands)),
-      ...inSettings(DASHBOARD, () => BigQueryDashboard.bill(dashboardArgs, stands)),
-      ...inSettings(SETTINGS, () => {
+      ...inSettings(() => DataprocCluster.bill({ ...clusterArgs, network: own }, stands)),
+      ...inDashboardSettings(() => BigQueryDashboard.bill(dashboardArgs, stands)),
+      ...inSettings(() => {
         checkSchedule("schedule", settings.schedule);
         return GcsLake.bill(lakeArgs, "10 GB", stands);
       }),
     ];
-    inSettings(SETTINGS, () => refuseAbove(settings.maxCost, bill));
+    inSettings(() => refuseAbove(settings.maxCost, bill));
     const most = ceiling(bill);
     const say = `This can cost ${most.toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
     pulumi.log.info(say);
@@ -146,43 +146,33 @@ export default stackProgram({
   },
 });
 
-/** What arguments of the components are called as settings of this stack, where that is something else. */
-const SETTINGS: Readonly<Record<string, string>> = {
+/** Errors name settings, and here stand the arguments of the components that are called otherwise. */
+const inSettings = inSettingsOf(settings, {
   "lifetime.idle": "idle",
   "workers.count": "workers",
   "workers.spot": "spotWorkers",
   "workers.upTo": "autoscale",
-  "network has a subnetwork and no network": "subnetwork is set and oneoff:network is not",
-  "network has a network and no subnetwork: give one of its region, or use new GcpNetwork()":
-    "network is set and oneoff:subnetwork is not: give one of its region, or set neither",
   "csv.csv.from": "csv",
   "workers.type": "workerType",
   primary: "primaryType",
-  driverMemory: "driverMemory",
-  schedule: "schedule",
-  mode: "mode",
-  deadline: "deadline",
-  disk: "disk",
-  bucket: "bucket",
-  dataset: "dataset",
-  viewers: "viewers",
-  reads: "reads",
-  queryLimit: "queryLimit",
-  imageVersion: "imageVersion",
-  runtimeVersion: "runtimeVersion",
   kerberos: "kerberosKey",
-  maxCost: "maxCost",
-};
+});
 
-const DASHBOARD: Readonly<Record<string, string>> = {
-  machineType: "dashboardType",
-  zone: "zone",
-  dailyScan: "dailyScan",
-  maxCost: "maxCost",
-};
+const inDashboardSettings = inSettingsOf(settings, { deadline: "dashboardDeadline", machineType: "dashboardType" });
 
-const subnetOf = ({ network, subnetwork }: Settings): GcpSubnet | undefined =>
-  network || subnetwork ? { network: network ?? "", subnetwork: subnetwork ?? "" } : undefined;
+/** The user's own subnetwork; undefined where the stack makes its own. */
+function subnetOf({ network, subnetwork }: Settings): GcpSubnet | undefined {
+  if (!network && !subnetwork) return undefined;
+  if (!network) {
+    throw new UsageError(
+      "oneoff:subnetwork is set and oneoff:network is not: give the VPC network that the subnetwork is in",
+    );
+  }
+  if (!subnetwork) {
+    throw new UsageError("oneoff:network is set and oneoff:subnetwork is not: give one of its region, or set neither");
+  }
+  return { network, subnetwork };
+}
 
 function lakeOf(settings: Settings, job: Job) {
   const { bucket, dataset, viewers, removal, queryLimit, dashboardDeadline } = settings;

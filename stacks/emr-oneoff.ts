@@ -17,7 +17,7 @@ import {
 import { stackProgram } from "../components/common/stack.ts";
 import { seconds } from "../core/duration.ts";
 import { UsageError } from "../core/errors.ts";
-import { count, duration, flag, inSettings, runId, size, texts } from "../core/settings.ts";
+import { count, duration, flag, inSettingsOf, runId, size, texts } from "../core/settings.ts";
 
 const settings = z.object({
   job: z
@@ -96,13 +96,13 @@ export default stackProgram({
     };
     // The bill comes first: it is refused before anything is made, and so is everything that it rests on.
     const stands = seconds(deadline) > seconds(dashboardDeadline) ? deadline : dashboardDeadline;
-    const bill = inSettings(SETTINGS, () => [
+    const bill = inSettings(() => [
       ...EmrCluster.bill({ ...clusterArgs, network: own }, stands),
       ...AthenaDashboard.bill(dashboardArgs),
       ...S3Lake.bill(lakeArgs, "10 GB", stands),
       ...Reaper.bill(stands),
     ]);
-    inSettings(SETTINGS, () => refuseAbove(settings.maxCost, bill));
+    inSettings(() => refuseAbove(settings.maxCost, bill));
     const most = ceiling(bill);
     const say = `This can cost ${most.toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
     pulumi.log.info(say);
@@ -130,8 +130,8 @@ export default stackProgram({
   },
 });
 
-/** What arguments of the components are called as settings of this stack, where that is something else. */
-const SETTINGS: Readonly<Record<string, string>> = {
+/** Errors name settings, and here stand the arguments of the components that are called otherwise. */
+const inSettings = inSettingsOf(settings, {
   "lifetime.idle": "idle",
   "workers.count": "workers",
   "workers.types": "workerTypes",
@@ -139,17 +139,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   "executors.cores": "executorCores",
   "executors.memory": "executorMemory",
   "ssh.cidr": "sshCidr",
-  "ssh has no keyName": "sshKey is not set",
-  "network has subnetIds and no vpcId": "subnets is set and oneoff:vpc is not",
-  "network has a vpcId and no subnetIds: give at least one, or use new Network()":
-    "vpc is set and oneoff:subnets is not: give at least one, or set neither",
-  keepAlive: "keepAlive",
-  linger: "linger",
-  maxCost: "maxCost",
   primary: "primaryType",
-  disk: "disk",
-  reads: "reads",
-};
+});
 
 /** What the settings say of the cluster. */
 function clusterOf(settings: Settings) {
@@ -157,6 +148,11 @@ function clusterOf(settings: Settings) {
   if (spot && !spotFallback) {
     throw new UsageError(
       'oneoff:spot is "true" and oneoff:spotFallback is not set: say what is to happen when there are no spot instances: pulumi config set oneoff:spotFallback on-demand (or terminate)',
+    );
+  }
+  if (sshCidr && !sshKey) {
+    throw new UsageError(
+      "oneoff:sshKey is not set: name an EC2 key pair, or leave ssh out: Session Manager needs none",
     );
   }
   return {
@@ -179,12 +175,18 @@ function clusterOf(settings: Settings) {
     releaseLabel: settings.releaseLabel,
     keepAlive: settings.keepAlive,
     ...(settings.linger && { linger: settings.linger }),
-    ...((sshKey || sshCidr) && { ssh: { keyName: sshKey ?? "", cidr: sshCidr ?? "" } }),
+    ...(sshKey && { ssh: { keyName: sshKey, cidr: sshCidr ?? "" } }),
   };
 }
 
 /** The user's own subnets; undefined where the stack makes its own. */
 function subnetsOf({ vpc, subnets, privateSubnets }: Settings): Subnets | undefined {
   if (!vpc && !subnets) return undefined;
-  return { vpcId: vpc ?? "", subnetIds: subnets ?? [], isPrivate: privateSubnets };
+  if (!vpc) {
+    throw new UsageError("oneoff:subnets is set and oneoff:vpc is not: give the VPC that the subnets are in");
+  }
+  if (!subnets) {
+    throw new UsageError("oneoff:vpc is set and oneoff:subnets is not: give at least one, or set neither");
+  }
+  return { vpcId: vpc, subnetIds: subnets, isPrivate: privateSubnets };
 }

@@ -13,7 +13,7 @@ import {
   SwarmDashboard,
 } from "../components/docker/index.ts";
 import { quote, UsageError } from "../core/errors.ts";
-import { count, duration, flag, inSettings, port, runId, size, texts } from "../core/settings.ts";
+import { count, duration, flag, inSettingsOf, port, runId, size, texts } from "../core/settings.ts";
 
 const JOB = "london-power";
 
@@ -105,10 +105,10 @@ export default stackProgram({
     const { removal, port, registry, mongo, notebook } = settings;
     const buildArgs: Record<string, string> = settings.baseImage === undefined ? {} : { BASE: settings.baseImage };
     checkSecret(settings);
-    const lake = inSettings(SETTINGS, () => lakeOf(settings));
+    const lake = lakeOf(settings);
     const builds = { ...(registry && { registry }), buildArgs };
     const clusterArgs = { job, ...clusterOf(settings), ...builds, lake, mongo, notebook, port: port + 1 };
-    inSettings(SETTINGS, () => SwarmCluster.check(clusterArgs));
+    inSettings(() => SwarmCluster.check(clusterArgs));
 
     const made = "path" in lake && !isRemote() ? new LocalLake("lake", { job, path: lake.path, removal }) : lake;
     const cluster = new SwarmCluster("cluster", { ...clusterArgs, lake: made });
@@ -140,23 +140,14 @@ export default stackProgram({
   },
 });
 
-/** What arguments of the components are called as settings of this stack, where that is something else. */
-const SETTINGS: Readonly<Record<string, string>> = {
+/** Errors name settings, and here stand the arguments of the components that are called otherwise. */
+const inSettings = inSettingsOf(settings, {
   "workers.count": "workers",
   "workers.cores": "workerCores",
   "workers.memory": "workerMemory",
   "hdfs.datanodes": "datanodes",
   "hdfs.replication": "replication",
-  credentials: "credentials",
-  "hdfs is false and the lake is no folder": "hdfs is false and oneoff:lake is no folder",
-  registry: "registry",
-  driverMemory: "driverMemory",
-  deadline: "deadline",
-  lake: "lake",
-  reads: "reads",
-  user: "user",
-  port: "port",
-};
+});
 
 /** What the settings say of the cluster. */
 function clusterOf(settings: Settings) {
@@ -196,13 +187,13 @@ function lakeOf({ lake, removal, user }: Settings): FolderLake | ObjectLake {
   const own = `${process.getuid?.()}:${process.getgid?.()}`;
   if (!isRemote() && user !== undefined && user !== own && process.getuid?.() !== 0) {
     throw new UsageError(
-      `user is ${quote(user)}, and the lake's folder is made by you (${own}), so that user can't write there; leave oneoff:user out`,
+      `oneoff:user is ${quote(user)}, and the lake's folder is made by you (${own}), so that user can't write there; leave oneoff:user out`,
     );
   }
   if (!isRemote()) return { path: resolve(pulumi.getRootDirectory(), lake) };
   if (isAbsolute(lake) && removal === Removal.retain) return { path: lake };
   throw new UsageError(
-    `lake is ${quote(lake)} and docker:host another machine, where a folder is neither made nor deleted from here: make one there, set oneoff:lake to its absolute path and oneoff:removal to retain; or take s3:// or gs://`,
+    `oneoff:lake is ${quote(lake)} and docker:host another machine, where a folder is neither made nor deleted from here: make one there, set oneoff:lake to its absolute path and oneoff:removal to retain; or take s3:// or gs://`,
   );
 }
 

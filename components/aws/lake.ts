@@ -2,9 +2,10 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { BillLine } from "../../core/bill.ts";
+import { mebibytesFrom } from "../../core/checks.ts";
 import type { Duration } from "../../core/duration.ts";
 import { seconds } from "../../core/duration.ts";
-import { quote, UsageError } from "../../core/errors.ts";
+import { invalid } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import { checkRemoval, Removal } from "../../core/removal.ts";
@@ -124,10 +125,7 @@ export class S3Lake extends pulumi.ComponentResource {
 
 /** The arguments, checked and with their defaults. */
 function lakePlan(args: S3LakeArgs) {
-  const queryLimit = mebibytes(args.queryLimit ?? "10 GB", "queryLimit");
-  if (queryLimit < 10) {
-    throw new UsageError(`queryLimit is ${quote(args.queryLimit)}: Athena takes no less than "10 MB"`);
-  }
+  const queryLimit = mebibytesFrom(10, "queryLimit", args.queryLimit ?? "10 GB", 'Athena takes no less than "10 MB"');
   if (args.bucket !== undefined) checkBucketName(args.bucket);
   return {
     removal: checkRemoval(args.removal),
@@ -290,14 +288,15 @@ function checkBucketName(bucket: string): void {
     /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(bucket) &&
     !/^xn--|^sthree-|^amzn-s3-demo-|-s3alias$|--ol-s3$|--x-s3$/.test(bucket);
   if (legal) return;
-  throw new UsageError(
-    `bucket is ${quote(bucket)}: expected 3 to 63 lower-case letters, digits and dashes, a letter or digit at both ends (and no dots, which break TLS)`,
+  throw invalid(
+    "bucket",
+    bucket,
+    "expected 3 to 63 lower-case letters, digits and dashes, a letter or digit at both ends (and no dots, which break TLS)",
   );
 }
 
 function wholeDays(setting: string, span: Duration): number {
   const days = seconds(span, setting) / 86_400;
-  if (!Number.isInteger(days))
-    throw new UsageError(`${setting} is ${quote(span)}: S3 counts in whole days, such as "7 days"`);
+  if (!Number.isInteger(days)) throw invalid(setting, span, 'S3 counts in whole days, such as "7 days"');
   return days;
 }

@@ -1,12 +1,13 @@
 import { resolve } from "node:path";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { givenSecrets, mebibytesFrom, neededSecrets, wholeNumber } from "../../core/checks.ts";
 import { dockerName } from "../../core/docker-names.ts";
-import { quote, UsageError } from "../../core/errors.ts";
+import { arg, invalid, quote, refusal, UsageError } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import { checkRunId } from "../../core/run.ts";
-import { mebibytes, type Size } from "../../core/size.ts";
+import type { Size } from "../../core/size.ts";
 import type { Transform } from "../common/transform.ts";
 
 /** Spark takes some seconds to start. */
@@ -154,7 +155,7 @@ export function swarmPlan(args: SwarmClusterArgs): SwarmPlan {
     runId,
     deadlineSeconds: deadlineSeconds(args.lifetime, ...SWARM_DEADLINES),
     workers: checkWorkers(args.workers ?? {}),
-    driverMebibytes: atLeast(512, args.driverMemory ?? "1 GB", "driverMemory"),
+    driverMebibytes: sparkMemory(512, "driverMemory", args.driverMemory ?? "1 GB"),
     ...(hdfs && { hdfs }),
     ...(folder !== undefined && { folder }),
     user: checkUser(args.user),
@@ -181,90 +182,71 @@ export const contentName = (prefix: string, name: string, digest: string): strin
 
 function checkObjectLake({ credentials }: SwarmClusterArgs, hdfs: boolean): void {
   if (credentials === undefined) {
-    throw new UsageError(
-      "credentials is not set: the Swarm's machines need them to write to the lake; give the text of an AWS credentials file or of a Google service account's key",
-    );
+    throw refusal`${arg("credentials")} is not set: the Swarm's machines need them to write to the lake; give the text of an AWS credentials file or of a Google service account's key`;
   }
   if (!hdfs) {
-    throw new UsageError(
-      "hdfs is false and the lake is no folder: Spark reads tables from one of them; set hdfs, or take a folder",
-    );
+    throw refusal`${arg("hdfs")} is false and ${arg("lake", "the lake")} is no folder: Spark reads tables from one of them; set hdfs, or take a folder`;
   }
 }
 
 /** The provider doesn't look at what "docker login" wrote, unless it is told of the registry. */
 function checkRegistry(registry: string | undefined): void {
   if (registry === undefined || new pulumi.Config("docker").get("registryAuth") !== undefined) return;
-  const address = registry.split("/")[0];
-  throw new UsageError(
-    `registry is ${quote(registry)} and the docker provider doesn't know it: pulumi config set --path "docker:registryAuth[0].address" ${address} (it takes what "docker login" wrote; for a registry without a login set "docker:registryAuth[0].authDisabled" to true too)`,
-  );
+  const [address = ""] = registry.split("/");
+  throw refusal`${arg("registry")} is ${quote(registry)} and the docker provider doesn't know it: pulumi config set --path "docker:registryAuth[0].address" ${address} (it takes what "docker login" wrote; for a registry without a login set "docker:registryAuth[0].authDisabled" to true too)`;
 }
 
-function secretNames({ job, secrets = {}, mongo }: SwarmClusterArgs): readonly string[] {
-  const wanted = [...new Set(job.steps.flatMap((step) => step.secrets))];
-  for (const name of wanted) {
-    if (name === "lake-credentials") {
-      throw new UsageError(
-        `job ${quote(job.name)} has a secret ${quote(name)}: that is what the lake's own are called; rename it`,
-      );
-    }
-    if (name in secrets || (mongo && name === "mongo-uri")) continue;
+function secretNames({ job, secrets, mongo }: SwarmClusterArgs): readonly string[] {
+  const names = neededSecrets(job);
+  if (names.includes("lake-credentials")) {
     throw new UsageError(
-      name === "mongo-uri"
-        ? `job ${quote(job.name)} wants MongoDB, and mongo is not true: set it, or give secrets a "mongo-uri" of yours`
-        : `secrets has no ${quote(name)}, which job ${quote(job.name)} asks for`,
+      `job ${quote(job.name)} has a secret "lake-credentials": that is what the lake's own are called; rename it`,
     );
   }
-  return wanted;
+  const given = { ...(mongo && { "mongo-uri": true }), ...secrets };
+  if (names.includes("mongo-uri") && !("mongo-uri" in given)) {
+    throw new UsageError(
+      `job ${quote(job.name)} wants MongoDB, and mongo is not true: set it, or give secrets a "mongo-uri" of yours`,
+    );
+  }
+  return givenSecrets(job, given);
 }
 
 function checkWorkers({ count = 3, cores = 1, memory = "1.5 GB" }: SwarmWorkers): SwarmPlan["workers"] {
-  whole(count, "workers.count");
-  whole(cores, "workers.cores");
+  wholeNumber("workers.count", count);
+  wholeNumber("workers.cores", cores);
   // Each task has a Python process beside the shared Java one.
-  return { count, cores, memoryMebibytes: atLeast(1024 + 384 * (cores - 1), memory, "workers.memory") };
+  return { count, cores, memoryMebibytes: sparkMemory(1024 + 384 * (cores - 1), "workers.memory", memory) };
 }
 
 function checkHdfs({ datanodes = 1, replication }: SwarmHdfs): NonNullable<SwarmPlan["hdfs"]> {
-  whole(datanodes, "hdfs.datanodes");
+  wholeNumber("hdfs.datanodes", datanodes);
   const copies = replication ?? Math.min(2, datanodes);
-  whole(copies, "hdfs.replication");
+  wholeNumber("hdfs.replication", copies);
   if (copies > datanodes) {
-    throw new UsageError(
-      `hdfs.replication is ${copies} and hdfs.datanodes is ${datanodes}: a block has at most one copy per datanode; lower the first or raise the second`,
-    );
+    throw refusal`${arg("hdfs.replication")} is ${copies} and ${arg("hdfs.datanodes")} is ${datanodes}: a block has at most one copy per datanode; lower the first or raise the second`;
   }
   return { datanodes, replication: copies };
 }
 
-function whole(value: number, argument: string): void {
-  if (Number.isInteger(value) && value > 0) return;
-  throw new UsageError(`${argument} is ${quote(value)}: expected a whole number above zero`);
-}
-
-function atLeast(least: number, size: Size, argument: string): number {
-  const given = mebibytes(size, argument);
-  if (given >= least) return given;
-  throw new UsageError(`${argument} is ${quote(size)}: Spark and Python need at least "${least} MB"`);
+function sparkMemory(least: number, argument: string, size: Size): number {
+  return mebibytesFrom(least, argument, size, `Spark and Python need at least "${least} MB"`);
 }
 
 /** The first of ports that are used one after another. @throws UsageError when they go beyond the last. */
 export function checkPort(port: number): number {
   const last = 65_535 - 4;
   if (Number.isInteger(port) && port > 0 && port <= last) return port;
-  throw new UsageError(
-    `port is ${quote(port)}: expected a whole number from 1 to ${last}, as the next ones are used too`,
-  );
+  throw invalid("port", port, `expected a whole number from 1 to ${last}, as the next ones are used too`);
 }
 
 /** Who owns what a lake's folder gets: by default who runs this program. @throws UsageError when it isn't "1000:1000". */
 export function checkUser(user = `${process.getuid?.() ?? 10_001}:${process.getgid?.() ?? 10_001}`): string {
   if (/^\d+:\d+$/.test(user)) return user;
-  throw new UsageError(`user is ${quote(user)}: expected two numbers, of an owner and of a group, such as "1000:1000"`);
+  throw invalid("user", user, 'expected two numbers, of an owner and of a group, such as "1000:1000"');
 }
 
 function checkPath(path: string, argument: string): string {
   if (path.startsWith("/") && !path.includes(",")) return resolve(path);
-  throw new UsageError(`${argument} is ${quote(path)}: expected an absolute path without a comma`);
+  throw invalid(argument, path, "expected an absolute path without a comma");
 }

@@ -4,12 +4,13 @@ import * as random from "@pulumi/random";
 import type { DashboardConfig } from "../../assets/dashboard/config.ts";
 import { cloudConfig } from "../../assets/dashboard/instance/gcp/user-data.ts";
 import { isPlain } from "../../assets/dashboard/instance/template.ts";
+import { scanMebibytes } from "../../core/bigquery-table.ts";
 import { type BillLine, refuseAbove } from "../../core/bill.ts";
 import { type Duration, seconds } from "../../core/duration.ts";
-import { quote, UsageError } from "../../core/errors.ts";
+import { invalid, quote } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
-import { mebibytes, type Size } from "../../core/size.ts";
+import type { Size } from "../../core/size.ts";
 import { shown } from "../common/dashboard-job.ts";
 import { dashboardRelease, PORT } from "../common/dashboard-release.ts";
 import { ofLake } from "../common/naming.ts";
@@ -145,22 +146,21 @@ function dashboardPlan(args: BigQueryDashboardPlanArgs, stands?: Duration) {
   const type = args.machineType ?? "e2-small";
   const { family } = machineType(type);
   if (!FAMILIES.includes(family)) {
-    throw new UsageError(
-      `machineType is ${quote(type)}: the dashboard's disk and system are for families ${FAMILIES.join(", ")}; the smallest will do, "e2-small"`,
+    throw invalid(
+      "machineType",
+      type,
+      `the dashboard's disk and system are for families ${FAMILIES.join(", ")}; the smallest will do, "e2-small"`,
     );
   }
-  const dailyScanMebibytes = mebibytes(args.dailyScan ?? "10 GB", "dailyScan");
-  if (dailyScanMebibytes < 10) {
-    throw new UsageError(`dailyScan is ${quote(args.dailyScan)}: BigQuery bills every query for "10 MB" at least`);
-  }
+  const dailyScanMebibytes = scanMebibytes("dailyScan", args.dailyScan ?? "10 GB");
   const region = args.region === undefined ? googleRegion() : checkRegion("region", args.region);
   const zone = args.zone ?? `${region}-b`;
   if (!zone.startsWith(`${region}-`) || !/^[a-z]$/.test(zone.slice(region.length + 1))) {
-    throw new UsageError(`zone is ${quote(zone)}: expected a zone of ${region}, such as ${quote(`${region}-b`)}`);
+    throw invalid("zone", zone, `expected a zone of ${region}, such as ${quote(`${region}-b`)}`);
   }
   const image = args.image ?? IMAGE;
   if (!isPlain(image)) {
-    throw new UsageError(`image is ${quote(image)}: expected the name of a container image, such as ${quote(IMAGE)}`);
+    throw invalid("image", image, `expected the name of a container image, such as ${quote(IMAGE)}`);
   }
   if (args.network) checkGcpSubnet(args.network);
   const bill = bigQueryDashboardBill({

@@ -1,10 +1,10 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { bigQueryTable, checkDatasetId, checkTableId } from "../../core/bigquery-table.ts";
+import { bigQueryTable, checkDatasetId, checkTableId, scanMebibytes } from "../../core/bigquery-table.ts";
 import type { BillLine } from "../../core/bill.ts";
 import { type Duration, seconds } from "../../core/duration.ts";
-import { quote, UsageError } from "../../core/errors.ts";
+import { invalid } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
 import { Label } from "../../core/labels.ts";
 import { Prefix } from "../../core/lake-layout.ts";
@@ -177,15 +177,12 @@ type Plan = ReturnType<typeof lakePlan>;
 
 /** The arguments, checked and with their defaults. */
 function lakePlan(args: GcsLakeArgs) {
-  const queryLimit = mebibytes(args.queryLimit ?? "10 GB", "queryLimit");
-  if (queryLimit < 10) {
-    throw new UsageError(`queryLimit is ${quote(args.queryLimit)}: BigQuery bills every query for "10 MB" at least`);
-  }
+  const queryLimit = scanMebibytes("queryLimit", args.queryLimit ?? "10 GB");
   const keepTables = seconds(args.keepTables ?? "90 days", "keepTables");
-  if (keepTables < 3600) throw new UsageError(`keepTables is ${quote(args.keepTables)}: expected "1 hour" or more`);
+  if (keepTables < 3600) throw invalid("keepTables", args.keepTables, 'expected "1 hour" or more');
   const logSeconds = seconds(args.keepLogs ?? "30 days", "keepLogs");
   if (logSeconds % 86_400 !== 0)
-    throw new UsageError(`keepLogs is ${quote(args.keepLogs)}: Google counts in whole days, such as "7 days"`);
+    throw invalid("keepLogs", args.keepLogs, 'Google counts in whole days, such as "7 days"');
   if (args.bucket !== undefined) checkBucketName(args.bucket);
   if (args.dataset !== undefined) checkDatasetId(args.dataset);
   for (const table of args.job.tables) bigQueryTable(table);
@@ -294,8 +291,10 @@ function makeDataset(
 function checkCsv(table: string, { from }: CsvFile, job: Job): void {
   checkTableId("csv", table, job);
   if (/^gs:\/\/[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]\/[^*]+\*?[^*]*$/.test(from)) return;
-  throw new UsageError(
-    `csv.${table}.from is ${quote(from)}: expected an object of a bucket with one "*" at most, "gs://bucket/power.csv"`,
+  throw invalid(
+    `csv.${table}.from`,
+    from,
+    'expected an object of a bucket with one "*" at most, "gs://bucket/power.csv"',
   );
 }
 
@@ -339,7 +338,9 @@ function loadCsv(
 function checkBucketName(bucket: string): void {
   const legal = /^[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$/.test(bucket) && !/^goog|g[o0]{2}gle/.test(bucket);
   if (legal) return;
-  throw new UsageError(
-    `bucket is ${quote(bucket)}: expected 3 to 63 lower-case letters, digits, dashes and underscores, a letter or digit at both ends, not beginning with "goog" and without "google" (and no dots, which stand for domains)`,
+  throw invalid(
+    "bucket",
+    bucket,
+    'expected 3 to 63 lower-case letters, digits, dashes and underscores, a letter or digit at both ends, not beginning with "goog" and without "google" (and no dots, which stand for domains)',
   );
 }

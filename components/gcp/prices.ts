@@ -1,4 +1,4 @@
-import { quote, UsageError } from "../../core/errors.ts";
+import { invalid, quote, UsageError } from "../../core/errors.ts";
 import { regionTable, shapes, sharedCore, type UnitPrices, unitTable } from "./prices-data.ts";
 
 export { pricesAsOf } from "./prices-data.ts";
@@ -92,11 +92,13 @@ const fixed: ReadonlyMap<string, Known> = new Map([
 export const pricedTypes: readonly string[] = [...fixed.keys()];
 
 /** @throws UsageError when there is neither such a fixed type nor a family of any size. */
-function known(name: string): Known {
+function known(name: string, argument = "machine type"): Known {
   const found = fixed.get(name) ?? custom(name);
   if (found !== undefined) return found;
-  throw new UsageError(
-    `machine type is ${quote(name)}: its price is not known; take one of families ${families.join(", ")}, such as "n2-standard-4", or add its family to ${file}, which says with which command to find it`,
+  throw invalid(
+    argument,
+    name,
+    `its price is not known; take one of families ${families.join(", ")}, such as "n2-standard-4", or add its family to ${file}, which says with which command to find it`,
   );
 }
 
@@ -123,9 +125,12 @@ function inRegion(region: string): Row {
   );
 }
 
-/** @throws UsageError when the type's price is not known: where to add it. */
-export function machineType(name: string): MachineType {
-  const { vcpus, memoryGiB, family } = known(name);
+/**
+ * @param argument what to name in the error.
+ * @throws UsageError when the type's price is not known: where to add it.
+ */
+export function machineType(name: string, argument?: string): MachineType {
+  const { vcpus, memoryGiB, family } = known(name, argument);
   return { vcpus, memoryGiB, family };
 }
 

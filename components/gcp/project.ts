@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { quote, UsageError } from "../../core/errors.ts";
+import { arg, invalid, quote, refusal, UsageError } from "../../core/errors.ts";
 import { stackId } from "../common/naming.ts";
 
 /** The first that is set, in the order in which the provider looks; gcloud's own come last. */
@@ -24,8 +24,10 @@ export function googleProject(): string {
 export function checkProject(setting: string, project: string): string {
   // Of those, ids of a domain's projects ("example.com:my-project") are legacy and have no place in an e-mail address.
   if (!/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(project)) {
-    throw new UsageError(
-      `${setting} is ${quote(project)}: expected a project's id, 6 to 30 small letters, digits and dashes, such as "my-project"; "gcloud projects list" shows them`,
+    throw invalid(
+      setting,
+      project,
+      'expected a project\'s id, 6 to 30 small letters, digits and dashes, such as "my-project"; "gcloud projects list" shows them',
     );
   }
   return project;
@@ -44,7 +46,7 @@ export function googleRegion(): string {
 export function checkRegion(setting: string, region: string): string {
   if (/^[a-z]+-[a-z]+[0-9]+$/.test(region)) return region;
   const cure = /^[a-z]+-[a-z]+[0-9]+-[a-z]$/.test(region) ? `; ${quote(region.slice(0, -2))} is this zone's` : "";
-  throw new UsageError(`${setting} is ${quote(region)}: expected a region, such as "europe-west1"${cure}`);
+  throw invalid(setting, region, `expected a region, such as "europe-west1"${cure}`);
 }
 
 /** What is set, with what sets it. */
@@ -92,14 +94,14 @@ const MEMBERS = ["user", "group", "serviceAccount", "domain"] as const;
  */
 export function checkMember(setting: string, member: string): string {
   if (/^all(Authenticated)?Users$/.test(member)) {
-    throw new UsageError(
-      `${setting} is ${quote(member)}, which is everybody: what a stack makes is closed by default; name people, groups or a domain`,
-    );
+    throw refusal`${arg(setting)} is ${quote(member)}, which is everybody: what a stack makes is closed by default; name people, groups or a domain`;
   }
   const [, kind, of = ""] = /^(\w+):(.+)$/.exec(member) ?? [];
   const isNamed = kind === "domain" ? /^[^\s@:]+\.[^\s@:]+$/ : /^[^\s@:]+@[^\s@:]+\.[^\s@:]+$/;
   if (MEMBERS.some((known) => known === kind) && isNamed.test(of)) return member;
-  throw new UsageError(
-    `${setting} is ${quote(member)}: expected a member with its type, such as "user:ann@example.com", "group:team@example.com", "serviceAccount:name@my-project.iam.gserviceaccount.com" or "domain:example.com"`,
+  throw invalid(
+    setting,
+    member,
+    'expected a member with its type, such as "user:ann@example.com", "group:team@example.com", "serviceAccount:name@my-project.iam.gserviceaccount.com" or "domain:example.com"',
   );
 }

@@ -1,4 +1,4 @@
-import { quote, UsageError } from "../../core/errors.ts";
+import { invalid } from "../../core/errors.ts";
 
 const DAYS = "(?:sun|mon|tue|wed|thu|fri|sat|sunday|monday|tuesday|wednesday|thursday|friday|saturday)";
 const MONTHS =
@@ -33,12 +33,12 @@ export function checkSchedule(setting: string, schedule: string): string {
   if (interval) {
     const minutes = Number(interval[1]) * (interval[2] === "hours" ? 60 : 1);
     if (minutes >= LEAST_MINUTES) return schedule;
-    throw new UsageError(
-      `${setting} is ${quote(schedule)}: BigQuery runs a query every ${LEAST_MINUTES} minutes at most`,
-    );
+    throw invalid(setting, schedule, `BigQuery runs a query every ${LEAST_MINUTES} minutes at most`);
   }
   if (FORMS.some((form) => form.test(schedule))) return schedule;
-  throw new UsageError(
-    `${setting} is ${quote(schedule)}: expected a schedule in UTC such as "every 24 hours", "every day 09:00", "every mon,thu 09:00" or "1st monday of month 06:30"`,
+  throw invalid(
+    setting,
+    schedule,
+    'expected a schedule in UTC such as "every 24 hours", "every day 09:00", "every mon,thu 09:00" or "1st monday of month 06:30"',
   );
 }

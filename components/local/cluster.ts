@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { quote, UsageError } from "../../core/errors.ts";
+import { givenSecrets, wholeNumber } from "../../core/checks.ts";
 import type { Job } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import { checkRunId } from "../../core/run.ts";
@@ -53,7 +53,7 @@ export class LocalCluster extends pulumi.ComponentResource {
       job: { name: args.job.name, steps: args.job.steps, tables: args.job.tables },
       lake: args.lake.path,
       deadlineSeconds: deadlineSeconds(args.lifetime, ...LocalCluster.deadlines),
-      cores: checkCores(args.cores ?? availableParallelism()),
+      cores: wholeNumber("cores", args.cores ?? availableParallelism()),
       memoryMebibytes: mebibytes(args.memory ?? "2 GB", "memory"),
       python: resolve(pulumi.getRootDirectory(), args.python ?? process.env.ONEOFF_PYTHON ?? ".oneoff/venv/bin/python"),
       secrets: secretsOf(args.job, args.secrets ?? {}),
@@ -91,20 +91,11 @@ class Run extends pulumi.CustomResource {
   }
 }
 
-function checkCores(cores: number): number {
-  if (!Number.isInteger(cores) || cores < 1) {
-    throw new UsageError(`cores is ${quote(cores)}: expected a whole number above zero`);
-  }
-  return cores;
-}
-
 function secretsOf(
   job: Job,
   given: Readonly<Record<string, pulumi.Input<string>>>,
 ): Record<string, pulumi.Output<string>> {
-  const wanted = new Set(job.steps.flatMap((step) => step.secrets));
-  for (const name of wanted) {
-    if (!(name in given)) throw new UsageError(`secrets has no ${quote(name)}, which job ${quote(job.name)} asks for`);
-  }
-  return Object.fromEntries([...wanted].map((name) => [name, pulumi.secret(given[name] as pulumi.Input<string>)]));
+  return Object.fromEntries(
+    givenSecrets(job, given).map((name) => [name, pulumi.secret(given[name] as pulumi.Input<string>)]),
+  );
 }

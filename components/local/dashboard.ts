@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { quote, UsageError } from "../../core/errors.ts";
+import { invalid } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
 import { adjust, type Transform } from "../common/transform.ts";
 import type { LocalLake } from "./lake.ts";
@@ -25,7 +25,7 @@ export class LocalDashboard extends pulumi.ComponentResource {
     super("oneoff:index:LocalDashboard", name, {}, opts);
     const port = args.port ?? 8765;
     if (!Number.isInteger(port) || port < 1 || port > 65535) {
-      throw new UsageError(`port is ${quote(port)}: expected a whole number from 1 to 65535`);
+      throw invalid("port", port, "expected a whole number from 1 to 65535");
     }
     const { job, lake } = args;
     const serverArgs: ServerArgs = {

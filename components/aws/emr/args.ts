@@ -1,7 +1,8 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { type BillLine, refuseAbove } from "../../../core/bill.ts";
+import { diskGibibytes, givenSecrets, wholeNumber } from "../../../core/checks.ts";
 import { type Duration, seconds } from "../../../core/duration.ts";
-import { quote, UsageError } from "../../../core/errors.ts";
+import { arg, invalid, quote, refusal } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../../core/lifetime.ts";
 import { checkRunId } from "../../../core/run.ts";
@@ -127,22 +128,18 @@ export function emrPlan(args: EmrPlanArgs, stands?: Duration): EmrPlan {
   const keepAlive = args.keepAlive ?? false;
   const primary = args.primary ?? "m6g.xlarge";
   const types = workers.types ?? ["m7g.xlarge", "m6g.xlarge"];
-  atLeastOne("workers.count", workers.count);
+  wholeNumber("workers.count", workers.count);
   if (types.length === 0 || types.length > 5)
-    throw new UsageError(`workers.types has ${types.length} types: EMR takes 1 to 5`);
+    throw refusal`${arg("workers.types")} has ${types.length} types: EMR takes 1 to 5`;
   if (executors) {
-    atLeastOne("executors.count", executors.count);
-    atLeastOne("executors.cores", executors.cores);
+    wholeNumber("executors.count", executors.count);
+    wholeNumber("executors.cores", executors.cores);
   }
   if (args.network) checkSubnets(args.network);
   if (args.ssh) checkSsh(args.ssh);
   const stage = args.stage ?? Stage.lake;
-  if (!Object.values(Stage).includes(stage))
-    throw new UsageError(`stage is ${quote(stage)}: expected "lake" or "hdfs"`);
-  const disk = mebibytes(args.disk ?? "64 GB", "disk") / 1024;
-  if (!Number.isInteger(disk) || disk < 16 || disk > 16_384) {
-    throw new UsageError(`disk is ${quote(args.disk)}: expected whole gigabytes, "16 GB" to "16 TB"`);
-  }
+  if (!Object.values(Stage).includes(stage)) throw invalid("stage", stage, 'expected "lake" or "hdfs"');
+  const disk = diskGibibytes(args.disk ?? "64 GB", "16 GB", "16 TB");
   const deadline = deadlineSeconds(args.lifetime, ...EMR_DEADLINES);
   const bill = emrBill({
     region: args.region ?? regionOf(),
@@ -175,28 +172,23 @@ export function emrPlan(args: EmrPlanArgs, stands?: Duration): EmrPlan {
     code: emrCode(job, keepAlive),
     bill,
   };
-  checkSecrets(args);
+  givenSecrets(job, args.secrets);
   for (const address of args.reads ?? []) {
     if (/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^*?\s]*)?$/.test(address)) continue;
-    throw new UsageError(
-      `reads has ${quote(address)}: expected a bucket or what is below it, such as "s3://bucket/prefix"`,
-    );
+    throw refusal`${arg("reads")} has ${quote(address)}: expected a bucket or what is below it, such as "s3://bucket/prefix"`;
   }
   refuseAbove(args.lifetime.maxCost, bill);
   return plan;
-}
-
-function atLeastOne(setting: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1)
-    throw new UsageError(`${setting} is ${quote(value)}: expected a whole number above zero`);
 }
 
 /** @throws UsageError for what isn't a release of EMR 7 or newer. */
 function checkRelease(label: string): string {
   const major = Number(/^emr-(\d+)\.\d+\.\d+$/.exec(label)?.[1]);
   if (major >= 7) return label;
-  throw new UsageError(
-    `releaseLabel is ${quote(label)}: expected "emr-7.0.0" or newer, which has Amazon Linux 2023, Spark 3.5 and Python 3.11`,
+  throw invalid(
+    "releaseLabel",
+    label,
+    'expected "emr-7.0.0" or newer, which has Amazon Linux 2023, Spark 3.5 and Python 3.11',
   );
 }
 
@@ -204,23 +196,21 @@ function architectureOf(primary: string, types: readonly string[]): "arm64" | "x
   const { architecture } = instanceType(primary);
   const other = types.find((type) => instanceType(type).architecture !== architecture);
   if (other === undefined) return architecture;
-  throw new UsageError(
-    `primary is ${quote(primary)} (${architecture}) and workers.types has ${quote(other)} (${instanceType(other).architecture}): the job's wheels are for one architecture; choose all types of one`,
-  );
+  throw refusal`${arg("primary")} is ${quote(primary)} (${architecture}) and ${arg("workers.types")} has ${quote(other)} (${instanceType(other).architecture}): the job's wheels are for one architecture; choose all types of one`;
 }
 
 function spotOf({ spot }: EmrWorkers): JobFlow["spot"] {
   if (!spot) return undefined;
   if (!Object.values(SpotFallback).includes(spot.fallback)) {
-    throw new UsageError(
-      `workers.spot.fallback is ${quote(spot.fallback)}: say what is to happen when there are no spot instances: "on-demand" or "terminate"`,
+    throw invalid(
+      "workers.spot.fallback",
+      spot.fallback,
+      'say what is to happen when there are no spot instances: "on-demand" or "terminate"',
     );
   }
   const minutes = seconds(spot.wait ?? "10 minutes", "workers.spot.wait") / 60;
   if (!Number.isInteger(minutes) || minutes < 5 || minutes > 1440) {
-    throw new UsageError(
-      `workers.spot.wait is ${quote(spot.wait)}: EMR takes whole minutes from "5 minutes" to "1 day"`,
-    );
+    throw invalid("workers.spot.wait", spot.wait, 'EMR takes whole minutes from "5 minutes" to "1 day"');
   }
   return { fallback: spot.fallback, waitMinutes: minutes };
 }
@@ -228,29 +218,18 @@ function spotOf({ spot }: EmrWorkers): JobFlow["spot"] {
 /** Seconds without work after which a cluster ends that doesn't end after its last step. */
 function idleOf({ keepAlive, linger, lifetime }: EmrPlanArgs): { readonly idleSeconds?: number } {
   if (keepAlive && linger)
-    throw new UsageError("keepAlive and linger don't go together: an idle limit ends a cluster that is kept alive");
+    throw refusal`${arg("keepAlive")} and ${arg("linger")} don't go together: an idle limit ends a cluster that is kept alive`;
   if (keepAlive && !lifetime.idle) {
-    throw new UsageError(
-      'keepAlive needs lifetime.idle: how long the cluster may do nothing before it ends, such as "30 minutes"',
-    );
+    throw refusal`${arg("keepAlive")} needs ${arg("lifetime.idle")}: how long the cluster may do nothing before it ends, such as "30 minutes"`;
   }
   if (!keepAlive && lifetime.idle) {
-    throw new UsageError(
-      `lifetime.idle is ${quote(lifetime.idle)} and keepAlive is not set: this cluster ends after its last step; use linger to keep it a while`,
-    );
+    throw refusal`${arg("lifetime.idle")} is ${quote(lifetime.idle)} and ${arg("keepAlive")} is not set: this cluster ends after its last step; use linger to keep it a while`;
   }
   const [setting, idle] = keepAlive ? ["lifetime.idle", lifetime.idle] : ["linger", linger];
   if (!idle) return {};
   const idleSeconds = seconds(idle, setting);
   if (idleSeconds < 60 || idleSeconds > 7 * 86_400) {
-    throw new UsageError(`${setting} is ${quote(idle)}: EMR takes "1 minute" to "7 days"`);
+    throw invalid(setting, idle, 'EMR takes "1 minute" to "7 days"');
   }
   return { idleSeconds };
-}
-
-function checkSecrets({ job, secrets = {} }: EmrPlanArgs): void {
-  for (const name of new Set(job.steps.flatMap((step) => step.secrets))) {
-    if (!(name in secrets))
-      throw new UsageError(`secrets has no ${quote(name)}, which job ${quote(job.name)} asks for`);
-  }
 }

@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
-import { quote, UsageError } from "../../../core/errors.ts";
+import { invalid, UsageError } from "../../../core/errors.ts";
 import { stackTags } from "../../common/naming.ts";
 import { EMR_TAG, egressAnywhere, type Subnets } from "../network.ts";
 
@@ -96,14 +96,10 @@ export function checkSsh(ssh: SshAccess): SshAccess {
     throw new UsageError("ssh has no keyName: name an EC2 key pair, or leave ssh out: Session Manager needs none");
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d|[12]\d|3[0-2])$/.exec(ssh.cidr ?? "");
   if (!match || match.slice(1, 5).some((byte) => Number(byte) > 255)) {
-    throw new UsageError(
-      `ssh.cidr is ${quote(ssh.cidr)}: expected a block of IPv4 addresses, such as "203.0.113.7/32"`,
-    );
+    throw invalid("ssh.cidr", ssh.cidr, 'expected a block of IPv4 addresses, such as "203.0.113.7/32"');
   }
   if (Number(match[5]) < 8) {
-    throw new UsageError(
-      `ssh.cidr is ${quote(ssh.cidr)}: that is the world; give your own address, such as "203.0.113.7/32"`,
-    );
+    throw invalid("ssh.cidr", ssh.cidr, 'that is the world; give your own address, such as "203.0.113.7/32"');
   }
   return ssh;
 }

@@ -3,8 +3,9 @@ import type * as gcp from "@pulumi/gcp";
 import type * as pulumi from "@pulumi/pulumi";
 import { DataprocMode } from "../../../assets/dataproc-orchestrator/launch.ts";
 import { type BillLine, refuseAbove } from "../../../core/bill.ts";
+import { diskGibibytes, givenSecrets, neededSecrets } from "../../../core/checks.ts";
 import { type Duration, seconds } from "../../../core/duration.ts";
-import { quote, UsageError } from "../../../core/errors.ts";
+import { arg, invalid, quote, refusal, UsageError } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../../core/lifetime.ts";
 import { checkRunId } from "../../../core/run.ts";
@@ -137,10 +138,7 @@ export function dataprocPlan(args: DataprocPlanArgs, stands?: Duration): Datapro
   const primary = args.primary ?? "n2-standard-4";
   const workers = workersOf(mode, args.workers ?? { count: 2 });
   if (args.network) checkGcpSubnet(args.network);
-  const disk = mebibytes(args.disk ?? "100 GB", "disk") / 1024;
-  if (!Number.isInteger(disk) || disk < 30 || disk > 65_536) {
-    throw new UsageError(`disk is ${quote(args.disk)}: expected whole gigabytes, "30 GB" to "64 TB"`);
-  }
+  const disk = diskGibibytes(args.disk ?? "100 GB", "30 GB", "64 TB");
   checkMachine("primary", primary);
   checkMachine("workers.type", workers.type);
   const [least, most] = DATAPROC_DEADLINES[mode];
@@ -192,94 +190,78 @@ export function dataprocPlan(args: DataprocPlanArgs, stands?: Duration): Datapro
 
 function checkMode(mode: DataprocMode): DataprocMode {
   if (Object.hasOwn(DataprocMode, mode)) return mode;
-  throw new UsageError(`mode is ${quote(mode)}: expected ${Object.keys(DataprocMode).map(quote).join(", ")}`);
+  throw invalid("mode", mode, `expected ${Object.keys(DataprocMode).map(quote).join(", ")}`);
 }
 
 function workersOf(mode: DataprocMode, given: DataprocWorkers): DataprocPlan["workers"] {
   const { count, spot = 0, upTo, type = "n2-standard-4" } = given;
   const whole = (setting: string, value: number) => {
-    if (!Number.isInteger(value) || value < 0)
-      throw new UsageError(`${setting} is ${quote(value)}: expected a whole number, 0 or more`);
+    if (!Number.isInteger(value) || value < 0) throw invalid(setting, value, "expected a whole number, 0 or more");
   };
   whole("workers.count", count);
   whole("workers.spot", spot);
   if (upTo !== undefined) whole("workers.upTo", upTo);
   if (mode === DataprocMode.batch) {
-    if (count < 2) throw new UsageError(`workers.count is ${count}: a batch has 2 executors or more`);
+    if (count < 2) throw invalid("workers.count", count, "a batch has 2 executors or more");
     if (spot > 0)
-      throw new UsageError(`workers.spot is ${spot} and mode is "batch", which has no spot machines: leave it out`);
+      throw refusal`${arg("workers.spot")} is ${spot} and ${arg("mode")} is "batch", which has no spot machines: leave it out`;
     if (upTo !== undefined && upTo < count)
-      throw new UsageError(
-        `workers.upTo is ${upTo} and workers.count is ${count}: give as many or more, or leave it out`,
-      );
+      throw refusal`${arg("workers.upTo")} is ${upTo} and ${arg("workers.count")} is ${count}: give as many or more, or leave it out`;
     return { count, spot, type, ...(upTo !== undefined && { upTo }) };
   }
   if (count === 1) {
-    throw new UsageError(
-      "workers.count is 1: Dataproc takes 2 or more, or 0, with which the primary node does all the work",
+    throw invalid(
+      "workers.count",
+      count,
+      "Dataproc takes 2 or more, or 0, with which the primary node does all the work",
     );
   }
   if (count === 0 && (spot > 0 || upTo !== undefined)) {
-    throw new UsageError(
-      "workers.count is 0, and a cluster of one node has no spot machines: take 2, or leave workers.spot and workers.upTo out",
-    );
+    throw refusal`${arg("workers.count")} is 0, and a cluster of one node has no spot machines: take 2, or leave ${arg("workers.spot")} and ${arg("workers.upTo")} out`;
   }
   if (upTo !== undefined && upTo < Math.max(spot, 1)) {
-    throw new UsageError(`workers.upTo is ${upTo} and workers.spot is ${spot}: give as many or more, or leave it out`);
+    throw refusal`${arg("workers.upTo")} is ${upTo} and ${arg("workers.spot")} is ${spot}: give as many or more, or leave it out`;
   }
   return { count, spot, type, ...(upTo !== undefined && { upTo }) };
 }
 
 /** @throws UsageError for a type that isn't known, or that Dataproc's daemons don't fit on. */
 function checkMachine(setting: string, type: string): void {
-  const { vcpus, memoryGiB, family } = known(setting, type);
+  const { vcpus, memoryGiB, family } = machineType(type, setting);
   if (family === "n4") {
-    throw new UsageError(
-      `${setting} is ${quote(type)}, which takes none of the disks that are made here: take "n2-standard-4", say`,
-    );
+    throw refusal`${arg(setting)} is ${quote(type)}, which takes none of the disks that are made here: take "n2-standard-4", say`;
   }
   if (vcpus >= 2 && memoryGiB >= 7) return;
-  throw new UsageError(
-    `${setting} is ${quote(type)}, with ${memoryGiB} GB of memory: Dataproc needs 2 vCPUs and 7 GB; take "n2-standard-2" or a larger one`,
-  );
+  throw refusal`${arg(setting)} is ${quote(type)}, with ${memoryGiB} GB of memory: Dataproc needs 2 vCPUs and 7 GB; take "n2-standard-2" or a larger one`;
 }
 
 /** @throws UsageError for an image whose Python the job's wheels are not for. */
 function checkImage(version: string): string {
   if (/^2\.[23](\.\d+)?(-(debian12|ubuntu22|rocky9))?$/.test(version)) return version;
-  throw new UsageError(
-    `imageVersion is ${quote(version)}: expected one of 2.2 or 2.3, such as "2.3-debian12" or "2.3.13-debian12", which have Spark 3.5 and Python 3.11`,
+  throw invalid(
+    "imageVersion",
+    version,
+    'expected one of 2.2 or 2.3, such as "2.3-debian12" or "2.3.13-debian12", which have Spark 3.5 and Python 3.11',
   );
 }
 
 /** @throws UsageError for a runtime whose Python the job's wheels are not for. */
 function checkRuntime(version: string): string {
   if (version === "2.3") return version;
-  throw new UsageError(`runtimeVersion is ${quote(version)}: expected "2.3", which has Spark 3.5 and Python 3.11`);
+  throw invalid("runtimeVersion", version, 'expected "2.3", which has Spark 3.5 and Python 3.11');
 }
 
 function idleOf(mode: DataprocMode, { idle }: Lifetime, deadline: number): number | undefined {
   if (mode !== DataprocMode.cluster) {
     if (!idle) return undefined;
-    throw new UsageError(
-      `lifetime.idle is ${quote(idle)} and mode is ${quote(mode)}, whose machines end with the run: leave it out, or take mode "cluster"`,
-    );
+    throw refusal`${arg("lifetime.idle")} is ${quote(idle)} and ${arg("mode")} is ${quote(mode)}, whose machines end with the run: leave it out, or take mode "cluster"`;
   }
   const given = idle ?? "15 minutes";
   const span = seconds(given, "lifetime.idle");
   if (span < seconds(IDLE[0]) || span > seconds(IDLE[1])) {
-    throw new UsageError(`lifetime.idle is ${quote(idle)}: Dataproc takes "${IDLE[0]}" to "${IDLE[1]}"`);
+    throw invalid("lifetime.idle", idle, `Dataproc takes "${IDLE[0]}" to "${IDLE[1]}"`);
   }
   return Math.min(span, deadline);
-}
-
-/** The error of an unknown type names who asked for it. */
-function known(setting: string, type: string): ReturnType<typeof machineType> {
-  try {
-    return machineType(type);
-  } catch (error) {
-    throw new UsageError((error as Error).message.replace(/^machine type(?= is )/, setting));
-  }
 }
 
 /** A batch's driver has 4 cores, and 1 to 7.4 GB for each of them. */
@@ -287,11 +269,11 @@ function checkDriver(mode: DataprocMode, driverMemory: Size | undefined): void {
   if (mode !== DataprocMode.batch || driverMemory === undefined) return;
   const given = mebibytes(driverMemory, "driverMemory");
   if (given >= 4096 && given <= 24_576) return;
-  throw new UsageError(`driverMemory is ${quote(driverMemory)}: a batch's driver takes "4 GB" to "24 GB"`);
+  throw invalid("driverMemory", driverMemory, 'a batch\'s driver takes "4 GB" to "24 GB"');
 }
 
 /** What each mode can do for a job. */
-function checkJob(mode: DataprocMode, { job, secrets = {}, network, kerberos }: DataprocPlanArgs): void {
+function checkJob(mode: DataprocMode, { job, secrets, network, kerberos }: DataprocPlanArgs): void {
   for (const step of job.steps) {
     const where = `job ${quote(job.name)}, step ${quote(step.name)}`;
     if (step.packages.length > 0 && (network === undefined || network instanceof GcpNetwork)) {
@@ -304,13 +286,7 @@ function checkJob(mode: DataprocMode, { job, secrets = {}, network, kerberos }: 
     }
   }
   if (kerberos && mode === DataprocMode.batch) {
-    throw new UsageError('kerberos is set and mode is "batch", which has no services of its own: leave it out');
+    throw refusal`${arg("kerberos")} is set and ${arg("mode")} is "batch", which has no services of its own: leave it out`;
   }
-  const missing = neededSecrets(job).find((name) => !(name in secrets));
-  if (missing !== undefined) {
-    throw new UsageError(`secrets has no ${quote(missing)}, which job ${quote(job.name)} asks for`);
-  }
+  givenSecrets(job, secrets);
 }
-
-/** Names of the secrets that a job's steps name, each once. */
-export const neededSecrets = (job: Job): readonly string[] => [...new Set(job.steps.flatMap((step) => step.secrets))];

@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { DataprocMode, templateStep } from "../../../assets/dataproc-orchestrator/launch.ts";
 import type { BillLine } from "../../../core/bill.ts";
+import { neededSecrets } from "../../../core/checks.ts";
 import type { Duration } from "../../../core/duration.ts";
 import { Label, labelValue } from "../../../core/labels.ts";
 import { ofLake, physicalName } from "../../common/naming.ts";
@@ -18,7 +19,6 @@ import {
   type DataprocPlan,
   type DataprocPlanArgs,
   dataprocPlan,
-  neededSecrets,
 } from "./args.ts";
 import { type ClusterParts, clusterConfig, managedConfig } from "./config.ts";
 import { type LaunchPlace, launchOf, orchestrator, uploadDataprocCode } from "./launch.ts";

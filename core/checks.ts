@@ -1,0 +1,34 @@
+import { invalid, quote, UsageError } from "./errors.ts";
+import type { Job } from "./job.ts";
+import { mebibytes, type Size } from "./size.ts";
+
+/** @throws UsageError for what is no whole number above zero. */
+export function wholeNumber(argument: string, value: number): number {
+  if (Number.isInteger(value) && value > 0) return value;
+  throw invalid(argument, value, "expected a whole number above zero");
+}
+
+/** Mebibytes. @throws UsageError with `cure` when they are fewer than `least`. */
+export function mebibytesFrom(least: number, argument: string, size: Size, cure: string): number {
+  const given = mebibytes(size, argument);
+  if (given >= least) return given;
+  throw invalid(argument, size, cure);
+}
+
+/** Gibibytes of a disk. @throws UsageError when they aren't whole, or out of bounds. */
+export function diskGibibytes(size: Size, least: Size, most: Size): number {
+  const given = mebibytes(size, "disk");
+  if (given % 1024 === 0 && given >= mebibytes(least) && given <= mebibytes(most)) return given / 1024;
+  throw invalid("disk", size, `expected whole gigabytes, "${least}" to "${most}"`);
+}
+
+/** Names of the secrets that a job's steps ask for, each once. */
+export const neededSecrets = (job: Job): readonly string[] => [...new Set(job.steps.flatMap((step) => step.secrets))];
+
+/** Names of the secrets that a job's steps ask for. @throws UsageError when one of them is not given. */
+export function givenSecrets(job: Job, given: object = {}): readonly string[] {
+  const needed = neededSecrets(job);
+  const missing = needed.find((name) => !Object.hasOwn(given, name));
+  if (missing === undefined) return needed;
+  throw new UsageError(`secrets has no ${quote(missing)}, which job ${quote(job.name)} asks for`);
+}
