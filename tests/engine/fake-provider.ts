@@ -34,6 +34,8 @@ export interface FakeOptions {
   readonly goesWith?: (other: Resource, deleted: Resource) => boolean;
   /** Inputs whose change makes a new resource. @default none: every change is an update */
   readonly replaces?: (type: string) => readonly string[];
+  /** What is there from the start, made by another engine. @default nothing */
+  readonly there?: readonly Resource[];
 }
 
 /** What happened, in order. */
@@ -61,8 +63,13 @@ const struct = (properties: Properties) => Struct.fromJavaScript(JSON.parse(JSON
 const typeOf = (urn: string) => (urn.split("::")[2] as string).split("$").at(-1) as string;
 const nameOf = (urn: string) => urn.split("::").slice(3).join("::");
 
+/** The engine's mark of assets and archives, which are what they hold, wherever their files lie. */
+const SIGNATURE = "4dabf18193072939515e22adb298388d";
+const comparable = (value: unknown): string =>
+  JSON.stringify(value, (_key, one) => (one?.[SIGNATURE] && one.hash ? { hash: one.hash } : one)) ?? "";
+
 export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvider> {
-  const ledger = new Map<string, Resource>();
+  const ledger = new Map<string, Resource>(options.there?.map((resource) => [resource.id, resource]));
   const events: Event[] = [];
   const invoked: string[] = [];
   const outputsOf = (type: string, name: string, inputs: Properties) => ({
@@ -90,7 +97,7 @@ export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvi
       const olds = request.getOldInputs().toJavaScript();
       const news = request.getNews().toJavaScript();
       const keys = [...new Set([...Object.keys(olds), ...Object.keys(news)])];
-      const changed = keys.filter((key) => JSON.stringify(olds[key]) !== JSON.stringify(news[key]));
+      const changed = keys.filter((key) => comparable(olds[key]) !== comparable(news[key]));
       const replacing = options.replaces?.(typeOf(request.getUrn())) ?? [];
       const { DIFF_SOME, DIFF_NONE } = messages.DiffResponse.DiffChanges;
       return new messages.DiffResponse()
@@ -123,7 +130,11 @@ export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvi
     },
     update(request) {
       const [type, name] = [typeOf(request.getUrn()), nameOf(request.getUrn())];
-      const properties = outputsOf(type, name, request.getNews().toJavaScript());
+      const { name: given } = request.getOlds().toJavaScript();
+      const news = request.getNews().toJavaScript();
+      const computed = outputsOf(type, name, news);
+      // A name that was made up stays what it is.
+      const properties = news.name === undefined && computed.name ? { ...computed, name: given } : computed;
       if (!request.getPreview()) {
         ledger.set(request.getId(), { id: request.getId(), type, name, properties });
         events.push({ what: "update", type, name });

@@ -1,0 +1,209 @@
+/** Stacks that an earlier version left, taken over by the code of today: the real engine, and fake providers with all that is there. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Engine } from "../engine/harness.ts";
+import {
+  CLOUDS,
+  engineOfBefore,
+  nameOf,
+  readState,
+  type State,
+  type StateResource,
+  statesOf,
+  versions,
+} from "./states.ts";
+
+/**
+ * What may change, by kind of stack: resources and their properties, none of which holds data or costs money. In
+ * `content` anything may, for it is our own code. In `names` nothing may but the digests that stand for such content.
+ */
+const OURS: Readonly<Record<string, { readonly content: readonly string[]; readonly names: readonly string[] }>> = {
+  "emr-oneoff": {
+    content: [
+      "reaper-function: code",
+      "cluster-launcher-function: code",
+      ...["cluster-emr-*: source", "cluster-steps-*: source"],
+      ...["dashboard-index.mjs: source", "dashboard-page-*: source", "dashboard-config: content"],
+      "dashboard-current: content", // the release's digest
+    ],
+    names: [
+      ...["cluster-emr-*: key", "cluster-steps-*: key"],
+      ...["dashboard-index.mjs: key", "dashboard-page-*: key", "dashboard-config: key"],
+      "cluster-run: input",
+    ],
+  },
+  dataproc: {
+    content: [
+      ...["cluster-node-*: source", "cluster-steps-*: source", "cluster-orchestrator.mjs: source"],
+      "cluster-notebook: content",
+      ...["dashboard-index.mjs: source", "dashboard-page-*: source", "dashboard-config: content"],
+      "dashboard-current: content",
+    ],
+    names: [
+      ...["cluster-node-*: name", "cluster-steps-*: name", "cluster-orchestrator.mjs: name"],
+      ...["cluster-launch: content", "cluster-launch: name"],
+      ...["cluster-orchestrator-job: startExecutionToken", "cluster-orchestrator-job: template"],
+      ...["cluster-template: jobs", "cluster-template: placement"],
+      ...["dashboard-index.mjs: name", "dashboard-page-*: name", "dashboard-config: name"],
+    ],
+  },
+  swarm: {
+    content: ["cluster-analysis-config: data", "cluster-startup-config: data", "cluster-mongo-init-config: data"],
+    names: [
+      ...["cluster-analysis-config: name", "cluster-startup-config: name", "cluster-mongo-init-config: name"],
+      ...["cluster-spark-image: name", "cluster-hdfs-image: name", "dashboard-dashboard-image: name"],
+      ...["cluster-master: taskSpec", "cluster-worker: taskSpec", "cluster-history: taskSpec"],
+      ...["cluster-namenode: taskSpec", "cluster-datanode: taskSpec", "cluster-notebook: taskSpec"],
+      ...["cluster-mongo: taskSpec", "cluster-mongo-express: taskSpec"],
+      ...["cluster-gateway: image", "dashboard-container: image"],
+      "cluster-services: services", // a digest of each, in which is too where this machine has the lake, and whose it is
+    ],
+  },
+};
+
+const matches = (pattern: string, text: string): boolean => {
+  const [before = "", after] = pattern.split("*");
+  return after === undefined ? text === pattern : text.startsWith(before) && text.endsWith(after);
+};
+
+/** Stands in a preview for what only `up` will know. */
+const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+const withoutDigests = (text: string): string => text.replace(/(?<![0-9a-z])[0-9a-f]{8,64}(?![0-9a-z])/g, "...");
+
+/** Whether two values differ in nothing but digests. */
+function alike(old: unknown, now: unknown): boolean {
+  if (now === UNKNOWN) return true;
+  if (typeof old === "string" && typeof now === "string") return withoutDigests(old) === withoutDigests(now);
+  if (typeof old !== "object" || typeof now !== "object" || !old || !now) return old === now;
+  const [before, after] = [old, now] as Record<string, unknown>[];
+  const keys = new Set([...Object.keys(old), ...Object.keys(now)]);
+  return [...keys].every((key) => alike(before?.[key], after?.[key]));
+}
+
+interface Step {
+  readonly op: string;
+  readonly urn: string;
+  readonly oldState?: StateResource;
+  readonly newState?: StateResource;
+  readonly diffReasons?: readonly string[] | null;
+}
+
+function isOurs(stack: string, { op, urn, oldState, newState }: Step, property: string): boolean {
+  const { content = [], names = [] } = OURS[stack] ?? {};
+  const change = `${nameOf(urn)}: ${property}`;
+  if (op !== "update" && op !== "replace") return false;
+  if (content.some((pattern) => matches(pattern, change))) return true;
+  const isNamed = names.some((pattern) => matches(pattern, change));
+  return isNamed && alike(oldState?.inputs?.[property], newState?.inputs?.[property]);
+}
+
+interface Preview {
+  /** Whether there is anything to do. */
+  readonly isEmpty: boolean;
+  /** What nobody allowed: "update aws:lambda/function:Function reaper-function: timeout", one line for each property. */
+  readonly others: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** The fake providers have no version, and Pulumi tells of outputs that a stack doesn't have. */
+const USUAL = /resource plugin \w+ is expected to have version|Undefined value \(\w+\) will not show/;
+
+/** What the engine would do, and what it warns of. */
+async function preview(project: Engine, stack: string): Promise<Preview> {
+  const text = await project.mustPulumi("preview", "--json", "--stack", stack);
+  const { steps, changeSummary, diagnostics } = JSON.parse(text) as {
+    readonly steps: readonly Step[];
+    readonly changeSummary: Readonly<Record<string, number>>;
+    readonly diagnostics: readonly { readonly severity: string; readonly message: string }[];
+  };
+  expect(changeSummary.same, "the state was taken").toBeGreaterThan(20);
+  const others = steps
+    .filter(({ op }) => op !== "same") // of those only the stack's own is told
+    .flatMap((step) => {
+      const what = `${step.op} ${step.urn.split("::")[2]?.split("$").at(-1)} ${nameOf(step.urn)}`;
+      if (!step.diffReasons?.length) return [what];
+      return step.diffReasons.filter((property) => !isOurs(stack, step, property)).map((one) => `${what}: ${one}`);
+    });
+  const warnings = diagnostics
+    .filter(({ severity, message }) => !/^info/.test(severity) && !USUAL.test(message))
+    .map(({ message }) => message);
+  return { isEmpty: Object.keys(changeSummary).every((op) => op === "same"), others: others.sort(), warnings };
+}
+
+const outputsIn = ({ deployment: { resources } }: State) =>
+  resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs;
+const urnsIn = ({ deployment: { resources } }: State) => resources.map(({ urn }) => urn).sort();
+
+const fixtures = versions().flatMap((version) =>
+  statesOf(version)
+    .filter((name) => name in CLOUDS)
+    .map((name) => [name, version] as const),
+);
+
+test("there are states of every stack", () => {
+  expect([...new Set(fixtures.map(([name]) => name))].sort()).toEqual(Object.keys(CLOUDS).sort());
+});
+
+describe.each(fixtures)("a stack %s that version %s left", (name, version) => {
+  const under = CLOUDS[name] as (typeof CLOUDS)[string];
+  const before = readState(version, name);
+  let project: Engine;
+  let seen: Preview;
+  const act = (what: string, ...more: readonly string[]) =>
+    project.mustPulumi(what, "--yes", "--skip-preview", "--stack", under.stack, ...more);
+  beforeAll(async () => {
+    project = await engineOfBefore(under, before);
+    seen = await preview(project, under.stack);
+  });
+  afterAll(() => project?.remove());
+
+  test("has nothing changed but the content of our own code, and is warned of nothing", () => {
+    expect(seen.others).toEqual([]);
+    expect(seen.warnings).toEqual([]);
+    expect(project.provider.events).toEqual([]);
+  });
+
+  test("is brought up with the same resources and outputs, and then there is nothing to do", async () => {
+    if (!seen.isEmpty) await act("up");
+    await act("up", "--expect-no-changes");
+    const state = JSON.parse(await project.mustPulumi("stack", "export", "--show-secrets", "--stack", under.stack));
+    expect(JSON.stringify(outputsIn(state)).replaceAll(project.folder, "{project}")).toBe(
+      JSON.stringify(outputsIn(before)),
+    );
+    expect(urnsIn(state)).toEqual(urnsIn(before));
+  });
+
+  test("has not drifted, and is destroyed to nothing", async () => {
+    await act("refresh", "--expect-no-changes");
+    await act("destroy");
+    expect([...project.provider.ledger.values()]).toEqual([]);
+  });
+});
+
+test("a change that nobody allowed is named, with its resource and its property", async () => {
+  const [version = ""] = versions();
+  const under = CLOUDS["emr-oneoff"] as (typeof CLOUDS)[string];
+  const altered = readState(version, "emr-oneoff");
+  for (const resource of altered.deployment.resources) {
+    const set = (property: string, change: (old: string) => unknown) => {
+      resource.inputs = { ...resource.inputs, [property]: change(String(resource.inputs?.[property])) };
+    };
+    const name = nameOf(resource.urn);
+    if (name === "reaper-logs") set("retentionInDays", () => 99);
+    if (name === "dashboard-current") resource.urn = `${resource.urn}-of-before`;
+    if (name === "cluster-run") set("input", (text) => text.replace('"deadlineSeconds":5400', '"deadlineSeconds":60'));
+    // What is allowed to change is not told of.
+    if (name === "cluster-launcher-function") set("code", () => ({}));
+    if (name.startsWith("cluster-emr-")) set("key", (key) => key.replace(/[0-9a-f]{16}/, "0123456789abcdef"));
+  }
+  const project = await engineOfBefore(under, altered);
+  try {
+    expect((await preview(project, under.stack)).others).toEqual([
+      "create aws:s3/bucketObjectv2:BucketObjectv2 dashboard-current",
+      "delete aws:s3/bucketObjectv2:BucketObjectv2 dashboard-current-of-before",
+      "replace aws:lambda/invocation:Invocation cluster-run: input",
+      "update aws:cloudwatch/logGroup:LogGroup reaper-logs: retentionInDays",
+    ]);
+  } finally {
+    project.remove();
+  }
+});

@@ -1,0 +1,165 @@
+/** States of stacks as an earlier version left them, kept beside the tests and put back into an engine of today. */
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Properties, Resource } from "../engine/fake-provider.ts";
+import { type Engine, engine, type StackUnderTest } from "../engine/harness.ts";
+import type { Project } from "../project.ts";
+import { dataproc } from "../stacks/dataproc-modes.ts";
+import { fakeAws } from "../stacks/fake-aws.ts";
+import { fakeDocker } from "../stacks/fake-docker.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+
+/** Whose the lake of stack `swarm` is: only root may have somebody else's. */
+const [UID, GID] = process.getuid?.() === 0 ? [1000, 1000] : [process.getuid?.(), process.getgid?.()];
+
+/** Stacks whose providers are stood in for, by the names of their fixtures. */
+export const CLOUDS: Readonly<Record<string, StackUnderTest>> = {
+  "emr-oneoff": { stack: "emr-oneoff", packages: ["aws", "random", "tls"], fake: fakeAws },
+  "dataproc-workflow": dataproc("workflow"),
+  "dataproc-cluster": dataproc("cluster"),
+  "dataproc-batch": dataproc("batch"),
+  swarm: {
+    stack: "swarm",
+    packages: ["docker", "random", "oneoff-local"],
+    config: process.getuid?.() === 0 ? { "oneoff:user": `${UID}:${GID}` } : {},
+    fake: fakeDocker,
+  },
+};
+
+/** A resource as a state has it, as far as it is looked at here. */
+export interface StateResource {
+  urn: string;
+  readonly type: string;
+  readonly id?: string;
+  readonly custom: boolean;
+  inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
+  /** In a fixture, in place of `outputs`: what they have beside the inputs. */
+  computed?: Record<string, unknown>;
+}
+
+/** What `pulumi stack export` prints and `pulumi stack import` takes. */
+export interface State {
+  readonly version: number;
+  readonly deployment: { manifest: Record<string, unknown>; resources: StateResource[] };
+}
+
+export const nameOf = (urn: string): string => urn.split("::").slice(3).join("::");
+
+/** Folders of what each version left, oldest first. */
+export const versions = (): readonly string[] =>
+  globSync("*/states", { cwd: import.meta.dirname })
+    .map(dirname)
+    .sort();
+
+export const folderOf = (version: string): string => join(import.meta.dirname, version);
+
+/** Names of the states that a version left. */
+export const statesOf = (version: string): readonly string[] =>
+  globSync("*.json", { cwd: join(folderOf(version), "states") })
+    .map((file) => basename(file, ".json"))
+    .sort();
+
+/** What is called otherwise on each machine, by what it is called in a fixture. */
+const places = ({ folder }: Pick<Project, "folder">): Readonly<Record<string, string>> => ({
+  "{project}": folder,
+  "{root}": ROOT,
+});
+
+/** The text of a fixture, in which nothing is called as on this machine. */
+export const withoutPlaces = (text: string, project: Pick<Project, "folder">): string =>
+  Object.entries(places(project))
+    .reduce((text, [name, here]) => text.replaceAll(here, name), text)
+    .replaceAll(`"user": "${UID}:${GID}"`, '"user": "{uid}:{gid}"')
+    .replaceAll(`"fileUid": "${UID}"`, '"fileUid": "{uid}"')
+    .replaceAll(`"fileGid": "${GID}"`, '"fileGid": "{gid}"');
+
+/** The same with what it is called here. */
+export const withPlaces = (text: string, project: Pick<Project, "folder">): string =>
+  Object.entries({ ...places(project), "{uid}": `${UID}`, "{gid}": `${GID}` }).reduce(
+    (text, [name, here]) => text.replaceAll(name, here),
+    text,
+  );
+
+/** What says nothing of a resource, or only when and by which line of code it was made. */
+const UNTOLD = ["created", "modified", "sourcePosition", "stackTrace", "propertyDependencies"];
+
+/** Text of more is left out where it is never compared, because its property's changes are ignored. */
+const LONGEST_IGNORED = 2000;
+
+/** Keeps a stack's state as a fixture. */
+export async function keepState(project: Project, stack: string, file: string): Promise<void> {
+  const state = JSON.parse(await project.mustPulumi("stack", "export", "--show-secrets", "--stack", stack)) as State;
+  state.deployment.manifest.time = "2026-01-01T00:00:00Z";
+  for (const resource of state.deployment.resources as (StateResource & Record<string, unknown>)[]) {
+    for (const key of UNTOLD) delete resource[key];
+    for (const key of (resource.ignoreChanges ?? []) as readonly string[]) {
+      for (const properties of [resource.inputs ?? {}, resource.outputs ?? {}]) {
+        const text = properties[key];
+        if (typeof text === "string" && text.length > LONGEST_IGNORED) properties[key] = "...";
+      }
+    }
+    const { inputs, outputs } = resource;
+    if (!inputs || !outputs || Object.keys(inputs).some((key) => !(key in outputs))) continue;
+    const isOwn = ([key, value]: [string, unknown]) => JSON.stringify(value) !== JSON.stringify(inputs[key]);
+    resource.computed = Object.fromEntries(Object.entries(outputs).filter(isOwn));
+    delete resource.outputs;
+  }
+  writeFileSync(file, `${withoutPlaces(JSON.stringify(sorted(state), undefined, 1), project)}\n`);
+}
+
+const sorted = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== "object") return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, one]) => [key, sorted(one)]));
+};
+
+/** A state that a version left. `change` may alter it. */
+export function readState(version: string, name: string): State {
+  const state = JSON.parse(readFileSync(join(folderOf(version), "states", `${name}.json`), "utf8")) as State;
+  for (const resource of state.deployment.resources) {
+    if (resource.computed) resource.outputs = { ...resource.inputs, ...resource.computed };
+    delete resource.computed;
+  }
+  return state;
+}
+
+/** Puts a state into a project's backend. */
+export async function importState(project: Project, stack: string, state: State): Promise<void> {
+  const file = join(project.folder, "state-of-before.json");
+  writeFileSync(file, withPlaces(JSON.stringify(state), project));
+  await project.mustPulumi("stack", "import", "--file", file, "--stack", stack);
+}
+
+const SIGNATURE = "4dabf18193072939515e22adb298388d";
+const SECRET = "1b47061264138c4ac30d75fd1eb44270";
+
+/** Properties as a provider has them, to whom secrets are values like others. */
+function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain);
+  if (value === null || typeof value !== "object") return value;
+  const marked = value as Record<string, unknown>;
+  if (marked[SIGNATURE] === SECRET) return plain(JSON.parse(marked.plaintext as string));
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, plain(one)]));
+}
+
+/** What a state says that there is at the providers. */
+export const resourcesIn = (state: State): readonly Resource[] =>
+  state.deployment.resources
+    .filter(({ custom, type }) => custom && !type.startsWith("pulumi:providers:"))
+    .map(({ urn, id, type, outputs }) => ({
+      id: id as string,
+      type,
+      name: nameOf(urn),
+      properties: plain(outputs) as Properties,
+    }));
+
+/** A project of today with a state of before, and with all that the state tells of at its providers. */
+export async function engineOfBefore(under: StackUnderTest, state: State): Promise<Engine> {
+  const project = await engine(under, { there: resourcesIn(state) });
+  await importState(project, under.stack, state);
+  return project;
+}
