@@ -76,7 +76,8 @@ function alike(old: unknown, now: unknown): boolean {
   if (typeof old !== "object" || typeof now !== "object" || !old || !now) return old === now;
   const [before, after] = [old, now] as Record<string, unknown>[];
   const keys = new Set([...Object.keys(old), ...Object.keys(now)]);
-  return [...keys].every((key) => alike(before?.[key], after?.[key]));
+  // What follows "-e" is a program, and content.
+  return [...keys].every((key) => before?.[Number(key) - 1] === "-e" || alike(before?.[key], after?.[key]));
 }
 
 interface Step {
@@ -133,11 +134,7 @@ const outputsIn = ({ deployment: { resources } }: State) =>
   resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs;
 const urnsIn = ({ deployment: { resources } }: State) => resources.map(({ urn }) => urn).sort();
 
-const fixtures = versions().flatMap((version) =>
-  statesOf(version)
-    .filter((name) => name in CLOUDS)
-    .map((name) => [name, version] as const),
-);
+const fixtures = versions().flatMap((version) => statesOf(version).map((name) => [name, version] as const));
 
 test("there are states of every stack", () => {
   expect([...new Set(fixtures.map(([name]) => name))].sort()).toEqual(Object.keys(CLOUDS).sort());

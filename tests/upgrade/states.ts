@@ -1,9 +1,11 @@
 /** States of stacks as an earlier version left them, kept beside the tests and put back into an engine of today. */
-import { globSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { cpSync, globSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Launch } from "../../assets/orchestrator/launch.ts";
 import type { Properties, Resource } from "../engine/fake-provider.ts";
 import { type Engine, engine, type StackUnderTest } from "../engine/harness.ts";
+import type { FakeWork, FakeWorkflow } from "../functions/fake-dataproc.ts";
 import type { Project } from "../project.ts";
 import { dataproc } from "../stacks/dataproc-modes.ts";
 import { fakeAws } from "../stacks/fake-aws.ts";
@@ -14,16 +16,25 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "")
 /** Whose the lake of stack `swarm` is: only root may have somebody else's. */
 const [UID, GID] = process.getuid?.() === 0 ? [1000, 1000] : [process.getuid?.(), process.getgid?.()];
 
+function reading(under: StackUnderTest): StackUnderTest {
+  return { ...under, config: { ...under.config, "oneoff:reads": "their-books" } };
+}
+
 /** Stacks whose providers are stood in for, by the names of their fixtures. */
 export const CLOUDS: Readonly<Record<string, StackUnderTest>> = {
-  "emr-oneoff": { stack: "emr-oneoff", packages: ["aws", "random", "tls"], fake: fakeAws },
-  "dataproc-workflow": dataproc("workflow"),
-  "dataproc-cluster": dataproc("cluster"),
-  "dataproc-batch": dataproc("batch"),
+  "emr-oneoff": {
+    stack: "emr-oneoff",
+    packages: ["aws", "random", "tls"],
+    config: { "oneoff:reads": "s3://their-books/2024" },
+    fake: fakeAws,
+  },
+  "dataproc-workflow": reading(dataproc("workflow")),
+  "dataproc-cluster": reading(dataproc("cluster")),
+  "dataproc-batch": reading(dataproc("batch")),
   swarm: {
     stack: "swarm",
     packages: ["docker", "random", "oneoff-local"],
-    config: process.getuid?.() === 0 ? { "oneoff:user": `${UID}:${GID}` } : {},
+    config: { "oneoff:reads": "/srv/books", ...(process.getuid?.() === 0 && { "oneoff:user": `${UID}:${GID}` }) },
     fake: fakeDocker,
   },
 };
@@ -48,13 +59,13 @@ export interface State {
 
 export const nameOf = (urn: string): string => urn.split("::").slice(3).join("::");
 
-/** Folders of what each version left, oldest first. */
-export const versions = (): readonly string[] =>
-  globSync("*/states", { cwd: import.meta.dirname })
-    .map(dirname)
-    .sort();
+const VERSIONS = join(import.meta.dirname, "versions");
 
-export const folderOf = (version: string): string => join(import.meta.dirname, version);
+/** The versions that left something, oldest first. */
+export const versions = (): readonly string[] =>
+  readdirSync(VERSIONS).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+
+export const folderOf = (version: string): string => join(VERSIONS, version);
 
 /** Names of the states that a version left. */
 export const statesOf = (version: string): readonly string[] =>
@@ -62,26 +73,36 @@ export const statesOf = (version: string): readonly string[] =>
     .map((file) => basename(file, ".json"))
     .sort();
 
+/** A project, and the port of its dashboard if it has one on this machine. */
+export interface Place extends Pick<Project, "folder"> {
+  readonly port?: number;
+}
+
 /** What is called otherwise on each machine, by what it is called in a fixture. */
-const places = ({ folder }: Pick<Project, "folder">): Readonly<Record<string, string>> => ({
+const places = ({ folder }: Place): Readonly<Record<string, string>> => ({
   "{project}": folder,
   "{root}": ROOT,
 });
 
 /** The text of a fixture, in which nothing is called as on this machine. */
-export const withoutPlaces = (text: string, project: Pick<Project, "folder">): string =>
-  Object.entries(places(project))
+export const withoutPlaces = (text: string, place: Place): string =>
+  Object.entries(places(place))
     .reduce((text, [name, here]) => text.replaceAll(here, name), text)
     .replaceAll(`"user": "${UID}:${GID}"`, '"user": "{uid}:{gid}"')
     .replaceAll(`"fileUid": "${UID}"`, '"fileUid": "{uid}"')
-    .replaceAll(`"fileGid": "${GID}"`, '"fileGid": "{gid}"');
+    .replaceAll(`"fileGid": "${GID}"`, '"fileGid": "{gid}"')
+    .replaceAll(`"port": ${place.port}`, '"port": "{port}"')
+    .replaceAll(`http://127.0.0.1:${place.port}`, "http://127.0.0.1:{port}");
 
 /** The same with what it is called here. */
-export const withPlaces = (text: string, project: Pick<Project, "folder">): string =>
-  Object.entries({ ...places(project), "{uid}": `${UID}`, "{gid}": `${GID}` }).reduce(
-    (text, [name, here]) => text.replaceAll(name, here),
-    text,
-  );
+export const withPlaces = (text: string, place: Place): string =>
+  Object.entries({
+    ...places(place),
+    "{uid}": `${UID}`,
+    "{gid}": `${GID}`,
+    '"{port}"': `${place.port}`,
+    "{port}": `${place.port}`,
+  }).reduce((text, [name, here]) => text.replaceAll(name, here), text);
 
 /** What says nothing of a resource, or only when and by which line of code it was made. */
 const UNTOLD = ["created", "modified", "sourcePosition", "stackTrace", "propertyDependencies"];
@@ -90,7 +111,7 @@ const UNTOLD = ["created", "modified", "sourcePosition", "stackTrace", "property
 const LONGEST_IGNORED = 2000;
 
 /** Keeps a stack's state as a fixture. */
-export async function keepState(project: Project, stack: string, file: string): Promise<void> {
+export async function keepState(project: Project & Place, stack: string, file: string): Promise<void> {
   const state = JSON.parse(await project.mustPulumi("stack", "export", "--show-secrets", "--stack", stack)) as State;
   state.deployment.manifest.time = "2026-01-01T00:00:00Z";
   for (const resource of state.deployment.resources as (StateResource & Record<string, unknown>)[]) {
@@ -117,9 +138,9 @@ const sorted = (value: unknown): unknown => {
   return Object.fromEntries(entries.map(([key, one]) => [key, sorted(one)]));
 };
 
-/** A state that a version left. `change` may alter it. */
-export function readState(version: string, name: string): State {
-  const state = JSON.parse(readFileSync(join(folderOf(version), "states", `${name}.json`), "utf8")) as State;
+/** A state that a version left. */
+export function readState(version: string, name: string, folder: "states" | "lakes" = "states"): State {
+  const state = JSON.parse(readFileSync(join(folderOf(version), folder, `${name}.json`), "utf8")) as State;
   for (const resource of state.deployment.resources) {
     if (resource.computed) resource.outputs = { ...resource.inputs, ...resource.computed };
     delete resource.computed;
@@ -128,7 +149,7 @@ export function readState(version: string, name: string): State {
 }
 
 /** Puts a state into a project's backend. */
-export async function importState(project: Project, stack: string, state: State): Promise<void> {
+export async function importState(project: Project & Place, stack: string, state: State): Promise<void> {
   const file = join(project.folder, "state-of-before.json");
   writeFileSync(file, withPlaces(JSON.stringify(state), project));
   await project.mustPulumi("stack", "import", "--file", file, "--stack", stack);
@@ -162,4 +183,53 @@ export async function engineOfBefore(under: StackUnderTest, state: State): Promi
   const project = await engine(under, { there: resourcesIn(state) });
   await importState(project, under.stack, state);
   return project;
+}
+
+/** Files in which machines and folders may be named. */
+const isText = (file: string): boolean => /\.(json|log)$/.test(file);
+
+/** Copies a lake into a fixture or out of it. */
+export function copyLake(from: string, to: string, change: (text: string) => string): void {
+  cpSync(from, to, { recursive: true, filter: (path) => !/\.crc$|\/work$/.test(path) });
+  for (const file of globSync("**/*", { cwd: to }).filter(isText)) {
+    writeFileSync(join(to, file), change(readFileSync(join(to, file), "utf8")));
+  }
+}
+
+/** Settings of stack `local` with which a run is small. */
+export const SMALL: Readonly<Record<string, string>> = {
+  "oneoff:rows": "100",
+  "oneoff:hidden": "2",
+  "oneoff:seeds": "1",
+  "oneoff:cores": "2",
+};
+
+/** Moves all times of a text so that what was recorded at one time seems to have been at another. */
+export function moved(text: string, recorded: string, to: Date): string {
+  const seconds = Math.round((to.getTime() - Date.parse(recorded)) / 1000); // whole ones, as some times are
+  return text.replace(/20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, (time, fraction) => {
+    const iso = new Date(Date.parse(time) + seconds * 1000).toISOString();
+    return fraction ? iso : iso.replace(/\.\d+Z$/, "Z");
+  });
+}
+
+/** What a version's launcher wrote of a run, and what it was sent. */
+export interface EmrLaunch {
+  readonly recorded: string;
+  /** Text that the function was sent. */
+  readonly input: string;
+  /** `_launches/<run>.json` as it was one after the other: claimed, while it rented, with its cluster. */
+  readonly written: readonly [claimed: string, renting: string, launched: string];
+}
+
+/** What a version's orchestrator wrote of a run in one mode, and what it asked Dataproc for. */
+export interface DataprocRun {
+  readonly recorded: string;
+  readonly launch: Launch;
+  /** Objects of the lake. */
+  readonly objects: Readonly<Record<string, string>>;
+  /** By id, what there was at Dataproc. */
+  readonly jobs: Readonly<Record<string, FakeWork>>;
+  readonly batches: Readonly<Record<string, FakeWork>>;
+  readonly workflows: Readonly<Record<string, FakeWorkflow>>;
 }

@@ -1,0 +1,575 @@
+"""What the steps of every job share: part files, progress, digests and the run record of a lake.
+
+A lake is a local folder, or `s3://bucket/prefix` or `gs://bucket/prefix`; steps may also read and write HDFS, as
+`webhdfs://namenode:9870/path`. Only the standard library is imported up here: pyarrow and numpy take most of a second
+to load, and a run is recorded many times without needing them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import getpass
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from fsspec.implementations.webhdfs import WebHDFS
+    from pyarrow.fs import FileSystem, S3FileSystem
+    from pyspark import RDD
+    from requests import Response
+
+RUN_STATES = ("running", "succeeded", "failed")
+STEP_STATES = ("pending", *RUN_STATES)
+EXIT_RUN_ENDED = 3
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_POLL_SECONDS = 0.2
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, which is what a cluster shows of a step that failed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with exit code 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def count(text: str) -> int:
+    """Argument type: a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+# Part files ----------------------------------------------------------------------------------------------------------
+
+
+def write_part(table: pa.Table, folder: str, name: str) -> None:
+    """Writes the Parquet file `<folder>/<name>.parquet`, which readers see whole or not at all.
+
+    A task that is tried again writes the same name again, which is safe.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    put(_join(folder, f"{name}.parquet"), sink.getvalue())
+
+
+def read_table(folder: str, columns: Sequence[str]) -> pa.Table | None:
+    """All rows of the part files below `folder`, in no particular order; None when there are none.
+
+    Raises ValueError when a file lacks one of the columns.
+    """
+    import pyarrow as pa
+
+    batches = list(_batches(folder, columns))
+    return pa.Table.from_batches(batches) if batches else None
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}"
+
+
+def _filesystem(address: str) -> tuple[FileSystem, str]:
+    """Where `address` is, and its path there."""
+    from pyarrow.fs import FileSystem, LocalFileSystem
+
+    scheme, separator, path = address.partition("://")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if scheme == "s3" and region:
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        return _s3(region, endpoint), path.rstrip("/")
+    if scheme == "gs":
+        return _gcs(path.partition("/")[0]), path.rstrip("/")
+    if scheme == "webhdfs":
+        from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+        namenode, _, path = path.partition("/")
+        return PyFileSystem(FSSpecHandler(_webhdfs(namenode))), f"/{path.rstrip('/')}"
+    if separator:
+        return FileSystem.from_uri(address)
+    return LocalFileSystem(), str(Path(address).resolve())
+
+
+@functools.cache
+def _s3(region: str, endpoint: str | None) -> S3FileSystem:
+    """S3 in one region; one per process, because each has threads and credentials of its own.
+
+    `FileSystem.from_uri` would ask S3's global endpoint where the bucket is, which a private subnet has no way to.
+    """
+    from pyarrow.fs import S3FileSystem
+
+    # Opened late, a small object is one request that is there whole or not at all, and leaves no unfinished upload.
+    return S3FileSystem(region=region, endpoint_override=endpoint, allow_delayed_open=True)
+
+
+@functools.cache
+def _gcs(bucket: str) -> FileSystem:
+    """Cloud Storage; one per process and bucket, because each makes connections and fetches a token of its own."""
+    from pyarrow.fs import FileSystem
+
+    return FileSystem.from_uri(f"gs://{bucket}")[0]
+
+
+@functools.cache
+def _webhdfs(namenode: str) -> WebHDFS:
+    """HDFS over HTTP, which needs no Hadoop on this machine; one per process, because each keeps connections open."""
+    from fsspec.implementations.webhdfs import WebHDFS
+
+    host, _, port = namenode.partition(":")
+    user = os.environ.get("HADOOP_USER_NAME") or getpass.getuser()
+    client = WebHDFS(host, int(port or 9870), user=user, use_listings_cache=False, skip_instance_cache=True)
+
+    def check(response: Response, *_: object, **__: object) -> None:
+        # fsspec looks at the namenode's errors only, and would take a datanode's for the content of the file.
+        if not response.url.startswith(client.url):
+            response.raise_for_status()
+
+    client.session.hooks["response"].append(check)
+    return client
+
+
+def _put_webhdfs(address: str, data: bytes | pa.Buffer) -> None:
+    """Writes beside the file and renames, as a file of HDFS is visible as soon as it is begun."""
+    namenode, _, path = address.removeprefix("webhdfs://").partition("/")
+    folder, _, name = f"/{path}".rpartition("/")
+    temporary = f"{folder}/.{name}.{os.urandom(8).hex()}.tmp"
+    client = _webhdfs(namenode)
+    try:
+        # Not by client.open: that makes an empty file and appends, which HDFS refuses where datanodes are few.
+        created = client._call("CREATE", "put", temporary, redirect=False, overwrite="true")
+        binary = {"content-type": "application/octet-stream"}
+        client.session.put(created.headers["Location"], data=memoryview(data), headers=binary)
+        client._call("RENAME", "put", temporary, destination=f"{folder}/{name}", renameoptions="OVERWRITE")
+    except RuntimeError as problem:  # what fsspec makes of an exception of Hadoop that it has no word for
+        raise OSError(f"{address}: {problem}") from problem
+
+
+def put(address: str, data: bytes | pa.Buffer) -> None:
+    """Writes a file of a lake whole: an object appears when its upload ends, another file is renamed into place."""
+    if address.startswith("webhdfs://"):
+        _put_webhdfs(address, data)
+        return
+    if "://" in address:
+        filesystem, path = _filesystem(address)
+        with filesystem.open_output_stream(path) as stream:
+            stream.write(data)
+        return
+    target = Path(address)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Two attempts of one task may write at once, so each has a temporary file of its own.
+    temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _get(address: str) -> bytes | None:
+    try:
+        if "://" not in address:
+            return Path(address).read_bytes()
+        from pyarrow.fs import FileSelector
+
+        filesystem, path = _filesystem(address)
+        # Asked for an object that is not there, S3 says "access denied" to whoever may list some prefixes only.
+        beside = filesystem.get_file_info(FileSelector(path.rpartition("/")[0], allow_not_found=True))
+        if path not in (info.path for info in beside):
+            return None
+        with filesystem.open_input_stream(path) as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def list_files(address: str) -> list[tuple[str, int]]:
+    """Address and size of a file, or of the files of a folder (not of those below), by name. Hidden ones are left out.
+
+    Raises FileNotFoundError when there is neither.
+    """
+    from pyarrow.fs import FileSelector, FileType
+
+    filesystem, path = _filesystem(address)
+    info = filesystem.get_file_info(path)
+    if info.type == FileType.File:
+        return [(address, info.size)]
+    if info.type == FileType.NotFound:
+        raise FileNotFoundError(f"{address}: there is no such file or folder")
+    infos = sorted(filesystem.get_file_info(FileSelector(path)), key=lambda info: info.base_name)
+    files = [info for info in infos if info.type == FileType.File and not info.base_name.startswith((".", "_"))]
+    return [(_join(address, info.base_name), info.size) for info in files]
+
+
+def open_file(address: str) -> pa.NativeFile:
+    """A file opened for reading anywhere in it."""
+    filesystem, path = _filesystem(address)
+    return filesystem.open_input_file(path)
+
+
+def _batches(folder: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Rows of the part files below `folder`; folders such as `month=2012-01` are a column, of text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow.fs import FileSelector, FileType
+
+    filesystem, root = _filesystem(folder)
+    selector = FileSelector(root, recursive=True, allow_not_found=True)
+    for info in sorted(filesystem.get_file_info(selector), key=lambda info: info.path):
+        below = info.path[len(root) :].strip("/").split("/")
+        # "month=1_$folder$" is how Hadoop marks a folder of S3.
+        if info.type != FileType.File or any(part.startswith((".", "_")) for part in below) or "_$folder$" in below[-1]:
+            continue
+        partition = _partition(below[:-1])
+        stored = [column for column in columns if column not in partition]
+        with filesystem.open_input_file(info.path) as source:
+            parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
+            for column in stored:
+                if column not in parquet.schema_arrow.names:
+                    raise ValueError(f"{info.path} has no column {column!r}")
+            for batch in parquet.iter_batches(columns=stored):
+                constant = {name: pa.scalar(value, pa.string()) for name, value in partition.items()}
+                arrays = [
+                    pa.repeat(constant[column], batch.num_rows) if column in constant else batch.column(column)
+                    for column in columns
+                ]
+                yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def _partition(folders: Sequence[str]) -> dict[str, str | None]:
+    """`["month=2012-01"]` is `{"month": "2012-01"}`, escaped and with nulls as Hive and Spark write them."""
+    from urllib.parse import unquote
+
+    pairs = (folder.split("=", 1) for folder in folders if "=" in folder)
+    return {name: None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for name, value in pairs}
+
+
+# Progress ------------------------------------------------------------------------------------------------------------
+
+
+def progress(what: str, done: int, total: int) -> None:
+    """Tells the cluster how far the step is; it looks for exactly this line in the step's output."""
+    print(f"[oneoff] {what} {done}/{total}", flush=True)
+
+
+def collect(rdd: RDD, what: str, done: Callable[[], int] | None = None, estimate: int = 0) -> list[Any]:
+    """`rdd.collect()` with a line of progress whenever tasks finish, in tasks (of an RDD without shuffles).
+
+    Another progress, such as an accumulator of rows, is what `done` returns; `estimate` is what it may come to.
+    When a task fails for good the program ends with exit code 1 and one line that says why.
+    """
+    from py4j.protocol import Py4JJavaError
+
+    tracker = rdd.context.statusTracker()
+    total = estimate if done else rdd.getNumPartitions()
+
+    def finished() -> int:
+        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+        return max((stage.numCompletedTasks for stage in stages if stage), default=0)
+
+    reported = 0
+    progress(what, reported, total)
+    with ThreadPoolExecutor(1) as thread:
+        job = thread.submit(rdd.collect)
+        while not wait([job], timeout=_POLL_SECONDS).done:
+            now = done() if done else finished()
+            if reported < now < total:
+                reported = now
+                progress(what, reported, total)
+        try:
+            rows = job.result()
+        except Py4JJavaError as failure:
+            sys.exit(f"{Path(sys.argv[0]).name}: error: {what}: {_why(failure.java_exception.getMessage())}")
+    if done:
+        total = done()
+    progress(what, total, total)
+    return rows
+
+
+def _why(message: str) -> str:
+    """The line of Spark's message that has the Python exception; the tracebacks around it are in Spark's log."""
+    lines = [line for line in message.splitlines() if line and not line.startswith((" ", "\t", "Driver stacktrace"))]
+    return lines[-1]
+
+
+# Digests -------------------------------------------------------------------------------------------------------------
+
+
+def digest(folder: str, columns: Sequence[str]) -> tuple[int, str]:
+    """Number of rows of the Parquet files below `folder`, and 128 bits in hexadecimal that equal rows have in common.
+
+    The order of the rows and columns, the number of files and their compression make no difference. Doubles are equal
+    when they agree in 9 significant digits, so that another summation order makes no difference either. It tells
+    accidents, not forgeries: it is no cryptographic hash.
+    """
+    import numpy as np
+
+    rows, sums = 0, np.zeros(2, np.uint64)
+    for batch in _batches(folder, columns):
+        if batch.num_rows:
+            rows += batch.num_rows
+            sums += _hash_rows(batch).sum(axis=1)
+    return rows, "".join(f"{half:016x}" for half in sums.tolist())
+
+
+def _hash_rows(batch: pa.RecordBatch) -> np.ndarray:
+    """Two unrelated 64-bit hashes of each row, as all hashes here: an array of 2 x the number of rows."""
+    sums = _key("row")
+    for name, array in zip(batch.schema.names, batch.columns):  # noqa: B905 - `strict` is not in Python 3.9
+        sums = sums + _hash_column(array, name)
+    return _mix(sums)
+
+
+def _key(text: str) -> np.ndarray:
+    import numpy as np
+
+    return np.frombuffer(hashlib.blake2b(text.encode(), digest_size=16).digest(), "<u8").reshape(2, 1)
+
+
+def _mix(values: np.ndarray) -> np.ndarray:
+    """A permutation of the 64-bit integers that changes half of the bits for any change (the end of SplitMix64)."""
+    import numpy as np
+
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _hash_column(array: pa.Array, name: str) -> np.ndarray:
+    """Hashes of each value with its column's name; a null is unlike any value."""
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    null = _key(f"{name}:null")
+    if pa.types.is_null(array.type):
+        return np.repeat(null, len(array), axis=1)
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        hashes = _hash_strings(array, _key(f"{name}:string"))
+    else:
+        kind, codes = _codes(array)
+        hashes = _mix(codes + _key(f"{name}:{kind}"))
+    return np.where(array.is_valid().to_numpy(zero_copy_only=False), hashes, null) if array.null_count else hashes
+
+
+def _codes(array: pa.Array) -> tuple[str, np.ndarray]:
+    """The kind of the values, and an unsigned 64-bit integer that equal values of that kind have in common."""
+    import pyarrow as pa
+
+    kind = array.type
+    if pa.types.is_floating(kind):
+        return "double", _round_doubles(array.cast(pa.float64()).fill_null(0).to_numpy(zero_copy_only=False))
+    if pa.types.is_integer(kind):
+        name = "integer"
+    elif pa.types.is_boolean(kind):
+        name = "boolean"
+    elif pa.types.is_timestamp(kind):
+        name, array = "timestamp", array.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64())
+    elif pa.types.is_date(kind):
+        name, array = "date", array.cast(pa.date32()).cast(pa.int32())
+    else:
+        raise ValueError(f"a column of type {kind} cannot be in a table of the lake")
+    if not pa.types.is_uint64(array.type):
+        array = array.cast(pa.int64())
+    return name, array.fill_null(0).to_numpy(zero_copy_only=False).view("uint64")
+
+
+def _round_doubles(values: np.ndarray) -> np.ndarray:
+    """Sign, 9 significant decimal digits and exponent of each value, packed into 64 bits."""
+    import numpy as np
+
+    regular = np.isfinite(values) & (values != 0)
+    magnitude = np.where(regular, np.abs(values), 1.0)
+    exponent = np.floor(np.log10(magnitude)).astype(np.int64)
+    # One power of ten would leave the range of a double for the smallest and largest values; two halves do not.
+    half = (8 - exponent) // 2
+    power = np.array([float(f"1e{n}") for n in range(-170, 171)])
+    digits = np.rint(magnitude * power[half + 170] * power[8 - exponent - half + 170])
+    # 999999999.7 rounds to ten digits, and log10 can be just short of a whole number.
+    carried = digits >= 1e9
+    digits = np.where(carried, 1e8, digits).astype(np.uint64)
+    exponent = (exponent + carried + 400).astype(np.uint64)
+    sign = (values < 0).astype(np.uint64)
+    codes = sign << np.uint64(63) | digits << np.uint64(11) | exponent
+    return np.where(regular, codes, np.where(np.isnan(values), np.uint64(1), np.isinf(values) * (sign + np.uint64(2))))
+
+
+def _hash_strings(array: pa.Array, key: np.ndarray) -> np.ndarray:
+    """Hashes of all bytes of each string, 8 at a time."""
+    import numpy as np
+    import pyarrow as pa
+
+    _, offset_buffer, byte_buffer = array.cast(pa.large_string()).buffers()
+    offsets = np.frombuffer(offset_buffer, np.int64)[array.offset : array.offset + len(array) + 1]
+    text = np.frombuffer(byte_buffer or b"", np.uint8)[offsets[0] : offsets[-1]]
+    padded = np.concatenate([text, np.zeros(8, np.uint8)])
+    words_at = np.ndarray(len(padded) - 7, "<u8", padded, strides=(1,))
+
+    length = np.diff(offsets)
+    words = length // 8 + 1
+    first = np.cumsum(words) - words
+    owner = np.repeat(np.arange(len(length)), words)
+    position = np.arange(len(owner)) - first[owner]
+    keep = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)  # bytes of a word that are the string's own
+    word = words_at[(offsets[:-1] - offsets[0])[owner] + 8 * position]
+    word &= keep[np.minimum(length[owner] - 8 * position, 8)]
+    # Without its length "a" and "a\0" would be alike, without the position "12345678abcdefgh" and its halves swapped.
+    place = _mix((length[owner] << 32 | position).view(np.uint64) ^ key)
+    return np.add.reduceat(_mix(word ^ place), first, axis=1)
+
+
+# Run record ----------------------------------------------------------------------------------------------------------
+
+
+class RunEndedError(Exception):
+    """The run has ended, so its record stays as it is."""
+
+
+def record(
+    lake: str,
+    run: str,
+    job: str,
+    state: str,
+    *,
+    steps: Sequence[tuple[str, str]] = (),
+    tables: Sequence[tuple[str, Sequence[str]]] = (),
+    deadline: str | None = None,
+    error: str | None = None,
+) -> dict[str, Any]:
+    """Writes `<lake>/_runs/<run>.json` whole and atomically, and returns what it wrote.
+
+    steps: name and state, in the order they run. tables: name and the columns of its digest, computed when `state` is
+    "succeeded". Raises RunEndedError when the record says that the run has ended.
+    """
+    address = _join(lake, f"_runs/{run}.json")
+    written = _get(address)
+    before: dict[str, Any] = json.loads(written) if written else {}
+    if before.get("state", "running") != "running":
+        raise RunEndedError(f"run {run} has ended: it {before['state']} at {before['ended']}; its record is kept")
+    content: dict[str, Any] = {"run": run, "job": job, "state": state, "started": before.get("started", _now())}
+    if deadline or "deadline" in before:
+        content["deadline"] = deadline or before["deadline"]
+    if error:
+        content["error"] = " ".join(error.split())
+    content["steps"] = [{"name": name, "state": step_state} for name, step_state in steps]
+    content["tables"] = {}
+    if state == "succeeded":
+        for name, columns in tables:
+            rows, hexadecimal = digest(_join(lake, f"{name}/run={run}"), columns)
+            content["tables"][name] = {"rows": rows, "digest": hexadecimal}
+    if state != "running":
+        content["ended"] = _now()
+    put(address, (json.dumps(content, indent=2) + "\n").encode())
+    return content
+
+
+def _iso(time: datetime) -> str:
+    return time.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _now() -> str:
+    return _iso(datetime.now(timezone.utc))
+
+
+def _instant(text: str) -> str:
+    try:
+        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-11-21T13:30:00Z")
+    return _iso(time)
+
+
+def _run_id(text: str) -> str:
+    if not _RUN_ID.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 63 letters, digits, dots, dashes or underscores")
+    return text
+
+
+def _step(text: str) -> tuple[str, str]:
+    name, _, state = text.rpartition("=")
+    if not name or state not in STEP_STATES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=STATE with one of the states {', '.join(STEP_STATES)}")
+    return name, state
+
+
+def _table(text: str) -> tuple[str, list[str]]:
+    name, _, columns = text.partition("=")
+    if not name or not all(columns.split(",")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=COLUMN,COLUMN")
+    return name, columns.split(",")
+
+
+def add_record_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is the same in every record of a run: --lake, --run, --job, --deadline and --table (as `tables`)."""
+    parser.add_argument("--lake", required=True, help="a folder, or s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
+    parser.add_argument("--run", required=True, type=_run_id, help="id of the run")
+    parser.add_argument("--job", required=True, help="name of the job")
+    parser.add_argument("--deadline", type=_instant, help="when the cluster ends whatever happens (ISO 8601)")
+    parser.add_argument(
+        "--table",
+        dest="tables",
+        action="append",
+        default=[],
+        type=_table,
+        metavar="NAME=COLUMN,COLUMN",
+        help="once per table: the columns of its digest, which is computed when the run has succeeded",
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = ArgumentParser(prog="oneoff.py", description="What the steps of every job share.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    about = "Write what the lake says of a run: <lake>/_runs/<run>.json."
+    command = commands.add_parser(
+        "record",
+        help=about,
+        description=f"{about} Exit code {EXIT_RUN_ENDED}: the run has ended, and its record stays as it is.",
+    )
+    add_record_arguments(command)
+    command.add_argument("--state", required=True, choices=RUN_STATES)
+    command.add_argument("--error", help="why the run failed")
+    command.add_argument(
+        "--step",
+        dest="steps",
+        action="append",
+        default=[],
+        type=_step,
+        metavar="NAME=STATE",
+        help=f"once per step, in the order they run; states: {', '.join(STEP_STATES)}",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.error and options.state != "failed":
+        parser.error("--error goes with --state failed only")
+    try:
+        record(**vars(options))
+    except (RunEndedError, OSError, ValueError) as problem:
+        print(f"{parser.prog}: error: {' '.join(str(problem).split())}", file=sys.stderr)
+        return EXIT_RUN_ENDED if isinstance(problem, RunEndedError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
