@@ -10,7 +10,7 @@ import {
 } from "@aws-sdk/client-emr";
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { handler } from "../../assets/launcher/index.ts";
+import { handler } from "../../assets/emr-launcher/index.ts";
 import { begun, lab, useLab, wanted } from "../functions/orchestrator.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { readJsonFile } from "../project.ts";

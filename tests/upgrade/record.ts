@@ -19,7 +19,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { build } from "esbuild";
-import { handler } from "../../assets/launcher/index.ts";
+import { handler } from "../../assets/emr-launcher/index.ts";
 import { engine } from "../engine/harness.ts";
 import { freePort } from "../free-port.ts";
 import { type Lab, MODES, startSite, until } from "../functions/orchestrator.ts";

@@ -2,7 +2,7 @@
 import { cpSync, globSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Launch } from "../../assets/orchestrator/launch.ts";
+import type { Launch } from "../../assets/dataproc-orchestrator/launch.ts";
 import type { Properties, Resource } from "../engine/fake-provider.ts";
 import { type Engine, engine, type StackUnderTest } from "../engine/harness.ts";
 import type { FakeWork, FakeWorkflow } from "../functions/fake-dataproc.ts";
