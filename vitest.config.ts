@@ -15,6 +15,7 @@ const PROJECTS = {
     "tests/{jobs,dataproc,emr,swarm,steps}/python*.test.ts",
     "tests/jobs/sql.test.ts",
     "tests/stacks/local-*.test.ts",
+    "tests/upgrade/{launches,local,package}.test.ts",
     "tests/cli/{dataproc,doctor,emr,leftovers,open,swarm}.test.ts",
     "tests/dashboard/{bigquery,engine,instance,page,process,server,athena-moto,athena-page}*.test.ts",
     "tests/functions/{archive,bundles,launch,orchestrator,reaper,wheel-staging}*.test.ts",
@@ -22,6 +23,7 @@ const PROJECTS = {
     "tests/swarm/dashboard-image.test.ts",
   ],
   engine: [
+    "tests/upgrade/clouds.test.ts",
     "tests/stacks/{dataproc,emr-oneoff,swarm,local,backend}.test.ts",
     "tests/{docs,engine}/*.test.ts",
     "tests/cli/{cost-command,doors,dataproc-doctor,dataproc-leftovers,dataproc-open}.test.ts",

@@ -1,44 +1,62 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { CACHE } from "./cache.ts";
 
-const BUILDS = fileURLToPath(new URL("../.oneoff/go", import.meta.url));
+const run = promisify(execFile);
+const BUILDS = join(CACHE, "go");
+/** A program that no test has asked for in so many days is removed when another of its name is built. */
+const KEPT_DAYS = 14;
 
 /**
- * A program of a Go module, built when what go.mod and go.sum of `folder` name has changed. Tests that run side by side and
- * need the same one wait for the first.
+ * A program of a Go module, built when what go.mod and go.sum of `folder` name has changed, or Go has. Tests that run side by
+ * side and need the same one wait for the first.
  *
  * @returns its path.
  * @throws Error that says so when there is no Go; `instead` is what would do as well.
  */
 export async function goBuild(folder: string, module: string, options: readonly string[] = [], instead = "") {
-  const hash = createHash("sha256").update(JSON.stringify([module, options]));
+  const go = async (...args: readonly string[]) => {
+    try {
+      return (await run("go", args, { cwd: folder, maxBuffer: 1 << 26 })).stdout;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      throw new Error(`${module} can't be built: Go was not found. Install Go (https://go.dev/doc/install)${instead}`);
+    }
+  };
+  const target = await go("env", "GOVERSION", "GOOS", "GOARCH");
+  const hash = createHash("sha256").update(JSON.stringify([module, options, target]));
   for (const file of ["go.mod", "go.sum"]) hash.update(readFileSync(join(folder, file)));
-  const binary = join(BUILDS, `${module.split("/").at(-1)}-${hash.digest("hex").slice(0, 16)}`);
+  const name = module.split("/").at(-1) as string;
+  const binary = join(BUILDS, `${name}-${hash.digest("hex").slice(0, 16)}`);
   mkdirSync(BUILDS, { recursive: true });
   const lock = `${binary}.lock`;
   while (!existsSync(binary)) {
     if (!takes(lock)) await sleep(100);
     else await build().finally(() => rmSync(lock));
   }
+  const now = new Date();
+  utimesSync(binary, now, now);
   return binary;
 
   async function build(): Promise<void> {
     if (existsSync(binary)) return; // by the one whose lock was there a moment ago
+    removeUnused(name, new Date());
     const fresh = `${binary}.${process.pid}`;
-    try {
-      await promisify(execFile)("go", ["build", "-trimpath", "-ldflags", "-s -w", ...options, "-o", fresh, module], {
-        cwd: folder,
-        maxBuffer: 1 << 26,
-      });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      throw new Error(`${module} can't be built: Go was not found. Install Go (https://go.dev/doc/install)${instead}`);
-    }
+    await go("build", "-trimpath", "-ldflags", "-s -w", ...options, "-o", fresh, module);
     renameSync(fresh, binary);
   }
 }
@@ -58,4 +76,13 @@ function takes(lock: string): boolean {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") rmSync(lock, { force: true });
   }
   return false;
+}
+
+/** Programs of a name that are of no use any more, and what a build that was killed left. */
+function removeUnused(name: string, now: Date): void {
+  const before = now.getTime() - KEPT_DAYS * 86_400_000;
+  for (const file of readdirSync(BUILDS).filter((file) => file.startsWith(`${name}-`))) {
+    const path = join(BUILDS, file);
+    if ((statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? now.getTime()) < before) rmSync(path, { force: true });
+  }
 }

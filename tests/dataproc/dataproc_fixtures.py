@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from dataproc_support import ROOT, Bucket, wait_for
+from dataproc_support import Bucket, wait_for
+
+# Where tests/go-build.ts puts them.
+GO_BUILDS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulumi-oneoff/tests/go"
 
 
 @pytest.fixture(scope="session")
 def gcs_url() -> Iterator[str]:
     """Address of a Cloud Storage that really keeps objects. Its program is $ONEOFF_FAKE_GCS, which Vitest has built."""
-    program = os.environ.get("ONEOFF_FAKE_GCS") or next(map(str, (ROOT / ".oneoff/go").glob("fake-gcs-server-*")), "")
+    program = os.environ.get("ONEOFF_FAKE_GCS") or max(map(str, GO_BUILDS.glob("fake-gcs-server-*")), default="")
     if not program:
         pytest.skip("$ONEOFF_FAKE_GCS is no program of fake-gcs-server: what uses gs:// goes untested")
     with socket.socket() as listener:

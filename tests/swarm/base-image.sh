@@ -4,13 +4,19 @@
 #
 #   sh tests/swarm/base-image.sh [--again] [IMAGE]
 #
-# Does nothing when IMAGE is there already, made by this script on this machine's authorities. The tree is kept in
-# .oneoff/debian; --again makes it anew, with the packages of today.
+# Does nothing when IMAGE is there already, made by this script on this machine's authorities. The tree is kept in the user's
+# cache, which tests/cache.ts names too; --again makes it anew, with the packages of today.
 set -eu
 cd "$(dirname "$0")/../.."
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
-tree=$PWD/.oneoff/debian
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/pulumi-oneoff/tests
+tree=$cache/debian
 authorities=/etc/ssl/certs/ca-certificates.crt
+
+# One at a time, of all checkouts.
+mkdir -p "$cache"
+exec 9> "$cache/debian.lock"
+flock 9
 
 if [ "${1:-}" = --again ]; then
   rm -rf "$tree"
@@ -28,10 +34,9 @@ fi
 
 # Half a tree is never taken for a whole one.
 if [ ! -d "$tree" ]; then
-  mkdir -p .oneoff
   rm -rf "$tree.new"
-  debootstrap --variant=minbase --include=ca-certificates bookworm "$tree.new" "$mirror" > .oneoff/debootstrap.log ||
-    { echo "debootstrap failed: see .oneoff/debootstrap.log" >&2; exit 1; }
+  debootstrap --variant=minbase --include=ca-certificates bookworm "$tree.new" "$mirror" > "$tree.log" ||
+    { echo "debootstrap failed: see $tree.log" >&2; exit 1; }
   mv "$tree.new" "$tree"
 fi
 

@@ -1,6 +1,7 @@
 /**
  * A Docker engine in swarm mode for a test, and nobody else's: on its own socket, bridges and addresses, so that it gets
- * along with one that the machine has. Images stay in .oneoff/test-docker for the next test; nothing else outlives `stop`.
+ * along with one that the machine has. Images stay in the user's cache for the next test, of whichever checkout, and for a
+ * week; nothing else outlives `stop`.
  */
 import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import {
@@ -18,11 +19,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { CACHE as TESTS } from "../cache.ts";
 
 const run = promisify(execFile);
-const CACHE = fileURLToPath(new URL("../../.oneoff/test-docker", import.meta.url));
+const CACHE = join(TESTS, "docker");
 /** Of Swarm, on the address that it is given; no other can be chosen. */
 const GOSSIP_PORT = 7946;
 const START_SECONDS = 60;
@@ -60,8 +61,9 @@ export async function startSwarm(): Promise<Swarm | NoSwarm> {
   }
   const engine = new Engine();
   try {
-    engine.clearLeftovers();
-    await engine.start();
+    engine.claim();
+    // What another version of Docker or a killed machine has left may be no good: then without it.
+    await engine.start().catch(() => engine.startAnew());
     return engine;
   } catch (error) {
     const why = `${(error as Error).message.trim()}${engine.lastLines()}`;
@@ -95,8 +97,9 @@ async function runningEngine(): Promise<Swarm | NoSwarm> {
 
 /** What an engine has of the machine; kept on disk, so that the next test can take away what a killed one left. */
 interface Belongings {
-  /** Of the test. */
+  /** Process of the test, and when it was started: another may have got its number. */
   readonly owner: number;
+  readonly started: string;
   /** For its socket and what is in its memory. */
   readonly folder: string;
   /** In the names and addresses of its own. */
@@ -108,20 +111,24 @@ class Engine implements Swarm {
   readonly host: string;
   readonly env: { readonly DOCKER_HOST: string };
   #process: ChildProcess | undefined;
+  #hasCache = false;
 
   constructor() {
     const folder = mkdtempSync(join(tmpdir(), "oneoff-engine-"));
-    this.#belongings = { owner: process.pid, folder, number: freeNumber() };
+    this.#belongings = { owner: process.pid, started: startOf(process.pid), folder, number: freeNumber() };
     this.host = `unix://${folder}/docker.sock`;
     this.env = { DOCKER_HOST: this.host };
   }
 
-  /** @throws Error when the cache belongs to a test that is still running. */
-  clearLeftovers(): void {
+  /**
+   * Takes the cache, and takes away what a killed test left.
+   * @throws Error when it belongs to a test that is still running.
+   */
+  claim(): void {
     const path = join(CACHE, "belongings.json");
     if (existsSync(path)) {
       const old = JSON.parse(readFileSync(path, "utf8")) as Belongings;
-      if (old.owner !== process.pid && existsSync(`/proc/${old.owner}`)) {
+      if (old.owner !== process.pid && startOf(old.owner) === old.started) {
         throw new Error(`the test with process id ${old.owner} uses ${CACHE}: wait until it has ended`);
       }
       takeAway(old);
@@ -130,11 +137,19 @@ class Engine implements Swarm {
     for (const part of ["swarm", "network"]) rmSync(join(CACHE, "data", part), { recursive: true, force: true });
     mkdirSync(CACHE, { recursive: true });
     writeFileSync(path, JSON.stringify(this.#belongings));
+    this.#hasCache = true;
+  }
+
+  async startAnew(): Promise<void> {
+    await this.#end();
+    rmSync(join(CACHE, "data"), { recursive: true, force: true });
+    await this.start();
   }
 
   async start(): Promise<void> {
     const { folder, number } = this.#belongings;
     addBridge(number);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(join(folder, "daemon.json"), "{}"); // the machine's own configuration is for another engine
     const log = openSync(join(folder, "dockerd.log"), "a");
     const options = {
@@ -176,18 +191,28 @@ class Engine implements Swarm {
   }
 
   async stop(): Promise<void> {
-    const running = this.#process;
-    if (running && running.exitCode === null) {
+    if (!this.#hasCache) return rmSync(this.#belongings.folder, { recursive: true });
+    if (this.#process?.exitCode === null) {
       await this.#docker("swarm", "leave", "--force").catch(() => undefined);
       await this.#removeAll().catch(() => undefined);
-      await this.#docker("image", "prune", "--force").catch(() => undefined);
-      await this.#docker("image", "prune", "--all", "--force", "--filter", "until=168h").catch(() => undefined);
+      // No sooner: they have the steps of a Dockerfile that come before the one which has changed.
+      for (const kind of ["image", "builder"]) {
+        await this.#docker(kind, "prune", "--all", "--force", "--filter", "until=168h").catch(() => undefined);
+      }
+    }
+    await this.#end();
+    rmSync(join(CACHE, "belongings.json"), { force: true });
+  }
+
+  /** The process, and what it has of the machine. */
+  async #end(): Promise<void> {
+    const running = this.#process;
+    if (running && running.exitCode === null) {
       const ended = new Promise((resolve) => running.once("exit", resolve));
       running.kill("SIGTERM");
       await Promise.race([ended, sleep(STOP_SECONDS * 1000, undefined, { ref: false })]);
     }
     takeAway(this.#belongings);
-    rmSync(join(CACHE, "belongings.json"), { force: true });
   }
 
   async #answers(): Promise<void> {
@@ -282,6 +307,10 @@ function takeAway({ folder, number }: Belongings): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   for (const part of ["swarm", "network"]) rmSync(join(CACHE, "data", part), { recursive: true, force: true });
 }
+
+/** When a process was started, in ticks since the machine was; empty when there is none of that number. */
+const startOf = (id: number): string =>
+  tolerate(() => readFileSync(`/proc/${id}/stat`, "utf8").split(") ").at(-1)?.split(" ")[19]) ?? "";
 
 /** dockerd, its containerd and their helpers: each has the folder in its command line. */
 function processesOf(folder: string): number[] {
