@@ -5,6 +5,20 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+/** Environment variables that programs go by: whose machine it is must not matter. */
+export const UNSET: readonly string[] = [
+  "AWS_REGION",
+  "AWS_DEFAULT_REGION",
+  "AWS_PROFILE",
+  "GOOGLE_PROJECT",
+  "GOOGLE_CLOUD_PROJECT",
+  "GCLOUD_PROJECT",
+  "CLOUDSDK_CORE_PROJECT",
+  "GOOGLE_REGION",
+  "GCLOUD_REGION",
+  "CLOUDSDK_COMPUTE_REGION",
+];
+
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 export interface Outcome {
@@ -62,17 +76,7 @@ export function makeProject(extra: NodeJS.ProcessEnv = {}, backend = ".oneoff/st
     PULUMI_CONFIG_PASSPHRASE: "",
     PULUMI_SKIP_UPDATE_CHECK: "true",
     NO_COLOR: "1",
-    // Whose machine it is must not matter.
-    AWS_REGION: undefined,
-    AWS_DEFAULT_REGION: undefined,
-    AWS_PROFILE: undefined,
-    GOOGLE_PROJECT: undefined,
-    GOOGLE_CLOUD_PROJECT: undefined,
-    GCLOUD_PROJECT: undefined,
-    CLOUDSDK_CORE_PROJECT: undefined,
-    GOOGLE_REGION: undefined,
-    GCLOUD_REGION: undefined,
-    CLOUDSDK_COMPUTE_REGION: undefined,
+    ...Object.fromEntries(UNSET.map((name) => [name, undefined])),
     ...extra,
   };
   const run = (command: string, args: readonly string[]): Promise<Outcome> =>

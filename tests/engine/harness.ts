@@ -1,6 +1,7 @@
 /** Whole stacks on the real engine against fake providers. Each stack has a backend of its own, so they run side by side. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
+import { parse, stringify } from "yaml";
 import { makeProject, type Project } from "../project.ts";
 import { type FakeOptions, type FakeProvider, fakeProvider, type Resource } from "./fake-provider.ts";
 
@@ -20,10 +21,14 @@ export interface Engine extends Project {
 /** A project with the stack made and the fake provider attached. */
 export async function engine(under: StackUnderTest, fake: FakeOptions = {}): Promise<Engine> {
   const provider = await fakeProvider({ ...under.fake, ...fake });
-  const project = makeProject({ PULUMI_DEBUG_PROVIDERS: provider.attach(under.packages) }, "state");
+  const env = {
+    PULUMI_DEBUG_PROVIDERS: provider.attach(under.packages),
+    // The state is written when an update has ended, not after each of its resources as well.
+    PULUMI_SKIP_CHECKPOINTS: "true",
+  };
+  const project = makeProject(env, "state");
   await project.mustPulumi("stack", "init", under.stack);
-  const settings = Object.entries(under.config ?? {}).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
-  if (settings.length > 0) await project.mustPulumi("config", "set-all", ...settings, "--stack", under.stack);
+  configure(project, under.stack, under.config ?? {});
   return {
     ...project,
     provider,
@@ -34,17 +39,34 @@ export async function engine(under: StackUnderTest, fake: FakeOptions = {}): Pro
   };
 }
 
-/** Previews, ups, ups again and destroys: the second up must change nothing, and nothing may be left. */
+/** By full key; undefined is to be taken away. */
+export type Settings = Readonly<Record<string, string | undefined>>;
+
+/** Puts settings into a stack's file, as `pulumi config` does. */
+export function configure(project: Project, stack: string, settings: Settings): void {
+  const file = project.settingsFile(stack);
+  const { config, ...rest } = parse(readFileSync(file, "utf8"));
+  const all = Object.entries({ ...config, ...settings }).filter(([, value]) => value !== undefined);
+  writeFileSync(file, stringify({ ...rest, config: Object.fromEntries(all) }));
+}
+
+/** Previews, ups and ups again: the preview must make and ask nothing, and the second up change nothing. */
+export async function provesUp(project: Engine, stack: string): Promise<readonly Resource[]> {
+  await project.mustPulumi("preview", "--stack", stack);
+  expect(project.provider.events).toEqual([]);
+  expect(project.provider.invoked, "a preview asks the cloud nothing").toEqual([]);
+  await project.mustPulumi("up", "--yes", "--skip-preview", "--stack", stack);
+  const made = [...project.provider.ledger.values()];
+  await project.mustPulumi("up", "--yes", "--skip-preview", "--expect-no-changes", "--stack", stack);
+  expect(project.provider.events).toHaveLength(made.length);
+  return made;
+}
+
+/** The same, and a destroy, after which nothing may be left. */
 export async function provesLifecycle(under: StackUnderTest): Promise<readonly Resource[]> {
   const project = await engine(under);
   try {
-    await project.mustPulumi("preview", "--stack", under.stack);
-    expect(project.provider.events).toEqual([]);
-    expect(project.provider.invoked, "a preview asks the cloud nothing").toEqual([]);
-    await project.mustPulumi("up", "--yes", "--skip-preview", "--stack", under.stack);
-    const made = [...project.provider.ledger.values()];
-    await project.mustPulumi("up", "--yes", "--skip-preview", "--expect-no-changes", "--stack", under.stack);
-    expect(project.provider.events).toHaveLength(made.length);
+    const made = await provesUp(project, under.stack);
     await project.mustPulumi("destroy", "--yes", "--skip-preview", "--stack", under.stack);
     expect([...project.provider.ledger.values()]).toEqual([]);
     return made;
@@ -53,19 +75,17 @@ export async function provesLifecycle(under: StackUnderTest): Promise<readonly R
   }
 }
 
-/** Brings a stack up with settings that it must refuse, each time with the message and with nothing made. An empty value takes a setting away. */
+/** Brings a stack up with settings that it must refuse, each time with the message and with nothing made. */
 export async function provesRefusals(
   under: StackUnderTest,
-  refused: readonly (readonly [settings: Readonly<Record<string, string>>, message: string])[],
+  refused: readonly (readonly [settings: Settings, message: string])[],
 ): Promise<void> {
   const project = await engine(under);
   const original = readFileSync(project.settingsFile(under.stack), "utf8");
   try {
     for (const [settings, message] of refused) {
       writeFileSync(project.settingsFile(under.stack), original);
-      for (const [key, value] of Object.entries(settings)) {
-        await project.mustPulumi("config", ...(value ? ["set", key, value] : ["rm", key]), "--stack", under.stack);
-      }
+      configure(project, under.stack, settings);
       const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", under.stack);
       expect(code, message).not.toBe(0);
       expect(output).toContain(message);
@@ -81,20 +101,21 @@ export async function provesRefusals(
 export async function provesFailures(under: StackUnderTest, made: readonly Resource[], sideBySide = 2): Promise<void> {
   const waiting = [...made];
   const worker = async () => {
-    for (let resource = waiting.shift(); resource; resource = waiting.shift()) await failAt(under, resource);
+    let failing: Resource | undefined;
+    const project = await engine(under, { fails: (type, name) => type === failing?.type && name === failing.name });
+    try {
+      for (failing = waiting.shift(); failing; failing = waiting.shift()) await failsAt(failing, project, under.stack);
+    } finally {
+      project.remove();
+    }
   };
   await Promise.all(Array.from({ length: sideBySide }, worker));
 }
 
-async function failAt(under: StackUnderTest, { type, name }: Resource): Promise<void> {
-  const project = await engine(under, { fails: (t, n) => t === type && n === name });
-  try {
-    const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", under.stack);
-    expect(code, `up must fail at ${type} ${name}`).not.toBe(0);
-    expect(output).toContain(`made to fail: ${type} ${name}`);
-    await project.mustPulumi("destroy", "--yes", "--skip-preview", "--stack", under.stack);
-    expect([...project.provider.ledger.values()], `left after failing at ${type} ${name}`).toEqual([]);
-  } finally {
-    project.remove();
-  }
+async function failsAt({ type, name }: Resource, project: Engine, stack: string): Promise<void> {
+  const { code, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", stack);
+  expect(code, `up must fail at ${type} ${name}`).not.toBe(0);
+  expect(output).toContain(`made to fail: ${type} ${name}`);
+  await project.mustPulumi("destroy", "--yes", "--skip-preview", "--stack", stack);
+  expect([...project.provider.ledger.values()], `left after failing at ${type} ${name}`).toEqual([]);
 }

@@ -38,14 +38,8 @@ test("local: a new run id makes one new run and touches nothing else", async () 
 }, 60_000);
 
 test.each([
-  [{ "oneoff:job": "nope" }, 'oneoff:job is "nope": there is no such job; there are xo'],
   [{ "oneoff:program": "nope" }, 'there is no program "nope" in stacks/; there are dataproc, emr-oneoff, local'],
   [{ "oneoff:rows": "0" }, 'oneoff:rows is "0": expected a number above zero'],
-  [{ "oneoff:hidden": "" }, 'oneoff:hidden is "": expected whole numbers above zero'],
-  [{ "oneoff:deadline": "soon" }, 'oneoff:deadline is "soon": expected a number and a unit'],
-  [{ "oneoff:port": "70000" }, 'oneoff:port is "70000": expected a number from 1 to 65535'],
-  [{ "oneoff:runId": "a/b" }, 'oneoff:runId is "a/b": expected 1 to 63 letters'],
-  [{ "oneoff:rowz": "1" }, "oneoff:rowz is not a setting of this stack"],
 ])(
   "local: %j is refused before anything is made, in one line",
   async (config, message) => {

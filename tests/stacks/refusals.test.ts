@@ -1,0 +1,116 @@
+/** What the stacks' program refuses, each in one line that names the cure and before it asks for anything. */
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors.js";
+import { setAllConfig } from "@pulumi/pulumi/runtime/config.js";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { parse } from "yaml";
+import { UNSET } from "../project.ts";
+
+type Settings = Readonly<Record<string, string | undefined>>;
+
+/** Settings beside those in the stack's file, undefined where one of them is taken away; and what the refusal says. */
+const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>> = {
+  local: [
+    [{ "oneoff:job": "nope" }, 'oneoff:job is "nope": there is no such job; there are xo'],
+    [{ "oneoff:hidden": "" }, 'oneoff:hidden is "": expected whole numbers above zero'],
+    [{ "oneoff:deadline": "soon" }, 'oneoff:deadline is "soon": expected a number and a unit'],
+    [{ "oneoff:port": "70000" }, 'oneoff:port is "70000": expected a number from 1 to 65535'],
+    [{ "oneoff:runId": "a/b" }, 'oneoff:runId is "a/b": expected 1 to 63 letters'],
+    [{ "oneoff:rowz": "1" }, "oneoff:rowz is not a setting of this stack"],
+  ],
+  "emr-oneoff": [
+    [{ "oneoff:spot": "true", "oneoff:spotFallback": undefined }, "oneoff:spotFallback"],
+    [{ "oneoff:keepAlive": "true" }, "oneoff:keepAlive needs oneoff:idle: how long"],
+    [{ "oneoff:sshKey": "me", "oneoff:sshCidr": "0.0.0.0/0" }, 'oneoff:sshCidr is "0.0.0.0/0": that is the world'],
+    [{ "oneoff:subnets": "subnet-1" }, "oneoff:subnets is set and oneoff:vpc is not: give the VPC"],
+    [{ "oneoff:vpc": "vpc-1" }, "oneoff:vpc is set and oneoff:subnets is not: give at least one, or set neither"],
+    [{ "oneoff:reads": "books" }, 'oneoff:reads has "books": expected a bucket or what is below it'],
+    [{ "oneoff:deadline": "8 days" }, 'oneoff:deadline is "8 days": expected something from "20 minutes" to "7 days"'],
+    [{ "oneoff:bucket": "My Bucket" }, 'bucket is "My Bucket": expected 3 to 63'],
+    [{ "oneoff:workerTypes": "m6i.xlarge" }, 'oneoff:workerTypes has "m6i.xlarge" (x86_64)'],
+    [{ "oneoff:dashboardType": "x.huge" }, 'instance type is "x.huge": its price is not known'],
+    [{ "aws:region": undefined }, "there is no region: pulumi config set aws:region us-west-2, or set AWS_REGION"],
+  ],
+  dataproc: [
+    [
+      { "gcp:project": undefined },
+      "there is no project: pulumi config set gcp:project my-project, or set GOOGLE_CLOUD_PROJECT",
+    ],
+    [
+      { "gcp:region": undefined },
+      "there is no region: pulumi config set gcp:region europe-west1, or set GOOGLE_REGION",
+    ],
+    [
+      { "oneoff:deadline": "2 days" },
+      'oneoff:deadline is "2 days" (2 d): expected something from "20 minutes" to "24 hours"',
+    ],
+    [{ "oneoff:viewers": "ann@example.com" }, 'oneoff:viewers is "ann@example.com": expected a member with its type'],
+    [{ "oneoff:schedule": "daily" }, 'oneoff:schedule is "daily": expected a schedule in UTC'],
+    [{ "oneoff:workerType": "n2-huge-1" }, 'oneoff:workerType is "n2-huge-1": its price is not known'],
+    [{ "oneoff:maxCost": "0.10" }, "oneoff:maxCost is 0.1 USD and this can cost up to"],
+    [{ "oneoff:csv": "power.csv" }, 'oneoff:csv is "power.csv": expected an object of a bucket'],
+    [{ "oneoff:zone": "us-east1-b" }, 'oneoff:zone is "us-east1-b"'],
+  ],
+  swarm: [
+    [{ "oneoff:workerMemory": "lots" }, 'oneoff:workerMemory is "lots": expected a number and a unit'],
+    [{ "oneoff:workerMemory": "512 MB" }, 'oneoff:workerMemory is "512 MB": Spark and Python need at least "1024 MB"'],
+    [{ "oneoff:deadline": "5 seconds" }, 'oneoff:deadline is "5 seconds": expected something from'],
+    [{ "oneoff:lake": "s3://bucket" }, "oneoff:credentials is not set: the Swarm's machines need them"],
+    [{ "oneoff:reads": "data/power.csv" }, 'oneoff:reads is "data/power.csv": expected an absolute path'],
+    [{ "oneoff:credentials": "key" }, "oneoff:credentials is plain text: pulumi config set --secret"],
+    [{ "oneoff:registry": "r.example.com" }, 'oneoff:registry is "r.example.com" and the docker provider'],
+    [{ "oneoff:user": "me" }, 'oneoff:user is "me": expected two numbers, of an owner and of a group'],
+    [{ "oneoff:port": "65535" }, "oneoff:port is"],
+    [{ "docker:host": "ssh://me@there" }, 'oneoff:lake is ".oneoff/swarm-lake" and docker:host another machine'],
+    [{ "oneoff:input": "data/power.csv" }, 'oneoff:input is "data/power.csv": expected an absolute path'],
+  ],
+};
+
+/** What a stack has to have set. */
+const NEEDED: Readonly<Record<string, Settings>> = { dataproc: { "gcp:project": "my-project" } };
+
+let asked: string[];
+
+/** Runs index.ts as Pulumi does, with a provider that knows nothing. */
+async function run(stack: string, settings: Settings): Promise<void> {
+  const file = new URL(`../../stacks/Pulumi.${stack}.yaml`, import.meta.url);
+  const all: Settings = { ...parse(readFileSync(file, "utf8")).config, ...NEEDED[stack], ...settings };
+  const newResource = ({ type, name, inputs, custom }: pulumi.runtime.MockResourceArgs) => {
+    if (custom) asked.push(`${type} ${name}`);
+    return { id: `${name}-id`, state: inputs };
+  };
+  await pulumi.runtime.setMocks({ newResource, call: ({ inputs }) => inputs }, "oneoff", stack);
+  setAllConfig(
+    Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined)),
+  );
+  vi.resetModules();
+  await import("../../index.ts");
+}
+
+beforeEach(() => {
+  asked = [];
+  for (const name of UNSET) vi.stubEnv(name, undefined);
+});
+afterEach(() => vi.unstubAllEnvs());
+
+describe.each(Object.entries(refused))("%s", (stack, refusals) => {
+  test.each(refusals)("%j is refused: %s", async (settings, message) => {
+    const error = await run(stack, settings).then(
+      () => undefined,
+      (error) => error,
+    );
+    await pulumi.runtime.disconnect();
+    // Pulumi shows such an error without a stack trace.
+    expect(RunError.isInstance(error), String(error?.stack)).toBe(true);
+    expect(error.message).toContain(message);
+    expect(error.message).not.toContain("\n");
+    expect(asked).toEqual([]);
+  });
+});
+
+test("what is not refused asks for something", async () => {
+  await run("local", {});
+  await pulumi.runtime.disconnect();
+  expect(asked).toHaveLength(3);
+});
