@@ -50,6 +50,8 @@ export const common = {
   testTimeout: 180_000,
   hookTimeout: 600_000,
   expect: { poll: { timeout: 60_000 } },
+  // Each of the many Node processes that tests start would compile the same modules anew.
+  env: { NODE_COMPILE_CACHE: fileURLToPath(new URL(".oneoff/node", import.meta.url)) },
   tags: TOOLS.map(({ name, description, missing }) => ({ name, description, skip: missing() })),
 };
 
