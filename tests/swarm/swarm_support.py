@@ -13,6 +13,7 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "assets"
 JOBS = ASSETS / "jobs"
 BIN = Path(sys.executable).parent
+# First in a class path, as for those who have no SPARK_CONF_DIR: the archive of classes goes by that (tests/spark).
+JARS = f"{Path(find_spec('pyspark').origin).parent}/jars/*"
 DESTROYED = "the cluster was destroyed before its run ended"
 
 
@@ -55,6 +58,7 @@ def spark_cluster(folder: Path) -> Iterator[Cluster]:
     (folder / "conf").mkdir()
     (folder / "conf" / "spark-defaults.conf").write_text(
         "spark.authenticate true\nspark.authenticate.secret hush\nspark.ui.enabled false\n"
+        f"spark.driver.extraClassPath {JARS}\nspark.executor.extraClassPath {JARS}\n"
     )
     env = {
         **os.environ,
@@ -63,6 +67,7 @@ def spark_cluster(folder: Path) -> Iterator[Cluster]:
         "SPARK_CONF_DIR": str(folder / "conf"),
         "SPARK_DAEMON_MEMORY": "256m",
         "SPARK_DAEMON_JAVA_OPTS": "-XX:TieredStopAtLevel=1",
+        "SPARK_DAEMON_CLASSPATH": JARS,
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_LOCAL_DIRS": str(folder / "local"),
         "SPARK_WORKER_DIR": str(folder / "worker"),

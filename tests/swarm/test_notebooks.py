@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 import pymongo
 import pytest
 from nbclient import NotebookClient
-from swarm_support import JOBS, ROOT, free_port, wait_for
+from swarm_support import JARS, JOBS, ROOT, free_port, wait_for
 
 sys.path.append(str(JOBS / "london-power"))
 import lcl
@@ -185,7 +185,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, ferretdb: str) -> Iterator[P
     for name in ("lake", "secrets", "conf"):
         (folder / name).mkdir()
     (folder / "secrets" / "mongo-uri").write_text(f"{ferretdb}\n")
-    jars = os.pathsep.join(map(str, connector()))
+    jars = os.pathsep.join([JARS, *map(str, connector())])
     (folder / "conf" / "spark-defaults.conf").write_text(
         "spark.master local[2]\nspark.ui.enabled false\nspark.driver.host 127.0.0.1\n"
         f"spark.driver.memory 700m\nspark.sql.shuffle.partitions 4\nspark.driver.extraClassPath {jars}\n"

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from swarm_support import ASSETS, BIN, DESTROYED, JOBS, Archive, Cluster, spark_cluster, wait_for
+from swarm_support import ASSETS, DESTROYED, JOBS, ROOT, Archive, Cluster, spark_cluster, wait_for
 
 sys.path[:0] = [str(ASSETS / "driver"), str(ASSETS / "steps"), str(JOBS)]
 import oneoff  # noqa: E402
@@ -72,11 +72,10 @@ def test_xo_has_the_digests_of_a_local_run(archive: Archive) -> None:
     assert (code, "[oneoff] models 2/2\n" in out) == (0, True), (out, err)
 
     local = archive.home / "local"
-    for name, arguments in steps(f"{local}/NAME/run=1").items():
-        spark = ["--master", "local[2]", "--driver-java-options", "-XX:TieredStopAtLevel=1"]
-        script = ["--py-files", JOBS / "oneoff.py", JOBS / "xo" / f"{name}.py"]
-        env = {**archive.cluster.env, "SPARK_CONF_DIR": str(archive.home)}
-        subprocess.run([BIN / "spark-submit", *spark, *script, *arguments], env=env, capture_output=True, check=True)
+    local_steps = [[str(JOBS / "xo" / f"{name}.py"), *given] for name, given in steps(f"{local}/NAME/run=1").items()]
+    command = [sys.executable, ROOT / "tests" / "spark" / "run_steps.py", json.dumps(local_steps)]
+    env = {**os.environ, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(JOBS)}
+    subprocess.run(command, env=env, capture_output=True, check=True)
     record, status = archive.record(), archive.status()
     assert (record["state"], states(record)) == ("succeeded", ["succeeded"] * 2)
     for name, columns in XO.items():
