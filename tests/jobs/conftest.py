@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -47,11 +50,32 @@ def run_python(script: Path, *arguments: str, flags: Sequence[str] = ()) -> subp
     return subprocess.run([sys.executable, *flags, script, *arguments], capture_output=True, text=True, check=False)
 
 
+def run_here(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same in this process, where what the script imports is loaded already."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
+        patch.setattr(sys, "argv", [str(script), *arguments])
+        patch.setattr(sys, "path", [str(script.parent), *sys.path])
+        code: int | str | None = 0
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        except SystemExit as end:
+            code = end.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+            code = 1
+    return subprocess.CompletedProcess([script, *arguments], code or 0, out.getvalue(), err.getvalue())
+
+
 def submit(script: Path, *arguments: str, cores: int) -> subprocess.Popen[str]:
     """Starts a step on a local Spark; its output, errors among it, can be read line by line while it runs."""
     here = Path(sys.executable).parent
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "PATH": f"{here}:{os.environ['PATH']}"}
     spark = [here / "spark-submit", "--master", f"local[{cores}]", "--conf", "spark.ui.enabled=false"]
+    spark += ["--conf", f"spark.sql.shuffle.partitions={2 * cores}"]
     # The quick compiler is enough for a JVM that lives for seconds.
     java = ["--driver-java-options", "-XX:TieredStopAtLevel=1"]
     step = ["--py-files", JOBS / "oneoff.py", script, *arguments]

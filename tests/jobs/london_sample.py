@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import random
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import oneoff
 import pyarrow as pa
+import pytest
 from conftest import JOBS
 from pyspark.sql import SparkSession
 
@@ -19,6 +21,7 @@ FOLDER = JOBS / "london-power"
 sys.path.append(str(FOLDER))  # behind xo's, which has a generate.py too
 
 import lcl  # noqa: E402 - found through the line above
+import london_readings  # noqa: E402
 
 HALF_HOUR = timedelta(minutes=30)
 # Of households, in turn. Adversity has nobody on the time-of-use tariff.
@@ -116,7 +119,21 @@ def counted(rows: Sequence[dict[str, Any]]) -> list[Counted]:
 def spark() -> Iterator[SparkSession]:
     """A session on two cores of this process."""
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.sql.shuffle.partitions", "4")
     java = builder.config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
     with java.config("spark.sql.session.timeZone", "UTC").getOrCreate() as session:
         session.sparkContext.setLogLevel("ERROR")
         yield session
+
+
+def run_here(session: SparkSession, main: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> str:
+    """Runs a step in a session of this process, which is there already; returns what it prints."""
+
+    @contextmanager
+    def same(_: str) -> Iterator[SparkSession]:
+        yield session
+
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
+        patch.setattr(london_readings, "spark_session", same)
+        main(arguments)
+    return printed.getvalue()

@@ -33,11 +33,9 @@ def arguments(readings: str, results: Path) -> list[str]:
     return [f"--readings={readings}", *(f"--{name.replace('_', '-')}={results / name}" for name in COLUMNS)]
 
 
-def run(readings: str, results: Path, cores: int) -> str:
-    step = submit(SCRIPT, *arguments(readings, results), cores=cores)
-    output, _ = step.communicate()
-    assert step.returncode == 0, output
-    return output
+def check_progress(output: str) -> None:
+    told = [int(done) for done in re.findall(r"^\[oneoff\] queries (\d)/4$", output, re.MULTILINE)]
+    assert told == [0, 1, 2, 3, 4]
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +44,17 @@ def readings(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def results(readings: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("results")
-    output = run(readings, folder, cores=2)
-    told = [int(done) for done in re.findall(r"^\[oneoff\] queries (\d)/4$", output, re.MULTILINE)]
-    assert told == [0, 1, 2, 3, 4]
-    return folder
-
-
-@pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
     with sample.spark() as session:
         yield session
+
+
+@pytest.fixture(scope="module")
+def results(spark: SparkSession, readings: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of two cores."""
+    folder = tmp_path_factory.mktemp("results")
+    check_progress(sample.run_here(spark, analyze.main, arguments(readings, folder)))
+    return folder
 
 
 def read(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -248,7 +245,11 @@ def test_days_have_46_and_50_half_hours_when_the_clocks_change(spark: SparkSessi
 
 
 def test_one_core_gives_the_same_tables(readings: str, results: Path, tmp_path: Path) -> None:
-    run(readings, tmp_path, cores=1)
+    """And the step can be submitted."""
+    step = submit(SCRIPT, *arguments(readings, tmp_path), cores=1)
+    output, _ = step.communicate()
+    assert step.returncode == 0, output
+    check_progress(output)
     for name, columns in COLUMNS.items():
         assert oneoff.digest(str(tmp_path / name), columns) == oneoff.digest(str(results / name), columns)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -16,7 +17,7 @@ import oneoff
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import run_python, submit
+from conftest import run_here, run_python, submit
 from london_support import HEADER, LONDON, ROW, Hdfs, Mongo, load, spark_here, write_twin
 
 import lcl  # isort: skip - london_support says where it is
@@ -415,7 +416,7 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(csv: Path, tmp_path:
     ],
 )
 def test_bad_arguments(arguments: list[str], message: str) -> None:
-    refused = run_python(SCRIPT, *arguments)
+    refused = run_here(SCRIPT, *arguments)
     assert refused.returncode == 2
     assert re.fullmatch(rf"convert\.py: error: {re.escape(message)}.*\n", refused.stderr)
 
@@ -557,7 +558,10 @@ def test_csv_and_parquet_become_the_same_documents(
 
 @pytest.mark.usefixtures("here")
 def test_a_server_that_dies_in_mid_write_is_told_and_a_second_attempt_completes(
-    csv: Path, truth: pa.Table, mongo: Mongo
+    csv: Path,
+    truth: pa.Table,
+    mongo: Mongo,
+    spark: Any,  # noqa: ANN401
 ) -> None:
     other = generate.Twin(9, 2, 3, "2012-10-01")
     small = csv.parent / "small"
@@ -573,6 +577,7 @@ def test_a_server_that_dies_in_mid_write_is_told_and_a_second_attempt_completes(
     message = str(failed.value)
     assert re.fullmatch(rf".*: error: .*ConnectionError: MongoDB at {mongo.host}: [^\n]*; what was there .*", message)
     assert mongo.PASSWORD not in message
+    wait_for_tasks(spark)
     mongo.start()
     assert in_database(mongo) == before, "nothing of what was half written is to be seen"
     assert in_database(mongo, "readings_loading")
@@ -582,6 +587,13 @@ def test_a_server_that_dies_in_mid_write_is_told_and_a_second_attempt_completes(
     assert in_database(mongo) == buckets(truth)
     with mongo.database() as database:
         assert sorted(database.list_collection_names()) == ["loads", "readings"]
+
+
+def wait_for_tasks(spark: Any) -> None:  # noqa: ANN401
+    """Until none runs: others than the one that failed go on for a while, and may write when the server is back."""
+    tracker = spark.sparkContext._jsc.sc().statusTracker()
+    while any(executor.numRunningTasks() for executor in tracker.getExecutorInfos()):
+        time.sleep(0.05)
 
 
 class Killer(Thread):

@@ -66,18 +66,20 @@ def split(spark: SparkSession, readings: str) -> Split:
     return model.split(spark, readings)
 
 
-def run(readings: str, models: Path, cores: int) -> None:
-    step = submit(SCRIPT, f"--readings={readings}", f"--models={models}", "--seed=3", "--trees=3", cores=cores)
-    output, _ = step.communicate()
-    assert step.returncode == 0, output
+def arguments(readings: str, models: Path) -> list[str]:
+    return [f"--readings={readings}", f"--models={models}", "--seed=3", "--trees=3"]
+
+
+def check_progress(output: str) -> None:
     told = re.findall(r"^\[oneoff\] models (\d)/8", output, re.MULTILINE)
     assert [int(done) for done in told] == list(range(9))
 
 
 @pytest.fixture(scope="module")
-def results(readings: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def results(spark: SparkSession, readings: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of two cores."""
     folder = tmp_path_factory.mktemp("models")
-    run(readings, folder, cores=2)
+    check_progress(sample.run_here(spark, model.main, arguments(readings, folder)))
     return folder
 
 
@@ -151,7 +153,11 @@ def test_every_model_is_better_than_the_mean(results: Path) -> None:
 
 
 def test_one_core_gives_the_same_models(readings: str, results: Path, tmp_path: Path) -> None:
-    run(readings, tmp_path, cores=1)
+    """And the step can be submitted."""
+    step = submit(SCRIPT, *arguments(readings, tmp_path), cores=1)
+    output, _ = step.communicate()
+    assert step.returncode == 0, output
+    check_progress(output)
     result = COLUMNS[:-1]
     assert oneoff.digest(str(tmp_path), result) == oneoff.digest(str(results), result)
 

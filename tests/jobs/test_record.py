@@ -12,14 +12,14 @@ from typing import Any
 import oneoff
 import pyarrow as pa
 import pytest
-from conftest import JOBS, ROOT, run_python
+from conftest import JOBS, ROOT, run_here, run_python
 
 SCRIPT = JOBS / "oneoff.py"
 STEPS = ["--step", "generate=succeeded", "--step", "train=running"]
 
 
 def record(lake: Path, *arguments: str, run: str = "r1") -> subprocess.CompletedProcess[str]:
-    return run_python(SCRIPT, "record", "--lake", str(lake), "--run", run, "--job", "xo", *arguments)
+    return run_here(SCRIPT, "record", "--lake", str(lake), "--run", run, "--job", "xo", *arguments)
 
 
 def written(lake: Path, run: str = "r1") -> dict[str, Any]:

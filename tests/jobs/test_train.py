@@ -16,7 +16,7 @@ import oneoff
 import pyarrow as pa
 import pytest
 import train
-from conftest import JOBS, run_python, submit
+from conftest import JOBS, run_here, run_python, submit
 from sklearn.neural_network import MLPClassifier
 
 SCRIPT = JOBS / "xo" / "train.py"
@@ -194,7 +194,7 @@ def test_one_standard_error_rule(given: list[train.Model], hidden: int, reason: 
 
 
 def refusal(*given: str) -> str:
-    refused = run_python(SCRIPT, *given)
+    refused = run_here(SCRIPT, *given)
     assert refused.returncode == 2
     message = re.fullmatch(r"train\.py: error: (.+)\n", refused.stderr)
     assert message, refused.stderr
@@ -245,7 +245,7 @@ def test_points_that_are_no_parquet(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_told_in_one_line(points: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    step = submit(SCRIPT, *arguments(points, tmp_path / "file"), cores=1)
+    step = submit(SCRIPT, *arguments(points, tmp_path / "file"), "--hidden=4", cores=1)
     output, _ = step.communicate()
     assert step.returncode == 1
     assert (
