@@ -30,6 +30,7 @@ export const quickJava = () => ({
 
 /** Makes the archive, unless it is there, while the first tests run; returns what breaks that off. */
 export function makeArchive(): () => void {
+  if (!existsSync(python)) return () => {}; // without set-up nothing starts Spark
   const path = archive();
   if (existsSync(path)) return () => {};
   mkdirSync(dirname(path), { recursive: true });

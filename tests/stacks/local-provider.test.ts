@@ -32,10 +32,12 @@ import { identify, isAlive, type ProcessId, registered, registration, stop } fro
 import { run } from "../../provider/run.ts";
 import { server } from "../../provider/server.ts";
 import { processesOf, readJsonFile } from "../project.ts";
+import { quickJava } from "../spark/quick-java.ts";
 
 const python = fileURLToPath(new URL("../../.oneoff/venv/bin/python", import.meta.url));
 let lake: string;
 let home: string;
+Object.assign(process.env, quickJava());
 
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), "oneoff-provider-"));
