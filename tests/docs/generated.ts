@@ -11,8 +11,12 @@ import { drawing, importsIn } from "../rooms.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
+/** Settings of a stack, and of the job that is given. */
+export const settingsOf = async (stack: string, given: Readonly<Record<string, string>> = {}) =>
+  describeSettings((await programOf(stackFiles(stack))).settings(given));
+
 const made: Readonly<Record<string, (argument: string) => Promise<string>>> = {
-  settings: async (stack) => settingsTable(describeSettings((await programOf(stackFiles(stack))).settings({}))),
+  settings: async (stack) => settingsTable(await settingsOf(stack)),
   cost: async (stack) => {
     const files = stackFiles(stack);
     const { text } = await cost(await programOf(files), files);

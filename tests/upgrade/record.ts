@@ -20,6 +20,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { build } from "esbuild";
 import { handler } from "../../assets/emr-launcher/index.ts";
+import { settingsOf } from "../docs/generated.ts";
 import { engine } from "../engine/harness.ts";
 import { freePort } from "../free-port.ts";
 import { type Lab, MODES, startSite, until } from "../functions/orchestrator.ts";
@@ -34,6 +35,7 @@ import {
   keepState,
   nameOf,
   readState,
+  SETTINGS,
   SMALL,
   withoutPlaces,
 } from "./states.ts";
@@ -41,12 +43,16 @@ import {
 const { version } = readJsonFile(import.meta.dirname, "../../package.json") as { version: string };
 const folder = folderOf(version);
 
+/** A line of Spark's own log, which tells of the machine. */
+const SPARK = /^\d\d\/\d\d\/\d\d .*\n/gm;
+
 /** What is kept, by the folder that it goes to. */
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   states: keepStates,
   assets: keepPrograms,
   lakes: keepLakes,
   launches: keepLaunches,
+  settings: keepSettings,
 };
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts);
 for (const part of chosen) {
@@ -54,6 +60,13 @@ for (const part of chosen) {
   mkdirSync(join(folder, part), { recursive: true });
   await parts[part]?.();
   console.log(`kept ${part}`);
+}
+
+async function keepSettings(): Promise<void> {
+  for (const [name, { stack, job }] of Object.entries(SETTINGS)) {
+    const settings = await settingsOf(stack, { "oneoff:job": job });
+    writeFileSync(join(folder, "settings", `${name}.json`), `${JSON.stringify(settings, undefined, 1)}\n`);
+  }
 }
 
 /** The states of stacks whose providers are stood in for. */
@@ -113,7 +126,7 @@ async function keepLakes(): Promise<void> {
         await project.mustPulumi("refresh", "--yes", "--skip-preview", "--stack", "local");
       }
       await keepState(project, "local", join(folder, "lakes", `${run}.json`));
-      copyLake(lake, join(folder, "lakes", run), (text) => withoutPlaces(text, project));
+      copyLake(lake, join(folder, "lakes", run), (text) => withoutPlaces(text, project).replace(SPARK, ""));
     }
   } finally {
     await project.pulumi("destroy", "--yes", "--skip-preview", "--stack", "local");

@@ -233,3 +233,10 @@ export interface DataprocRun {
   readonly batches: Readonly<Record<string, FakeWork>>;
   readonly workflows: Readonly<Record<string, FakeWorkflow>>;
 }
+
+/** Stacks and jobs whose settings are compared, by the names of their fixtures. */
+export const SETTINGS: Readonly<Record<string, { readonly stack: string; readonly job: string }>> = Object.fromEntries(
+  ["local", "emr-oneoff", "dataproc", "swarm"].flatMap((stack) =>
+    ["xo", "london-power"].map((job) => [`${stack}-${job}`, { stack, job }]),
+  ),
+);
