@@ -1,13 +1,16 @@
 /** The package as its users get it: packed, installed elsewhere, imported from both kinds of program. */
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { carriedFiles, MANIFEST } from "../../assets/manifest.ts";
-import { processesOf } from "../project.ts";
+import { freePort } from "../free-port.ts";
+import { processesOf, readJsonFile } from "../project.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const home = mkdtempSync(join(tmpdir(), "oneoff-package-"));
@@ -133,4 +136,68 @@ test("the package has what runs elsewhere, and no sources or tests", () => {
   expect(run(process.execPath, ["dist/cli/main.js", "settings", "local"], join(modules, "pulumi-oneoff"))).toContain(
     "`oneoff:rows`",
   );
+});
+
+describe("a project as the documentation of version 0.1.0 told to write it", () => {
+  const folder = join(home, "before");
+  const results = join(folder, "results");
+  let env: NodeJS.ProcessEnv;
+  beforeAll(async () => {
+    cpSync(join(root, "tests/upgrade/project"), folder, { recursive: true });
+    symlinkSync(modules, join(folder, "node_modules"));
+    mkdirSync(join(home, "state"));
+    env = {
+      ...process.env,
+      PATH: [join(root, "node_modules/.bin"), process.env.PATH].join(delimiter),
+      PULUMI_BACKEND_URL: `file://${join(home, "state")}`,
+      PULUMI_CONFIG_PASSPHRASE: "",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      ONEOFF_PYTHON: join(root, ".oneoff/venv/bin/python"),
+      BEFORE_PORT: String(await freePort()),
+    };
+  });
+  const pulumi = (...args: readonly string[]) =>
+    promisify(execFile)("pulumi", [...args, "--non-interactive", "--color=never"], { cwd: folder, env });
+  const act = (what: string, ...more: readonly string[]) => pulumi(what, "--yes", "--skip-preview", ...more);
+
+  test("has all ways into the package, with the types that there were", () => {
+    const options = { strict: true, module: "nodenext", target: "es2023", types: ["node"], noEmit: true };
+    const config = { compilerOptions: { ...options, resolveJsonModule: true, allowImportingTsExtensions: true } };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ ...config, files: ["index.ts", "clouds.ts"] }));
+    run(join(root, "node_modules/.bin/tsc"), ["-p", "."], folder);
+    expect(JSON.parse(run(process.execPath, ["clouds.ts"], folder))).toEqual({
+      package: "pulumi-oneoff",
+      components: [
+        ...["AthenaDashboard", "EmrCluster", "Network", "Reaper", "S3Lake"],
+        ...["SwarmCluster", "SwarmDashboard"],
+        ...["BigQueryDashboard", "DataprocCluster", "GcpNetwork", "GcsLake"],
+        ...["LocalCluster", "LocalDashboard", "LocalLake"],
+      ],
+      bills: [true, true],
+      steps: [
+        ["generate", "train"],
+        ["generate", "convert", "analyze", "model"],
+      ],
+      refusal: true,
+    });
+    expect(Object.keys(manifest.exports)).toEqual([
+      ...[".", "./aws", "./docker", "./gcp", "./local", "./jobs", "./package.json"],
+    ]);
+  }, 60_000);
+
+  test("is brought up, computes, has nothing more to do, and is destroyed to nothing", async () => {
+    await pulumi("stack", "init", "dev");
+    try {
+      await act("up");
+      const status = () => readJsonFile(results, "_clusters/1/status.json");
+      while (status().state === "running") await sleep(100);
+      expect(status()).toMatchObject({ state: "succeeded" });
+      expect(readJsonFile(results, "_runs/1.json")).toMatchObject({ tables: { words: { rows: 3 } } });
+      await act("up", "--expect-no-changes");
+    } finally {
+      await act("destroy");
+    }
+    expect(processesOf(folder)).toEqual([]);
+    expect(readdirSync(folder)).not.toContain("results");
+  });
 });
