@@ -22,8 +22,8 @@ const BUILDS = join(CACHE, "go");
 const KEPT_DAYS = 14;
 
 /**
- * A program of a Go module, built when what go.mod and go.sum of `folder` name has changed, or Go has. Tests that run side by
- * side and need the same one wait for the first.
+ * A program of a Go module, built when what go.mod and go.sum of `folder` name has changed, or Go has. Tests that run side
+ * by side and need the same one wait for the first.
  *
  * @returns its path.
  * @throws Error that says so when there is no Go; `instead` is what would do as well.
@@ -48,13 +48,12 @@ export async function goBuild(folder: string, module: string, options: readonly 
     if (!takes(lock)) await sleep(100);
     else await build().finally(() => rmSync(lock));
   }
-  const now = new Date();
-  utimesSync(binary, now, now);
+  utimesSync(binary, new Date(), new Date());
   return binary;
 
   async function build(): Promise<void> {
     if (existsSync(binary)) return; // by the one whose lock was there a moment ago
-    removeUnused(name, new Date());
+    removeUnused(name);
     const fresh = `${binary}.${process.pid}`;
     await go("build", "-trimpath", "-ldflags", "-s -w", ...options, "-o", fresh, module);
     renameSync(fresh, binary);
@@ -79,10 +78,10 @@ function takes(lock: string): boolean {
 }
 
 /** Programs of a name that are of no use any more, and what a build that was killed left. */
-function removeUnused(name: string, now: Date): void {
-  const before = now.getTime() - KEPT_DAYS * 86_400_000;
+function removeUnused(name: string): void {
+  const before = Date.now() - KEPT_DAYS * 86_400_000;
   for (const file of readdirSync(BUILDS).filter((file) => file.startsWith(`${name}-`))) {
     const path = join(BUILDS, file);
-    if ((statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? now.getTime()) < before) rmSync(path, { force: true });
+    if ((statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? before) < before) rmSync(path, { force: true });
   }
 }

@@ -19,11 +19,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { CACHE as TESTS } from "../cache.ts";
+import { CACHE } from "../cache.ts";
 
 const run = promisify(execFile);
-const CACHE = join(TESTS, "docker");
+/** Where images may be: what all checkouts share and, while a test of another one has that, this one's own. */
+const PLACES = [join(CACHE, "docker"), fileURLToPath(new URL("../../.oneoff/test-docker", import.meta.url))];
 /** Of Swarm, on the address that it is given; no other can be chosen. */
 const GOSSIP_PORT = 7946;
 const START_SECONDS = 60;
@@ -62,8 +64,7 @@ export async function startSwarm(): Promise<Swarm | NoSwarm> {
   const engine = new Engine();
   try {
     engine.claim();
-    // What another version of Docker or a killed machine has left may be no good: then without it.
-    await engine.start().catch(() => engine.startAnew());
+    await engine.start().catch((error) => engine.startWithout(error));
     return engine;
   } catch (error) {
     const why = `${(error as Error).message.trim()}${engine.lastLines()}`;
@@ -111,7 +112,7 @@ class Engine implements Swarm {
   readonly host: string;
   readonly env: { readonly DOCKER_HOST: string };
   #process: ChildProcess | undefined;
-  #hasCache = false;
+  #place: string | undefined;
 
   constructor() {
     const folder = mkdtempSync(join(tmpdir(), "oneoff-engine-"));
@@ -121,28 +122,41 @@ class Engine implements Swarm {
   }
 
   /**
-   * Takes the cache, and takes away what a killed test left.
-   * @throws Error when it belongs to a test that is still running.
+   * Takes a place for images, and takes away what a killed test left there.
+   * @throws Error when all belong to tests that are still running.
    */
   claim(): void {
-    const path = join(CACHE, "belongings.json");
-    if (existsSync(path)) {
-      const old = JSON.parse(readFileSync(path, "utf8")) as Belongings;
-      if (old.owner !== process.pid && startOf(old.owner) === old.started) {
-        throw new Error(`the test with process id ${old.owner} uses ${CACHE}: wait until it has ended`);
+    for (const place of PLACES) {
+      mkdirSync(place, { recursive: true });
+      const path = join(place, "belongings.json");
+      if (existsSync(path)) {
+        const old = JSON.parse(readFileSync(path, "utf8")) as Belongings;
+        if (old.owner !== process.pid && startOf(old.owner) === old.started) continue;
+        takeAway(old, place);
+        rmSync(path);
       }
-      takeAway(old);
+      try {
+        writeFileSync(path, JSON.stringify(this.#belongings), { flag: "wx" });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "EEXIST") continue; // another was faster
+        throw error;
+      }
+      this.#place = place;
+      forgetSwarm(place);
+      return;
     }
-    // Where services and networks would come back from. Containers are removed by the engine, which knows their layers.
-    for (const part of ["swarm", "network"]) rmSync(join(CACHE, "data", part), { recursive: true, force: true });
-    mkdirSync(CACHE, { recursive: true });
-    writeFileSync(path, JSON.stringify(this.#belongings));
-    this.#hasCache = true;
+    throw new Error(`other tests use ${PLACES.join(" and ")}: wait until one has ended`);
   }
 
-  async startAnew(): Promise<void> {
+  get #data(): string {
+    return join(this.#place as string, "data");
+  }
+
+  /** Starts it without the images, if they are what it ended at: another Docker's, or a killed machine's. */
+  async startWithout(error: Error): Promise<void> {
+    if (typeof this.#process?.exitCode !== "number") throw error;
     await this.#end();
-    rmSync(join(CACHE, "data"), { recursive: true, force: true });
+    rmSync(this.#data, { recursive: true, force: true });
     await this.start();
   }
 
@@ -155,7 +169,7 @@ class Engine implements Swarm {
     const options = {
       "config-file": join(folder, "daemon.json"),
       host: this.host,
-      "data-root": join(CACHE, "data"),
+      "data-root": this.#data,
       "exec-root": join(folder, "exec"),
       pidfile: join(folder, "docker.pid"),
       "containerd-namespace": `oneoff-test-${number}`,
@@ -191,7 +205,7 @@ class Engine implements Swarm {
   }
 
   async stop(): Promise<void> {
-    if (!this.#hasCache) return rmSync(this.#belongings.folder, { recursive: true });
+    if (this.#place === undefined) return rmSync(this.#belongings.folder, { recursive: true });
     if (this.#process?.exitCode === null) {
       await this.#docker("swarm", "leave", "--force").catch(() => undefined);
       await this.#removeAll().catch(() => undefined);
@@ -201,7 +215,7 @@ class Engine implements Swarm {
       }
     }
     await this.#end();
-    rmSync(join(CACHE, "belongings.json"), { force: true });
+    rmSync(join(this.#place, "belongings.json"), { force: true });
   }
 
   /** The process, and what it has of the machine. */
@@ -212,7 +226,7 @@ class Engine implements Swarm {
       running.kill("SIGTERM");
       await Promise.race([ended, sleep(STOP_SECONDS * 1000, undefined, { ref: false })]);
     }
-    takeAway(this.#belongings);
+    takeAway(this.#belongings, this.#place as string);
   }
 
   async #answers(): Promise<void> {
@@ -299,13 +313,18 @@ const rules = (number: number) =>
   ].map(({ table, rule }) => ({ table, rule: rule.split(" ") }));
 
 /** All of an engine that may be left, once its process has ended or has to. */
-function takeAway({ folder, number }: Belongings): void {
+function takeAway({ folder, number }: Belongings, place: string): void {
   for (const id of processesOf(folder)) tolerate(() => process.kill(id, "SIGKILL"));
-  for (const path of mountsBelow([folder, join(CACHE, "data")])) spawnSync("umount", ["--lazy", path]);
+  for (const path of mountsBelow([folder, join(place, "data")])) spawnSync("umount", ["--lazy", path]);
   for (const { table, rule } of rules(number)) spawnSync("iptables", ["--wait", "-t", table, "-D", ...rule]);
   for (const link of [bridge(number), gateway(number)]) spawnSync("ip", ["link", "delete", link]);
   rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-  for (const part of ["swarm", "network"]) rmSync(join(CACHE, "data", part), { recursive: true, force: true });
+  forgetSwarm(place);
+}
+
+/** Where services and networks would come back from. Containers are removed by the engine, which knows their layers. */
+function forgetSwarm(place: string): void {
+  for (const part of ["swarm", "network"]) rmSync(join(place, "data", part), { recursive: true, force: true });
 }
 
 /** When a process was started, in ticks since the machine was; empty when there is none of that number. */
