@@ -28,15 +28,12 @@ interface Answer {
   readonly out?: string;
   readonly err?: string;
 }
-const STUB = `#!${process.execPath}
-const { appendFileSync, readFileSync } = require("node:fs");
-const args = process.argv.slice(2);
-appendFileSync(__dirname + "/docker.log", JSON.stringify(args) + "\\n");
-const answers = JSON.parse(readFileSync(__dirname + "/docker.json", "utf8"));
-const answer = answers.find(({ to }) => args.join(" ").includes(to));
-if (!answer) { console.error("stand-in: no answer to docker " + args.join(" ")); process.exit(1); }
-if (answer.out) process.stdout.write(answer.out + "\\n");
-if (answer.err) { process.stderr.write(answer.err + "\\n"); process.exitCode = 1; }
+/** Of a shell's own commands alone: the tests start it some hundred times. */
+const STUB = `#!/bin/sh
+printf '%s\\n' "$*" >> "\${0%/*}/docker.log"
+. "\${0%/*}/docker.answers"
+echo "stand-in: no answer to docker $*" >&2
+exit 1
 `;
 /** Does what it is told on this machine; with -L it forwards, to the port that SSH_TARGET names. */
 const SSH = `#!${process.execPath}
@@ -131,15 +128,21 @@ function settings(lines: string): void {
   writeFileSync(file, `config:\n  oneoff:job: london-power\n${lines}\n${salt}\n`);
 }
 
-const answers = (...list: readonly Answer[]) => writeFileSync(join(bin, "docker.json"), JSON.stringify(list));
-const log = (name: string): readonly (readonly string[])[] =>
-  existsSync(join(bin, name))
-    ? readFileSync(join(bin, name), "utf8")
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line))
-    : [];
-const asked = () => log("docker.log").map((args) => args.join(" "));
+const word = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+const answer = ({ to, out, err }: Answer) =>
+  [
+    `case "$*" in *${word(to)}*)`,
+    out && `printf '%s\\n' ${word(out)}`,
+    err ? `printf '%s\\n' ${word(err)} >&2; exit 1` : "exit 0",
+    ";; esac",
+  ]
+    .filter(Boolean)
+    .join("\n");
+const answers = (...list: readonly Answer[]) => writeFileSync(join(bin, "docker.answers"), list.map(answer).join("\n"));
+const log = (name: string): readonly string[] =>
+  existsSync(join(bin, name)) ? readFileSync(join(bin, name), "utf8").trim().split("\n") : [];
+const asked = () => log("docker.log");
+const overSsh = (): readonly (readonly string[])[] => log("ssh.log").map((line) => JSON.parse(line));
 const commands = (more: object = {}) => clusterOf("swarm", outputs(more));
 
 const T0 = "2026-11-21T18:54:37.079745802Z";
@@ -487,7 +490,7 @@ test("a lake on another machine is read by ssh", async () => {
     expect(await cluster.log("1", "convert", 7)).toEqual({ text: "rows 2\n", next: 14 });
     expect(await cluster.partFiles("1", "monthly", scratch)).toEqual([join(scratch, "monthly/run=1/part-0.parquet")]);
     expect(await cluster.partFiles("1", "tariffs", scratch)).toEqual([]);
-    expect(log("ssh.log")[0]?.slice(0, -1)).toEqual(["-i", "key", "-p", "2222", "me@machine"]);
+    expect(overSsh()[0]?.slice(0, -1)).toEqual(["-i", "key", "-p", "2222", "me@machine"]);
     expect(asked()[0]).toMatch(/^-H ssh:\/\/me@machine:2222 service ps /);
     expect(await cluster.pages?.()).toContainEqual({ what: "Spark", address: "npx oneoff open swarm --ui spark" });
     writeFileSync(join(bin, "ssh.refuses"), "");
@@ -897,9 +900,7 @@ test("open: pages of another machine come by ssh, as long as the command runs", 
   );
   expect(opened()).toEqual([`http://127.0.0.1:${port}/`]);
   const forward = `127.0.0.1:${port}:127.0.0.1:${new URL(url).port}`;
-  expect(log("ssh.log")[0]).toEqual(
-    expect.arrayContaining(["-N", "-L", forward, "ExitOnForwardFailure=yes", "me@machine"]),
-  );
+  expect(overSsh()[0]).toEqual(expect.arrayContaining(["-N", "-L", forward, "ExitOnForwardFailure=yes", "me@machine"]));
   writeFileSync(join(bin, "ssh.ends"), "");
   await until(() => text.includes("connecting again"));
   rmSync(join(bin, "ssh.ends"));
