@@ -232,7 +232,7 @@ print(next((line for line in driver.stderr if "SaslMessage" in line), "it was le
 
 /** What stack local computes for the same settings. */
 async function tablesOfLocal(port: number): Promise<RunRecord["tables"]> {
-  const local = makeProject();
+  const local = makeProject({ JAVA_TOOL_OPTIONS: "-XX:TieredStopAtLevel=1" }); // as base-image.sh
   try {
     await local.mustPulumi("stack", "init", "local");
     const settings = Object.entries({ ...JOB, job: "london-power", port: String(port) });
