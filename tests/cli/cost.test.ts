@@ -8,8 +8,7 @@ import { rehearse } from "../../cli/rehearse.ts";
 import { pricesAsOf } from "../../components/aws/prices-data.ts";
 import { stackProgram } from "../../components/common/stack.ts";
 import { ceiling, refuseAbove } from "../../core/bill.ts";
-import { UsageError } from "../../core/errors.ts";
-import { count } from "../../core/settings.ts";
+import { count, inSettingsOf } from "../../core/settings.ts";
 
 class Thing extends pulumi.CustomResource {
   declare readonly arn: pulumi.Output<string>;
@@ -97,13 +96,7 @@ test("a bill above maxCost is shown with the refusal; other refusals are errors"
 test("a refusal may name the setting as it is set", async () => {
   const named = stackProgram({
     ...program,
-    run(settings) {
-      try {
-        return program.run(settings);
-      } catch (error) {
-        throw new UsageError(`oneoff:${(error as Error).message}`);
-      }
-    },
+    run: (settings) => inSettingsOf(program.settings({}), {})(() => program.run(settings)),
   });
   const { text, refused } = await cost(named, files({ "oneoff:maxCost": "1" }));
   expect(refused).toBe(true);
