@@ -1,12 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
-const PAUSE_MS = 3000;
-const PATIENCE_MS = 20 * 60_000;
+import { waitUntil } from "../core/retry.ts";
 
 /** Waits until something is so, such as that a machine is gone. */
 export async function until(done: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(PAUSE_MS)) if (await done()) return;
-  throw new Error("it is still there after 20 minutes");
+  await waitUntil(done, { everyMs: 3000, patienceMs: 20 * 60_000, late: "it is still there after 20 minutes" });
 }
 
 /** What there is no way for here. */

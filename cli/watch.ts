@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createLogUpdate } from "log-update";
 import { spoken } from "../core/duration.ts";
 import { PassingError, UsageError } from "../core/errors.ts";
+import { retry } from "../core/retry.ts";
 import type { RunStatus } from "../core/run.ts";
 import { tail } from "../provider/log.ts";
 import type { ClusterCommands } from "./platform.ts";
@@ -44,17 +45,17 @@ export async function watch(cluster: ClusterCommands, run: string, options: Watc
 
 /** Asks again, at longer and longer intervals, while there is no answer to be had. Says so when it begins and ends. */
 async function patiently<T>(ask: () => Promise<T>, pollMs: number, print: (text: string) => void): Promise<T> {
-  for (let wait = pollMs; ; wait = Math.min(2 * wait, SLOWEST_POLL_MS)) {
-    try {
-      const answer = await ask();
-      if (wait > pollMs) print("It answers again.");
-      return answer;
-    } catch (error) {
-      if (!(error instanceof Error) || error.name !== PassingError.name) throw error;
-      if (wait === pollMs) print(`${error.message}; the run goes on, and so does this command: trying again`);
-      await sleep(wait);
-    }
-  }
+  let silent = false;
+  const answer = await retry(ask, {
+    isTransient: (error) => error instanceof Error && error.name === PassingError.name,
+    pauseMs: (failed) => Math.min(pollMs * 2 ** (failed - 1), SLOWEST_POLL_MS),
+    onRetry({ message }) {
+      if (!silent) print(`${message}; the run goes on, and so does this command: trying again`);
+      silent = true;
+    },
+  });
+  if (silent) print("It answers again.");
+  return answer;
 }
 
 async function followLogs(

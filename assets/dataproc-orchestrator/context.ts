@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type GoogleApi, GoogleError } from "../../clients/google.ts";
+import { pause as pauseFor, retry, waitUntil } from "../../core/retry.ts";
 import type { Launch, LaunchStep } from "./launch.ts";
 import { log } from "./log.ts";
 import type { StatusFile } from "./status.ts";
@@ -50,46 +50,40 @@ export type Waiting = Pick<Context, "timing" | "ending">;
 /** Why a run failed, in one line. */
 export class RunError extends Error {}
 
-export async function pause({ timing, ending }: Waiting): Promise<void> {
-  ending.throwIfAborted();
-  await sleep(timing.pollMs, undefined, { signal: ending }).catch(() => ending.throwIfAborted());
-}
+export const pause = ({ timing, ending }: Waiting): Promise<void> => pauseFor(timing.pollMs, ending);
 
 /**
  * Asks for what may be refused for a while only, or whose answer may be lost: again and again while patience lasts. So it
  * has to be something that is done once however often it is asked for.
  */
-export async function patiently<T>(context: Waiting, work: () => Promise<T>): Promise<T> {
-  const until = Date.now() + context.timing.patienceMs;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      const passing = isPassing(error) || isForbidden(error);
-      if (!passing || Date.now() >= until) throw error;
-      if (attempt === 1) log("WARNING", `Google refuses, and is asked again for a while: ${(error as Error).message}`);
-    }
-    await pause(context);
-  }
-}
+export const patiently = <T>({ timing, ending }: Waiting, work: () => Promise<T>): Promise<T> =>
+  retry(work, {
+    isTransient: (error) => isPassing(error) || isForbidden(error),
+    patienceMs: timing.patienceMs,
+    pauseMs: timing.pollMs,
+    signal: ending,
+    onRetry({ message }, failed) {
+      if (failed === 1) log("WARNING", `Google refuses, and is asked again for a while: ${message}`);
+    },
+  });
 
 /**
  * Looks until there is something to see, however often Google does not answer: the deadline is the limit. Whoever may ask
  * for something may not be allowed to look at it yet, which does no harm to what is under way.
  */
-export async function until<T>(context: Waiting, look: () => Promise<T | undefined>): Promise<T> {
-  const patient = Date.now() + context.timing.patienceMs;
-  for (;;) {
-    try {
-      const seen = await look();
-      if (seen !== undefined) return seen;
-    } catch (error) {
-      context.ending.throwIfAborted();
-      if (!isPassing(error) && !(isForbidden(error) && Date.now() < patient)) throw error;
-      log("WARNING", `Google refuses or does not answer, and is asked again: ${(error as Error).message}`);
-    }
-    await pause(context);
-  }
+export function until<T>({ timing, ending }: Waiting, look: () => Promise<T | undefined>): Promise<T> {
+  const patient = Date.now() + timing.patienceMs;
+  const asking = {
+    isTransient(error: unknown) {
+      ending.throwIfAborted();
+      return isPassing(error) || (isForbidden(error) && Date.now() < patient);
+    },
+    pauseMs: timing.pollMs,
+    signal: ending,
+    onRetry: ({ message }: Error) =>
+      log("WARNING", `Google refuses or does not answer, and is asked again: ${message}`),
+  };
+  return waitUntil(() => retry(look, asking), { everyMs: timing.pollMs, signal: ending });
 }
 
 /**

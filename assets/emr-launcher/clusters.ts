@@ -7,8 +7,9 @@ import {
   SetTerminationProtectionCommand,
   TerminateJobFlowsCommand,
 } from "@aws-sdk/client-emr";
+import { pause } from "../../core/retry.ts";
 import { Tag } from "../../core/tags.ts";
-import { type Context, patiently, pause } from "./context.ts";
+import { type Context, patiently } from "./context.ts";
 import type { Guard, Launch } from "./event.ts";
 
 /** A cluster of this stack and lake. */

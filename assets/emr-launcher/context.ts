@@ -1,5 +1,6 @@
 import type { EMRClient } from "@aws-sdk/client-emr";
 import type { S3Client } from "@aws-sdk/client-s3";
+import { retry } from "../../core/retry.ts";
 
 /** What the launcher works with. */
 export interface Context {
@@ -16,24 +17,12 @@ export interface Context {
   readonly patienceMs: number;
 }
 
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** Does `work`, again and again while what goes wrong is `passing` and the context's patience lasts. */
-export async function patiently<T>(
-  context: Context,
+export const patiently = <T>(
+  { patienceMs, pollMs }: Context,
   work: () => Promise<T>,
   passing: (error: unknown) => boolean = denied,
-): Promise<T> {
-  const until = Date.now() + context.patienceMs;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!passing(error) || Date.now() >= until) throw error;
-    }
-    await pause(context.pollMs);
-  }
-}
+): Promise<T> => retry(work, { isTransient: passing, patienceMs, pauseMs: pollMs });
 
 /** A new role's policy takes some seconds until it counts everywhere. */
 export const denied = (error: unknown): boolean => /^AccessDenied(Exception)?$/.test((error as Error).name);

@@ -1,6 +1,7 @@
+import { pause } from "../../core/retry.ts";
 import { type Claim, type Entry, isHeld, isLaunched, readEntry, runsSince, writeEntry } from "./claims.ts";
 import { endClusters, livingClusters } from "./clusters.ts";
-import { type Context, pause } from "./context.ts";
+import type { Context } from "./context.ts";
 import type { Guard } from "./event.ts";
 
 const MINUTE = 60_000;

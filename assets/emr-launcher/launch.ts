@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { digestOfJson } from "../../core/digest.ts";
+import { pause } from "../../core/retry.ts";
 import { stageWheels } from "../wheels/wheels.ts";
 import { type Claim, type Entry, isHeld, isLaunched, readEntry, writeEntry } from "./claims.ts";
 import { endClusters, endedEarly, livingClusters, rentedFor } from "./clusters.ts";
-import { type Context, patiently, pause } from "./context.ts";
+import { type Context, patiently } from "./context.ts";
 import type { Launch, Launched } from "./event.ts";
 import { RENTING_MS, rent } from "./rent.ts";
 import { s3Wheels } from "./wheel-store.ts";

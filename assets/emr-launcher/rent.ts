@@ -1,6 +1,7 @@
 import { RunJobFlowCommand, type RunJobFlowCommandInput } from "@aws-sdk/client-emr";
+import { pause } from "../../core/retry.ts";
 import { rentedFor } from "./clusters.ts";
-import { type Context, denied, patiently, pause } from "./context.ts";
+import { type Context, denied, patiently } from "./context.ts";
 import type { Launch } from "./event.ts";
 
 /** How long {@link rent} lasts at most: patience with new roles, the last request, the search for a lost answer. */

@@ -1,3 +1,4 @@
+import { retry } from "../../core/retry.ts";
 import type { Pin } from "./requirements.ts";
 import { fitness } from "./wheel-name.ts";
 
@@ -47,19 +48,23 @@ export function chooseWheel(files: readonly IndexFile[], pin: Pin, architecture:
   return chosen;
 }
 
-/** GET with three attempts, for networks that hiccup. @throws Error that says what was not reached, and why. */
+const TRIES = 3;
+
+/** GET with several attempts, for networks that hiccup. @throws Error that says what was not reached, and why. */
 export async function get(url: string, headers: Record<string, string>, signal?: AbortSignal): Promise<Response> {
   if (/^https?:\/\/[^/]*@/.test(url))
     throw new Error("packageIndex holds credentials, which would be kept in plain state");
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const response = await fetch(url, { headers, signal: signal ?? null });
-      if (attempt === 3 || (response.status < 500 && response.status !== 429)) return response;
-      await response.body?.cancel();
-    } catch (error) {
-      if (attempt === 3 || signal?.aborted) throw new Error(`${url} can't be reached: ${reason(error)}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, attempt * 500));
+  const ask = async (attempt: number): Promise<Response> => {
+    const response = await fetch(url, { headers, signal: signal ?? null });
+    const { status, body } = response;
+    if (attempt === TRIES || (status < 500 && status !== 429)) return response;
+    await body?.cancel();
+    throw new Error(`it answers ${status}`);
+  };
+  try {
+    return await retry(ask, { isTransient: () => !signal?.aborted, tries: TRIES, pauseMs: (failed) => failed * 500 });
+  } catch (error) {
+    throw new Error(`${url} can't be reached: ${reason(error)}`);
   }
 }
 

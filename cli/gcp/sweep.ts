@@ -1,5 +1,6 @@
 import { GoogleError } from "../../clients/google.ts";
 import { Label } from "../../core/labels.ts";
+import { retry } from "../../core/retry.ts";
 import type { Leftover } from "../platform.ts";
 import { until } from "../removal.ts";
 import type { Google } from "./client.ts";
@@ -116,12 +117,8 @@ export async function removeCompute({ google, project }: Sweep, path: string): P
 }
 
 /** Does what fails when somebody else does it at the same time. */
-export async function patiently<T>(action: () => Promise<T>, times = 5): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    const isConflict = error instanceof GoogleError && (error.code === 409 || error.code === 412);
-    if (!isConflict || times <= 1) throw error;
-    return patiently(action, times - 1);
-  }
-}
+export const patiently = <T>(action: () => Promise<T>): Promise<T> =>
+  retry(action, {
+    isTransient: (error) => error instanceof GoogleError && (error.code === 409 || error.code === 412),
+    tries: 5,
+  });

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { BigQuery } from "@google-cloud/bigquery";
+import { retry } from "../../../../core/retry.ts";
 
 /** What BigQuery says of a query, as far as it is of use here (jobs.query, jobs.getQueryResults). */
 export interface QueryAnswer {
@@ -23,21 +23,17 @@ interface Sent {
   readonly json?: object;
 }
 
-/** How often it is tried again, ever more slowly, where there are too many queries at the moment. */
-const TRIES = 3;
-const TRY_MILLISECONDS = 500;
-
-/** A request to BigQuery by its client library. @throws what the library throws. */
-export async function call<T>(client: BigQuery, method: string, uri: string, sent: Sent): Promise<T> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await callOnce<T>(client, method, uri, sent);
-    } catch (error) {
-      if (tries === TRIES || !isCrowded(error)) throw error;
-      await sleep(TRY_MILLISECONDS * 2 ** tries * (1 + Math.random()));
-    }
-  }
-}
+/**
+ * A request to BigQuery by its client library, again and ever more slowly where there are too many queries at the moment.
+ *
+ * @throws what the library throws.
+ */
+export const call = <T>(client: BigQuery, method: string, uri: string, sent: Sent): Promise<T> =>
+  retry(() => callOnce<T>(client, method, uri, sent), {
+    isTransient: isCrowded,
+    tries: 4,
+    pauseMs: (failed) => 250 * 2 ** failed * (1 + Math.random()),
+  });
 
 /** The library's own methods either leave out a job's id while the query runs, or parse rows value by value. */
 const callOnce = <T>(client: BigQuery, method: string, uri: string, sent: Sent): Promise<T> =>
