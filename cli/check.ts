@@ -1,4 +1,4 @@
-import { PassingError, UsageError } from "../core/errors.ts";
+import { TransientError, UsageError } from "../core/errors.ts";
 
 /** One thing that a stack needs. */
 export interface Check {
@@ -12,13 +12,13 @@ export interface Check {
 }
 
 /** A check that fails is one that is missing: the others are still made. */
-export async function checked(name: string, check: () => Promise<Check>): Promise<Check> {
+export async function runCheck(name: string, check: () => Promise<Check>): Promise<Check> {
   try {
     return await check();
   } catch (error) {
-    if (!(error instanceof UsageError || error instanceof PassingError)) throw error;
-    return failed(name, error);
+    if (!(error instanceof UsageError || error instanceof TransientError)) throw error;
+    return failedCheck(name, error);
   }
 }
 
-export const failed = (name: string, { message }: Error): Check => ({ name, ok: false, detail: message });
+export const failedCheck = (name: string, { message }: Error): Check => ({ name, ok: false, detail: message });

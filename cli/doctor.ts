@@ -6,7 +6,7 @@ import { promisify, styleText } from "node:util";
 import type { StackProgram } from "../components/common/stack.ts";
 import { UsageError } from "../core/errors.ts";
 import { ownBackend, projectFolder } from "../engine/backend.ts";
-import { type Check, failed } from "./check.ts";
+import { type Check, failedCheck } from "./check.ts";
 import { aws, google } from "./cloud.ts";
 import type { StackFiles } from "./config.ts";
 import { isOn, programFiles, programOf, resourcesOf } from "./program.ts";
@@ -102,7 +102,7 @@ async function rentChecks(program: StackProgram, files: StackFiles): Promise<rea
     ];
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return [failed("settings", error)];
+    return [failedCheck("settings", error)];
   }
 }
 
@@ -110,7 +110,7 @@ async function rentChecks(program: StackProgram, files: StackFiles): Promise<rea
 async function ownChecks(program: StackProgram, files: StackFiles): Promise<OwnChecks> {
   const { wantsDocker } = await import("./docker/needs.ts");
   const { resources, refused } = await resourcesOf(program, files);
-  const settings = refused ? [failed("settings", refused)] : [];
+  const settings = refused ? [failedCheck("settings", refused)] : [];
   const runsHere = resources.some(({ type }) => type === LOCAL_RUN);
   if (!wantsDocker(resources)) return { runsHere, checks: settings };
   const { dockerNeeds } = await import("./docker/needs.ts");

@@ -46,7 +46,7 @@ export async function leftovers(stack: string, options: LeftoversOptions): Promi
 /** @throws UsageError when it isn't said whose things are to be removed, and nobody is asked. */
 function checkChosen({ lakes, wanted }: Choice, { yes }: LeftoversOptions, shared: boolean): void {
   if (wanted.length > 0) return;
-  if (lakes.length > 1) throw new UsageError(`--delete would be for ${together(lakes)}`);
+  if (lakes.length > 1) throw new UsageError(`--delete would be for ${describeLakes(lakes)}`);
   const [lake] = lakes;
   if (yes && lake !== undefined) {
     throw new UsageError(`--yes would not ask whether lake ${quote(lake)} is yours: say so by --lake ${lake}`);
@@ -145,12 +145,12 @@ function choose(items: readonly Leftover[], given: readonly string[]): Choice {
   return { lakes, wanted, has: ({ lake = NONE }) => all || wanted.includes(lake) };
 }
 
-const together = (lakes: readonly string[]): string =>
+const describeLakes = (lakes: readonly string[]): string =>
   `lakes ${lakes.map(quote).join(" and ")}, maybe two people's: choose with --lake; what names no lake is removed when all are chosen`;
 
 const cure = (stack: string, { lakes, wanted }: Choice, left: number): string =>
   lakes.length > 1 && wanted.length === 0
-    ? `that is of ${together(lakes)}`
+    ? `that is of ${describeLakes(lakes)}`
     : `"npx oneoff leftovers ${[stack, "--delete", ...wanted.map((lake) => `--lake ${lake}`)].join(" ")}" removes ${left === 1 ? "it" : "them"}`;
 
 /** By their lakes, where there are several. */
@@ -179,13 +179,13 @@ async function agreed(items: readonly Leftover[], shared: boolean): Promise<bool
     throw new UsageError("--delete asks before it removes anything: give --yes where nobody can answer");
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const all = items.length === 1 ? "it" : `all ${items.length}`;
-  const answer = await terminal.question(`Remove ${all}, with all data in it?${shared ? whose(items) : ""} (y/N) `);
+  const answer = await terminal.question(`Remove ${all}, with all data in it?${shared ? ownersOf(items) : ""} (y/N) `);
   terminal.close();
   return /^y(es)?$/i.test(answer.trim());
 }
 
 /** What somebody must know who has it removed, where two may have a stack of one name. */
-function whose(items: readonly Leftover[]): string {
+function ownersOf(items: readonly Leftover[]): string {
   const lakes = [...new Set(items.flatMap(({ lake }) => lake ?? []))].sort();
   const nameless = items.filter(({ lake }) => lake === undefined).length;
   const of = [

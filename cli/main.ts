@@ -202,7 +202,7 @@ try {
 
 /** By name: the part that is for a cloud is bundled, and has classes of its own. What a service refused is told by it. */
 function isToldInOneLine(error: unknown): error is Error {
-  return error instanceof Error && (/^(Usage|Passing|Google)Error$/.test(error.name) || "$metadata" in error);
+  return error instanceof Error && (/^(Usage|Transient|Google)Error$/.test(error.name) || "$metadata" in error);
 }
 
 /** Who refused, where it was a cloud for a reason that has no words of ours. */

@@ -1,5 +1,5 @@
 import { instanceType } from "../components/aws/prices.ts";
-import type { Asked } from "./rehearse.ts";
+import type { RehearsedResource } from "./rehearse.ts";
 
 /** What a stack takes of an AWS account's quotas for standard instances, in vCPUs. */
 export interface Vcpus {
@@ -11,7 +11,7 @@ export interface Vcpus {
 const STANDARD = /^[acdhimrtz]\d/;
 
 /** The vCPUs of the clusters and instances that a program asks for. A spot fleet that may fall back counts on both sides. */
-export function vcpusOf(resources: readonly Asked[]): Vcpus {
+export function vcpusOf(resources: readonly RehearsedResource[]): Vcpus {
   const parts = resources.flatMap(({ type, inputs }): readonly Vcpus[] => {
     if (type === "aws:ec2/instance:Instance") return [{ onDemand: vcpus([typeOf(inputs, resources)]), spot: 0 }];
     if (type === "aws:lambda/invocation:Invocation") return fleetsIn(inputs.input).map(ofFleet);
@@ -22,7 +22,10 @@ export function vcpusOf(resources: readonly Asked[]): Vcpus {
 }
 
 /** An instance's type is its own, or that of the launch template it is made by. */
-function typeOf({ instanceType, launchTemplate }: Asked["inputs"], resources: readonly Asked[]): string {
+function typeOf(
+  { instanceType, launchTemplate }: RehearsedResource["inputs"],
+  resources: readonly RehearsedResource[],
+): string {
   if (typeof instanceType === "string") return instanceType;
   const template = resources.find(({ id }) => id === (launchTemplate as { readonly id?: unknown } | undefined)?.id);
   return String(template?.inputs.instanceType);

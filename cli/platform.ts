@@ -12,7 +12,7 @@ export interface ClusterCommands {
   readonly pollMs: number;
   /**
    * How a run is doing; undefined while there is no such run.
-   * @throws PassingError when it can't be told now and may be later.
+   * @throws TransientError when it can't be told now and may be later.
    */
   status(run: string): Promise<RunStatus | undefined>;
   /** What a step has printed, from a position on. */

@@ -2,7 +2,7 @@ import type { StackProgram } from "../components/common/stack.ts";
 import { quote, UsageError } from "../core/errors.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
 import { filesIfAny, type StackFiles } from "./config.ts";
-import type { Asked } from "./rehearse.ts";
+import type { RehearsedResource } from "./rehearse.ts";
 
 /** Name of a stack's program among those that come with this package: what its settings name, else its own name. */
 export const programName = ({ config, stack }: StackFiles): string => config["oneoff:program"] ?? stack;
@@ -37,7 +37,7 @@ export function programFiles(stack: string): StackFiles {
 export async function resourcesOf(
   program: StackProgram,
   files: StackFiles,
-): Promise<{ readonly resources: readonly Asked[]; readonly refused?: UsageError }> {
+): Promise<{ readonly resources: readonly RehearsedResource[]; readonly refused?: UsageError }> {
   const { rehearse } = await import("./rehearse.ts");
   // What a secret says makes no difference to what is asked for.
   const config = { ...Object.fromEntries(files.secret.map((key) => [key, "secret"])), ...files.config };
@@ -55,7 +55,7 @@ export async function resourcesOf(
 export type Cloud = "aws" | "gcp" | "docker";
 
 /** Whether any of a program's resources is of a provider. */
-export const isOn = (cloud: Cloud, resources: readonly Asked[]): boolean =>
+export const isOn = (cloud: Cloud, resources: readonly RehearsedResource[]): boolean =>
   resources.some(({ type }) => type.startsWith(`${cloud}:`));
 
 /**

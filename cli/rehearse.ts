@@ -9,7 +9,7 @@ import { projectFolder } from "../engine/backend.ts";
 import type { StackFiles } from "./config.ts";
 
 /** A resource that a program asked for. */
-export interface Asked {
+export interface RehearsedResource {
   readonly type: string;
   readonly name: string;
   /** As others are told it. */
@@ -22,7 +22,7 @@ export interface Rehearsal {
   readonly bill: readonly BillLine[];
   /** USD at most. */
   readonly ceiling: number;
-  readonly resources: readonly Asked[];
+  readonly resources: readonly RehearsedResource[];
   /** Why `pulumi up` would refuse. @default it would not */
   readonly refusal?: string;
 }
@@ -45,7 +45,7 @@ export async function rehearse(program: StackProgram, files: StackFiles): Promis
 }
 
 async function run(program: StackProgram, { project, stack, config, secret }: StackFiles): Promise<Rehearsal> {
-  const resources: Asked[] = [];
+  const resources: RehearsedResource[] = [];
   const region = config["aws:region"] ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
   // As in a preview, what the mocks don't know is not known, and what depends on it is not run.
   await pulumi.runtime.setMocks(mocks(resources, region), project, stack, true);
@@ -54,7 +54,7 @@ async function run(program: StackProgram, { project, stack, config, secret }: St
   setAllConfig({ "gcp:project": "my-project", ...config }, [...secret]);
   const { "oneoff:program": _, ...given } = config;
   const settings = parseSettings(program.settings(given), given);
-  return quietly(async () => {
+  return withoutPreviewLog(async () => {
     const outputs = program.run(settings);
     const bill = ((await known(outputs.bill)) as readonly BillLine[] | undefined) ?? [];
     const most = ((await known(outputs.ceiling)) as number | undefined) ?? ceiling(bill);
@@ -70,7 +70,7 @@ function inFolder(folder: string): void {
 }
 
 /** Leaves out what a program tells its user at a preview: without an engine, Pulumi prints it as if it were ours. */
-async function quietly<T>(action: () => Promise<T>): Promise<T> {
+async function withoutPreviewLog<T>(action: () => Promise<T>): Promise<T> {
   const { log } = console;
   console.log = (...printed: unknown[]) => {
     if (!/^(info|debug): \[runtime\]/.test(String(printed[0]))) log(...printed);
@@ -88,7 +88,7 @@ const known = (value: pulumi.Input<unknown>): Promise<unknown> =>
     output.isKnown.then((is) => (is ? output.apply(resolve) : resolve(undefined)));
   });
 
-function mocks(resources: Asked[], region = "us-west-2"): pulumi.runtime.Mocks {
+function mocks(resources: RehearsedResource[], region = "us-west-2"): pulumi.runtime.Mocks {
   return {
     newResource({ type, name, inputs }) {
       const arn = `arn:aws:mock:${region}:${ACCOUNT}:${name}`;

@@ -6,7 +6,7 @@ export async function until(done: () => Promise<boolean>): Promise<void> {
 }
 
 /** What there is no way for here. */
-export function byHand(how: string): () => Promise<void> {
+export function notAutomated(how: string): () => Promise<void> {
   return async () => {
     throw new Error(`this command can't do it: ${how}`);
   };

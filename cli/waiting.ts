@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { spoken } from "../core/duration.ts";
+import { formatDuration } from "../core/duration.ts";
 
 /** Waits a while, or until it is stopped. */
 export const pause = (stop: AbortSignal, ms = 3000): Promise<void> =>
   sleep(ms, undefined, { signal: stop }).catch(() => {});
 
 /** Says something when it is new, or half a minute old, with how long it has been waited for. */
-export function sayer(): (text: string) => void {
+export function progressPrinter(): (text: string) => void {
   let last = "";
   let when = 0;
   const start = Date.now();
@@ -14,7 +14,7 @@ export function sayer(): (text: string) => void {
     if (text === last && Date.now() - when < 30_000) return;
     last = text;
     when = Date.now();
-    console.log(`${text} (${spoken((when - start) / 1000)})`);
+    console.log(`${text} (${formatDuration((when - start) / 1000)})`);
   };
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createLogUpdate } from "log-update";
-import { spoken } from "../core/duration.ts";
-import { PassingError, UsageError } from "../core/errors.ts";
+import { formatDuration } from "../core/duration.ts";
+import { TransientError, UsageError } from "../core/errors.ts";
 import { retry } from "../core/retry.ts";
 import type { RunStatus } from "../core/run.ts";
 import { tail } from "../provider/log.ts";
@@ -47,7 +47,7 @@ export async function watch(cluster: ClusterCommands, run: string, options: Watc
 async function patiently<T>(ask: () => Promise<T>, pollMs: number, print: (text: string) => void): Promise<T> {
   let silent = false;
   const answer = await retry(ask, {
-    isTransient: (error) => error instanceof Error && error.name === PassingError.name,
+    isTransient: (error) => error instanceof Error && error.name === TransientError.name,
     pauseMs: (failed) => Math.min(pollMs * 2 ** (failed - 1), SLOWEST_POLL_MS),
     onRetry({ message }) {
       if (!silent) print(`${message}; the run goes on, and so does this command: trying again`);
@@ -78,7 +78,7 @@ async function finish(
   print: (text: string) => void,
   options: WatchOptions,
 ): Promise<boolean> {
-  const took = status.ended ? ` after ${spoken(secondsBetween(status.started, status.ended))}` : "";
+  const took = status.ended ? ` after ${formatDuration(secondsBetween(status.started, status.ended))}` : "";
   if (status.state === "succeeded") {
     print(`Run ${status.run} of ${status.job} succeeded${took}${spent(status)}.`);
     if (status.cluster?.stays) print(stays(status.cluster.stays));
@@ -142,7 +142,9 @@ function bars(output: NodeJS.WriteStream): Display {
         (step) =>
           `  ${step.name.padEnd(width)}  ${bar(fraction(step))}  ${describe(step)}${rate(step, rates)}${took(step)}`,
       );
-      const left = status.deadline ? `, deadline in ${spoken(secondsBetween(new Date(), status.deadline))}` : "";
+      const left = status.deadline
+        ? `, deadline in ${formatDuration(secondsBetween(new Date(), status.deadline))}`
+        : "";
       if (waiting(status)) rows.unshift(`  cluster ${machines(status)}`);
       const time = `  ${elapsed(status)} elapsed${status.state === "running" ? left : ""}${cost(status)}`;
       update([...rows, time].join("\n"));
@@ -184,9 +186,9 @@ const fraction = ({ state, progress }: Step): number => {
 const bar = (done: number, width = 24): string => "█".repeat(Math.round(done * width)).padEnd(width, "░");
 
 const took = ({ started, ended }: Step): string =>
-  started && ended ? ` in ${spoken(secondsBetween(started, ended))}` : "";
+  started && ended ? ` in ${formatDuration(secondsBetween(started, ended))}` : "";
 
-const elapsed = ({ started, ended }: RunStatus): string => spoken(secondsBetween(started, ended ?? new Date()));
+const elapsed = ({ started, ended }: RunStatus): string => formatDuration(secondsBetween(started, ended ?? new Date()));
 
 const secondsBetween = (from: string | Date, to: string | Date): number =>
   Math.max(0, (new Date(to).getTime() - new Date(from).getTime()) / 1000);

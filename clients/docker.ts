@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { PassingError, quote, UsageError } from "../core/errors.ts";
+import { quote, TransientError, UsageError } from "../core/errors.ts";
 
 /** Where Pulumi's provider looks for Docker when nobody says where: the context in use it leaves aside. */
 const DEFAULT_HOST = "unix:///var/run/docker.sock";
@@ -72,7 +72,7 @@ export class Docker {
 
   /**
    * What a command of docker prints.
-   * @throws UsageError or PassingError with what can be done about it.
+   * @throws UsageError or TransientError with what can be done about it.
    */
   async text(...args: readonly string[]): Promise<string> {
     return (await this.#execute(args, this.endpoint.options)).stdout;
@@ -160,7 +160,8 @@ const NOISE = /^(WARNING|DEPRECATED)\b/;
 function explain(failure: Failure, endpoint: Endpoint): Error {
   const { setting, value } = endpoint;
   if (failure.code === "ENOENT") return new UsageError(`docker is not on PATH: ${GET_DOCKER}`);
-  if (failure.killed) return new PassingError(`Docker at ${value} doesn't answer within ${TIMEOUT_MS / 1000} seconds`);
+  if (failure.killed)
+    return new TransientError(`Docker at ${value} doesn't answer within ${TIMEOUT_MS / 1000} seconds`);
   const lines = (failure.stderr || failure.message).split("\n").map((line) => line.trim());
   const text = lines.filter((line) => line !== "" && !NOISE.test(line)).join(" ");
   const said = text.replace(/^((Failed to initialize|Error response from daemon|Status|Error): )+/, "");
@@ -191,14 +192,14 @@ function explainConnection(said: string, { options, value }: Endpoint, named: st
     );
   }
   if (ssh !== undefined)
-    return new PassingError(`Docker can't be reached at ${value}: ${ssh || "ssh doesn't say why"}`);
+    return new TransientError(`Docker can't be reached at ${value}: ${ssh || "ssh doesn't say why"}`);
   if (/cannot connect to the docker daemon/i.test(said)) {
-    return new PassingError(
+    return new TransientError(
       `Docker can't be reached at ${value}: ${value.startsWith("unix:") ? startDocker() : "is it running there?"}`,
     );
   }
   if (/error during connect|dial tcp|i\/o timeout|connection re(fused|set)/.test(said)) {
-    return new PassingError(`Docker can't be reached at ${value}: ${said.split(": ").slice(-2).join(": ")}`);
+    return new TransientError(`Docker can't be reached at ${value}: ${said.split(": ").slice(-2).join(": ")}`);
   }
   if (/client version .* is too (new|old)/i.test(said)) {
     return new UsageError(
@@ -221,7 +222,7 @@ function explainSwarm(said: string, value: string): Error | undefined {
     );
   }
   if (/manager is being prepared|does not have a leader/i.test(said)) {
-    return new PassingError(`the Swarm of Docker at ${value} has no leader just now: ${said}`);
+    return new TransientError(`the Swarm of Docker at ${value} has no leader just now: ${said}`);
   }
   if (/is encrypted and needs to be unlocked/i.test(said)) {
     return new SwarmError(`the Swarm of Docker at ${value} is locked: "docker swarm unlock" opens it`);

@@ -105,7 +105,7 @@ export class GoogleApi {
   }
 
   /** The same, and undefined when there is no such thing. @throws GoogleError for anything else. */
-  async ifThere<T>(service: string, path: string, request: Request = {}): Promise<T | undefined> {
+  async orUndefined<T>(service: string, path: string, request: Request = {}): Promise<T | undefined> {
     try {
       return await this.request<T>(service, path, request);
     } catch (error) {

@@ -28,7 +28,7 @@ export function seconds(duration: string, setting = "duration"): number {
 }
 
 /** Seconds as people read them: `"1 h 30 min"`, `"45 s"`. */
-export function spoken(total: number): string {
+export function formatDuration(total: number): string {
   const s = Math.max(0, Math.round(total));
   const parts = [
     [Math.floor(s / 86_400), "d"],

@@ -62,8 +62,8 @@ export const invalid = (argument: string | Argument, value: unknown, cure: strin
   new UsageError([typeof argument === "string" ? arg(argument) : argument, ` is ${quote(value)}: `, cure], cure);
 
 /** What can't be told now, and may be later: a service that is asked too often, a network that is gone. */
-export class PassingError extends Error {
-  override readonly name = "PassingError";
+export class TransientError extends Error {
+  override readonly name = "TransientError";
 }
 
 /** `text` as it stands in an error message: quoted, so that an empty or blank value is seen too. */

@@ -1,4 +1,4 @@
-import { type Duration, seconds, spoken } from "./duration.ts";
+import { type Duration, formatDuration, seconds } from "./duration.ts";
 import { arg, quote, refusal } from "./errors.ts";
 
 /** When a cluster ends, whatever happens. It is told as an age, so the clock never enters the program. */
@@ -20,7 +20,7 @@ export interface Lifetime {
 export function deadlineSeconds(lifetime: Lifetime, least: Duration, most: Duration): number {
   const deadline = seconds(lifetime.deadline, "deadline");
   if (deadline < seconds(least) || deadline > seconds(most)) {
-    throw refusal`${arg("deadline")} is ${quote(lifetime.deadline)} (${spoken(deadline)}): expected something from "${least}" to "${most}"`;
+    throw refusal`${arg("deadline")} is ${quote(lifetime.deadline)} (${formatDuration(deadline)}): expected something from "${least}" to "${most}"`;
   }
   return deadline;
 }

@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { spoken } from "./duration.ts";
+import { formatDuration } from "./duration.ts";
 
 interface Waiting {
   /** Ends the wait, with its reason. What is being done is not ended by it. */
@@ -66,5 +66,5 @@ export async function waitUntil<T>(look: () => Promise<T | undefined | false>, o
     const seen = await look();
     if (seen !== undefined && seen !== false) return seen;
   }
-  throw new Error(options.late ?? `it took longer than ${spoken(patienceMs / 1000)}`);
+  throw new Error(options.late ?? `it took longer than ${formatDuration(patienceMs / 1000)}`);
 }

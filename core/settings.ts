@@ -39,22 +39,22 @@ export const flag = () => z.union([z.boolean(), z.enum(["true", "false"]).transf
 
 /** A {@link Duration}, such as `"90 minutes"`, within bounds. */
 export const duration = (least: Duration, most: Duration) =>
-  checked((text) => {
+  validText((text) => {
     const given = seconds(text);
     if (given < seconds(least) || given > seconds(most))
       throw new UsageError(`expected something from "${least}" to "${most}"`);
   }).transform((text) => text as Duration);
 
 /** A {@link Size}, such as `"2 GB"`. */
-export const size = () => checked((text) => mebibytes(text)).transform((text) => text as Size);
+export const size = () => validText((text) => mebibytes(text)).transform((text) => text as Size);
 
 /** A port number. */
 export const port = () => count().max(65_535, "expected a number from 1 to 65535");
 
 /** The id of a run, as {@link checkRunId} takes it. */
-export const runId = () => checked((text) => checkRunId(text));
+export const runId = () => validText((text) => checkRunId(text));
 
-const checked = (parse: (text: string) => unknown) =>
+const validText = (parse: (text: string) => unknown) =>
   z.string().superRefine((text, context) => {
     try {
       parse(text);

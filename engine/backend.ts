@@ -5,7 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { isLocalBackend } from "../components/common/backend.ts";
 import { readJson } from "../provider/json.ts";
-import { born } from "../provider/process.ts";
+import { startTimeOf } from "../provider/process.ts";
 
 const FOLDER = join(".oneoff", "state");
 
@@ -36,7 +36,7 @@ export function releaseDeadLocks(backend: string): void {
   for (const entry of readdirSync(locks, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);
     const lock = readJson(file) as { pid?: number; hostname?: string } | undefined;
-    if (lock?.pid && lock.hostname === hostname() && born(lock.pid) === undefined) rmSync(file);
+    if (lock?.pid && lock.hostname === hostname() && startTimeOf(lock.pid) === undefined) rmSync(file);
   }
 }
 

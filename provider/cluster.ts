@@ -56,14 +56,14 @@ export const secretsFolder = (folder: string): string => join(folder, "secrets")
 const readStatus = (folder: string): RunStatus | undefined => RunStatus.safeParse(readJson(statusFile(folder))).data;
 
 /** How a run is doing, and whether its cluster could not say so itself. */
-export interface Found {
+export interface RunSnapshot {
   readonly status: RunStatus;
   /** The cluster was killed; the status is what follows from that, and nobody has written it down yet. */
   readonly orphaned: boolean;
 }
 
 /** How a run is doing, undefined when nothing of it is left. A record that has ended is the last word. */
-export function findRun(lake: string, run: string): Found | undefined {
+export function findRun(lake: string, run: string): RunSnapshot | undefined {
   const folder = lakeLayout(lake).cluster(run);
   const alive = isAlive(registered(folder)); // looked at first: what it writes after that is newer
   const record = RunRecord.safeParse(readJson(lakeLayout(lake).record(run))).data;

@@ -15,7 +15,7 @@ export const ProcessId = z.object({ pid: z.int(), born: z.string() });
 export type ProcessId = z.infer<typeof ProcessId>;
 
 /** When the process with this id was started, or undefined when there is none (a zombie counts as none). */
-export function born(pid: number): string | undefined {
+export function startTimeOf(pid: number): string | undefined {
   try {
     if (process.platform === "linux") {
       const fields = statFields(pid); // state is the 1st of them, start time the 20th
@@ -30,11 +30,12 @@ export function born(pid: number): string | undefined {
 }
 
 export const identify = (pid: number): ProcessId | undefined => {
-  const start = born(pid);
+  const start = startTimeOf(pid);
   return start === undefined ? undefined : { pid, born: start };
 };
 
-export const isAlive = (id: ProcessId | undefined): id is ProcessId => id !== undefined && born(id.pid) === id.born;
+export const isAlive = (id: ProcessId | undefined): id is ProcessId =>
+  id !== undefined && startTimeOf(id.pid) === id.born;
 
 /** The process registered in a folder, undefined when nobody is. */
 export const registered = (folder: string): ProcessId | undefined =>

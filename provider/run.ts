@@ -16,13 +16,13 @@ const LEAST_JAVA = 17;
 /** Inputs whose change is told of, because it comes too late for the run. */
 const TOLD = ["job", "deadlineSeconds", "cores", "memoryMebibytes"] as const;
 
-interface Run extends ClusterSpec {
+interface RunInputs extends ClusterSpec {
   /** Secrets by name; they never come back as outputs. */
   readonly secrets?: Readonly<Record<string, string>>;
 }
 
 export const run: ResourceKind = {
-  check(_urn, inputs: Run) {
+  check(_urn, inputs: RunInputs) {
     const failures = [];
     if (!existsSync(join(dirname(inputs.python), "spark-submit"))) {
       const reason = `python is ${JSON.stringify(inputs.python)}: no PySpark is installed beside it; "npx oneoff setup" makes .oneoff/venv with one`;
@@ -32,7 +32,7 @@ export const run: ResourceKind = {
     if (java) failures.push({ property: "cluster", reason: java });
     return failures;
   },
-  diff(state: Run, inputs: Run) {
+  diff(state: RunInputs, inputs: RunInputs) {
     if (state.run !== inputs.run || state.lake !== inputs.lake) {
       return { changes: true, replaces: ["run"], deleteBeforeReplace: true };
     }
@@ -44,7 +44,7 @@ export const run: ResourceKind = {
     }
     return { changes: false };
   },
-  async create(_urn, inputs: Run) {
+  async create(_urn, inputs: RunInputs) {
     const { secrets, ...spec } = inputs;
     const home = lakeLayout(spec.lake).cluster(spec.run);
     if (!findRun(spec.lake, spec.run)) {
@@ -61,12 +61,12 @@ export const run: ResourceKind = {
     const logs = dirname(lakeLayout(spec.lake).log(spec.run, "step"));
     return { id: home, outs: { ...spec, logs, state: (await settle(spec)) ?? "running" } };
   },
-  async read(state: Run) {
+  async read(state: RunInputs) {
     const now = await settle(state);
     return now && { ...state, state: now };
   },
-  update: async (state: Run) => state,
-  async delete(state: Run) {
+  update: async (state: RunInputs) => state,
+  async delete(state: RunInputs) {
     const home = lakeLayout(state.lake).cluster(state.run);
     await stop(registered(home));
     // Whatever keeps the record from being written must not keep the cluster from being destroyed.
@@ -75,7 +75,7 @@ export const run: ResourceKind = {
     );
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   },
-  inputsOf: ({ run, job, lake, deadlineSeconds, cores, memoryMebibytes, python }: Run) => ({
+  inputsOf: ({ run, job, lake, deadlineSeconds, cores, memoryMebibytes, python }: RunInputs) => ({
     run,
     job,
     lake,

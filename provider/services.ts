@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { Docker } from "../clients/docker.ts";
-import { PassingError } from "../core/errors.ts";
+import { TransientError } from "../core/errors.ts";
 import { cancelled } from "./cancel.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 
@@ -80,7 +80,7 @@ async function look(docker: Docker, services: readonly Service[]): Promise<reado
     );
     return states.filter(({ missing }) => missing > 0);
   } catch (error) {
-    if ((error as Error).name === PassingError.name) return undefined;
+    if ((error as Error).name === TransientError.name) return undefined;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync } from "
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { spoken } from "../core/duration.ts";
+import { formatDuration } from "../core/duration.ts";
 import { fill } from "../core/job.ts";
 import { lakeLayout } from "../core/lake-layout.ts";
 import type { RunStatus } from "../core/run.ts";
@@ -50,9 +50,9 @@ function end(why: string): void {
 /** Looks at the clock rather than setting timers for it: a machine that slept has not stopped the clock. */
 function checkTime(): void {
   if (!isRegistered(folder)) end("its folder was removed");
-  if (Date.now() > deadline.getTime()) end(`the deadline of ${spoken(spec.deadlineSeconds)} has passed`);
+  if (Date.now() > deadline.getTime()) end(`the deadline of ${formatDuration(spec.deadlineSeconds)} has passed`);
   if (limit && Date.now() > limit.ends) {
-    end(`step "${limit.step.name}" took longer than its time limit of ${spoken(limit.step.timeLimitSeconds)}`);
+    end(`step "${limit.step.name}" took longer than its time limit of ${formatDuration(limit.step.timeLimitSeconds)}`);
   }
 }
 

@@ -9,7 +9,7 @@ export const tooLarge = (bytes: number): QueryError =>
   );
 
 /** What is wrong with a result is the query's fault. */
-export function told<T>(read: () => T): T {
+export function asQueryError<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {

@@ -1,7 +1,7 @@
 /** Mode `batch`: each step is a serverless batch, with machines of its own. */
 import { type Context, requestOf } from "./context.ts";
 import type { LaunchStep } from "./launch.ts";
-import { idOf, inOrder, type Machines, type Seen, slug } from "./steps.ts";
+import { idOf, type Machines, runSequentially, type StepState, slug } from "./steps.ts";
 
 /** https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches#Batch */
 interface Batch {
@@ -16,7 +16,7 @@ interface Batch {
 /** Google's least, in seconds. */
 const LEAST_TTL = 600;
 
-const STATES: Readonly<Record<string, Seen["state"]>> = {
+const STATES: Readonly<Record<string, StepState["state"]>> = {
   STATE_UNSPECIFIED: "pending",
   PENDING: "pending",
   SUCCEEDED: "succeeded",
@@ -31,15 +31,15 @@ export function batchMachines(context: Context): Machines {
   const batchId = ({ name }: LaunchStep) =>
     `b-${[slug(launch.job, 20), slug(name, 28)].filter(Boolean).join("-")}-${idOf(context, name, 8)}`;
   const find = (step: LaunchStep, signal?: AbortSignal) =>
-    api.ifThere<Batch>("dataproc", `${batches}/${batchId(step)}`, signal ? { signal } : {});
+    api.orUndefined<Batch>("dataproc", `${batches}/${batchId(step)}`, signal ? { signal } : {});
   /** By the step, where it is known: a batch may not be looked at yet when it has to be cancelled. */
   const operations = new Map<string, string>();
-  return inOrder(context, {
+  return runSequentially(context, {
     machines: (step, state) => ({ state: state === "pending" ? "PROVISIONING" : "RUNNING", reason: batchId(step) }),
     ready: async () => undefined,
     async look(step, signal) {
       const batch = await find(step, signal);
-      return batch && seenIn(batch);
+      return batch && batchState(batch);
     },
     async submit(step) {
       const { name } = await api.request<{ readonly name?: string }>("dataproc", batches, {
@@ -72,7 +72,7 @@ function withTtl(request: BatchRequest, seconds: number) {
   return { ...request, environmentConfig: { ...environmentConfig, executionConfig } };
 }
 
-function seenIn({ state: word, stateMessage, stateTime, stateHistory = [] }: Batch): Seen {
+function batchState({ state: word, stateMessage, stateTime, stateHistory = [] }: Batch): StepState {
   const state = STATES[word] ?? "running";
   const running = [...stateHistory, { state: word, stateStartTime: stateTime }].find((one) => one.state === "RUNNING");
   const why = stateMessage || (word === "CANCELLED" ? "it was cancelled" : undefined);

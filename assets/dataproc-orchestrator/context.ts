@@ -58,7 +58,7 @@ export const pause = ({ timing, ending }: Waiting): Promise<void> => pauseFor(ti
  */
 export const patiently = <T>({ timing, ending }: Waiting, work: () => Promise<T>): Promise<T> =>
   retry(work, {
-    isTransient: (error) => isPassing(error) || isForbidden(error),
+    isTransient: (error) => isTransient(error) || isForbidden(error),
     patienceMs: timing.patienceMs,
     pauseMs: timing.pollMs,
     signal: ending,
@@ -76,7 +76,7 @@ export function until<T>({ timing, ending }: Waiting, look: () => Promise<T | un
   const asking = {
     isTransient(error: unknown) {
       ending.throwIfAborted();
-      return isPassing(error) || (isForbidden(error) && Date.now() < patient);
+      return isTransient(error) || (isForbidden(error) && Date.now() < patient);
     },
     pauseMs: timing.pollMs,
     signal: ending,
@@ -91,7 +91,7 @@ export function until<T>({ timing, ending }: Waiting, look: () => Promise<T | un
  *
  * @returns what hands on what was seen. @throws RunError when it is gone.
  */
-export function unlessGone<T>({ timing }: Waiting, what: string): (seen: T | undefined) => T | undefined {
+export function failOnceGone<T>({ timing }: Waiting, what: string): (seen: T | undefined) => T | undefined {
   const patient = Date.now() + timing.patienceMs;
   let wasThere = false;
   return (seen) => {
@@ -104,7 +104,7 @@ export function unlessGone<T>({ timing }: Waiting, what: string): (seen: T | und
 
 const isForbidden = (error: unknown): boolean => error instanceof GoogleError && error.code === 403;
 
-const isPassing = (error: unknown): boolean =>
+const isTransient = (error: unknown): boolean =>
   error instanceof GoogleError && (error.code === 0 || error.code === 408 || error.code === 429 || error.code >= 500);
 
 /** ISO 8601 in whole seconds. */

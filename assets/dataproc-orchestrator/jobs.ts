@@ -2,7 +2,7 @@
 import { type Context, RunError, requestOf, until } from "./context.ts";
 import { withCure } from "./errors.ts";
 import type { LaunchStep } from "./launch.ts";
-import { idOf, inOrder, type Machines, type Seen } from "./steps.ts";
+import { idOf, type Machines, runSequentially, type StepState } from "./steps.ts";
 
 /** https://cloud.google.com/dataproc/docs/reference/rest/v1/projects.regions.jobs#Job */
 export interface Job {
@@ -16,7 +16,7 @@ interface JobStatus {
   readonly stateStartTime?: string;
 }
 
-interface Cluster {
+interface ClusterAnswer {
   readonly status: { readonly state: string; readonly detail?: string };
   readonly config?: {
     readonly lifecycleConfig?: { readonly idleDeleteTtl?: string; readonly autoDeleteTime?: string };
@@ -27,7 +27,7 @@ interface Cluster {
 const STAYS_MS = 5000;
 const USABLE = ["RUNNING", "UPDATING", "ERROR_DUE_TO_UPDATE"];
 const COMING = ["CREATING", "STARTING", "REPAIRING", "UNKNOWN"];
-const STATES: Readonly<Record<string, Seen["state"]>> = {
+const STATES: Readonly<Record<string, StepState["state"]>> = {
   PENDING: "pending",
   SETUP_DONE: "pending",
   DONE: "succeeded",
@@ -43,12 +43,12 @@ export function clusterMachines(context: Context): Machines {
   // 100 characters at most; what is cut off is in the digest.
   const jobId = ({ name }: LaunchStep) =>
     `${cluster}-${name.replace(/[^\w-]/g, "-").slice(0, 30)}-${idOf(context, name, 8)}`;
-  return inOrder(context, {
+  return runSequentially(context, {
     machines: () => ({ state: "RUNNING", reason: cluster }),
     ready: () => untilRunning(context, `${region}/clusters/${cluster}`, cluster),
     async look(step, signal) {
-      const job = await api.ifThere<Job>("dataproc", `${region}/jobs/${jobId(step)}`, signal ? { signal } : {});
-      return job && seenIn(job);
+      const job = await api.orUndefined<Job>("dataproc", `${region}/jobs/${jobId(step)}`, signal ? { signal } : {});
+      return job && jobState(job);
     },
     submit: (step) =>
       api.request("dataproc", `${region}/jobs:submit`, {
@@ -71,7 +71,7 @@ export function clusterMachines(context: Context): Machines {
 }
 
 /** A job's times are Google's own, so that they are the same whoever looks. */
-export function seenIn({ status, statusHistory = [] }: Job): Seen {
+export function jobState({ status, statusHistory = [] }: Job): StepState {
   const state = STATES[status.state] ?? "running";
   const running = [...statusHistory, status].find((one) => one.state === "RUNNING");
   const why = status.state === "CANCELLED" ? "it was cancelled" : status.details;
@@ -83,7 +83,7 @@ async function untilRunning(context: Context, path: string, name: string): Promi
   const begun = Date.now();
   let known = false;
   await until(context, async () => {
-    const cluster = await context.api.ifThere<Cluster>("dataproc", path, { signal: context.ending });
+    const cluster = await context.api.orUndefined<ClusterAnswer>("dataproc", path, { signal: context.ending });
     if (!cluster) {
       if (known) throw new RunError(`cluster ${name} was deleted before the run's steps had ended`);
       if (Date.now() - begun <= context.timing.absenceMs) return undefined;
@@ -104,9 +104,10 @@ async function untilRunning(context: Context, path: string, name: string): Promi
 }
 
 /** When a cluster that stays after its last step ends by itself; undefined when that is not known. */
-export async function stays({ api, launch }: Context): Promise<string | undefined> {
+export async function endsAt({ api, launch }: Context): Promise<string | undefined> {
   const path = `v1/projects/${launch.project}/regions/${launch.region}/clusters/${launch.cluster}`;
-  const { config } = (await api.ifThere<Cluster>("dataproc", path, { signal: AbortSignal.timeout(STAYS_MS) })) ?? {};
+  const { config } =
+    (await api.orUndefined<ClusterAnswer>("dataproc", path, { signal: AbortSignal.timeout(STAYS_MS) })) ?? {};
   const { idleDeleteTtl, autoDeleteTime } = config?.lifecycleConfig ?? {};
   const ends = [
     ...(idleDeleteTtl ? [Date.now() + Number.parseFloat(idleDeleteTtl) * 1000] : []),

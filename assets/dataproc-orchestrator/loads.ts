@@ -99,7 +99,7 @@ async function loadOnce(context: Loading, table: LaunchTable, jobId: string): Pr
   const { api, launch, ending } = context;
   const jobs = `bigquery/v2/projects/${launch.project}/jobs`;
   const look = () =>
-    api.ifThere<Job>("bigquery", `${jobs}/${jobId}`, { query: { location: launch.region }, signal: ending });
+    api.orUndefined<Job>("bigquery", `${jobs}/${jobId}`, { query: { location: launch.region }, signal: ending });
   if (!(await patiently(context, look))) {
     await patiently(context, async () => {
       const body = requestOf(context, table, jobId);

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type GoogleApi, googleError } from "../../clients/google.ts";
 import { digestOfJson } from "../../core/digest.ts";
-import { spoken } from "../../core/duration.ts";
+import { formatDuration } from "../../core/duration.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import type { RunRecord, RunStatus } from "../../core/run.ts";
 import { batchMachines } from "./batches.ts";
 import { type Claim, claim, findClaim } from "./claim.ts";
 import { type Context, patiently, RunError, type Timing } from "./context.ts";
 import { withCure } from "./errors.ts";
-import { clusterMachines, stays } from "./jobs.ts";
+import { clusterMachines, endsAt } from "./jobs.ts";
 import { DataprocMode, type Launch } from "./launch.ts";
 import { type Loading, load } from "./loads.ts";
 import { log, oneLine } from "./log.ts";
@@ -44,7 +44,7 @@ export async function orchestrate(setup: Setup, launch: Launch): Promise<void> {
   const deadline = new Date(launched.deadline);
   const late = new AbortController();
   const timer = setTimeout(
-    () => late.abort(new RunError(`the deadline of ${spoken(launch.deadlineSeconds)} has passed`)),
+    () => late.abort(new RunError(`the deadline of ${formatDuration(launch.deadlineSeconds)} has passed`)),
     Math.max(0, deadline.getTime() - Date.now()),
   );
   const ending = AbortSignal.any([stopping, late.signal]);
@@ -52,7 +52,7 @@ export async function orchestrate(setup: Setup, launch: Launch): Promise<void> {
   const status = new StatusFile(lake, firstStatus(launch, found, previous), timing.writeMs);
   const context: Context = { ...setup, launch, digest, started: launched.started, deadline, status, ending };
   try {
-    if (found.resumed && (await hasSucceeded(context))) await bring(context);
+    if (found.resumed && (await hasSucceeded(context))) await loadResults(context);
     else await follow(context, machinesOf(context, found));
   } finally {
     clearTimeout(timer);
@@ -113,17 +113,17 @@ async function follow(context: Context, machines: Machines): Promise<void> {
   try {
     await Promise.race([work, aborted(ending)]);
   } catch (error) {
-    if (await hasSucceeded(context)) return bring(context);
+    if (await hasSucceeded(context)) return loadResults(context);
     const { message } = ending.aborted ? (ending.reason as Error) : readable(error, launch);
     log("ERROR", `run ${launch.run} has failed: ${message}`);
-    status.machines(ending.aborted ? undefined : await resting(context));
+    status.machines(ending.aborted ? undefined : await clusterAfterRun(context));
     const told = status.end("failed", message);
     if (ending.aborted) await Promise.race([work.catch(() => undefined), sleep(context.timing.answerMs)]);
     await cancel(machines);
     await told;
     return;
   }
-  await bring(context);
+  await loadResults(context);
 }
 
 async function execute(context: Context, machines: Machines): Promise<void> {
@@ -140,11 +140,11 @@ async function hasSucceeded({ lake, launch, timing }: Context): Promise<boolean>
 }
 
 /** What a run has computed stays computed, whether it can be loaded or not. */
-async function bring(context: Context): Promise<void> {
+async function loadResults(context: Context): Promise<void> {
   const { launch, status } = context;
   for (const { name, state } of status.now.steps) if (state !== "succeeded") status.step(name, "succeeded");
   await loadInTime(context, context);
-  status.machines(await resting(context));
+  status.machines(await clusterAfterRun(context));
   await status.end("succeeded");
   log("INFO", `run ${launch.run} has succeeded`);
 }
@@ -165,7 +165,7 @@ async function loadInTime({ stopping, timing }: Setup, loading: Omit<Loading, "e
   const { launch } = loading;
   const late = new AbortController();
   const ms = timing.loadMs ?? LOAD_MS;
-  const timer = setTimeout(() => late.abort(new RunError(`it took longer than ${spoken(ms / 1000)}`)), ms);
+  const timer = setTimeout(() => late.abort(new RunError(`it took longer than ${formatDuration(ms / 1000)}`)), ms);
   const ending = AbortSignal.any([stopping, late.signal]);
   try {
     await Promise.race([load({ ...loading, ending }), aborted(ending)]);
@@ -178,9 +178,9 @@ async function loadInTime({ stopping, timing }: Setup, loading: Omit<Loading, "e
 }
 
 /** What is there after the last step: of a cluster, until when. */
-async function resting(context: Context): Promise<RunStatus["cluster"]> {
+async function clusterAfterRun(context: Context): Promise<RunStatus["cluster"]> {
   const { mode, cluster } = context.launch;
-  const until = mode === DataprocMode.cluster ? await stays(context).catch(() => undefined) : undefined;
+  const until = mode === DataprocMode.cluster ? await endsAt(context).catch(() => undefined) : undefined;
   return until === undefined ? undefined : { state: "RUNNING", reason: cluster, stays: until };
 }
 

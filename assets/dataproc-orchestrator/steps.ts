@@ -1,9 +1,9 @@
 /** Steps that are asked for one after the other, as jobs of a cluster or as batches. */
 import { createHash } from "node:crypto";
-import { spoken } from "../../core/duration.ts";
+import { formatDuration } from "../../core/duration.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import type { RunRecord } from "../../core/run.ts";
-import { type Context, patiently, RunError, unlessGone, until } from "./context.ts";
+import { type Context, failOnceGone, patiently, RunError, until } from "./context.ts";
 import { refuse, withCure } from "./errors.ts";
 import type { LaunchStep } from "./launch.ts";
 import { log } from "./log.ts";
@@ -17,7 +17,7 @@ export interface Machines {
 }
 
 /** What Google says of a step. */
-export interface Seen {
+export interface StepState {
   readonly state: "pending" | "running" | "succeeded" | "failed";
   /** When it began to run, ISO 8601. */
   readonly started?: string | undefined;
@@ -29,17 +29,20 @@ export interface Seen {
 /** How a step is asked for. Its id follows from the launch, so that it can be found again and is never there twice. */
 export interface Asking {
   /** What is told of the machines while a step is in that state. */
-  machines(step: LaunchStep, state: Seen["state"]): { readonly state: string; readonly reason?: string } | undefined;
+  machines(
+    step: LaunchStep,
+    state: StepState["state"],
+  ): { readonly state: string; readonly reason?: string } | undefined;
   /** Waits until a step can be asked for. */
   ready(): Promise<void>;
   /** Undefined when it was not asked for. */
-  look(step: LaunchStep, signal?: AbortSignal): Promise<Seen | undefined>;
+  look(step: LaunchStep, signal?: AbortSignal): Promise<StepState | undefined>;
   submit(step: LaunchStep): Promise<unknown>;
   cancel(step: LaunchStep, signal?: AbortSignal): Promise<void>;
 }
 
 /** Runs the steps in their order. */
-export function inOrder(context: Context, asking: Asking): Machines {
+export function runSequentially(context: Context, asking: Asking): Machines {
   const { steps } = context.launch;
   return {
     async run() {
@@ -59,7 +62,7 @@ async function runStep(context: Context, asking: Asking, step: LaunchStep): Prom
       await asking.ready();
       await submit(context, asking, step);
     }
-    const there = unlessGone<Seen>(context, what);
+    const there = failOnceGone<StepState>(context, what);
     const look = async () => there(await asking.look(step, context.ending));
     await until(context, look);
     const ended = await until(context, async () => {
@@ -90,7 +93,12 @@ async function submit(context: Context, asking: Asking, step: LaunchStep): Promi
 }
 
 /** A step that has ended, undefined while it has not. */
-async function watch(context: Context, asking: Asking, step: LaunchStep, seen: Seen): Promise<Seen | undefined> {
+async function watch(
+  context: Context,
+  asking: Asking,
+  step: LaunchStep,
+  seen: StepState,
+): Promise<StepState | undefined> {
   if (seen.state === "succeeded" || seen.state === "failed") return seen;
   context.status.step(step.name, seen.state, seen);
   const machines = asking.machines(step, seen.state);
@@ -108,7 +116,7 @@ export function isOverdue({ timing }: Context, step: LaunchStep, started: string
 }
 
 export const overdue = ({ name, timeLimitSeconds }: LaunchStep): string =>
-  `step ${JSON.stringify(name)} took longer than its time limit of ${spoken(timeLimitSeconds)}`;
+  `step ${JSON.stringify(name)} took longer than its time limit of ${formatDuration(timeLimitSeconds)}`;
 
 /** Why a step failed: what it says itself in the run's record, else what Google says. */
 export async function stepError(context: Context, step: { readonly name: string }, why = ""): Promise<RunError> {

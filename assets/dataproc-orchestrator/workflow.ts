@@ -1,7 +1,7 @@
 /** Mode `workflow`: a template makes a cluster, runs the steps on it and takes it away. */
 import { GoogleError } from "../../clients/google.ts";
 import { remember } from "./claim.ts";
-import { type Context, isoSeconds, patiently, pause, RunError, unlessGone, until } from "./context.ts";
+import { type Context, failOnceGone, isoSeconds, patiently, pause, RunError, until } from "./context.ts";
 import { refuse, withCure } from "./errors.ts";
 import { templateStep } from "./launch.ts";
 import { log } from "./log.ts";
@@ -51,9 +51,9 @@ export function workflowMachines(context: Context, resumed: boolean, known: stri
         operation ??= (resumed ? await find() : undefined) ?? (await instantiate(context));
         if (operation !== known) await remember(context.lake, launch.run, operation).catch(unknown);
         const path = `v1/${operation}`;
-        const there = unlessGone<Operation>(context, `the workflow ${operation}`);
+        const there = failOnceGone<Operation>(context, `the workflow ${operation}`);
         await until(context, async () => {
-          const found = there(await api.ifThere<Operation>("dataproc", path, { signal: context.ending }));
+          const found = there(await api.orUndefined<Operation>("dataproc", path, { signal: context.ending }));
           return (found && (await isDone(context, found, cancel))) || undefined;
         });
       } catch (error) {

@@ -13,7 +13,7 @@ import { type Context, patiently } from "./context.ts";
 import type { Guard, Launch } from "./event.ts";
 
 /** A cluster of this stack and lake. */
-export interface Found {
+export interface OwnCluster {
   readonly id: string;
   readonly run: string | undefined;
   readonly created: Date | undefined;
@@ -23,18 +23,22 @@ export interface Found {
 const UNTIL_ENDED: readonly ClusterState[] = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING", "TERMINATING"];
 
 /** The component's clusters that haven't ended yet. */
-export const livingClusters = (context: Context, owner: Guard): Promise<readonly Found[]> =>
+export const livingClusters = (context: Context, owner: Guard): Promise<readonly OwnCluster[]> =>
   clustersOf(context, owner, { ClusterStates: [...UNTIL_ENDED] });
 
 /** The first cluster that was rented for a run between two times, in whatever state it is. */
 export async function rentedFor(context: Context, launch: Launch, after: Date, before: Date) {
   const clusters = await clustersOf(context, launch, { CreatedAfter: after, CreatedBefore: before });
-  const created = (cluster: Found) => cluster.created?.getTime() ?? 0;
+  const created = (cluster: OwnCluster) => cluster.created?.getTime() ?? 0;
   return clusters.filter(({ run }) => run === launch.run).sort((a, b) => created(a) - created(b))[0];
 }
 
 /** EMR can't list by tag, so what it lists for the account has to be described one by one. */
-async function clustersOf(context: Context, owner: Guard, filter: ListClustersCommandInput): Promise<readonly Found[]> {
+async function clustersOf(
+  context: Context,
+  owner: Guard,
+  filter: ListClustersCommandInput,
+): Promise<readonly OwnCluster[]> {
   const ids: string[] = [];
   for (let marker: string | undefined, more = true; more; more = marker !== undefined) {
     const page = await patiently(context, () =>
@@ -43,7 +47,7 @@ async function clustersOf(context: Context, owner: Guard, filter: ListClustersCo
     ids.push(...(page.Clusters ?? []).map(({ Id }) => Id as string));
     marker = page.Marker;
   }
-  const found: Found[] = [];
+  const found: OwnCluster[] = [];
   for (const id of ids) {
     const cluster = await describe(context, id);
     const tags = new Map((cluster?.Tags ?? []).map(({ Key, Value }) => [Key, Value]));
@@ -74,7 +78,7 @@ async function describe({ emr }: Context, id: string): Promise<Cluster | undefin
  *
  * @throws Error when one takes longer than `limitMs`.
  */
-export async function endClusters(context: Context, clusters: readonly Found[], limitMs: number): Promise<void> {
+export async function endClusters(context: Context, clusters: readonly OwnCluster[], limitMs: number): Promise<void> {
   const active = clusters.filter(({ state }) => state !== "TERMINATING").map(({ id }) => id);
   for (let at = 0; at < active.length; at += 10) {
     const JobFlowIds = active.slice(at, at + 10);

@@ -2,7 +2,7 @@ import { type AutoScalingClient, DeleteAutoScalingGroupCommand } from "@aws-sdk/
 import { type EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import { type EMRClient, SetTerminationProtectionCommand, TerminateJobFlowsCommand } from "@aws-sdk/client-emr";
 import { type Kind, type Overdue, overdue } from "./overdue.ts";
-import { clusters, type Found, groups, instances } from "./running.ts";
+import { type CandidateList, clusters, groups, instances } from "./running.ts";
 
 export interface Clients {
   readonly emr: EMRClient;
@@ -17,7 +17,7 @@ export type Entry =
 
 interface Ender {
   readonly kind: Kind;
-  readonly find: () => Promise<Found>;
+  readonly find: () => Promise<CandidateList>;
   /** How many it takes in one call. */
   readonly batch: number;
   readonly end: (ids: string[]) => Promise<unknown>;

@@ -5,19 +5,19 @@ import { Tag } from "../../core/tags.ts";
 import type { Candidate, Kind } from "./overdue.ts";
 
 /** Everything of a kind that runs and may be the stack's; what can't be told is in `failures`. */
-export interface Found {
+export interface CandidateList {
   readonly candidates: Candidate[];
   readonly failures: { readonly id: string; readonly error: unknown }[];
 }
 
 /** EMR clusters of the account that aren't ending yet: EMR can't list by tag, so each has to be described. */
-export async function clusters(client: EMRClient): Promise<Found> {
+export async function clusters(client: EMRClient): Promise<CandidateList> {
   const active: ClusterSummary[] = [];
   const states = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"] as const;
   for await (const page of paginateListClusters({ client }, { ClusterStates: [...states] })) {
     active.push(...(page.Clusters ?? []));
   }
-  const found: Found = { candidates: [], failures: [] };
+  const found: CandidateList = { candidates: [], failures: [] };
   const pending = active.values();
   const describeRest = async () => {
     for (const summary of pending) {
@@ -37,8 +37,8 @@ export async function clusters(client: EMRClient): Promise<Found> {
 }
 
 /** Auto Scaling groups with the stack's tag that aren't being deleted yet. */
-export async function groups(client: AutoScalingClient, stack: string): Promise<Found> {
-  const found: Found = { candidates: [], failures: [] };
+export async function groups(client: AutoScalingClient, stack: string): Promise<CandidateList> {
+  const found: CandidateList = { candidates: [], failures: [] };
   const query = { Filters: [{ Name: `tag:${Tag.stack}`, Values: [stack] }] };
   for await (const page of paginateDescribeAutoScalingGroups({ client }, query)) {
     for (const group of page.AutoScalingGroups ?? []) {
@@ -50,8 +50,8 @@ export async function groups(client: AutoScalingClient, stack: string): Promise<
 }
 
 /** Instances with the stack's tag that aren't ending yet; stopped ones too, their disks cost money. */
-export async function instances(client: EC2Client, stack: string): Promise<Found> {
-  const found: Found = { candidates: [], failures: [] };
+export async function instances(client: EC2Client, stack: string): Promise<CandidateList> {
+  const found: CandidateList = { candidates: [], failures: [] };
   const query = {
     Filters: [
       { Name: `tag:${Tag.stack}`, Values: [stack] },
@@ -78,7 +78,7 @@ function firstSeen(instance: Instance): Date | undefined {
 
 type AwsTags = readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[];
 
-function add(found: Found, kind: Kind, id: string, created: Date | undefined, tags: AwsTags = []): void {
+function add(found: CandidateList, kind: Kind, id: string, created: Date | undefined, tags: AwsTags = []): void {
   if (created) {
     const record = Object.fromEntries(tags.map(({ Key = "", Value = "" }) => [Key, Value]));
     found.candidates.push({ kind, id, created, tags: record });

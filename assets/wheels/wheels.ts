@@ -77,7 +77,7 @@ async function copy(store: WheelStore, key: string, file: IndexFile, pin: Pin, s
     };
     // Node's and the web's types of one and the same stream.
     const source = Readable.fromWeb(response.body as unknown as ReadableStream).on("error", fail);
-    const body = source.pipe(checked(pin.hashes, fail));
+    const body = source.pipe(hashChecker(pin.hashes, fail));
     const abortSignal = AbortSignal.any([broken.signal, ...(signal ? [signal] : [])]);
     try {
       await store.put(key, body, length, abortSignal);
@@ -98,7 +98,7 @@ class HashError extends Error {}
  * Passes bytes on and keeps the last of them back until the hash of all is right, so that a wrong file is never whole:
  * then it calls `fail`, and does not end.
  */
-function checked(allowed: ReadonlySet<string>, fail: (error: Error) => void): Transform {
+function hashChecker(allowed: ReadonlySet<string>, fail: (error: Error) => void): Transform {
   const hash = createHash("sha256");
   let kept: Buffer | undefined;
   return new Transform({

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { gunzipSync } from "node:zlib";
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
-import { connect, everything, ifThere } from "./client.ts";
+import { connect, orUndefined, paginate } from "./client.ts";
 
 /** A lake on S3, as far as the command line reads it. */
 export class Bucket {
@@ -23,7 +23,7 @@ export class Bucket {
 
   /** The object's text, undefined when there is none. */
   async text(key: string): Promise<string | undefined> {
-    const object = await ifThere(this.#get(key));
+    const object = await orUndefined(this.#get(key));
     return object?.Body?.transformToString();
   }
 
@@ -39,7 +39,7 @@ export class Bucket {
 
   /** The text of a gzip object. One that was cut off, or is none, is empty. */
   async gunzipped(key: string): Promise<string> {
-    const object = await ifThere(this.#get(key));
+    const object = await orUndefined(this.#get(key));
     try {
       return object?.Body ? gunzipSync(await object.Body.transformToByteArray()).toString("utf8") : "";
     } catch {
@@ -50,7 +50,7 @@ export class Bucket {
   /** An object's bytes from a position on: none when it has no more, undefined when there is no such object. */
   async bytes(key: string, from: number): Promise<Uint8Array | undefined> {
     try {
-      const object = await ifThere(this.#get(key, `bytes=${from}-`));
+      const object = await orUndefined(this.#get(key, `bytes=${from}-`));
       return await object?.Body?.transformToByteArray();
     } catch (error) {
       if ((error as Error).name === "InvalidRange") return new Uint8Array();
@@ -60,7 +60,7 @@ export class Bucket {
 
   /** Keys below a prefix, in their order. */
   keys(prefix: string): Promise<readonly string[]> {
-    return everything(async (token) => {
+    return paginate(async (token) => {
       const Prefix = this.#prefix + prefix;
       const page = await this.#s3.send(
         new ListObjectsV2Command({ Bucket: this.#name, Prefix, ContinuationToken: token }),

@@ -1,4 +1,4 @@
-import { PassingError, UsageError } from "../../core/errors.ts";
+import { TransientError, UsageError } from "../../core/errors.ts";
 
 /** What every client of the AWS SDK has, as far as errors go. */
 interface Client {
@@ -60,15 +60,15 @@ export function explain(error: Error): Error {
       `AWS doesn't allow it: ${firstLine(error)}; ask for the permission, or choose another AWS_PROFILE`,
     );
   }
-  if (THROTTLED.test(name)) return new PassingError(`AWS is asked too often just now (${name})`);
+  if (THROTTLED.test(name)) return new TransientError(`AWS is asked too often just now (${name})`);
   if (NETWORK.test(name) || NETWORK.test(String(code)))
-    return new PassingError(`AWS can't be reached (${code ?? name})`);
-  if (status >= 500) return new PassingError(`AWS has a problem of its own (${name})`);
+    return new TransientError(`AWS can't be reached (${code ?? name})`);
+  if (status >= 500) return new TransientError(`AWS has a problem of its own (${name})`);
   return error;
 }
 
 /** An error that came by another way than a request, such as while a log was read, is told like the others. */
-export async function telling<T>(asked: Promise<T>): Promise<T> {
+export async function explainErrors<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked;
   } catch (error) {
@@ -80,12 +80,12 @@ const firstLine = (error: Error): string => error.message.split("\n")[0] as stri
 
 /** Whether AWS said that there is no such thing. Every service has a name of its own for it. */
 export const isMissing = (error: unknown): boolean =>
-  !(error instanceof UsageError || error instanceof PassingError) &&
+  !(error instanceof UsageError || error instanceof TransientError) &&
   (/NotFound|NoSuch|DoesNotExist/.test((error as Error).name) ||
     /is not valid|does not exist|not found/i.test((error as Error).message));
 
 /** The value, or undefined when AWS said that there is no such thing. */
-export async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
+export async function orUndefined<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
   } catch (error) {
@@ -95,7 +95,7 @@ export async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
 }
 
 /** All items of a list that comes in pages. */
-export async function everything<T>(
+export async function paginate<T>(
   page: (token: string | undefined) => Promise<readonly [items: readonly T[] | undefined, token: string | undefined]>,
 ): Promise<readonly T[]> {
   const all: T[] = [];

@@ -4,7 +4,7 @@ import {
   GetResourceCommand,
   GetResourceRequestStatusCommand,
 } from "@aws-sdk/client-cloudcontrol";
-import { PassingError, UsageError } from "../../core/errors.ts";
+import { TransientError, UsageError } from "../../core/errors.ts";
 import { until } from "../removal.ts";
 import { connect } from "./client.ts";
 
@@ -17,7 +17,7 @@ export async function isThere(region: string, type: string, id: string): Promise
     await client(region).send(new GetResourceCommand({ TypeName: type, Identifier: id }));
     return true;
   } catch (error) {
-    if (error instanceof UsageError || error instanceof PassingError) throw error;
+    if (error instanceof UsageError || error instanceof TransientError) throw error;
     return (error as Error).name !== "ResourceNotFoundException";
   }
 }

@@ -5,10 +5,10 @@ import {
   ServiceQuotasClient,
 } from "@aws-sdk/client-service-quotas";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
-import { type Check, checked, failed } from "../check.ts";
+import { type Check, failedCheck, runCheck } from "../check.ts";
 import { regionOf } from "../config.ts";
 import type { Vcpus } from "../needs.ts";
-import { connect, ifThere } from "./client.ts";
+import { connect, orUndefined } from "./client.ts";
 import { GET_PLUGIN, pluginVersion } from "./session.ts";
 
 /** What an AWS account must have for a stack. */
@@ -18,9 +18,9 @@ export async function accountChecks(stack: string, needed: Vcpus): Promise<reado
   try {
     region = regionOf(stack);
   } catch (error) {
-    return [failed("AWS region", error as Error), await plugin];
+    return [failedCheck("AWS region", error as Error), await plugin];
   }
-  const account = await checked("AWS credentials", async () => {
+  const account = await runCheck("AWS credentials", async () => {
     const { Account, Arn } = await connect(new STSClient({ region })).send(new GetCallerIdentityCommand({}));
     return { name: "AWS credentials", ok: true, detail: `account ${Account}, as ${Arn}` };
   });
@@ -41,7 +41,7 @@ const QUOTAS = [
 
 function quotaChecks(region: string, needed: Vcpus): readonly Promise<Check>[] {
   return QUOTAS.filter(({ key }) => needed[key] > 0).map(({ key, name, code }) =>
-    checked(name, async () => {
+    runCheck(name, async () => {
       const allowed = await quotaOf(region, code);
       if (allowed === undefined) {
         return { name, ok: false, detail: `not known in ${region}`, cure: `See quota ${code} of EC2 in the console.` };
@@ -59,9 +59,9 @@ function quotaChecks(region: string, needed: Vcpus): readonly Promise<Check>[] {
 async function quotaOf(region: string, code: string): Promise<number | undefined> {
   const quotas = connect(new ServiceQuotasClient({ region }));
   const quota = { ServiceCode: "ec2", QuotaCode: code };
-  const own = await ifThere(quotas.send(new GetServiceQuotaCommand(quota)));
+  const own = await orUndefined(quotas.send(new GetServiceQuotaCommand(quota)));
   if (own) return own.Quota?.Value;
-  return (await ifThere(quotas.send(new GetAWSDefaultServiceQuotaCommand(quota))))?.Quota?.Value;
+  return (await orUndefined(quotas.send(new GetAWSDefaultServiceQuotaCommand(quota))))?.Quota?.Value;
 }
 
 const ROLES = [
@@ -85,8 +85,8 @@ const ROLES = [
 function roleChecks(region: string, needed: Vcpus): readonly Promise<Check>[] {
   const iam = connect(new IAMClient({ region }));
   return ROLES.filter(({ forSpot }) => !forSpot || needed.spot > 0).map(({ role, service, name, made }) =>
-    checked(name, async () => {
-      const found = await ifThere(iam.send(new GetRoleCommand({ RoleName: role })));
+    runCheck(name, async () => {
+      const found = await orUndefined(iam.send(new GetRoleCommand({ RoleName: role })));
       return {
         name,
         ok: found !== undefined,
@@ -100,7 +100,7 @@ function roleChecks(region: string, needed: Vcpus): readonly Promise<Check>[] {
 
 async function pluginCheck(): Promise<Check> {
   const name = "session plugin";
-  const check = await checked(name, async () => {
+  const check = await runCheck(name, async () => {
     const version = await pluginVersion();
     return {
       name,

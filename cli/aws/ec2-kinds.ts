@@ -35,7 +35,7 @@ import {
   TerminateInstancesCommand,
 } from "@aws-sdk/client-ec2";
 import { until } from "../removal.ts";
-import { ifThere } from "./client.ts";
+import { orUndefined } from "./client.ts";
 import { Order } from "./removal.ts";
 
 interface Kind {
@@ -56,7 +56,7 @@ interface Look {
 const described =
   <T>(ask: (ec2: EC2Client, id: string) => Promise<T>, items: (answer: T) => readonly unknown[] | undefined) =>
   async (ec2: EC2Client, id: string): Promise<Look> => {
-    const answer = await ifThere(ask(ec2, id));
+    const answer = await orUndefined(ask(ec2, id));
     return { there: answer !== undefined && (items(answer)?.length ?? 0) > 0 };
   };
 
@@ -202,7 +202,7 @@ export const EC2_KINDS: Readonly<Record<string, Kind>> = {
 };
 
 async function instance(ec2: EC2Client, id: string) {
-  const found = await ifThere(ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] })));
+  const found = await orUndefined(ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] })));
   return found?.Reservations?.[0]?.Instances?.[0];
 }
 
@@ -216,7 +216,7 @@ async function lookAtInstance(ec2: EC2Client, id: string) {
 }
 
 async function natStates(ec2: EC2Client, id: string): Promise<readonly (string | undefined)[]> {
-  const found = await ifThere(ec2.send(new DescribeNatGatewaysCommand({ NatGatewayIds: [id] })));
+  const found = await orUndefined(ec2.send(new DescribeNatGatewaysCommand({ NatGatewayIds: [id] })));
   return found?.NatGateways?.map(({ State }) => State) ?? [];
 }
 
@@ -225,7 +225,7 @@ async function lookAtNat(ec2: EC2Client, id: string) {
 }
 
 async function endpointStates(ec2: EC2Client, id: string): Promise<readonly (string | undefined)[]> {
-  const found = await ifThere(ec2.send(new DescribeVpcEndpointsCommand({ VpcEndpointIds: [id] })));
+  const found = await orUndefined(ec2.send(new DescribeVpcEndpointsCommand({ VpcEndpointIds: [id] })));
   return found?.VpcEndpoints?.map(({ State }) => State?.toLowerCase()) ?? [];
 }
 

@@ -4,7 +4,7 @@ import {
   DescribeVpcEndpointsCommand,
   type EC2Client,
 } from "@aws-sdk/client-ec2";
-import { everything } from "./client.ts";
+import { paginate } from "./client.ts";
 
 /** Something of EC2, by the names of DescribeTags. */
 export interface Ec2Thing {
@@ -24,15 +24,15 @@ export async function insideVpcs(ec2: EC2Client, own: readonly Ec2Thing[]): Prom
   if (vpcs.length === 0) return [];
   const Filters = [{ Name: "vpc-id", Values: vpcs }];
   const [endpoints, interfaces, groups] = await Promise.all([
-    everything(async (NextToken) => {
+    paginate(async (NextToken) => {
       const page = await ec2.send(new DescribeVpcEndpointsCommand({ Filters, NextToken }));
       return [page.VpcEndpoints, page.NextToken];
     }),
-    everything(async (NextToken) => {
+    paginate(async (NextToken) => {
       const page = await ec2.send(new DescribeNetworkInterfacesCommand({ Filters, NextToken }));
       return [page.NetworkInterfaces, page.NextToken];
     }),
-    everything(async (NextToken) => {
+    paginate(async (NextToken) => {
       const page = await ec2.send(new DescribeSecurityGroupsCommand({ Filters, NextToken }));
       return [page.SecurityGroups, page.NextToken];
     }),

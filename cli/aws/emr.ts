@@ -16,7 +16,7 @@ import { partFiles } from "../far-files.ts";
 import type { ClusterCommands, Outputs } from "../platform.ts";
 import { type Progress, ProgressReader } from "../step-log.ts";
 import { Bucket } from "./bucket.ts";
-import { connect, everything, ifThere, telling } from "./client.ts";
+import { connect, explainErrors, orUndefined, paginate } from "./client.ts";
 import { isEndingState, isOver } from "./ending.ts";
 import { type EmrStep, stepLog } from "./log.ts";
 import { recordStatus, runStatus, stepName, stepsOf } from "./run-status.ts";
@@ -58,9 +58,9 @@ export function emrCommands(stack: string, outputs: Outputs): ClusterCommands {
   return {
     lake,
     pollMs: POLL_MS,
-    status: (run) => telling(status(run)),
-    log: (run, step, from) => telling(stepLog(bucket, run, step, from, known.get(stepKey(run, step)))),
-    evidence: (run) => telling(bootstrapLog(bucket, emr, run)),
+    status: (run) => explainErrors(status(run)),
+    log: (run, step, from) => explainErrors(stepLog(bucket, run, step, from, known.get(stepKey(run, step)))),
+    evidence: (run) => explainErrors(bootstrapLog(bucket, emr, run)),
     isKept: ({ cluster, state }) =>
       outputs.keepAlive === true && state !== "running" && cluster !== undefined && !isEndingState(cluster.state),
     partFiles: async (run, table, scratch) => partFiles(bucket, checkRunId(run), table, scratch),
@@ -72,16 +72,16 @@ export async function launchOf(bucket: Bucket, run: string): Promise<Launched | 
   return (await bucket.json(`${Prefix.launches}/${checkRunId(run)}.json`)) as Launched | undefined;
 }
 
-interface Found {
+interface ClusterDescription {
   readonly cluster?: Cluster | undefined;
   readonly steps: readonly StepSummary[];
   readonly idleSeconds?: number | undefined;
 }
 
-async function describe(emr: EMRClient, id: string): Promise<Found> {
-  const cluster = (await ifThere(emr.send(new DescribeClusterCommand({ ClusterId: id }))))?.Cluster;
+async function describe(emr: EMRClient, id: string): Promise<ClusterDescription> {
+  const cluster = (await orUndefined(emr.send(new DescribeClusterCommand({ ClusterId: id }))))?.Cluster;
   if (!cluster) return { steps: [] };
-  const newestFirst = await everything<StepSummary>(async (Marker) => {
+  const newestFirst = await paginate<StepSummary>(async (Marker) => {
     const page = await emr.send(new ListStepsCommand({ ClusterId: id, Marker }));
     return [page.Steps, page.Marker];
   });
@@ -90,7 +90,7 @@ async function describe(emr: EMRClient, id: string): Promise<Found> {
 }
 
 async function idleLimit(emr: EMRClient, id: string): Promise<number | undefined> {
-  const answer = await ifThere(emr.send(new GetAutoTerminationPolicyCommand({ ClusterId: id })));
+  const answer = await orUndefined(emr.send(new GetAutoTerminationPolicyCommand({ ClusterId: id })));
   return answer?.AutoTerminationPolicy?.IdleTimeout;
 }
 
@@ -98,7 +98,7 @@ async function idleLimit(emr: EMRClient, id: string): Promise<number | undefined
 async function bootstrapLog(bucket: Bucket, emr: EMRClient, run: string) {
   const launched = await launchOf(bucket, run);
   if (!launched) return undefined;
-  const answer = await ifThere(emr.send(new DescribeClusterCommand({ ClusterId: launched.cluster })));
+  const answer = await orUndefined(emr.send(new DescribeClusterCommand({ ClusterId: launched.cluster })));
   const { Cluster: cluster } = answer ?? {};
   if (!cluster || !isOver(cluster) || cluster.Status?.StateChangeReason?.Code !== "BOOTSTRAP_FAILURE") return undefined;
   const keys = await bucket.keys(`${Prefix.logs}/emr/${launched.cluster}/node/`);

@@ -1,5 +1,5 @@
 import { type Cluster, ClusterState } from "@aws-sdk/client-emr";
-import { type Duration, seconds, spoken } from "../../core/duration.ts";
+import { type Duration, formatDuration, seconds } from "../../core/duration.ts";
 import { Tag } from "../../core/tags.ts";
 
 /** Whether a cluster is no more, or on its way to be. */
@@ -53,10 +53,10 @@ function whoEnded(cluster: Cluster, said: string, now: Date): string {
   const deadline = deadlineOf(cluster);
   const age = created ? ((ended ?? now).getTime() - created.getTime()) / 1000 : 0;
   if (deadline !== undefined && age >= deadline) {
-    return `its cluster was ended at its deadline of ${spoken(deadline)} by the reaper: allow more time (oneoff:deadline), or more or larger machines`;
+    return `its cluster was ended at its deadline of ${formatDuration(deadline)} by the reaper: allow more time (oneoff:deadline), or more or larger machines`;
   }
   if (/auto-?\s?terminat|idle/i.test(said)) return `its cluster was ended by its idle limit: ${said}`;
-  return `its cluster was ended by someone, such as "pulumi destroy", ${spoken(age)} after its start`;
+  return `its cluster was ended by someone, such as "pulumi destroy", ${formatDuration(age)} after its start`;
 }
 
 function cure(code: string, said: string): string {

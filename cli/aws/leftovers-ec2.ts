@@ -1,8 +1,8 @@
 import { DescribeTagsCommand, EC2Client, type TagDescription } from "@aws-sdk/client-ec2";
 import { Tag } from "../../core/tags.ts";
 import type { Leftover } from "../platform.ts";
-import { byHand } from "../removal.ts";
-import { connect, everything } from "./client.ts";
+import { notAutomated } from "../removal.ts";
+import { connect, paginate } from "./client.ts";
 import { EC2_KINDS } from "./ec2-kinds.ts";
 import { insideVpcs } from "./ec2-network.ts";
 import { Order, type Sweep } from "./removal.ts";
@@ -30,7 +30,7 @@ export async function ec2Leftovers({ region, stack }: Sweep): Promise<readonly L
 }
 
 const tags = (ec2: EC2Client, key: string, value?: string): Promise<readonly TagDescription[]> =>
-  everything(async (NextToken) => {
+  paginate(async (NextToken) => {
     const Filters = [{ Name: "key", Values: [key] }, ...(value ? [{ Name: "value", Values: [value] }] : [])];
     const page = await ec2.send(new DescribeTagsCommand({ Filters, NextToken }));
     return [page.Tags, page.NextToken];
@@ -38,7 +38,8 @@ const tags = (ec2: EC2Client, key: string, value?: string): Promise<readonly Tag
 
 async function leftover(ec2: EC2Client, type: string, id: string): Promise<Leftover | undefined> {
   const kind = EC2_KINDS[type];
-  if (!kind) return { kind: `EC2 ${type}`, id, order: Order.disks, remove: byHand("remove it in the console of EC2") };
+  if (!kind)
+    return { kind: `EC2 ${type}`, id, order: Order.disks, remove: notAutomated("remove it in the console of EC2") };
   const { there, since } = await kind.look(ec2, id);
   if (!there) return undefined;
   const { prepare } = kind;

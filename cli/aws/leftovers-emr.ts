@@ -17,7 +17,7 @@ import {
 import { Tag } from "../../core/tags.ts";
 import type { Leftover } from "../platform.ts";
 import { until } from "../removal.ts";
-import { connect, everything, ifThere } from "./client.ts";
+import { connect, orUndefined, paginate } from "./client.ts";
 import { isOver } from "./ending.ts";
 import { lakeIn, Order, type Sweep } from "./removal.ts";
 
@@ -29,7 +29,7 @@ export async function emrLeftovers(sweep: Sweep): Promise<readonly Leftover[]> {
 }
 
 async function clustersOf(emr: EMRClient, { stack }: Sweep): Promise<readonly Leftover[]> {
-  const alive = await everything<ClusterSummary>(async (Marker) => {
+  const alive = await paginate<ClusterSummary>(async (Marker) => {
     const page = await emr.send(
       new ListClustersCommand({ ClusterStates: ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"], Marker }),
     );
@@ -43,7 +43,7 @@ async function clustersOf(emr: EMRClient, { stack }: Sweep): Promise<readonly Le
 }
 
 const describe = async (emr: EMRClient, id: string): Promise<Cluster | undefined> =>
-  (await ifThere(emr.send(new DescribeClusterCommand({ ClusterId: id }))))?.Cluster;
+  (await orUndefined(emr.send(new DescribeClusterCommand({ ClusterId: id }))))?.Cluster;
 
 function clusterLeftover(emr: EMRClient, cluster: Cluster): Leftover {
   const id = cluster.Id as string;
@@ -67,7 +67,7 @@ function clusterLeftover(emr: EMRClient, cluster: Cluster): Leftover {
 }
 
 async function configurationsOf(emr: EMRClient, { isOwnName }: Sweep): Promise<readonly Leftover[]> {
-  const all = await everything(async (Marker) => {
+  const all = await paginate(async (Marker) => {
     const page = await emr.send(new ListSecurityConfigurationsCommand({ Marker }));
     return [page.SecurityConfigurations, page.Marker];
   });
@@ -88,7 +88,7 @@ async function configurationsOf(emr: EMRClient, { isOwnName }: Sweep): Promise<r
 export async function groupLeftovers({ region, stack }: Sweep): Promise<readonly Leftover[]> {
   const scaling = connect(new AutoScalingClient({ region }));
   const list = (names?: readonly string[]) =>
-    everything(async (NextToken) => {
+    paginate(async (NextToken) => {
       const page = await scaling.send(
         new DescribeAutoScalingGroupsCommand({
           ...(names

@@ -14,7 +14,7 @@ import {
   RemoveRoleFromInstanceProfileCommand,
 } from "@aws-sdk/client-iam";
 import type { Leftover } from "../platform.ts";
-import { connect, everything } from "./client.ts";
+import { connect, paginate } from "./client.ts";
 import { Order, type Sweep } from "./removal.ts";
 
 /** Roles, instance profiles and policies below the stack's own path. */
@@ -22,15 +22,15 @@ export async function iamLeftovers({ region, stack }: Sweep): Promise<readonly L
   const iam = connect(new IAMClient({ region }));
   const PathPrefix = `/oneoff/${stack}/`;
   const [profiles, roles, policies] = await Promise.all([
-    everything(async (Marker) => {
+    paginate(async (Marker) => {
       const page = await iam.send(new ListInstanceProfilesCommand({ PathPrefix, Marker }));
       return [page.InstanceProfiles, page.Marker];
     }),
-    everything(async (Marker) => {
+    paginate(async (Marker) => {
       const page = await iam.send(new ListRolesCommand({ PathPrefix, Marker }));
       return [page.Roles, page.Marker];
     }),
-    everything(async (Marker) => {
+    paginate(async (Marker) => {
       const page = await iam.send(new ListPoliciesCommand({ Scope: "Local", PathPrefix, Marker }));
       return [page.Policies, page.Marker];
     }),

@@ -10,8 +10,8 @@ import {
 import { DeleteParameterCommand, GetParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { Tag } from "../../core/tags.ts";
 import type { Leftover } from "../platform.ts";
-import { byHand } from "../removal.ts";
-import { connect, everything, ifThere } from "./client.ts";
+import { notAutomated } from "../removal.ts";
+import { connect, orUndefined, paginate } from "./client.ts";
 import { isThere, remove } from "./cloud-control.ts";
 import { lakeIn, Order, type Sweep } from "./removal.ts";
 
@@ -71,7 +71,7 @@ const ELSEWHERE: ReadonlySet<string> = new Set(["ec2", "elasticmapreduce", "auto
 /** What the tagging API knows of the stack; it also knows what is gone, so each thing is looked for. */
 export async function taggedLeftovers({ region, stack }: Sweep): Promise<readonly Leftover[]> {
   const tagging = connect(new ResourceGroupsTaggingAPIClient({ region }));
-  const tagged = await everything(async (PaginationToken) => {
+  const tagged = await paginate(async (PaginationToken) => {
     const page = await tagging.send(
       new GetResourcesCommand({ TagFilters: [{ Key: Tag.stack, Values: [stack] }], PaginationToken }),
     );
@@ -105,7 +105,7 @@ async function leftover(
       id: arn.text,
       ...marks,
       order: Order.tables,
-      remove: byHand(`remove it in the console of ${arn.service}`),
+      remove: notAutomated(`remove it in the console of ${arn.service}`),
     };
   }
   if (!(await kind.there(region, arn))) return undefined;
@@ -114,7 +114,7 @@ async function leftover(
 
 async function hasWorkgroup(region: string, { name }: Arn): Promise<boolean> {
   const athena = connect(new AthenaClient({ region }));
-  return (await ifThere(athena.send(new GetWorkGroupCommand({ WorkGroup: name })))) !== undefined;
+  return (await orUndefined(athena.send(new GetWorkGroupCommand({ WorkGroup: name })))) !== undefined;
 }
 
 async function removeWorkgroup(region: string, { name }: Arn): Promise<void> {
@@ -125,7 +125,7 @@ async function removeWorkgroup(region: string, { name }: Arn): Promise<void> {
 /** A parameter's ARN leaves out the slash that its name may begin with; a name with others always does. */
 async function parameterName(ssm: SSMClient, { name }: Arn): Promise<string | undefined> {
   for (const Name of name.includes("/") ? [`/${name}`] : [name, `/${name}`]) {
-    const found = await ifThere(ssm.send(new GetParameterCommand({ Name })));
+    const found = await orUndefined(ssm.send(new GetParameterCommand({ Name })));
     if (found?.Parameter?.Name === Name) return Name;
   }
   return undefined;
@@ -142,7 +142,7 @@ async function removeParameter(region: string, arn: Arn): Promise<void> {
 
 async function hasBucket(region: string, { name }: Arn): Promise<boolean> {
   const s3 = connect(new S3Client({ region }));
-  return (await ifThere(s3.send(new HeadBucketCommand({ Bucket: name })))) !== undefined;
+  return (await orUndefined(s3.send(new HeadBucketCommand({ Bucket: name })))) !== undefined;
 }
 
 async function removeBucket(region: string, { name }: Arn): Promise<void> {

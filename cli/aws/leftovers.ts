@@ -3,7 +3,7 @@ import { Tag } from "../../core/tags.ts";
 import { regionOf, stackFiles } from "../config.ts";
 import type { Leftover } from "../platform.ts";
 import { ownName } from "../removal.ts";
-import { connect, everything } from "./client.ts";
+import { connect, paginate } from "./client.ts";
 import { ec2Leftovers } from "./leftovers-ec2.ts";
 import { emrLeftovers, groupLeftovers } from "./leftovers-emr.ts";
 import { databaseLeftovers } from "./leftovers-glue.ts";
@@ -34,7 +34,7 @@ export async function findLeftovers(stack: string): Promise<readonly Leftover[]>
 /** Stacks that have anything with a tag in the region. */
 function stacksIn(region: string): Promise<readonly string[]> {
   const tagging = connect(new ResourceGroupsTaggingAPIClient({ region }));
-  return everything(async (PaginationToken) => {
+  return paginate(async (PaginationToken) => {
     const page = await tagging.send(new GetTagValuesCommand({ Key: Tag.stack, PaginationToken }));
     return [page.TagValues, page.PaginationToken];
   });

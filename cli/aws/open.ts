@@ -1,12 +1,12 @@
-import { spoken } from "../../core/duration.ts";
+import { formatDuration } from "../../core/duration.ts";
 import { UsageError } from "../../core/errors.ts";
 import { openBrowser } from "../browser.ts";
 import { regionOf } from "../config.ts";
 import { freePort, probe } from "../loopback.ts";
 import { EmrPage, type OpenOptions, pageOf } from "../options.ts";
 import type { Outputs } from "../platform.ts";
-import { pause, sayer, stopSignal } from "../waiting.ts";
-import { clusterPage, dashboardPage, type Page, type Place } from "./pages.ts";
+import { pause, progressPrinter, stopSignal } from "../waiting.ts";
+import { clusterPage, dashboardPage, type Page, type PageAddress } from "./pages.ts";
 import { GET_PLUGIN, pluginVersion, type Session, startSession } from "./session.ts";
 
 const PATIENCE_MS = 5 * 60_000;
@@ -55,7 +55,7 @@ export async function stayConnected(
   }
 }
 
-function show({ what, path }: Page, { scheme }: Place, localPort: number): void {
+function show({ what, path }: Page, { scheme }: PageAddress, localPort: number): void {
   const url = `${scheme}://127.0.0.1:${localPort}${path}`;
   console.log(`${what}: ${url}`);
   if (scheme === "https") console.log("The browser will warn of its certificate, which was made for the cluster.");
@@ -70,13 +70,13 @@ async function connected(
   plugin: string,
   stop: AbortSignal,
   patienceMs: number,
-): Promise<{ readonly session: Session; readonly place: Place } | undefined> {
-  const say = sayer();
+): Promise<{ readonly session: Session; readonly place: PageAddress } | undefined> {
+  const say = progressPrinter();
   const { places } = page;
   let last = "";
   let turn = 0;
   for (const end = Date.now() + patienceMs; Date.now() < end && !stop.aborted; ) {
-    const place = places[turn % places.length] as Place;
+    const place = places[turn % places.length] as PageAddress;
     const session = await trySession(page, place, localPort, plugin);
     if (typeof session === "string") {
       last = session;
@@ -94,12 +94,17 @@ async function connected(
   }
   if (stop.aborted) return undefined;
   throw new UsageError(
-    `${page.what} didn't answer within ${spoken(patienceMs / 1000)}: ${last}; its instance is ${page.instance}, and what it printed is to be had by "aws ec2 get-console-output --instance-id ${page.instance}"`,
+    `${page.what} didn't answer within ${formatDuration(patienceMs / 1000)}: ${last}; its instance is ${page.instance}, and what it printed is to be had by "aws ec2 get-console-output --instance-id ${page.instance}"`,
   );
 }
 
 /** @returns a session, or why there is none yet. */
-async function trySession(page: Page, place: Place, localPort: number, plugin: string): Promise<Session | string> {
+async function trySession(
+  page: Page,
+  place: PageAddress,
+  localPort: number,
+  plugin: string,
+): Promise<Session | string> {
   const { region, instance } = page;
   const { port, host } = place;
   try {

@@ -7,18 +7,18 @@ import {
   type ListInstancesCommandInput,
   type Instance as Node,
 } from "@aws-sdk/client-emr";
-import { type Duration, seconds, spoken } from "../../core/duration.ts";
+import { type Duration, formatDuration, seconds } from "../../core/duration.ts";
 import { UsageError } from "../../core/errors.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import { Tag } from "../../core/tags.ts";
 import { EmrPage } from "../options.ts";
 import type { Outputs } from "../platform.ts";
 import { Bucket } from "./bucket.ts";
-import { connect, ifThere } from "./client.ts";
+import { connect, orUndefined } from "./client.ts";
 import { isEnding } from "./ending.ts";
 
 /** Where a page is, as its instance knows it. */
-export interface Place {
+export interface PageAddress {
   readonly port: number;
   readonly scheme: "http" | "https";
   /** @default the instance's own loopback */
@@ -33,7 +33,7 @@ export interface Page {
   /** Id of the EC2 instance. */
   readonly instance: string;
   /** Where it may be, to be tried in this order. */
-  readonly places: readonly [Place, ...Place[]];
+  readonly places: readonly [PageAddress, ...PageAddress[]];
   /** Path that answers when the page is there. */
   readonly probe: string;
   /** Path to open in the browser. */
@@ -62,7 +62,7 @@ export function dashboardPage(stack: string, outputs: Outputs, region: string): 
 }
 
 async function findInstance(ec2: EC2Client, id: string): Promise<Instance | undefined> {
-  const found = await ifThere(ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] })));
+  const found = await orUndefined(ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] })));
   return found?.Reservations?.[0]?.Instances?.[0];
 }
 
@@ -74,7 +74,7 @@ function instanceState(stack: string, id: string, instance: Instance | undefined
     const limit = typeof tag === "string" ? spanOf(tag) : undefined;
     const why =
       limit !== undefined && (age === undefined || age >= limit)
-        ? `terminated at its deadline of ${spoken(limit)}`
+        ? `terminated at its deadline of ${formatDuration(limit)}`
         : "terminated";
     throw new UsageError(
       `the dashboard's instance ${id} was ${why}: "npx pulumi up --refresh --stack ${stack}" makes another, and the results are still in the lake`,
@@ -130,7 +130,7 @@ export async function clusterPage(stack: string, outputs: Outputs, region: strin
   }
   const emr = connect(new EMRClient({ region }));
   const clusterNow = async (): Promise<Cluster> => {
-    const cluster = (await ifThere(emr.send(new DescribeClusterCommand({ ClusterId: id }))))?.Cluster;
+    const cluster = (await orUndefined(emr.send(new DescribeClusterCommand({ ClusterId: id }))))?.Cluster;
     if (cluster && !isEnding(cluster)) return cluster;
     throw new UsageError(
       `cluster ${id} has ended, and its own pages with it: its logs are in ${outputs.lake}/${Prefix.logs}/emr/${id}/, and the dashboard is still there: "npx oneoff open ${stack}"`,

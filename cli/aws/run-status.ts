@@ -9,7 +9,7 @@ import { deadlineOf, isEnding, isOver, whyEnded } from "./ending.ts";
 type StepStatus = RunStatus["steps"][number];
 
 /** What is known of a run on EMR. */
-export interface Seen {
+export interface RunFacts {
   readonly launched: Launched;
   /** @default the steps have not begun */
   readonly record?: RunRecord | undefined;
@@ -27,7 +27,7 @@ export interface Seen {
 }
 
 /** How a run is doing. Its outcome is that of its steps: a cluster may stay after them. */
-export function runStatus(seen: Seen): RunStatus {
+export function runStatus(seen: RunFacts): RunStatus {
   const { launched, record, cluster, now } = seen;
   const steps = seen.steps.map((step) => stepStatus(step, seen.progress));
   const { state, error } = outcome(seen, steps);
@@ -105,7 +105,7 @@ function stepState(step: StepSummary): StepStatus["state"] {
   }
 }
 
-function outcome(seen: Seen, steps: readonly StepStatus[]): Pick<RunStatus, "state" | "error"> {
+function outcome(seen: RunFacts, steps: readonly StepStatus[]): Pick<RunStatus, "state" | "error"> {
   const { record, cluster } = seen;
   const failed = steps.findIndex((step) => step.state === "failed");
   if (failed >= 0) {
@@ -134,14 +134,14 @@ function isPastDeadline(time: Date | undefined, cluster: Cluster | undefined): b
   return time.getTime() - created.getTime() >= deadline * 1000;
 }
 
-function deadlineIn({ launched, record, cluster }: Seen): string | undefined {
+function deadlineIn({ launched, record, cluster }: RunFacts): string | undefined {
   const age = deadlineOf(cluster);
   if (age === undefined) return record?.deadline;
   return new Date(new Date(launched.launched).getTime() + age * 1000).toISOString();
 }
 
 function clusterState(
-  { idleSeconds }: Seen,
+  { idleSeconds }: RunFacts,
   cluster: Cluster,
   lastEnd: string | undefined,
   deadline: string | undefined,

@@ -3,10 +3,10 @@ import { dirname } from "node:path";
 import { Docker, GET_DOCKER } from "../../clients/docker.ts";
 import { dockerName } from "../../core/docker-names.ts";
 import { quote, UsageError } from "../../core/errors.ts";
-import { type Check, checked, failed } from "../check.ts";
+import { type Check, failedCheck, runCheck } from "../check.ts";
 import type { StackFiles } from "../config.ts";
 import { isFree } from "../loopback.ts";
-import { type DockerNeeds, matching, type Part, type Place, sum } from "./needs.ts";
+import { type DockerNeeds, matching, type Part, type SwarmNode, sum } from "./needs.ts";
 import { machineOf } from "./pages.ts";
 import { onMachine, shellWord, sshMachine } from "./ssh.ts";
 import { filterOf } from "./stack.ts";
@@ -19,8 +19,8 @@ export async function dockerChecks(files: StackFiles, needs: DockerNeeds): Promi
   const rest = [...registryChecks(files), ...(await lakeChecks(docker, files, needs))];
   const daemon = await daemonChecks(docker, files);
   if (daemon.some(({ ok }) => !ok)) return [...daemon, ...rest];
-  const ports = await checked("ports", () => portCheck(docker, files, needs.ports));
-  const swarm = await checked("Swarm", () => swarmCheck(docker, files.stack));
+  const ports = await runCheck("ports", () => portCheck(docker, files, needs.ports));
+  const swarm = await runCheck("Swarm", () => swarmCheck(docker, files.stack));
   if (!swarm.ok) return [...daemon, swarm, ports, ...rest];
   return [...daemon, swarm, ...(await nodeChecks(docker, files, needs)), ports, ...rest];
 }
@@ -33,11 +33,11 @@ async function daemonChecks(docker: Docker, { stack, config }: StackFiles): Prom
     if (server !== undefined)
       return [command, versionCheck("Docker daemon", server, `${server} at ${await docker.address()}`), ...ssh];
     const daemon = problem
-      ? failed("Docker daemon", problem)
+      ? failedCheck("Docker daemon", problem)
       : { name: "Docker daemon", ok: false, detail: "no answer" };
     return [command, await withOtherContext(docker, daemon, stack), ...ssh];
   } catch (error) {
-    return [await checked("docker", () => Promise.reject(error))];
+    return [await runCheck("docker", () => Promise.reject(error))];
   }
 }
 
@@ -101,8 +101,8 @@ async function swarmCheck(docker: Docker, stack: string): Promise<Check> {
 }
 
 /** As `docker node inspect` says it. */
-interface Node extends Place {
-  readonly Spec: Place["Spec"] & { readonly Availability: string };
+interface Node extends SwarmNode {
+  readonly Spec: SwarmNode["Spec"] & { readonly Availability: string };
   readonly Status: { readonly State: string };
   readonly Description: {
     readonly Hostname: string;
@@ -123,7 +123,7 @@ async function nodeChecks(docker: Docker, files: StackFiles, needs: DockerNeeds)
       ...imageChecks(usable, needs, files.stack),
     ];
   } catch (error) {
-    return [await checked("nodes", () => Promise.reject(error))];
+    return [await runCheck("nodes", () => Promise.reject(error))];
   }
 }
 
@@ -311,7 +311,7 @@ async function lakeChecks(docker: Docker, { config }: StackFiles, { folder }: Do
   const machine = await machineOf(docker).catch(() => undefined);
   const given = config["oneoff:lake"];
   if (!machine?.startsWith("ssh:") || !given?.startsWith("/")) return [];
-  return [await checked("lake", () => thereCheck(machine, config, given))];
+  return [await runCheck("lake", () => thereCheck(machine, config, given))];
 }
 
 async function thereCheck(address: string, config: StackFiles["config"], folder: string): Promise<Check> {

@@ -12,7 +12,7 @@ const PAUSE_MS = 1000;
 const OF_SERVICE = "com.docker.swarm.service.id";
 
 /** What `docker KIND inspect` says, as far as it is the same for all kinds or tells a name. */
-interface Found {
+interface Inspected {
   readonly ID?: string;
   readonly Id?: string;
   readonly Name?: string;
@@ -134,9 +134,9 @@ async function leftoversOf(
 }
 
 /** A thing, or undefined where it has gone meanwhile. */
-async function inspect(docker: Docker, { kind }: Kind, id: string): Promise<Found | undefined> {
+async function inspect(docker: Docker, { kind }: Kind, id: string): Promise<Inspected | undefined> {
   try {
-    return (await docker.inspect<Found>(kind, [id]))[0];
+    return (await docker.inspect<Inspected>(kind, [id]))[0];
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;

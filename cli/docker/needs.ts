@@ -1,4 +1,4 @@
-import type { Asked } from "../rehearse.ts";
+import type { RehearsedResource } from "../rehearse.ts";
 
 /** A service or container that a program asks for, as far as it takes room. */
 export interface Part {
@@ -27,11 +27,11 @@ export interface DockerNeeds {
 }
 
 /** Whether a program has anything to do with Docker. */
-export const wantsDocker = (resources: readonly Asked[]): boolean =>
+export const wantsDocker = (resources: readonly RehearsedResource[]): boolean =>
   resources.some(({ type }) => type.startsWith("docker:"));
 
 /** What the resources of a program come to. */
-export function dockerNeeds(resources: readonly Asked[]): DockerNeeds {
+export function dockerNeeds(resources: readonly RehearsedResource[]): DockerNeeds {
   const of = (type: string) => resources.filter((resource) => resource.type === type);
   const containers = of("docker:index/container:Container");
   const folder = of("oneoff-local:index:Folder")[0]?.inputs.path;
@@ -70,7 +70,7 @@ interface ServiceInputs {
   };
 }
 
-function serviceOf({ name, inputs }: Asked): Part {
+function serviceOf({ name, inputs }: RehearsedResource): Part {
   const { taskSpec, mode } = inputs as ServiceInputs;
   const { limits, reservation } = taskSpec?.resources ?? {};
   const { env, mounts } = taskSpec?.containerSpec ?? {};
@@ -85,7 +85,7 @@ function serviceOf({ name, inputs }: Asked): Part {
 }
 
 /** The provider takes a container's memory in MB. */
-const containerOf = ({ name, inputs }: Asked): Part => ({
+const containerOf = ({ name, inputs }: RehearsedResource): Part => ({
   name,
   tasks: 1,
   memory: Number(inputs.memory ?? 0) * 2 ** 20,
@@ -99,25 +99,25 @@ export const sum = (parts: readonly Part[], pick: (part: Part) => number): numbe
   parts.reduce((total, part) => total + part.tasks * pick(part), 0);
 
 /** A node of a Swarm, as far as services are placed by it; as `docker node inspect` says it. */
-export interface Place {
+export interface SwarmNode {
   readonly ID: string;
   readonly Spec: { readonly Role: string; readonly Labels?: Readonly<Record<string, string>> };
   readonly Description: { readonly Hostname: string };
 }
 
 /** The nodes for which all placement constraints hold. One that is not known here holds for all. */
-export const matching = <T extends Place>(nodes: readonly T[], constraints: readonly string[]): readonly T[] =>
+export const matching = <T extends SwarmNode>(nodes: readonly T[], constraints: readonly string[]): readonly T[] =>
   nodes.filter((node) => constraints.every((constraint) => holds(constraint, node)));
 
 /** As Swarm compares them: https://github.com/moby/swarmkit/blob/master/manager/constraint/constraint.go */
-function holds(constraint: string, node: Place): boolean {
+function holds(constraint: string, node: SwarmNode): boolean {
   const [, key = "", operator, wanted = ""] = /^\s*([^=!\s]+)\s*(==|!=)\s*(.*?)\s*$/.exec(constraint) ?? [];
   const value = attribute(key, node);
   return value === undefined || (value.toLowerCase() === wanted.toLowerCase()) === (operator === "==");
 }
 
 /** Undefined for what is not known here; a label that a node doesn't have is empty. */
-function attribute(key: string, { ID, Spec, Description }: Place): string | undefined {
+function attribute(key: string, { ID, Spec, Description }: SwarmNode): string | undefined {
   const label = /^node\.labels\.(.+)$/i.exec(key)?.[1];
   if (label !== undefined) return Spec.Labels?.[label] ?? "";
   switch (key.toLowerCase()) {

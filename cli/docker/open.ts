@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { spoken } from "../../core/duration.ts";
+import { formatDuration } from "../../core/duration.ts";
 import { UsageError } from "../../core/errors.ts";
 import { openBrowser } from "../browser.ts";
 import { filesIfAny } from "../config.ts";
@@ -10,7 +10,7 @@ import { outputsOf } from "../pulumi.ts";
 import { machineOf, type Page, pageNamed } from "./pages.ts";
 import { sshArguments, sshMachine } from "./ssh.ts";
 import { dockerOf } from "./stack.ts";
-import { type Connection, startTunnel, type Tunnel } from "./tunnel.ts";
+import { type Connection, type SshForward, startTunnel } from "./tunnel.ts";
 
 /** ssh may have to ask for a password. */
 const PATIENCE_MS = 2 * 60_000;
@@ -93,7 +93,7 @@ export async function stayConnected(
   stack: string,
   page: Page,
   token: string | undefined,
-  tunnel: Tunnel,
+  tunnel: SshForward,
   stop: AbortSignal,
   patienceMs = PATIENCE_MS,
 ): Promise<void> {
@@ -140,5 +140,5 @@ async function answers(
     if (status !== undefined && over === undefined) return undefined;
     await sleep(200, undefined, { signal: stop }).catch(() => {});
   }
-  return over ?? `there was no answer within ${spoken(patienceMs / 1000)}`;
+  return over ?? `there was no answer within ${formatDuration(patienceMs / 1000)}`;
 }

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { PassingError, quote, UsageError } from "../../core/errors.ts";
+import { quote, TransientError, UsageError } from "../../core/errors.ts";
 
 const TIMEOUT_MS = 60_000;
 
@@ -39,7 +39,7 @@ export const shellWord = (word: string): string => `'${word.replaceAll("'", "'\\
 
 /**
  * What a shell command prints on another machine.
- * @throws PassingError when that can't be reached, UsageError when it lets nobody in or the command fails.
+ * @throws TransientError when that can't be reached, UsageError when it lets nobody in or the command fails.
  */
 export async function onMachine(machine: Machine, command: string): Promise<Buffer> {
   try {
@@ -57,10 +57,10 @@ function explain(
   if (error.code === "ENOENT") return new UsageError("ssh is not on PATH: install OpenSSH's client");
   const said =
     error.stderr?.toString().trim().split("\n").at(-1)?.trim().replace(/\.$/, "") || error.message.split("\n")[0];
-  if (error.killed) return new PassingError(`${machine.address} doesn't answer within ${TIMEOUT_MS / 1000} seconds`);
+  if (error.killed) return new TransientError(`${machine.address} doesn't answer within ${TIMEOUT_MS / 1000} seconds`);
   if (error.code !== 255) return new UsageError(`${machine.address}: ${said}`);
   if (!/permission denied|host key/i.test(said ?? "")) {
-    return new PassingError(`${machine.address} can't be reached: ${said}`);
+    return new TransientError(`${machine.address} can't be reached: ${said}`);
   }
   return new UsageError(
     `${machine.address} lets nobody in: ${said}; "ssh ${sshArguments(machine).join(" ")}" must work without a question`,

@@ -19,7 +19,7 @@ const GRACE_MS = 2 * 60_000;
 type Cluster = NonNullable<RunStatus["cluster"]>;
 
 /** What Docker says of the job's service. */
-interface Seen {
+interface ServiceState {
   /** When the service was made or last changed. */
   readonly since: string;
   /** Why the run can't go on. */
@@ -35,9 +35,9 @@ export async function swarmCommands(stack: string, outputs: Outputs): Promise<Cl
   const service = String(outputs.service);
   const docker = dockerOf(stack);
   const lake = await lakeOf(stack, outputs, docker);
-  const look = sometimes(DOCKER_MS, () => lookAt(docker, service));
+  const look = throttle(DOCKER_MS, () => lookAt(docker, service));
 
-  async function written(run: string): Promise<RunStatus | undefined> {
+  async function recordedStatus(run: string): Promise<RunStatus | undefined> {
     const [status, json] = await Promise.all([
       lake.json(`_clusters/${run}/status.json`).then((json) => RunStatus.safeParse(json).data),
       lake.json(`_runs/${run}.json`),
@@ -49,24 +49,24 @@ export async function swarmCommands(stack: string, outputs: Outputs): Promise<Cl
   }
 
   async function status(run: string): Promise<RunStatus | undefined> {
-    const before = await written(run);
+    const before = await recordedStatus(run);
     if (before && before.state !== "running") return before;
     if (run !== String(outputs.run)) return before && orphan(before, "another run took its place before it ended");
-    const seen = await look().catch((error: Error): Seen => {
+    const seen = await look().catch((error: Error): ServiceState => {
       if (before) return { since: before.started, cluster: { state: "unknown", reason: error.message } };
       throw error;
     });
     if (!seen) return before && orphan(before, `its service ${service} was removed before it ended`);
     // What ended may have said so after it was looked for, and a shared folder may show it a little later.
     if (seen.ended !== undefined) await sleep(LAG_MS);
-    const now = seen.ended === undefined ? before : await written(run);
+    const now = seen.ended === undefined ? before : await recordedStatus(run);
     if (now && now.state !== "running") return now;
     if (seen.ended !== undefined) {
       const elsewhere = `; the run may have been for another lake: "npx oneoff run ${stack}" starts a new one`;
-      return orphan(now ?? begun(run, seen), `${seen.ended}${seen.complete && !now ? elsewhere : ""}`);
+      return orphan(now ?? pendingStatus(run, seen), `${seen.ended}${seen.complete && !now ? elsewhere : ""}`);
     }
     if (now && isOverdue(now)) return orphan(now, "it did not end at its deadline, and says no more");
-    return { ...(now ?? begun(run, seen)), ...(seen.cluster && { cluster: seen.cluster }) };
+    return { ...(now ?? pendingStatus(run, seen)), ...(seen.cluster && { cluster: seen.cluster }) };
   }
 
   return {
@@ -81,7 +81,7 @@ export async function swarmCommands(stack: string, outputs: Outputs): Promise<Cl
   };
 }
 
-async function lookAt(docker: Docker, service: string): Promise<Seen | undefined> {
+async function lookAt(docker: Docker, service: string): Promise<ServiceState | undefined> {
   type Service = { readonly UpdatedAt: string };
   const task = await newestTask(docker, service);
   if (task === undefined) return undefined;
@@ -99,7 +99,7 @@ const logsOf = (docker: Docker, service: string): Promise<string> =>
   docker.text("service", "logs", "--raw", "--tail", "50", service).catch(() => "");
 
 /** A run that has not written anything yet. */
-const begun = (run: string, { since, cluster }: Seen): RunStatus => ({
+const pendingStatus = (run: string, { since, cluster }: ServiceState): RunStatus => ({
   run,
   job: "the job",
   state: "running",
@@ -120,7 +120,7 @@ const isOverdue = ({ deadline }: RunStatus): boolean =>
   deadline !== undefined && Date.now() > Date.parse(deadline) + GRACE_MS;
 
 /** Does something at most every so often; in between, what it came to stands. What fails is tried again. */
-function sometimes<T>(everyMs: number, action: () => Promise<T>): () => Promise<T> {
+function throttle<T>(everyMs: number, action: () => Promise<T>): () => Promise<T> {
   let last: { readonly when: number; readonly result: Promise<T> } | undefined;
   return () => {
     if (last === undefined || Date.now() - last.when >= everyMs) last = { when: Date.now(), result: action() };

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { type Machine, sshArguments } from "./ssh.ts";
 
 /** A port of this machine that leads to one of another machine's loopback, by ssh. */
-export interface Tunnel {
+export interface SshForward {
   readonly machine: Machine;
   /** Port there. */
   readonly port: number;
@@ -16,7 +16,7 @@ export interface Connection {
   end(): Promise<void>;
 }
 
-export function startTunnel({ machine, port, localPort }: Tunnel): Connection {
+export function startTunnel({ machine, port, localPort }: SshForward): Connection {
   const forward = ["-N", "-T", "-L", `127.0.0.1:${localPort}:127.0.0.1:${port}`];
   const keep = ["-o", "ExitOnForwardFailure=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"];
   const args = [...forward, ...keep, ...sshArguments(machine)];

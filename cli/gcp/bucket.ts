@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { Bucket as StorageBucket } from "@google-cloud/storage";
 import { storageClient } from "../../clients/google.ts";
 import type { FarFiles } from "../far-files.ts";
-import { explain, telling } from "./client.ts";
+import { explain, explainErrors } from "./client.ts";
 
 /** A lake on Google Cloud Storage, as far as the command line reads it. */
 export class Bucket implements FarFiles {
@@ -40,7 +40,7 @@ export class Bucket implements FarFiles {
   }
 
   async keys(prefix: string): Promise<readonly string[]> {
-    const [files] = await telling(this.#bucket.getFiles({ prefix }), this.#project);
+    const [files] = await explainErrors(this.#bucket.getFiles({ prefix }), this.#project);
     return files.map(({ name }) => name);
   }
 

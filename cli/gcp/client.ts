@@ -1,6 +1,6 @@
 import { GoogleApi, GoogleError, googleError, type Request } from "../../clients/google.ts";
-import { PassingError, UsageError } from "../../core/errors.ts";
-import { type Check, checked } from "../check.ts";
+import { TransientError, UsageError } from "../../core/errors.ts";
+import { type Check, runCheck } from "../check.ts";
 
 const LOG_IN = '"gcloud auth application-default login"';
 
@@ -20,7 +20,7 @@ const NETWORK = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENE
  * @param project that was asked about, for the cure.
  */
 export function explain(error: unknown, project?: string): Error {
-  if (error instanceof UsageError || error instanceof PassingError) return error;
+  if (error instanceof UsageError || error instanceof TransientError) return error;
   const told = googleError(error);
   const { code, status } = told;
   const message = firstLine(told);
@@ -38,7 +38,7 @@ export function explain(error: unknown, project?: string): Error {
     return new UsageError(`Google doesn't take the credentials: log in again by ${LOG_IN} (${message})`);
   }
   if (code === 429 || (code === 403 && TOO_OFTEN.test(message))) {
-    return new PassingError(`Google is asked too often just now (${message})`);
+    return new TransientError(`Google is asked too often just now (${message})`);
   }
   if (code === 403 && NO_BILLING.test(message)) {
     return new UsageError(
@@ -56,9 +56,9 @@ export function explain(error: unknown, project?: string): Error {
       `Google doesn't allow it: ${message}; ask for the permission, or log in as somebody else by ${LOG_IN}`,
     );
   }
-  if (code >= 500) return new PassingError(`Google has a problem of its own (${status || code})`);
+  if (code >= 500) return new TransientError(`Google has a problem of its own (${status || code})`);
   if (code === 0 && isNetwork(told))
-    return new PassingError(`Google can't be reached (${NETWORK.exec(text(told))?.[0]})`);
+    return new TransientError(`Google can't be reached (${NETWORK.exec(text(told))?.[0]})`);
   return told;
 }
 
@@ -118,7 +118,7 @@ const firstLine = ({ message }: Error): string => (message.split("\n")[0] as str
 
 /** A check that Google refuses for whatever reason is one that is missing: the others are still made. */
 export const checkedByGoogle = (name: string, check: () => Promise<Check>): Promise<Check> =>
-  checked(name, () =>
+  runCheck(name, () =>
     check().catch((error) => {
       throw error instanceof GoogleError
         ? new UsageError(`Google says ${error.status || error.code}: ${firstLine(error)}`)
@@ -139,7 +139,7 @@ export async function checkedIfOn(name: string, check: () => Promise<Check>): Pr
 }
 
 /** What came by a client library is told like what was asked here. @param project as {@link explain} takes it. */
-export async function telling<T>(asked: Promise<T>, project?: string): Promise<T> {
+export async function explainErrors<T>(asked: Promise<T>, project?: string): Promise<T> {
   try {
     return await asked;
   } catch (error) {
@@ -165,7 +165,7 @@ export class Google extends GoogleApi {
   /** What came by a client library is told like what was asked by {@link request}. */
   async telling<T>(asked: Promise<T>): Promise<T> {
     try {
-      return await telling(asked, this.#project);
+      return await explainErrors(asked, this.#project);
     } catch (error) {
       if (!(error instanceof ServiceOff) || this.#project === undefined) throw error;
       throw (await this.#isAnother(error.consumer)) ? error.elsewhere(this.#project) : error;

@@ -1,6 +1,6 @@
 /** What Dataproc says of a cluster. */
 import type { Google } from "./client.ts";
-import type { Place } from "./names.ts";
+import type { DataprocStack } from "./names.ts";
 
 /** As of https://cloud.google.com/dataproc/docs/reference/rest/v1/projects.regions.clusters#Cluster */
 export interface Cluster {
@@ -18,10 +18,10 @@ export interface Cluster {
 }
 
 /** The cluster of mode `cluster`; undefined when it is no more, or the mode has none. */
-export async function clusterNow(google: Google, place: Place): Promise<Cluster | undefined> {
+export async function clusterNow(google: Google, place: DataprocStack): Promise<Cluster | undefined> {
   const { project, region, cluster } = place;
   if (cluster === undefined) return undefined;
-  return google.ifThere<Cluster>("dataproc", `v1/projects/${project}/regions/${region}/clusters/${cluster}`);
+  return google.orUndefined<Cluster>("dataproc", `v1/projects/${project}/regions/${region}/clusters/${cluster}`);
 }
 
 /** Whether a cluster can still do something, and so costs. */

@@ -6,10 +6,10 @@ import { partFiles } from "../far-files.ts";
 import type { ClusterCommands, Outputs } from "../platform.ts";
 import { logKey, ProgressReader, textOf } from "../step-log.ts";
 import { Bucket } from "./bucket.ts";
-import { Google, telling } from "./client.ts";
+import { explainErrors, Google } from "./client.ts";
 import { type Cluster, clusterNow, isThere, staysUntil } from "./cluster.ts";
-import { logCommand, newestExecution, printedBy, type Seen } from "./execution.ts";
-import { type Place, placeOf } from "./names.ts";
+import { type ExecutionState, logCommand, newestExecution, printedBy } from "./execution.ts";
+import { type DataprocStack, placeOf } from "./names.ts";
 import { dataprocPages } from "./pages.ts";
 
 const POLL_MS = 5000;
@@ -59,13 +59,13 @@ export function dataprocCommands(stack: string, outputs: Outputs): ClusterComman
   return {
     lake: place.lake,
     pollMs: POLL_MS,
-    status: async (run) => telling(status(checkRunId(run))),
-    log: (run, step, from) => telling(log(run, step, from)),
-    evidence: (run) => (run === place.run ? telling(evidence(google, place)) : Promise.resolve(undefined)),
+    status: async (run) => explainErrors(status(checkRunId(run))),
+    log: (run, step, from) => explainErrors(log(run, step, from)),
+    evidence: (run) => (run === place.run ? explainErrors(evidence(google, place)) : Promise.resolve(undefined)),
     isKept: ({ state, cluster }) =>
       place.mode === "cluster" && state !== "running" && cluster !== undefined && ALIVE.has(cluster.state),
-    pages: () => telling(dataprocPages(google, place, outputs)),
-    partFiles: (run, table, scratch) => telling(partFiles(bucket, checkRunId(run), table, scratch)),
+    pages: () => explainErrors(dataprocPages(google, place, outputs)),
+    partFiles: (run, table, scratch) => explainErrors(partFiles(bucket, checkRunId(run), table, scratch)),
   };
 }
 
@@ -84,40 +84,44 @@ async function launchOf(bucket: Bucket, run: string): Promise<Launch | undefined
 async function outcome(
   google: Google,
   bucket: Bucket,
-  place: Place,
+  place: DataprocStack,
   run: string,
   cluster: Cluster | undefined,
   now: Date,
 ): Promise<RunStatus | undefined> {
-  const before = await written(bucket, run);
+  const before = await recordedStatus(bucket, run);
   if (before && before.state !== "running") return before;
   const launch = before ? undefined : await launchOf(bucket, run);
   if (!before && !launch) return undefined;
   if (run !== place.run) {
     const error = "another run took its place before it ended";
-    return before ? failed(before, error, before.deadline ?? now) : undefined;
+    return before ? failedStatus(before, error, before.deadline ?? now) : undefined;
   }
   const execution = await newestExecution(google, place);
-  const status = before ?? begun(run, launch as Launch, execution, now);
+  const status = before ?? pendingStatus(run, launch as Launch, execution, now);
   if (!before && !execution && cluster?.status?.state === "ERROR") {
     // Nobody will say so: Pulumi stopped there, before it started the orchestrator.
     const { detail, stateStartTime } = cluster.status;
-    return failed(status, `its cluster failed: ${detail?.trim() || "Dataproc doesn't say why"}`, stateStartTime ?? now);
+    return failedStatus(
+      status,
+      `its cluster failed: ${detail?.trim() || "Dataproc doesn't say why"}`,
+      stateStartTime ?? now,
+    );
   }
   if (isOver(execution, status)) {
     // It may have said so after it was asked for.
-    const last = await written(bucket, run);
+    const last = await recordedStatus(bucket, run);
     if (last && last.state !== "running") return last;
-    return failed(last ?? status, whyOver(place, execution, before !== undefined), execution.ended ?? now);
+    return failedStatus(last ?? status, whyOver(place, execution, before !== undefined), execution.ended ?? now);
   }
   if (status.deadline !== undefined && now.getTime() > Date.parse(status.deadline) + GRACE_MS) {
-    return failed(status, `its orchestrator ended without saying so; ${printed(place)}`, status.deadline);
+    return failedStatus(status, `its orchestrator ended without saying so; ${printed(place)}`, status.deadline);
   }
   return status;
 }
 
 /** What the lake says of a run. */
-async function written(bucket: Bucket, run: string): Promise<RunStatus | undefined> {
+async function recordedStatus(bucket: Bucket, run: string): Promise<RunStatus | undefined> {
   const [status, record] = await Promise.all([
     bucket.json(`${Prefix.clusters}/${run}/status.json`).then((json) => RunStatus.safeParse(json).data),
     bucket.json(`${Prefix.runs}/${run}.json`).then((json) => RunRecord.safeParse(json).data),
@@ -129,7 +133,7 @@ async function written(bucket: Bucket, run: string): Promise<RunStatus | undefin
 }
 
 /** A run whose orchestrator has not written anything yet. */
-function begun(run: string, launch: Launch, execution: Seen | undefined, now: Date): RunStatus {
+function pendingStatus(run: string, launch: Launch, execution: ExecutionState | undefined, now: Date): RunStatus {
   const started = execution?.since ?? now.toISOString();
   return {
     run,
@@ -143,18 +147,18 @@ function begun(run: string, launch: Launch, execution: Seen | undefined, now: Da
 }
 
 /** Whether the orchestrator ended: one that ended before the run began was that of a run before. */
-const isOver = (execution: Seen | undefined, { started }: RunStatus): execution is Seen =>
+const isOver = (execution: ExecutionState | undefined, { started }: RunStatus): execution is ExecutionState =>
   execution?.ended !== undefined && Date.parse(execution.ended) >= Date.parse(started);
 
-function whyOver(place: Place, { failure }: Seen, hasBegun: boolean): string {
+function whyOver(place: DataprocStack, { failure }: ExecutionState, hasBegun: boolean): string {
   if (failure === undefined) return `its orchestrator ended without saying so; ${printed(place)}`;
   const what = hasBegun ? "its orchestrator failed" : "its orchestrator could not start";
   return `${what}: ${failure}; ${printed(place)}`;
 }
 
-const printed = (place: Place): string => `what it printed: ${logCommand(place)}`;
+const printed = (place: DataprocStack): string => `what it printed: ${logCommand(place)}`;
 
-function failed(status: RunStatus, error: string, ended: string | Date): RunStatus {
+function failedStatus(status: RunStatus, error: string, ended: string | Date): RunStatus {
   const { cluster: _, ...rest } = status;
   const steps = rest.steps.map((step) => (step.state === "running" ? { ...step, state: "failed" as const } : step));
   return { ...rest, state: "failed", error, ended: new Date(ended).toISOString(), steps };
@@ -179,7 +183,7 @@ function reasonOf(state: string, said: RunStatus["cluster"]): string | undefined
 }
 
 /** What the orchestrator printed, where no step can tell what went wrong. */
-async function evidence(google: Google, place: Place) {
+async function evidence(google: Google, place: DataprocStack) {
   const execution = await newestExecution(google, place);
   return execution && { what: `Cloud Run job ${place.orchestrator}`, text: await printedBy(google, place, execution) };
 }

@@ -1,6 +1,6 @@
-import { type Check, checked, failed } from "../check.ts";
+import { type Check, failedCheck, runCheck } from "../check.ts";
 import { googleProjectOf, googleRegionOf } from "../config.ts";
-import type { Asked } from "../rehearse.ts";
+import type { RehearsedResource } from "../rehearse.ts";
 import { checkedByGoogle, checkedIfOn, Google, ServiceOff } from "./client.ts";
 import { GET_GCLOUD, gcloudVersion } from "./gcloud.ts";
 import { googleNeeds } from "./needs.ts";
@@ -9,7 +9,7 @@ import { quotaChecks } from "./quotas.ts";
 const CREDENTIALS = "Google credentials";
 
 /** What a Google Cloud project must have for a stack. A check that can't be made for want of the one before is left out. */
-export async function projectChecks(stack: string, resources: readonly Asked[]): Promise<readonly Check[]> {
+export async function projectChecks(stack: string, resources: readonly RehearsedResource[]): Promise<readonly Check[]> {
   const gcloud = gcloudCheck();
   const places = [
     placeCheck("project", () => googleProjectOf(stack)),
@@ -50,7 +50,7 @@ function placeCheck(what: "project" | "region", find: () => string): Check {
   try {
     return { name: `Google ${what}`, ok: true, detail: find() };
   } catch (error) {
-    return failed(`Google ${what}`, error as Error);
+    return failedCheck(`Google ${what}`, error as Error);
   }
 }
 
@@ -73,7 +73,7 @@ async function testPermissions(
   permissions: readonly string[],
 ): Promise<readonly string[]> {
   type Held = { readonly permissions?: readonly string[] };
-  const held = await google.ifThere<Held>("cloudresourcemanager", `v3/projects/${project}:testIamPermissions`, {
+  const held = await google.orUndefined<Held>("cloudresourcemanager", `v3/projects/${project}:testIamPermissions`, {
     method: "POST",
     body: { permissions },
   });
@@ -84,7 +84,7 @@ async function testPermissions(
 async function billingChecks(google: Google, project: string): Promise<readonly Check[]> {
   type Billing = { readonly billingEnabled?: boolean };
   const billing = await google
-    .ifThere<Billing>("cloudbilling", `v1/projects/${project}/billingInfo`)
+    .orUndefined<Billing>("cloudbilling", `v1/projects/${project}/billingInfo`)
     .catch(() => undefined);
   if (!billing) return [];
   const ok = billing.billingEnabled === true;
@@ -147,7 +147,7 @@ async function permissionCheck(google: Google, project: string, permissions: rea
 
 async function gcloudCheck(): Promise<Check> {
   const name = "gcloud";
-  const check = await checked(name, async () => {
+  const check = await runCheck(name, async () => {
     const version = await gcloudVersion();
     return {
       name,

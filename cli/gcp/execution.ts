@@ -1,6 +1,6 @@
 /** What Cloud Run says of the orchestrator, which says nothing itself before it runs and after it was killed. */
 import type { Google } from "./client.ts";
-import type { Place } from "./names.ts";
+import type { DataprocStack } from "./names.ts";
 
 /** As of https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs.executions#Execution */
 interface Execution {
@@ -18,7 +18,7 @@ interface Execution {
 }
 
 /** The orchestrator of a run. */
-export interface Seen {
+export interface ExecutionState {
   /** Name of the execution. */
   readonly name: string;
   readonly since: string;
@@ -31,7 +31,7 @@ export interface Seen {
 }
 
 /** The newest execution, of those that run where one does; undefined when there is none. */
-export async function newestExecution(google: Google, place: Place): Promise<Seen | undefined> {
+export async function newestExecution(google: Google, place: DataprocStack): Promise<ExecutionState | undefined> {
   const path = `v2/projects/${place.project}/locations/${place.region}/jobs/${place.orchestrator}/executions`;
   const executions = await google.list<Execution>("run", path, "executions");
   const newestFirst = executions.toSorted((a, b) => Date.parse(b.createTime) - Date.parse(a.createTime));
@@ -39,7 +39,7 @@ export async function newestExecution(google: Google, place: Place): Promise<See
   return newest && seen(newest);
 }
 
-function seen({ name, createTime, startTime, completionTime, conditions = [] }: Execution): Seen {
+function seen({ name, createTime, startTime, completionTime, conditions = [] }: Execution): ExecutionState {
   const failed = conditions.find(({ type, state }) => type === "Completed" && state === "CONDITION_FAILED");
   // What hinders it, if anything does: an image that can't be had, a container that was started again.
   const hindered = conditions.find(({ type, state, message }) => type !== "Completed" && !isFine(state) && message);
@@ -59,7 +59,7 @@ const oneLine = (text: string | undefined): string | undefined =>
   text?.trim().replace(/\s+/g, " ").replace(/\.$/, "") || undefined;
 
 /** What reads all that the orchestrator printed. */
-export const logCommand = ({ project, orchestrator }: Place): string =>
+export const logCommand = ({ project, orchestrator }: DataprocStack): string =>
   `gcloud logging read '${filterOf(orchestrator)}' --project ${project} --freshness 7d --order asc --format "value(textPayload,jsonPayload.message)"`;
 
 const filterOf = (orchestrator: string): string =>
@@ -71,7 +71,11 @@ interface Entry {
 }
 
 /** The last that an execution printed; empty where it printed nothing or nobody may read it. */
-export async function printedBy(google: Google, { project, orchestrator }: Place, { name }: Seen): Promise<string> {
+export async function printedBy(
+  google: Google,
+  { project, orchestrator }: DataprocStack,
+  { name }: ExecutionState,
+): Promise<string> {
   const filter = `${filterOf(orchestrator)} AND labels."run.googleapis.com/execution_name"="${name}"`;
   const body = { resourceNames: [`projects/${project}`], filter, orderBy: "timestamp desc", pageSize: 50 };
   try {

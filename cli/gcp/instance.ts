@@ -1,5 +1,5 @@
-import { type Duration, seconds, spoken } from "../../core/duration.ts";
-import { PassingError, UsageError } from "../../core/errors.ts";
+import { type Duration, formatDuration, seconds } from "../../core/duration.ts";
+import { TransientError, UsageError } from "../../core/errors.ts";
 import type { Outputs } from "../platform.ts";
 import type { Google } from "./client.ts";
 import type { Instance } from "./gcloud.ts";
@@ -24,10 +24,10 @@ export async function instanceState(
   const path = `compute/v1/projects/${project}/zones/${zone}/instances/${name}`;
   let found: Described | undefined;
   try {
-    found = await google.ifThere<Described>("compute", path);
+    found = await google.orUndefined<Described>("compute", path);
   } catch (error) {
     // gcloud has credentials of its own, which may do.
-    if (error instanceof UsageError || error instanceof PassingError) return "what the instance is at is not known";
+    if (error instanceof UsageError || error instanceof TransientError) return "what the instance is at is not known";
     throw error;
   }
   if (!found) {
@@ -44,9 +44,11 @@ export async function instanceState(
       const limit = typeof dashboardDeadline === "string" ? spanOf(dashboardDeadline) : undefined;
       const start = `"gcloud compute instances ${found.status.startsWith("SUSP") ? "resume" : "start"} ${name} --zone ${zone} --project ${project}"`;
       const why =
-        limit !== undefined && ran(found) >= limit ? `was stopped at its deadline of ${spoken(limit)}` : "is stopped";
+        limit !== undefined && ran(found) >= limit
+          ? `was stopped at its deadline of ${formatDuration(limit)}`
+          : "is stopped";
       throw new UsageError(
-        `the dashboard's instance ${name} ${why}: start it${limit === undefined ? "" : `, for another ${spoken(limit)},`} with ${start}`,
+        `the dashboard's instance ${name} ${why}: start it${limit === undefined ? "" : `, for another ${formatDuration(limit)},`} with ${start}`,
       );
     }
     case "RUNNING":

@@ -1,6 +1,16 @@
 import type { Leftover } from "../platform.ts";
 import { ServiceOff } from "./client.ts";
-import { digitsOf, hasLabel, type Labelled, lastOf, marks, Order, removeCompute, type Sweep, since } from "./sweep.ts";
+import {
+  digitsOf,
+  hasLabel,
+  type Labelled,
+  lastOf,
+  Order,
+  ownershipOf,
+  removeCompute,
+  type Sweep,
+  since,
+} from "./sweep.ts";
 
 interface Item extends Labelled {
   readonly name: string;
@@ -33,7 +43,7 @@ export async function machineLeftovers(sweep: Sweep, digits: ReadonlySet<string>
   const leftover = (kind: string, order: number, collection: string) => (found: Zonal<Item>) => ({
     kind,
     id: found.item.name,
-    ...marks(found.item),
+    ...ownershipOf(found.item),
     ...since(found.item.creationTimestamp),
     order,
     remove: () => removeCompute(sweep, `${found.zone}/${collection}/${found.item.name}`),

@@ -2,7 +2,7 @@ import { storageClient } from "../../clients/google.ts";
 import { Label } from "../../core/labels.ts";
 import type { Leftover } from "../platform.ts";
 import { ServiceOff } from "./client.ts";
-import { hasLabel, type Labelled, lastOf, marks, Order, removeAndWait, type Sweep, since } from "./sweep.ts";
+import { hasLabel, type Labelled, lastOf, Order, ownershipOf, removeAndWait, type Sweep, since } from "./sweep.ts";
 
 /** What keeps data: buckets, datasets, secrets; and what makes it, on a schedule or for a run. */
 export async function dataLeftovers(sweep: Sweep): Promise<readonly Leftover[]> {
@@ -26,7 +26,7 @@ async function bucketsOf(sweep: Sweep): Promise<readonly Leftover[]> {
       id: bucket.name,
       // A stack's lake says what becomes of it; what Dataproc keeps beside it doesn't.
       ...(Label.removal in labels && { lake: bucket.name }),
-      ...marks({ labels }),
+      ...ownershipOf({ labels }),
       ...since(bucket.metadata.timeCreated),
       order: Order.buckets,
       async remove() {
@@ -51,10 +51,10 @@ async function datasetsOf(sweep: Sweep): Promise<readonly Leftover[]> {
       return {
         kind: "BigQuery dataset",
         id,
-        ...marks(dataset),
+        ...ownershipOf(dataset),
         order: Order.datasets,
         remove: async () =>
-          void (await google.ifThere("bigquery", `${path}/${id}`, {
+          void (await google.orUndefined("bigquery", `${path}/${id}`, {
             method: "DELETE",
             query: { deleteContents: true },
           })),
@@ -93,7 +93,7 @@ async function secretsOf(sweep: Sweep): Promise<readonly Leftover[]> {
     .map((secret) => ({
       kind: "secret",
       id: lastOf(secret.name),
-      ...marks(secret),
+      ...ownershipOf(secret),
       ...since(secret.createTime),
       order: Order.secrets,
       remove: () => removeAndWait(google, "secretmanager", "v1", secret.name),
@@ -113,7 +113,7 @@ async function orchestratorsOf(sweep: Sweep): Promise<readonly Leftover[]> {
     .map((job) => ({
       kind: "Cloud Run job",
       id: lastOf(job.name),
-      ...marks(job),
+      ...ownershipOf(job),
       ...since(job.createTime),
       order: Order.orchestrators,
       remove: () => removeAndWait(google, "run", "v2", job.name),

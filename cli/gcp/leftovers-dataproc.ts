@@ -6,8 +6,8 @@ import {
   hasLabel,
   type Labelled,
   lastOf,
-  marks,
   Order,
+  ownershipOf,
   removeAndWait,
   type Sweep,
   since,
@@ -52,7 +52,7 @@ export async function dataprocLeftovers(sweep: Sweep): Promise<readonly Leftover
       .map((template) => ({
         kind: "Dataproc template",
         id: lastOf(template.name),
-        ...marks(template),
+        ...ownershipOf(template),
         ...since(template.createTime),
         order: Order.templates,
         remove: () => removeAndWait(google, "dataproc", "v1", template.name),
@@ -63,7 +63,7 @@ export async function dataprocLeftovers(sweep: Sweep): Promise<readonly Leftover
 const clusterLeftover = ({ google, project, region }: Sweep, cluster: Cluster): Leftover => ({
   kind: "Dataproc cluster",
   id: cluster.clusterName,
-  ...marks(cluster),
+  ...ownershipOf(cluster),
   ...since(cluster.status?.stateStartTime),
   order: Order.clusters,
   remove: () =>
@@ -76,17 +76,18 @@ const isLive = ({ state }: Batch): boolean => state === "PENDING" || state === "
 const batchLeftover = ({ google }: Sweep, batch: Batch): Leftover => ({
   kind: "Dataproc batch",
   id: lastOf(batch.name),
-  ...marks(batch),
+  ...ownershipOf(batch),
   ...since(batch.createTime),
   order: Order.batches,
   async remove() {
     const path = `v1/${batch.name}`;
-    if (batch.operation) await google.ifThere("dataproc", `v1/${batch.operation}:cancel`, { method: "POST", body: {} });
+    if (batch.operation)
+      await google.orUndefined("dataproc", `v1/${batch.operation}:cancel`, { method: "POST", body: {} });
     await until(async () => {
-      const now = await google.ifThere<Batch>("dataproc", path);
+      const now = await google.orUndefined<Batch>("dataproc", path);
       return now === undefined || !isLive(now);
     });
-    await google.ifThere("dataproc", path, { method: "DELETE" });
+    await google.orUndefined("dataproc", path, { method: "DELETE" });
   },
 });
 
@@ -141,7 +142,7 @@ export async function unlabelledLeftovers(
         ...since(metadata?.startTime),
         order: Order.workflows,
         async remove() {
-          await google.ifThere("dataproc", `v1/${name}:cancel`, { method: "POST", body: {} });
+          await google.orUndefined("dataproc", `v1/${name}:cancel`, { method: "POST", body: {} });
           // One that was cancelled says so by its error.
           await finished(google, "dataproc", "v1", { name }).catch((error: Error) => {
             if (!/cancel/i.test(error.message)) throw error;

@@ -5,7 +5,7 @@ import { UsageError } from "../../core/errors.ts";
 import { googleProjectOf, googleRegionOf } from "../config.ts";
 import type { Outputs } from "../platform.ts";
 
-export interface Place {
+export interface DataprocStack {
   readonly stack: string;
   readonly project: string;
   readonly region: string;
@@ -21,7 +21,7 @@ export interface Place {
   readonly bill?: readonly BillLine[];
 }
 
-export function placeOf(stack: string, outputs: Outputs): Place {
+export function placeOf(stack: string, outputs: Outputs): DataprocStack {
   const { lake, orchestrator, clusterName, dataset, mode, run, bill } = outputs;
   if (typeof lake !== "string" || typeof orchestrator !== "string") {
     throw new UsageError(`stack ${stack} has no lake or orchestrator: "npx pulumi up --stack ${stack}" makes them`);

@@ -1,7 +1,7 @@
 /** What a program asks of a Google Cloud project, known from its resources alone. */
 import type { Launch } from "../../assets/dataproc-orchestrator/launch.ts";
 import { Prefix } from "../../core/lake-layout.ts";
-import type { Asked } from "../rehearse.ts";
+import type { RehearsedResource } from "../rehearse.ts";
 
 /** Machines that are there at a time. */
 export interface Machines {
@@ -23,7 +23,7 @@ export interface GoogleNeeds {
   readonly permissions: readonly string[];
 }
 
-export const googleNeeds = (resources: readonly Asked[]): GoogleNeeds => ({
+export const googleNeeds = (resources: readonly RehearsedResource[]): GoogleNeeds => ({
   machines: resources.flatMap((resource) => machinesOf(resource, resources)),
   apis: apisOf(resources),
   permissions: PERMISSIONS.filter(([pattern]) => resources.some(({ type }) => pattern.test(type))).map(
@@ -75,7 +75,7 @@ const APIS: readonly (readonly [type: RegExp, ...apis: string[]])[] = [
   [/^gcp:kms\//, "cloudkms"],
 ];
 
-function apisOf(resources: readonly Asked[]): readonly string[] {
+function apisOf(resources: readonly RehearsedResource[]): readonly string[] {
   const found = APIS.filter(([pattern]) => resources.some(({ type }) => pattern.test(type))).flatMap(
     ([, ...apis]) => apis,
   );
@@ -95,7 +95,7 @@ type Inputs = Readonly<Record<string, unknown>>;
 const part = (inputs: unknown, key: string): Inputs =>
   ((inputs as Inputs | undefined)?.[key] as Inputs | undefined) ?? {};
 
-function machinesOf(resource: Asked, resources: readonly Asked[]): readonly Machines[] {
+function machinesOf(resource: RehearsedResource, resources: readonly RehearsedResource[]): readonly Machines[] {
   const { type, inputs } = resource;
   if (type === CLUSTER) return clusterMachines(part(inputs, "clusterConfig"), "preemptibleWorkerConfig", resources);
   if (type === TEMPLATE) {
@@ -106,7 +106,11 @@ function machinesOf(resource: Asked, resources: readonly Asked[]): readonly Mach
   return batchMachines(launchIn(resource));
 }
 
-function clusterMachines(config: Inputs, secondary: string, resources: readonly Asked[]): readonly Machines[] {
+function clusterMachines(
+  config: Inputs,
+  secondary: string,
+  resources: readonly RehearsedResource[],
+): readonly Machines[] {
   const policy = "autoscalingConfig" in config ? resources.find(({ type }) => type === POLICY)?.inputs : undefined;
   const most = (group: string) => Number(part(policy, group).maxInstances ?? 0);
   const worker = part(config, "workerConfig");
@@ -180,7 +184,7 @@ function batchMachine(request: Inputs | undefined): Machines {
 const DISK_OF_BATCH = { DISKS_TOTAL_GB: 400 } as const;
 
 /** What the orchestrator is told, where a resource is that. */
-function launchIn({ type, inputs }: Asked): Launch | undefined {
+function launchIn({ type, inputs }: RehearsedResource): Launch | undefined {
   if (type !== OBJECT || !/\/launch-[0-9a-f]+\.json$/.test(String(inputs.name))) return undefined;
   if (!String(inputs.name).startsWith(`${Prefix.clusters}/`)) return undefined;
   // The provider's SDK makes a secret of what is in an object.

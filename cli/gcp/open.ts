@@ -1,11 +1,11 @@
-import { spoken } from "../../core/duration.ts";
+import { formatDuration } from "../../core/duration.ts";
 import { UsageError } from "../../core/errors.ts";
 import { openBrowser } from "../browser.ts";
 import { googleProjectOf } from "../config.ts";
 import { freePort, isFree, probe } from "../loopback.ts";
 import { DataprocPage, type OpenOptions, pageOf } from "../options.ts";
 import type { Outputs } from "../platform.ts";
-import { pause, sayer, stopSignal } from "../waiting.ts";
+import { pause, progressPrinter, stopSignal } from "../waiting.ts";
 import { Google } from "./client.ts";
 import { GET_GCLOUD, gcloudVersion, type Instance, startTunnel, type Tunnel, whyNever } from "./gcloud.ts";
 import { instanceState } from "./instance.ts";
@@ -93,7 +93,7 @@ async function connected(
   stop: AbortSignal,
   patienceMs: number,
 ): Promise<Connection | undefined> {
-  const say = sayer();
+  const say = progressPrinter();
   let last = "";
   for (const end = Date.now() + patienceMs; Date.now() < end && !stop.aborted; ) {
     const at = await state();
@@ -111,7 +111,7 @@ async function connected(
   if (stop.aborted) return undefined;
   const { name, zone, project } = instance;
   throw new UsageError(
-    `the dashboard didn't answer within ${spoken(patienceMs / 1000)}: ${last}; what its instance printed is to be had by "gcloud compute instances get-serial-port-output ${name} --zone ${zone} --project ${project}"`,
+    `the dashboard didn't answer within ${formatDuration(patienceMs / 1000)}: ${last}; what its instance printed is to be had by "gcloud compute instances get-serial-port-output ${name} --zone ${zone} --project ${project}"`,
   );
 }
 

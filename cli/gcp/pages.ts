@@ -3,10 +3,10 @@ import { DataprocPage } from "../options.ts";
 import type { Outputs } from "../platform.ts";
 import type { Google } from "./client.ts";
 import { clusterNow, isThere } from "./cluster.ts";
-import type { Place } from "./names.ts";
+import type { DataprocStack } from "./names.ts";
 
 /** Where to look at a stack: the component gateway's pages and Google's own, which ask for Google's identity. */
-export async function dataprocPages(google: Google, place: Place, { dashboard, dashboardInstance }: Outputs) {
+export async function dataprocPages(google: Google, place: DataprocStack, { dashboard, dashboardInstance }: Outputs) {
   const cluster = await clusterNow(google, place);
   const gateway = isThere(cluster) ? Object.entries(cluster.config?.endpointConfig?.httpPorts ?? {}) : [];
   return [
@@ -21,12 +21,12 @@ export async function dataprocPages(google: Google, place: Place, { dashboard, d
 
 const CONSOLE = "https://console.cloud.google.com";
 
-function dataprocConsole({ project, region, cluster, mode }: Place): string {
+function dataprocConsole({ project, region, cluster, mode }: DataprocStack): string {
   if (cluster !== undefined) return `${CONSOLE}/dataproc/clusters/${cluster}?region=${region}&project=${project}`;
   return `${CONSOLE}/dataproc/${mode === "batch" ? "batches" : "workflows/instances"}?region=${region}&project=${project}`;
 }
 
-const bigQueryConsole = ({ project, dataset }: Place): string =>
+const bigQueryConsole = ({ project, dataset }: DataprocStack): string =>
   `${CONSOLE}/bigquery?project=${project}&p=${project}&d=${dataset}&page=dataset`;
 
 /** What Dataproc calls the pages of the component gateway. */
@@ -38,7 +38,7 @@ const NAMES: Readonly<Record<DataprocPage, RegExp>> = {
 };
 
 /** @throws UsageError when the stack has no cluster of its own, it has ended, or it has no such page. */
-export async function gatewayPage(google: Google, place: Place, ui: DataprocPage) {
+export async function gatewayPage(google: Google, place: DataprocStack, ui: DataprocPage) {
   if (place.cluster === undefined) {
     throw new UsageError(
       `--ui is "${ui}", and only a cluster that stays has pages of its own: set oneoff:mode to "cluster" and start another run with "npx oneoff run ${place.stack}"`,

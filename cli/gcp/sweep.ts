@@ -47,7 +47,7 @@ export interface Labelled {
 export const hasLabel = ({ labels }: Labelled, { label }: Sweep): boolean => labels?.[Label.stack] === label;
 
 /** What labels tell of a leftover. */
-export function marks({ labels }: Labelled): Pick<Leftover, "lake" | "kept"> {
+export function ownershipOf({ labels }: Labelled): Pick<Leftover, "lake" | "kept"> {
   const lake = labels?.[Label.lake];
   return { ...(lake && { lake }), ...(labels?.[Label.removal] === "retain" && { kept: true }) };
 }
@@ -79,7 +79,7 @@ const NOT_FOUND = 5;
 
 /** Removes something and waits until that is done. What is gone already is. @param version of the API, "v1". */
 export async function removeAndWait(google: Google, service: string, version: string, path: string): Promise<void> {
-  const operation = await google.ifThere<Operation>(service, `${version}/${path}`, { method: "DELETE" });
+  const operation = await google.orUndefined<Operation>(service, `${version}/${path}`, { method: "DELETE" });
   if (operation?.name) await finished(google, service, version, operation);
 }
 
@@ -88,7 +88,7 @@ export async function finished(google: Google, service: string, version: string,
   let operation: Operation | undefined = begun;
   await until(async () => {
     if (operation?.done) return true;
-    operation = await google.ifThere<Operation>(service, `${version}/${begun.name}`);
+    operation = await google.orUndefined<Operation>(service, `${version}/${begun.name}`);
     return operation === undefined || operation.done === true;
   });
   const { error } = operation ?? {};
@@ -103,13 +103,13 @@ export async function removeCompute({ google, project }: Sweep, path: string): P
     readonly error?: { readonly errors?: readonly { readonly message?: string }[] };
   }
   const below = `compute/v1/projects/${project}`;
-  const begun = await google.ifThere<ComputeOperation>("compute", `${below}/${path}`, { method: "DELETE" });
+  const begun = await google.orUndefined<ComputeOperation>("compute", `${below}/${path}`, { method: "DELETE" });
   if (!begun) return;
   const place = path.split("/").slice(0, path.startsWith("global/") ? 1 : 2);
   let operation: ComputeOperation | undefined = begun;
   await until(async () => {
     if (operation?.status === "DONE") return true;
-    operation = await google.ifThere("compute", `${below}/${place.join("/")}/operations/${begun.name}`);
+    operation = await google.orUndefined("compute", `${below}/${place.join("/")}/operations/${begun.name}`);
     return operation === undefined || operation.status === "DONE";
   });
   const [error] = operation?.error?.errors ?? [];

@@ -7,10 +7,10 @@ import type { Job } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import { mebibytes, type Size } from "../../core/size.ts";
 import { Tag } from "../../core/tags.ts";
-import { shown } from "../common/dashboard-job.ts";
+import { dashboardJob } from "../common/dashboard-job.ts";
 import { dashboardRelease, PORT } from "../common/dashboard-release.ts";
 import { rolePath, stackTags } from "../common/naming.ts";
-import { adjust, type Transform } from "../common/transform.ts";
+import { applyTransform, type Transform } from "../common/transform.ts";
 import { dashboardBill } from "./bill.ts";
 import { allow, SESSION_STATEMENTS, serviceRole } from "./iam.ts";
 import type { S3Lake } from "./lake.ts";
@@ -112,7 +112,7 @@ export class AthenaDashboard extends pulumi.ComponentResource {
     };
     const options = { parent: this, dependsOn: [...args.reaper.parts, ...objects, policy, egress, lake] };
     const instance = new aws.ec2.Instance(
-      ...adjust(args.transform?.instance, `${name}-instance`, instanceArgs, options),
+      ...applyTransform(args.transform?.instance, `${name}-instance`, instanceArgs, options),
     );
     // After the instance, because Pulumi deletes in levels: so it ends while the cluster does, and not before.
     new aws.s3.BucketObjectv2(
@@ -187,13 +187,15 @@ function launchTemplate(
       .apply(([bucket, region]) => Buffer.from(userData({ bucket, prefix, region, port: PORT })).toString("base64")),
     tags: stackTags(),
   };
-  return new aws.ec2.LaunchTemplate(...adjust(transform?.launchTemplate, `${name}-template`, templateArgs, { parent }));
+  return new aws.ec2.LaunchTemplate(
+    ...applyTransform(transform?.launchTemplate, `${name}-template`, templateArgs, { parent }),
+  );
 }
 
 function configOf(job: Job, lake: S3Lake, dailyScanBytes: number): pulumi.Output<DashboardConfig> {
   return pulumi.all([lake.uri, lake.region, lake.database, lake.workgroup]).apply(
     ([uri, region, database, workgroup]): DashboardConfig => ({
-      job: shown(job),
+      job: dashboardJob(job),
       engine: { kind: "athena", region, lake: uri, database, workgroup, dailyScanBytes },
       port: PORT,
       token: "athena",

@@ -6,7 +6,7 @@ import { bundle } from "../common/bundle.ts";
 import { stackTags } from "../common/naming.ts";
 import { allow, type Statement, serviceRole } from "./iam.ts";
 
-export interface SmallFunctionArgs {
+export interface LambdaFunctionArgs {
   /** Which of assets/ it runs: a bundle with a function `handler`. */
   readonly code: BundleName;
   readonly about: string;
@@ -18,13 +18,13 @@ export interface SmallFunctionArgs {
 }
 
 /** What of a function must be there before it is used. */
-export interface SmallFunction {
+export interface LambdaFunction {
   readonly function: aws.lambda.Function;
   readonly parts: readonly pulumi.Resource[];
 }
 
 /** A Lambda function with a role and a log of its own; the log ends with the stack and keeps two weeks. */
-export function smallFunction(name: string, args: SmallFunctionArgs, parent: pulumi.Resource): SmallFunction {
+export function lambdaFunction(name: string, args: LambdaFunctionArgs, parent: pulumi.Resource): LambdaFunction {
   const tags = stackTags();
   const logs = new aws.cloudwatch.LogGroup(`${name}-logs`, { retentionInDays: 14, tags }, { parent });
   const role = serviceRole(`${name}-role`, "lambda.amazonaws.com", parent);

@@ -13,7 +13,7 @@ import { mebibytes, type Size } from "../../core/size.ts";
 import type { Table } from "../../core/table.ts";
 import { Tag } from "../../core/tags.ts";
 import { physicalName, stackTags } from "../common/naming.ts";
-import { adjust, type Transform } from "../common/transform.ts";
+import { applyTransform, type Transform } from "../common/transform.ts";
 import { lakeBill } from "./bill.ts";
 import { catalogEntry } from "./catalog.ts";
 import { allow, type Statement } from "./iam.ts";
@@ -151,7 +151,7 @@ function makeBucket(
     tags: stackTags({ [Tag.removal]: removal }),
   };
   const options = { parent, retainOnDelete: removal === Removal.retain };
-  return new aws.s3.Bucket(...adjust(transform?.bucket, `${name}-bucket`, args, options));
+  return new aws.s3.Bucket(...applyTransform(transform?.bucket, `${name}-bucket`, args, options));
 }
 
 /** What keeps a bucket closed stays with it when it is retained. */
@@ -279,7 +279,7 @@ function makeWorkgroup(
     },
     tags: stackTags(),
   };
-  return new aws.athena.Workgroup(...adjust(transform?.workgroup, `${name}-workgroup`, args, { parent }));
+  return new aws.athena.Workgroup(...applyTransform(transform?.workgroup, `${name}-workgroup`, args, { parent }));
 }
 
 /** @throws UsageError for what S3 refuses (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html). */

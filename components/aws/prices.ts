@@ -47,7 +47,7 @@ const rows: ReadonlyMap<string, Row> = new Map(lines.map(row));
 /** The types whose prices are known. */
 export const pricedTypes: readonly string[] = [...rows.keys()];
 
-function known(type: string): Row {
+function priceRow(type: string): Row {
   const found = rows.get(type);
   if (found !== undefined) return found;
   throw new UsageError(
@@ -64,7 +64,7 @@ function checkRegion(region: string): void {
 
 /** @throws UsageError when the type is not in the table: where to add it. */
 export function instanceType(name: string): InstanceType {
-  const { vcpus, memoryGiB, architecture } = known(name);
+  const { vcpus, memoryGiB, architecture } = priceRow(name);
   return { vcpus, memoryGiB, architecture };
 }
 
@@ -74,7 +74,7 @@ export function instanceType(name: string): InstanceType {
  * @throws UsageError when the type or the region is not in the table, or the region does not offer the type.
  */
 export function ec2PerHour(type: string, region: string): number {
-  const { ec2 } = known(type);
+  const { ec2 } = priceRow(type);
   checkRegion(region);
   const usd = ec2.get(region);
   if (usd !== undefined) return usd;
@@ -89,7 +89,7 @@ export function ec2PerHour(type: string, region: string): number {
  * @throws UsageError as {@link ec2PerHour} does, and when EMR does not offer the type.
  */
 export function emrPerHour(type: string, region: string): number {
-  const { emr } = known(type);
+  const { emr } = priceRow(type);
   const ec2 = ec2PerHour(type, region);
   if (emr === undefined) {
     throw new UsageError(

@@ -6,7 +6,7 @@ import { type Duration, seconds } from "../../core/duration.ts";
 import { Tag } from "../../core/tags.ts";
 import { stackId, stackTags } from "../common/naming.ts";
 import { reaperBill } from "./bill.ts";
-import { smallFunction } from "./function.ts";
+import { lambdaFunction } from "./function.ts";
 import type { Statement } from "./iam.ts";
 import { regionOf } from "./region.ts";
 
@@ -28,7 +28,7 @@ export class Reaper extends pulumi.ComponentResource {
 
   constructor(name: string, args: Readonly<Record<string, never>> = {}, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:Reaper", name, args, opts);
-    const reaper = smallFunction(
+    const reaper = lambdaFunction(
       name,
       {
         code: "reaper",

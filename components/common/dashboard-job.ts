@@ -2,7 +2,7 @@ import type { DashboardConfig } from "../../assets/dashboard/config.ts";
 import type { Job } from "../../core/job.ts";
 
 /** What a dashboard's server is told of the job that it shows. */
-export const shown = (job: Job): DashboardConfig["job"] => ({
+export const dashboardJob = (job: Job): DashboardConfig["job"] => ({
   name: job.name,
   tables: job.tables.map((table) => ({
     ...table,

@@ -18,7 +18,7 @@ export const stackLabels = (more: Readonly<Record<string, string>> = {}): Record
 });
 
 /** The same with the name of the lake's bucket, which tells two stacks of one name in one project apart. */
-export const ofLake = (
+export const lakeLabels = (
   bucket: pulumi.Input<string>,
   more: Readonly<Record<string, string>> = {},
 ): pulumi.Output<Record<string, string>> =>

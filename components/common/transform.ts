@@ -12,7 +12,7 @@ export interface Transformed<Args> {
 }
 
 /** The arguments of a child's constructor with the caller's transform applied; the caller's options win by merging. */
-export function adjust<Args extends object>(
+export function applyTransform<Args extends object>(
   transform: Transform<Args> | undefined,
   name: string,
   args: Args,

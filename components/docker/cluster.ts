@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { adjust } from "../common/transform.ts";
+import { applyTransform } from "../common/transform.ts";
 import { SWARM_DEADLINES, type SwarmClusterArgs, type SwarmPlan, swarmPlan } from "./args.ts";
 import { config, type FilePlace, labels, password, type SwarmFile, secret } from "./files.ts";
 import { gateway, type Page } from "./gateway.ts";
@@ -120,7 +120,7 @@ function overlay(name: string, { prefix }: SwarmPlan, args: SwarmClusterArgs, pa
   };
   // Docker adds options of its own, and a change of one would be a new network.
   return new docker.Network(
-    ...adjust(transform?.network, `${name}-network`, network, { parent, ignoreChanges: ["options"] }),
+    ...applyTransform(transform?.network, `${name}-network`, network, { parent, ignoreChanges: ["options"] }),
   );
 }
 

@@ -3,8 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { DashboardConfig } from "../../assets/dashboard/config.ts";
 import type { Job } from "../../core/job.ts";
 import { bundle } from "../common/bundle.ts";
-import { shown } from "../common/dashboard-job.ts";
-import { adjust, type Transform } from "../common/transform.ts";
+import { dashboardJob } from "../common/dashboard-job.ts";
+import { applyTransform, type Transform } from "../common/transform.ts";
 import { checkPort, checkUser, dockerPrefix, type FolderLake } from "./args.ts";
 import { labels } from "./files.ts";
 import { builtImage } from "./images.ts";
@@ -47,7 +47,7 @@ export class SwarmDashboard extends pulumi.ComponentResource {
     const { job, lake } = args;
     const image = args.image ?? builtImage(name, "dashboard", args, this, bundle("dashboard-image"));
     const config: DashboardConfig = {
-      job: shown(job),
+      job: dashboardJob(job),
       engine: { kind: "duckdb", lake: lake.path },
       port,
       token: `${prefix}-${name}`,
@@ -79,7 +79,7 @@ export class SwarmDashboard extends pulumi.ComponentResource {
     };
     const dependsOn = lake instanceof pulumi.Resource ? [lake] : [];
     const made = new docker.Container(
-      ...adjust(args.transform?.container, `${name}-container`, container, { parent: this, dependsOn }),
+      ...applyTransform(args.transform?.container, `${name}-container`, container, { parent: this, dependsOn }),
     );
     this.url = made.id.apply(() => `http://127.0.0.1:${port}`);
     this.registerOutputs({ url: this.url });

@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
-import { adjust, type Transform } from "../common/transform.ts";
+import { applyTransform, type Transform } from "../common/transform.ts";
 import { labels } from "./files.ts";
 
 /** A page of a cluster, and where the gateway gives it out. */
@@ -55,7 +55,7 @@ export function gateway(name: string, args: GatewayArgs, opts: pulumi.CustomReso
     capabilities: { drops: ["ALL"] },
     destroyGraceSeconds: 5,
   };
-  return new docker.Container(...adjust(transform, `${name}-gateway`, container, opts));
+  return new docker.Container(...applyTransform(transform, `${name}-gateway`, container, opts));
 }
 
 /**

@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { adjust, type Transform } from "../common/transform.ts";
+import { applyTransform, type Transform } from "../common/transform.ts";
 import type { SwarmPlan } from "./args.ts";
 import { labels, type SwarmFile } from "./files.ts";
 
@@ -88,7 +88,7 @@ export function service(place: ServicePlace, part: ServicePart, opts: pulumi.Cus
     { parent, ignoreChanges: ["taskSpec.placement.platforms"], dependsOn: binds.length > 0 ? [...needs] : [] },
     opts,
   );
-  return { part, resource: new docker.Service(...adjust(transform, `${name}-${serviceName}`, args, options)) };
+  return { part, resource: new docker.Service(...applyTransform(transform, `${name}-${serviceName}`, args, options)) };
 }
 
 function containerSpec(part: ServicePart, prefix: string): docker.types.input.ServiceTaskSpecContainerSpec {

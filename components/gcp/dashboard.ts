@@ -11,10 +11,10 @@ import { invalid, quote } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import type { Size } from "../../core/size.ts";
-import { shown } from "../common/dashboard-job.ts";
+import { dashboardJob } from "../common/dashboard-job.ts";
 import { dashboardRelease, PORT } from "../common/dashboard-release.ts";
-import { ofLake } from "../common/naming.ts";
-import { adjust, type Transform } from "../common/transform.ts";
+import { lakeLabels } from "../common/naming.ts";
+import { applyTransform, type Transform } from "../common/transform.ts";
 import { bigQueryDashboardBill } from "./bill.ts";
 import type { GcsLake } from "./lake.ts";
 import { checkGcpSubnet, type GcpSubnet } from "./network.ts";
@@ -112,7 +112,7 @@ export class BigQueryDashboard extends pulumi.ComponentResource {
     const rules = firewall(name, args.network, project, account.email, this);
     const made = { account: account.email, prefix: release.prefix };
     const instance = new gcp.compute.Instance(
-      ...adjust(args.transform?.instance, `${name}-instance`, instanceArgs(args, plan, made), {
+      ...applyTransform(args.transform?.instance, `${name}-instance`, instanceArgs(args, plan, made), {
         parent: this,
         dependsOn: [...objects, ...access, ...rules],
         // It is read when the machine starts.
@@ -178,7 +178,7 @@ function dashboardPlan(args: BigQueryDashboardPlanArgs, stands?: Duration) {
 function configOf({ job, lake }: BigQueryDashboardArgs, dailyScanMebibytes: number): pulumi.Output<DashboardConfig> {
   return pulumi.all([lake.uri, lake.dataset]).apply(
     ([uri, dataset]): DashboardConfig => ({
-      job: shown(job),
+      job: dashboardJob(job),
       engine: {
         kind: "bigquery",
         project: lake.project,
@@ -255,7 +255,7 @@ function instanceArgs(
   { type, deadline, zone, image }: Plan,
   { account, prefix }: InstanceParts,
 ): gcp.compute.InstanceArgs {
-  const labels = ofLake(lake.bucket);
+  const labels = lakeLabels(lake.bucket);
   return {
     project: lake.project,
     zone,

@@ -12,7 +12,7 @@ export interface Granted {
 /** Whoever is let in: an IAM member, "user:jane@example.com" or "serviceAccount:...". One that is an output is not checked. */
 export type Member = pulumi.Input<string>;
 
-const checked = (member: Member): Member => (typeof member === "string" ? checkMember("member", member) : member);
+const validMember = (member: Member): Member => (typeof member === "string" ? checkMember("member", member) : member);
 
 /**
  * Reading objects below prefixes; all where none is given. A condition never keeps names secret: whoever may list a bucket
@@ -49,7 +49,7 @@ function objects(
   const grant = (suffix: string, given: string, condition?: gcp.storage.BucketIAMMemberArgs["condition"]) =>
     new gcp.storage.BucketIAMMember(
       `${name}${suffix}`,
-      { bucket, role: given, member: checked(member), ...(condition && { condition }) },
+      { bucket, role: given, member: validMember(member), ...(condition && { condition }) },
       { parent },
     );
   // BigQuery asks for the bucket itself before it reads what is in it, as whoever it reads for.
@@ -80,7 +80,7 @@ export const useDataset = (
   role: "roles/bigquery.dataViewer" | "roles/bigquery.dataEditor",
   parent: pulumi.Resource,
 ): gcp.bigquery.DatasetIamMember =>
-  new gcp.bigquery.DatasetIamMember(name, { project, datasetId, role, member: checked(member) }, { parent });
+  new gcp.bigquery.DatasetIamMember(name, { project, datasetId, role, member: validMember(member) }, { parent });
 
 /**
  * Running queries, which the project is billed for. The condition always holds: it makes the binding one of its own, so that
@@ -97,7 +97,7 @@ export const runQueries = (
     {
       project,
       role: "roles/bigquery.jobUser",
-      member: checked(member),
+      member: validMember(member),
       condition: { title: ownedBy(name).slice(0, 100), expression: 'request.time > timestamp("2026-01-01T00:00:00Z")' },
     },
     { parent },

@@ -10,8 +10,8 @@ import { Label } from "../../core/labels.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import { checkRemoval, Removal } from "../../core/removal.ts";
 import { mebibytes, type Size } from "../../core/size.ts";
-import { ofLake, physicalName, stackLabels } from "../common/naming.ts";
-import { adjust, type Transform } from "../common/transform.ts";
+import { lakeLabels, physicalName, stackLabels } from "../common/naming.ts";
+import { applyTransform, type Transform } from "../common/transform.ts";
 import { gcsLakeBill } from "./bill.ts";
 import { type Granted, type Member, readObjects, runQueries, useDataset, writeObjects } from "./grants.ts";
 import { checkMember, checkProject, checkRegion, googleProject, googleRegion } from "./project.ts";
@@ -111,7 +111,7 @@ export class GcsLake extends pulumi.ComponentResource {
     const { project, region, viewers, queries } = plan;
     const hex = new random.RandomId(`${name}-id`, { byteLength: 4 }, { parent: this }).hex;
     const bucket = makeBucket(name, args, plan, hex, this);
-    const labels = ofLake(bucket.name);
+    const labels = lakeLabels(bucket.name);
     const staging = serviceBucket(name, "staging", plan, labels, this);
     const temporary = serviceBucket(name, "temporary", plan, labels, this);
     const dataset = makeDataset(name, args, plan, { hex, labels }, this);
@@ -236,7 +236,7 @@ function makeBucket(
     labels: stackLabels({ [Label.removal]: removal }),
   };
   const options = { parent, retainOnDelete: removal === Removal.retain };
-  return new gcp.storage.Bucket(...adjust(transform?.bucket, `${name}-bucket`, args, options));
+  return new gcp.storage.Bucket(...applyTransform(transform?.bucket, `${name}-bucket`, args, options));
 }
 
 /** What expires in Dataproc's own buckets: of the staging one drivers' output, and not the notebooks. */
@@ -284,7 +284,7 @@ function makeDataset(
     deleteContentsOnDestroy: true, // the files are the results; rows can be loaded again
     labels,
   };
-  return new gcp.bigquery.Dataset(...adjust(transform?.dataset, `${name}-dataset`, args, { parent }));
+  return new gcp.bigquery.Dataset(...applyTransform(transform?.dataset, `${name}-dataset`, args, { parent }));
 }
 
 /** @throws UsageError for a name that is no table's, and an address that is none. */

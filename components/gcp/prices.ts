@@ -28,7 +28,7 @@ interface Row {
   readonly units: UnitPrices;
 }
 
-interface Known extends MachineType {
+interface PricedMachine extends MachineType {
   readonly billedVcpus: number;
   readonly factor: number;
   readonly shared: boolean;
@@ -66,14 +66,14 @@ const rows: ReadonlyMap<string, Row> = new Map(lines.map(row));
 /** The regions whose prices are known. */
 export const pricedRegions: readonly string[] = [...rows.keys()];
 
-const fixed: ReadonlyMap<string, Known> = new Map([
-  ...Object.entries(sharedCore).map(([name, { billedVcpus, memoryGiB }]): [string, Known] => [
+const fixed: ReadonlyMap<string, PricedMachine> = new Map([
+  ...Object.entries(sharedCore).map(([name, { billedVcpus, memoryGiB }]): [string, PricedMachine] => [
     name,
     { vcpus: 2, memoryGiB, family: "e2", billedVcpus, factor: 1, shared: true },
   ]),
   ...Object.entries(shapes).flatMap(([family, kinds]) =>
     Object.entries(kinds).flatMap(([kind, { vcpus, gibibytesPerVcpu }]) =>
-      vcpus.map((count): [string, Known] => [
+      vcpus.map((count): [string, PricedMachine] => [
         `${family}-${kind}-${count}`,
         {
           vcpus: count,
@@ -92,7 +92,7 @@ const fixed: ReadonlyMap<string, Known> = new Map([
 export const pricedTypes: readonly string[] = [...fixed.keys()];
 
 /** @throws UsageError when there is neither such a fixed type nor a family of any size. */
-function known(name: string, argument = "machine type"): Known {
+function machineRow(name: string, argument = "machine type"): PricedMachine {
   const found = fixed.get(name) ?? custom(name);
   if (found !== undefined) return found;
   throw invalid(
@@ -103,7 +103,7 @@ function known(name: string, argument = "machine type"): Known {
 }
 
 /** Family, vCPUs and MiB, of which Google takes multiples of 256. */
-function custom(name: string): Known | undefined {
+function custom(name: string): PricedMachine | undefined {
   const [, family, cores, mebibytes] = /^(e2|n1|n2|n2d|n4)-custom-([1-9]\d*)-([1-9]\d*)$/.exec(name) ?? [];
   if (family === undefined || Number(mebibytes) % 256 !== 0) return undefined;
   const vcpus = Number(cores);
@@ -130,7 +130,7 @@ function inRegion(region: string): Row {
  * @throws UsageError when the type's price is not known: where to add it.
  */
 export function machineType(name: string, argument?: string): MachineType {
-  const { vcpus, memoryGiB, family } = known(name, argument);
+  const { vcpus, memoryGiB, family } = machineRow(name, argument);
   return { vcpus, memoryGiB, family };
 }
 
@@ -140,7 +140,7 @@ export function machineType(name: string, argument?: string): MachineType {
  * @throws UsageError when the type's or the region's price is not known, or the region does not offer the family.
  */
 export function computePerHour(type: string, region: string): number {
-  const { family, billedVcpus, memoryGiB, factor } = known(type);
+  const { family, billedVcpus, memoryGiB, factor } = machineRow(type);
   const rates = inRegion(region).rates.get(family);
   if (rates === undefined) {
     throw new UsageError(
@@ -156,7 +156,7 @@ export function computePerHour(type: string, region: string): number {
  * @throws UsageError as {@link machineType} does, and for a type that Dataproc does not take.
  */
 export function dataprocPerHour(type: string): number {
-  const { vcpus, shared } = known(type);
+  const { vcpus, shared } = machineRow(type);
   if (shared) {
     throw new UsageError(
       `machine type is ${quote(type)}: Dataproc takes no machine that shares a core; take a larger one, such as "n2-standard-4"`,

@@ -6,7 +6,7 @@ import type { Job } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import { checkRunId } from "../../core/run.ts";
 import { mebibytes, type Size } from "../../core/size.ts";
-import { adjust, type Transform } from "../common/transform.ts";
+import { applyTransform, type Transform } from "../common/transform.ts";
 import type { LocalLake } from "./lake.ts";
 
 export interface LocalClusterArgs {
@@ -59,7 +59,7 @@ export class LocalCluster extends pulumi.ComponentResource {
       secrets: secretsOf(args.job, args.secrets ?? {}),
     };
     const options = { parent: this, dependsOn: [args.lake] };
-    const run = new Run(...adjust(args.transform?.run, `${name}-run`, runArgs, options));
+    const run = new Run(...applyTransform(args.transform?.run, `${name}-run`, runArgs, options));
     this.state = run.state;
     this.logs = run.logs;
     this.registerOutputs({ runId: this.runId, state: this.state, logs: this.logs });

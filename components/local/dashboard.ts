@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { invalid } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
-import { adjust, type Transform } from "../common/transform.ts";
+import { applyTransform, type Transform } from "../common/transform.ts";
 import type { LocalLake } from "./lake.ts";
 
 export interface LocalDashboardArgs {
@@ -35,7 +35,7 @@ export class LocalDashboard extends pulumi.ComponentResource {
       job: { name: job.name, tables: job.tables, panels: job.panels },
     };
     const options = { parent: this, dependsOn: [lake] };
-    const server = new Server(...adjust(args.transform?.server, `${name}-server`, serverArgs, options));
+    const server = new Server(...applyTransform(args.transform?.server, `${name}-server`, serverArgs, options));
     this.url = server.url;
     this.registerOutputs({ url: this.url });
   }

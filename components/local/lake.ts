@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { Job } from "../../core/job.ts";
 import { checkRemoval, Removal } from "../../core/removal.ts";
-import { adjust, type Transform } from "../common/transform.ts";
+import { applyTransform, type Transform } from "../common/transform.ts";
 
 export interface LocalLakeArgs {
   /** The job whose tables lie in the lake. */
@@ -31,7 +31,9 @@ export class LocalLake extends pulumi.ComponentResource {
     const removal = checkRemoval(args.removal);
     this.path = resolve(pulumi.getRootDirectory(), args.path ?? ".oneoff/lake");
     const folderArgs: FolderArgs = { path: this.path, retain: removal === Removal.retain };
-    const folder = new Folder(...adjust(args.transform?.folder, `${name}-folder`, folderArgs, { parent: this }));
+    const folder = new Folder(
+      ...applyTransform(args.transform?.folder, `${name}-folder`, folderArgs, { parent: this }),
+    );
     this.uri = folder.path;
     this.registerOutputs({ uri: this.uri });
   }

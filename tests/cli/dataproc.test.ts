@@ -369,7 +369,7 @@ test("a cluster and its orchestrator are made at the same time, and which is wai
 test("what Google can't answer now is asked for again; what it refuses has a cure", async () => {
   await writeStatus({});
   api.routes = [[/executions/, refusal(429, "Quota exceeded for quota metric 'Reads'", "RESOURCE_EXHAUSTED")]];
-  await expect(commands().status("r1")).rejects.toMatchObject({ name: "PassingError" });
+  await expect(commands().status("r1")).rejects.toMatchObject({ name: "TransientError" });
   api.routes = [[/executions/, refusal(403, "Permission 'run.executions.list' denied", "PERMISSION_DENIED")]];
   await expect(commands().status("r1")).rejects.toMatchObject({
     name: "UsageError",

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { everything, explain, ifThere, isMissing } from "../../cli/aws/client.ts";
+import { explain, isMissing, orUndefined, paginate } from "../../cli/aws/client.ts";
 import { explain as explainGoogle } from "../../cli/gcp/client.ts";
 import { GoogleError } from "../../clients/google.ts";
 import { UsageError } from "../../core/errors.ts";
@@ -20,12 +20,12 @@ test.each([
     "UsageError",
     "AWS doesn't allow it: You may not; ask for the permission",
   ],
-  [named("RequestLimitExceeded"), "PassingError", "AWS is asked too often just now (RequestLimitExceeded)"],
-  [named("Error", "getaddrinfo", { code: "ENOTFOUND" }), "PassingError", "AWS can't be reached (ENOTFOUND)"],
-  [named("TimeoutError"), "PassingError", "AWS can't be reached (TimeoutError)"],
+  [named("RequestLimitExceeded"), "TransientError", "AWS is asked too often just now (RequestLimitExceeded)"],
+  [named("Error", "getaddrinfo", { code: "ENOTFOUND" }), "TransientError", "AWS can't be reached (ENOTFOUND)"],
+  [named("TimeoutError"), "TransientError", "AWS can't be reached (TimeoutError)"],
   [
     named("InternalFailure", "oops", { $metadata: { httpStatusCode: 500 } }),
-    "PassingError",
+    "TransientError",
     "AWS has a problem of its own (InternalFailure)",
   ],
   [named("ValidationException", "No"), "ValidationException", "No"],
@@ -64,12 +64,12 @@ test.each([
     'an API of the project is not enabled: "gcloud services enable run.googleapis.com --project 7" does it',
   ],
   [google(403, "This API method requires billing to be enabled"), "UsageError", "the project has no billing"],
-  [google(403, "Quota exceeded for quota metric 'Reads'"), "PassingError", "Google is asked too often just now"],
-  [google(429, "Too many"), "PassingError", "Google is asked too often just now"],
-  [google(503, "oops", "UNAVAILABLE"), "PassingError", "Google has a problem of its own (UNAVAILABLE)"],
+  [google(403, "Quota exceeded for quota metric 'Reads'"), "TransientError", "Google is asked too often just now"],
+  [google(429, "Too many"), "TransientError", "Google is asked too often just now"],
+  [google(503, "oops", "UNAVAILABLE"), "TransientError", "Google has a problem of its own (UNAVAILABLE)"],
   [
     new Error("request to https://x failed, reason: getaddrinfo ENOTFOUND x"),
-    "PassingError",
+    "TransientError",
     "Google can't be reached (ENOTFOUND)",
   ],
   [google(404, "Not found: c", "NOT_FOUND"), "GoogleError", "Not found: c"],
@@ -85,8 +85,8 @@ test("what is missing is told from what was refused", async () => {
   expect(isMissing(named("InvalidRequestException", "Cluster id 'j-1' is not valid."))).toBe(true);
   expect(isMissing(new UsageError("the profile does not exist"))).toBe(false);
   expect(isMissing(named("ValidationException", "No"))).toBe(false);
-  expect(await ifThere(Promise.reject(named("NoSuchKey")))).toBeUndefined();
-  await expect(ifThere(Promise.reject(named("AccessDenied")))).rejects.toThrow("AccessDenied");
+  expect(await orUndefined(Promise.reject(named("NoSuchKey")))).toBeUndefined();
+  await expect(orUndefined(Promise.reject(named("AccessDenied")))).rejects.toThrow("AccessDenied");
 });
 
 test("a list is read to its last page", async () => {
@@ -95,5 +95,5 @@ test("a list is read to its last page", async () => {
     const index = Number(token ?? 0);
     return Promise.resolve([pages[index], index < 3 ? String(index + 1) : ""] as const);
   };
-  expect(await everything(read)).toEqual([1, 2, 3, 4]);
+  expect(await paginate(read)).toEqual([1, 2, 3, 4]);
 });

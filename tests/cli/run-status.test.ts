@@ -1,7 +1,7 @@
 import type { Cluster, StepSummary } from "@aws-sdk/client-emr";
 import { expect, test } from "vitest";
 import { whyEnded } from "../../cli/aws/ending.ts";
-import { recordStatus, runStatus, type Seen, stepsOf } from "../../cli/aws/run-status.ts";
+import { type RunFacts, recordStatus, runStatus, stepsOf } from "../../cli/aws/run-status.ts";
 import { costSoFar } from "../../cli/cost-so-far.ts";
 import { ProgressReader, wholeCharacters } from "../../cli/step-log.ts";
 import { RunRecord, RunStatus } from "../../core/run.ts";
@@ -34,7 +34,13 @@ function cluster(State: string, reason: object = {}, ended?: number, deadline = 
   } as Cluster;
 }
 
-const seen = (change: Partial<Seen>): Seen => ({ launched, steps: [], progress: new Map(), now: at(20), ...change });
+const seen = (change: Partial<RunFacts>): RunFacts => ({
+  launched,
+  steps: [],
+  progress: new Map(),
+  now: at(20),
+  ...change,
+});
 const record = (state: RunRecord["state"], more: object = {}) =>
   RunRecord.parse({ run: "1", job: "xo", state, started: iso(9), steps: [], ...more });
 

@@ -184,7 +184,7 @@ const status = (more: object = {}) => ({
 test.each([
   [
     "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
-    "PassingError",
+    "TransientError",
     'Docker can\'t be reached at unix:///var/run/docker.sock: start it with "sudo systemctl start docker"',
   ],
   [
@@ -209,7 +209,7 @@ test.each([
   ],
   [
     "Error response from daemon: rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online. Make sure more than half of the managers are online.",
-    "PassingError",
+    "TransientError",
     "the Swarm of Docker at unix:///var/run/docker.sock has no leader just now: rpc error",
   ],
   [
@@ -247,7 +247,7 @@ test.each([
   [
     { "docker:host": "ssh://me@machine" },
     'error during connect: Get "http://docker.example.com/v1.24/services?status=true": command [ssh -l me -- machine docker system dial-stdio] has exited with exit status 255, please make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=ssh: connect to host machine port 22: Connection refused\n',
-    "PassingError: Docker can't be reached at ssh://me@machine: ssh: connect to host machine port 22: Connection refused",
+    "TransientError: Docker can't be reached at ssh://me@machine: ssh: connect to host machine port 22: Connection refused",
   ],
   [
     { "docker:host": "ssh://me@machine" },
@@ -257,7 +257,7 @@ test.each([
   [
     { "docker:host": "tcp://nohost.invalid:2375" },
     'error during connect: Get "http://nohost.invalid:2375/v1.24/nodes": dial tcp: lookup nohost.invalid on 10.0.0.1:53: no such host',
-    "PassingError: Docker can't be reached at tcp://nohost.invalid:2375: lookup nohost.invalid on 10.0.0.1:53: no such host",
+    "TransientError: Docker can't be reached at tcp://nohost.invalid:2375: lookup nohost.invalid on 10.0.0.1:53: no such host",
   ],
   [
     { "docker:host": "foo:bar:baz" },

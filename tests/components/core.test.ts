@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { adjust } from "../../components/common/transform.ts";
-import { seconds, spoken } from "../../core/duration.ts";
+import { applyTransform } from "../../components/common/transform.ts";
+import { formatDuration, seconds } from "../../core/duration.ts";
 import { UsageError } from "../../core/errors.ts";
 import { deadlineSeconds } from "../../core/lifetime.ts";
 import { checkRunId } from "../../core/run.ts";
@@ -55,7 +55,7 @@ test.each([
   [5400, "1 h 30 min"],
   [90_061, "1 d 1 h"],
   [3601, "1 h"],
-])("%d seconds are spoken as %s", (given, expected) => expect(spoken(given)).toBe(expected));
+])("%d seconds are spoken as %s", (given, expected) => expect(formatDuration(given)).toBe(expected));
 
 test("a deadline outside of what a cluster can do is refused with both bounds", () => {
   expect(deadlineSeconds({ deadline: "2 hours" }, "1 minute", "7 days")).toBe(7200);
@@ -138,8 +138,8 @@ test("settings are described with their defaults as one would set them", () => {
 
 test("a transform is put over the arguments, or gets them", () => {
   const opts = { protect: true };
-  expect(adjust(undefined, "a", { x: 1 }, opts)).toEqual(["a", { x: 1 }, opts]);
-  expect(adjust({ x: 2 }, "a", { x: 1, y: 1 }, opts)).toEqual(["a", { x: 2, y: 1 }, opts]);
+  expect(applyTransform(undefined, "a", { x: 1 }, opts)).toEqual(["a", { x: 1 }, opts]);
+  expect(applyTransform({ x: 2 }, "a", { x: 1, y: 1 }, opts)).toEqual(["a", { x: 2, y: 1 }, opts]);
   const change = (args: { x: number }) => ({ args: { x: args.x + 1 }, opts: { retainOnDelete: true } });
-  expect(adjust(change, "a", { x: 1 }, opts)).toEqual(["a", { x: 2 }, { protect: true, retainOnDelete: true }]);
+  expect(applyTransform(change, "a", { x: 1 }, opts)).toEqual(["a", { x: 2 }, { protect: true, retainOnDelete: true }]);
 });

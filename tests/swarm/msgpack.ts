@@ -24,6 +24,6 @@ extensionCodec.register({
 });
 extensionCodec.register({ type: Extension.refined, encode: () => null, decode: () => UNKNOWN });
 
-export const encode = (value: Value): Uint8Array => msgpack.encode(value, { extensionCodec });
+export const encode = (value: Value): Buffer => Buffer.from(msgpack.encode(value, { extensionCodec }));
 
-export const decode = (bytes: Uint8Array): Value => msgpack.decode(bytes, { extensionCodec }) as Value;
+export const decode = (bytes: Buffer): Value => msgpack.decode(bytes, { extensionCodec }) as Value;

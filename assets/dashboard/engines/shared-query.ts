@@ -1,8 +1,8 @@
 import { gzipSync } from "node:zlib";
+import { abortable } from "../abortable.ts";
 import type { RowsAnswer } from "../api.ts";
 import { type Body, Encoding, encode } from "../body.ts";
 import type { QueryResult, TableVersions } from "../engine.ts";
-import { untilLeft } from "../until-left.ts";
 
 export interface SharedQueryArgs {
   /** Asks the engine, until it is told that everyone has left. */
@@ -35,7 +35,7 @@ export class SharedQuery {
     const body = this.#bodies.get(encoding) ?? this.#encode(encoding);
     this.#bodies.set(encoding, body);
     try {
-      return await untilLeft(body, signal);
+      return await abortable(body, signal);
     } finally {
       this.#waiting -= 1;
       if (this.#waiting === 0) {

@@ -3,7 +3,7 @@ import type { PanelAnswer } from "../api.ts";
 import type { TableVersions } from "../engine.ts";
 import { ChoiceControl } from "./choice.ts";
 import { h } from "./dom.ts";
-import { together } from "./drawing.ts";
+import { unionOfExtents } from "./drawing.ts";
 import { Figure, type FigureHost } from "./figure.ts";
 import { textParts } from "./text.ts";
 import type { Clock } from "./time.ts";
@@ -69,7 +69,7 @@ export class PanelCard implements FigureHost {
     const spoken = this.#choice?.spoken ?? "";
     const all = () => true;
     await Promise.all(figures.map((figure) => figure.draw(this.#choice?.drawn(figure.columns) ?? all, spoken)));
-    const extents = together(figures.map((figure) => figure.extents));
+    const extents = unionOfExtents(figures.map((figure) => figure.extents));
     await Promise.all(figures.map((figure) => figure.share(extents)));
   }
 }

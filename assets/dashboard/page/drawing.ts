@@ -19,7 +19,7 @@ export interface Drawing {
 }
 
 /** Extents that hold all of these: two pictures side by side can be compared only on the same axes. */
-export function together(all: readonly Extents[]): Extents {
+export function unionOfExtents(all: readonly Extents[]): Extents {
   return Object.fromEntries(
     AXES.map((axis) => {
       const extents = all.map((each) => each[axis]).filter((extent) => extent !== undefined);

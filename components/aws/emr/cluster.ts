@@ -6,7 +6,7 @@ import type { BillLine } from "../../../core/bill.ts";
 import type { Duration } from "../../../core/duration.ts";
 import { Tag } from "../../../core/tags.ts";
 import { physicalName, stackId, stackTags } from "../../common/naming.ts";
-import { smallFunction } from "../function.ts";
+import { lambdaFunction } from "../function.ts";
 import { EMR_TAG, Network } from "../network.ts";
 import { EMR_DEADLINES, type EmrClusterArgs, type EmrPlan, type EmrPlanArgs, emrPlan } from "./args.ts";
 import { uploadCode } from "./code.ts";
@@ -65,7 +65,7 @@ export class EmrCluster extends pulumi.ComponentResource {
     );
     const groups = clusterGroups(name, network, args.ssh, this);
     const code = uploadCode(name, plan.code, lake, this);
-    const launcher = smallFunction(
+    const launcher = lambdaFunction(
       `${name}-launcher`,
       {
         code: "emr-launcher",

@@ -9,9 +9,9 @@ import type { BillLine } from "../../../core/bill.ts";
 import { neededSecrets } from "../../../core/checks.ts";
 import type { Duration } from "../../../core/duration.ts";
 import { Label, labelValue } from "../../../core/labels.ts";
-import { ofLake, physicalName } from "../../common/naming.ts";
+import { lakeLabels, physicalName } from "../../common/naming.ts";
 import { ASSETS } from "../../common/node-code.ts";
-import { adjust } from "../../common/transform.ts";
+import { applyTransform } from "../../common/transform.ts";
 import { GcpNetwork } from "../network.ts";
 import {
   DATAPROC_DEADLINES,
@@ -68,7 +68,7 @@ export class DataprocCluster extends pulumi.ComponentResource {
     const roles = dataprocRoles(name, plan, { lake, reads: args.reads ?? [], hex, kerberos: args.kerberos }, this);
     const secrets = keepSecrets(name, plan, args, roles, hex, this);
     const code = uploadDataprocCode(name, plan, lake, this);
-    const labels = ofLake(lake.bucket, { [Label.cluster]: labelValue(name), [Label.run]: labelValue(plan.run) });
+    const labels = lakeLabels(lake.bucket, { [Label.cluster]: labelValue(name), [Label.run]: labelValue(plan.run) });
     const parts: ClusterParts = {
       lake,
       network,
@@ -191,7 +191,7 @@ function makeCluster(
   };
   const autoscaled = plan.workers.upTo !== undefined;
   return new gcp.dataproc.Cluster(
-    ...adjust(transform?.cluster, `${name}-${plan.run}`, args, {
+    ...applyTransform(transform?.cluster, `${name}-${plan.run}`, args, {
       parent,
       dependsOn: [...needed, notebook],
       ignoreChanges: [...SETTLED, ...(autoscaled ? ["clusterConfig.preemptibleWorkerConfig.numInstances"] : [])],
@@ -239,7 +239,7 @@ function makeTemplate(
     parameters: [{ name: "DEADLINE", fields, description: "When the run ends at the latest" }],
   };
   return new gcp.dataproc.WorkflowTemplate(
-    ...adjust(transform?.template, `${name}-template`, args, {
+    ...applyTransform(transform?.template, `${name}-template`, args, {
       parent,
       dependsOn: [...needed],
       deleteBeforeReplace: true,
@@ -299,7 +299,7 @@ function keepSecrets(
         project,
         secretId: pulumi.interpolate`oneoff-${secret}-${hex}`,
         replication: { userManaged: { replicas: [{ location: region }] } },
-        labels: ofLake(lake.bucket),
+        labels: lakeLabels(lake.bucket),
       },
       { parent },
     );

@@ -30,7 +30,7 @@ const SET_UP = 600;
 const CLOUD = "https://www.googleapis.com/auth/cloud-platform";
 
 /** The part that both take as it is. */
-function alike(plan: DataprocPlan, { lake, network, account, metadata }: ClusterParts) {
+function sharedClusterConfig(plan: DataprocPlan, { lake, network, account, metadata }: ClusterParts) {
   const diskConfig = { bootDiskType: "pd-balanced", bootDiskSizeGb: plan.diskGibibytes };
   const { count, type } = plan.workers;
   return {
@@ -72,7 +72,7 @@ export function clusterConfig(
 ): gcp.types.input.dataproc.ClusterClusterConfig {
   const { kerberos, kmsKey, policy } = parts;
   return {
-    ...alike(plan, parts),
+    ...sharedClusterConfig(plan, parts),
     lifecycleConfig: { idleDeleteTtl: `${plan.idleSeconds}s`, autoDeleteTime: pointInTime(ends) },
     endpointConfig: { enableHttpPortAccess: true },
     softwareConfig: {
@@ -103,7 +103,7 @@ export function managedConfig(
 ): gcp.types.input.dataproc.WorkflowTemplatePlacementManagedClusterConfig {
   const { kerberos, kmsKey, policy } = parts;
   return {
-    ...alike(plan, parts),
+    ...sharedClusterConfig(plan, parts),
     lifecycleConfig: { autoDeleteTtl: `${plan.deadlineSeconds}s` },
     endpointConfig: { enableHttpPortAccess: true },
     softwareConfig: {

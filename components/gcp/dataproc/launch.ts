@@ -6,9 +6,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { DataprocMode, type Launch } from "../../../assets/dataproc-orchestrator/launch.ts";
 import { Prefix } from "../../../core/lake-layout.ts";
 import { bundle } from "../../common/bundle.ts";
-import { ofLake } from "../../common/naming.ts";
+import { lakeLabels } from "../../common/naming.ts";
 import { ASSETS, uploads } from "../../common/node-code.ts";
-import { adjust } from "../../common/transform.ts";
+import { applyTransform } from "../../common/transform.ts";
 import type { GcsLake } from "../lake.ts";
 import type { DataprocClusterArgs, DataprocPlan } from "./args.ts";
 import type { DataprocRoles } from "./roles.ts";
@@ -129,11 +129,11 @@ export function orchestrator(
     location: plan.region,
     name: pulumi.interpolate`oneoff-${what.hex}`,
     deletionProtection: false,
-    labels: ofLake(lake.bucket),
+    labels: lakeLabels(lake.bucket),
     // Another launch of the same run starts it too: it finds the run begun, and says so.
     startExecutionToken: text.apply((text) => executionToken(plan.run, `${text}${program}${start}`)),
     template: {
-      labels: ofLake(lake.bucket),
+      labels: lakeLabels(lake.bucket),
       taskCount: 1,
       template: {
         serviceAccount: what.roles.orchestrator.email,
@@ -150,7 +150,7 @@ export function orchestrator(
     },
   };
   return new gcp.cloudrunv2.Job(
-    ...adjust(args.transform?.orchestrator, `${name}-orchestrator-job`, jobArgs, {
+    ...applyTransform(args.transform?.orchestrator, `${name}-orchestrator-job`, jobArgs, {
       parent,
       dependsOn: [...what.dependsOn, ...what.roles.parts, ...files],
     }),

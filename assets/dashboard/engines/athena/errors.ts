@@ -2,7 +2,7 @@ import { QueryError } from "../../engine.ts";
 import { firstSentence } from "../../results.ts";
 
 /** What an error is told in terms of. */
-export interface Place {
+export interface AthenaScope {
   readonly database: string;
   readonly workgroup: string;
 }
@@ -14,7 +14,7 @@ const DENIED = /AccessDenied|Access Denied|not authorized to perform|Insufficien
 const UNREACHED = /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ETIMEDOUT|TimeoutError/;
 
 /** A call that AWS refused, or that did not get there. `action` is what the call needs, as IAM names it. */
-export function refused(error: unknown, action: string, { workgroup }: Place): QueryError {
+export function refused(error: unknown, action: string, { workgroup }: AthenaScope): QueryError {
   if (error instanceof QueryError) return error;
   const { name, message, code } = error as Error & { readonly code?: string };
   return new QueryError(clause(), { cause: error });
@@ -36,7 +36,7 @@ export function refused(error: unknown, action: string, { workgroup }: Place): Q
 }
 
 /** A query that Athena ended without a result. `reason` is what it says of why. */
-export function failed(reason: string, state: string, { database, workgroup }: Place): QueryError {
+export function queryFailed(reason: string, state: string, { database, workgroup }: AthenaScope): QueryError {
   return new QueryError(clause(), { cause: new Error(reason || state) });
 
   function clause(): string {

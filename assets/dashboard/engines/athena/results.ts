@@ -2,10 +2,10 @@ import { type AthenaClient, GetQueryResultsCommand, type GetQueryResultsCommandO
 import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { type Described, typed } from "../../columns.ts";
 import type { ResultColumn } from "../../engine.ts";
-import { MOST_BYTES, told, tooLarge } from "../../results.ts";
+import { asQueryError, MOST_BYTES, tooLarge } from "../../results.ts";
 import { CONVERSIONS } from "./columns.ts";
 import { parseCsv } from "./csv.ts";
-import { type Place, refused } from "./errors.ts";
+import { type AthenaScope, refused } from "./errors.ts";
 import type { Execution } from "./run.ts";
 
 /** The most that Athena gives at once, the header included. */
@@ -15,11 +15,11 @@ const PAGE_ROWS = 1000;
 export class AthenaResults {
   readonly #athena: AthenaClient;
   readonly #s3: S3Client;
-  readonly #place: Place;
+  readonly #place: AthenaScope;
   /** Columns of queries, by their SQL, whose last result was large: the file doesn't tell their types. */
   readonly #large = new Map<string, readonly Described[]>();
 
-  constructor(athena: AthenaClient, s3: S3Client, place: Place) {
+  constructor(athena: AthenaClient, s3: S3Client, place: AthenaScope) {
     this.#athena = athena;
     this.#s3 = s3;
     this.#place = place;
@@ -30,7 +30,8 @@ export class AthenaResults {
     if (known) return this.#fromFile(known, execution, signal);
     const page = await this.#page(execution.id, signal);
     const columns = columnsOf(page);
-    if (page.NextToken === undefined) return told(() => typed(columns, textsOf(page, columns.length), CONVERSIONS));
+    if (page.NextToken === undefined)
+      return asQueryError(() => typed(columns, textsOf(page, columns.length), CONVERSIONS));
     this.#large.set(sql, columns);
     return this.#fromFile(columns, execution, signal);
   }
@@ -51,7 +52,7 @@ export class AthenaResults {
     abortSignal: AbortSignal,
   ): Promise<readonly ResultColumn[]> {
     const text = await this.#file(output ?? "", abortSignal);
-    return told(() => {
+    return asQueryError(() => {
       const texts = parseCsv(text);
       if (columns.some(({ name }, i) => texts[i]?.[0] !== name)) throw new Error("its result has other columns");
       return typed(

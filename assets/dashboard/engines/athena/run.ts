@@ -7,9 +7,9 @@ import {
   StopQueryExecutionCommand,
 } from "@aws-sdk/client-athena";
 import { billedMegabytes as billed } from "../scan-budget.ts";
-import { failed, type Place, refused } from "./errors.ts";
+import { type AthenaScope, queryFailed, refused } from "./errors.ts";
 
-export interface Run extends Place {
+export interface Run extends AthenaScope {
   readonly text: string;
   /** How old a result may be to be used again. @default none is */
   readonly reuseMinutes: number | undefined;
@@ -40,7 +40,7 @@ export async function execute(athena: AthenaClient, run: Run): Promise<Execution
   const bytes = bytesScanned(execution);
   // Those that fail are free, and so are results that are used again.
   count(state === "FAILED" || isReused(execution) ? 0 : billed(bytes));
-  if (state !== "SUCCEEDED") throw failed(said ?? execution.Status?.AthenaError?.ErrorMessage ?? "", state, run);
+  if (state !== "SUCCEEDED") throw queryFailed(said ?? execution.Status?.AthenaError?.ErrorMessage ?? "", state, run);
   return { id, output: execution.ResultConfiguration?.OutputLocation, bytesScanned: bytes };
 }
 

@@ -1,7 +1,7 @@
 import { ColumnType } from "../../../../core/table.ts";
 import { boolean, type Conversion, type Described, date, double, integer, string, typed } from "../../columns.ts";
 import type { ResultColumn } from "../../engine.ts";
-import { MOST_BYTES, told, tooLarge } from "../../results.ts";
+import { asQueryError, MOST_BYTES, tooLarge } from "../../results.ts";
 import type { QueryAnswer } from "./call.ts";
 
 const timestamp: Conversion = {
@@ -43,7 +43,7 @@ export async function columnsOf(
     name,
     type: mode === "REPEATED" ? `ARRAY<${type}>` : type,
   }));
-  told(() => typed(columns, [], CONVERSIONS)); // before pages of what can't be shown are asked for
+  asQueryError(() => typed(columns, [], CONVERSIONS)); // before pages of what can't be shown are asked for
   const texts: (string | null)[][] = columns.map(() => []);
   let bytes = 0;
   for (let page = first; ; ) {
@@ -59,5 +59,5 @@ export async function columnsOf(
     if (!page.pageToken) break;
     page = await next(page.pageToken);
   }
-  return told(() => typed(columns, texts, CONVERSIONS));
+  return asQueryError(() => typed(columns, texts, CONVERSIONS));
 }

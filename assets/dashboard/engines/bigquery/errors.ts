@@ -3,7 +3,7 @@ import { QueryError } from "../../engine.ts";
 import { firstSentence } from "../../results.ts";
 
 /** What an error is told in terms of. */
-export interface Place {
+export interface BigQueryScope {
   readonly project: string;
   readonly location: string;
   readonly dataset: string;
@@ -17,7 +17,7 @@ const DISABLED = /API has not been used in project|is disabled|SERVICE_DISABLED|
 const PERMISSION = /\b(?:bigquery|storage)\.[a-z]+\.[a-zA-Z]+\b/;
 
 /** A call that Google refused, that did not get there, or a query that failed. `permission` is what the call needs. */
-export function refused(error: unknown, permission: string, place: Place): QueryError {
+export function refused(error: unknown, permission: string, place: BigQueryScope): QueryError {
   if (error instanceof QueryError) return error;
   const { code, message } = googleError(error);
   const said = (error as { readonly errors?: readonly { readonly reason?: string }[] }).errors?.[0]?.reason ?? "";
@@ -54,7 +54,7 @@ export function overLimit(error: unknown): number | undefined {
 }
 
 /** A query is of tables that were loaded, or of files that were listed: what is missing was there. */
-function missing(message: string, { dataset, location }: Place): string {
+function missing(message: string, { dataset, location }: BigQueryScope): string {
   const table = /Not found: Table (?:[^\s:]+:)?(?:\w+\.)?(\w+)/i.exec(message)?.[1];
   if (table) {
     return `the dataset's tables have expired: "${dataset}" has no table "${table}" any more; pulumi up --refresh makes it anew`;

@@ -1,19 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BigQuery } from "@google-cloud/bigquery";
+import { abortable } from "../../abortable.ts";
 import type { ResultColumn } from "../../engine.ts";
-import { untilLeft } from "../../until-left.ts";
 import { billedMegabytes, LEAST } from "../scan-budget.ts";
 import { call, type QueryAnswer } from "./call.ts";
 import { columnsOf } from "./columns.ts";
-import { type Place, refused } from "./errors.ts";
+import { type BigQueryScope, refused } from "./errors.ts";
 import type { Filled } from "./relations.ts";
 
 /** Bytes that BigQuery bills for reading these out of so many tables: ten megabytes of each at least. */
 export const billed = (bytes: number, tables: number): number =>
   Math.max(LEAST * Math.max(1, tables), billedMegabytes(bytes));
 
-export interface Run extends Place {
+export interface Run extends BigQueryScope {
   readonly filled: Filled;
   readonly labels: Readonly<Record<string, string>>;
   /** Bytes that it may be billed for: BigQuery fails it, and bills nothing, before it comes to more. */
@@ -55,11 +55,11 @@ const LOOK_MILLISECONDS = 200;
 /** Runs a query to its last row. @throws QueryError when it fails or is refused, or what `signal` was aborted with. */
 export async function execute(client: BigQuery, run: Run): Promise<Execution> {
   const { signal, count, filled } = run;
-  const first = await begun(client, run);
+  const first = await startQuery(client, run);
   const id = first.jobReference?.jobId ?? first.queryId ?? "";
   const page = async (more: object) => {
     signal.throwIfAborted();
-    return untilLeft(results(client, id, run, more), signal);
+    return abortable(results(client, id, run, more), signal);
   };
   let isOver = false;
   try {
@@ -82,7 +82,7 @@ export async function execute(client: BigQuery, run: Run): Promise<Execution> {
 const hasFailed = (error: unknown) => [400, 404].includes((error as { readonly code?: number }).code ?? 0);
 
 /** Not ended by the signal: it would not be known whether the query has begun, and it could not be stopped. */
-async function begun(client: BigQuery, run: Run): Promise<QueryAnswer> {
+async function startQuery(client: BigQuery, run: Run): Promise<QueryAnswer> {
   try {
     run.signal.throwIfAborted();
     return await (Object.keys(run.filled.definitions).length === 0 ? query(client, run) : insert(client, run));
@@ -156,7 +156,7 @@ export interface Expected {
 /** @throws QueryError when the query would be refused. */
 export async function dryRun(
   client: BigQuery,
-  { filled, labels, ...place }: Pick<Run, keyof Place | "filled" | "labels">,
+  { filled, labels, ...place }: Pick<Run, keyof BigQueryScope | "filled" | "labels">,
 ): Promise<Expected> {
   const json = {
     jobReference: { projectId: place.project, location: place.location },

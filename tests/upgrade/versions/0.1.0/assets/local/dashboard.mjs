@@ -703,7 +703,7 @@ import { createHash as createHash2 } from "node:crypto";
 // assets/dashboard/shared-query.ts
 import { gzipSync } from "node:zlib";
 
-// assets/dashboard/until-left.ts
+// assets/dashboard/abortable.ts
 async function untilLeft(promise, signal) {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
