@@ -15,7 +15,7 @@ const PROJECTS = {
     "tests/{jobs,dataproc,emr,swarm,steps}/python*.test.ts",
     "tests/jobs/sql.test.ts",
     "tests/stacks/local-*.test.ts",
-    "tests/upgrade/{launches,local,package}.test.ts",
+    "tests/upgrade/{launches,local}.test.ts",
     "tests/cli/{dataproc,doctor,emr,leftovers,open,swarm}.test.ts",
     "tests/dashboard/{bigquery,engine,instance,page,process,server,athena-moto,athena-page}*.test.ts",
     "tests/functions/{archive,bundles,launch,orchestrator,reaper,wheel-staging}*.test.ts",

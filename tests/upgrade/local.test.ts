@@ -12,6 +12,7 @@ import {
   folderOf,
   importState,
   nameOf,
+  programOf,
   readState,
   SMALL,
   type State,
@@ -71,7 +72,7 @@ describe.each(versions())("stack local that version %s left", (version) => {
   /** Starts a program of the version, which registers itself in its folder. */
   async function start(program: "supervisor" | "dashboard", home: string): Promise<number> {
     const log = openSync(join(home, "log-of-before"), "a");
-    const args = [START, home, join(folderOf(version), "assets/local", `${program}.mjs`)];
+    const args = [START, home, programOf(version, `${program}.mjs`)];
     const child = spawn(process.execPath, args, { detached: true, stdio: ["ignore", log, log], cwd: home });
     started.push(child);
     await until(() => readJsonFile(home, "process.json").pid === child.pid, `the start of the ${program}`);
@@ -83,7 +84,7 @@ describe.each(versions())("stack local that version %s left", (version) => {
     const spec = readJsonFile(cluster("running", "spec.json"));
     const [step] = spec.job.steps;
     step.script = join(import.meta.dirname, "steps/wait.py");
-    step.pyFiles = [join(folderOf(version), "assets/jobs/oneoff.py")];
+    step.pyFiles = [programOf(version, "oneoff.py")];
     step.arguments = ["--points", "{points}", "--until", join(project.folder, "go-on")];
     delete step.requirements;
     spec.job.steps = [step];

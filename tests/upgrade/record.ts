@@ -49,7 +49,7 @@ const SPARK = /^\d\d\/\d\d\/\d\d .*\n/gm;
 /** What is kept, by the folder that it goes to. */
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   states: keepStates,
-  assets: keepPrograms,
+  programs: keepPrograms,
   lakes: keepLakes,
   launches: keepLaunches,
   settings: keepSettings,
@@ -87,20 +87,19 @@ async function keepPrograms(): Promise<void> {
   const root = fileURLToPath(new URL("../..", import.meta.url));
   await build({
     absWorkingDir: root,
-    entryPoints: ["assets/local/supervisor.ts", "assets/local/dashboard.ts"],
-    outdir: join(folder, "assets/local"),
+    entryPoints: ["provider/supervisor.ts", "provider/dashboard.ts"],
+    outdir: join(folder, "programs/provider"),
     outExtension: { ".js": ".mjs" },
     bundle: true,
     platform: "node",
     target: "node22",
     format: "esm",
     packages: "external", // what is ours is enough
-    external: ["./athena.ts", "./bigquery.ts"],
-    alias: { "@pulumi/pulumi/errors.js": join(root, "engine/run-error.ts") },
+    external: ["./engines/athena/engine.ts", "./engines/bigquery/engine.ts"],
   });
-  for (const file of ["assets/local/step.sh", "assets/local/requirements.py", "assets/jobs/oneoff.py"]) {
-    mkdirSync(dirname(join(folder, file)), { recursive: true });
-    cpSync(join(root, file), join(folder, file));
+  for (const file of ["provider/step.sh", "assets/driver/requirements.py", "assets/jobs/oneoff.py"]) {
+    mkdirSync(dirname(join(folder, "programs", file)), { recursive: true });
+    cpSync(join(root, file), join(folder, "programs", file));
   }
 }
 

@@ -67,6 +67,14 @@ export const versions = (): readonly string[] =>
 
 export const folderOf = (version: string): string => join(VERSIONS, version);
 
+/** A program that a version left, or a file that one needs, wherever that version had it. */
+export function programOf(version: string, file: string): string {
+  const folder = join(folderOf(version), "programs");
+  const [path] = globSync(`**/${file}`, { cwd: folder });
+  if (path === undefined) throw new Error(`version ${version} has no ${file} below ${folder}`);
+  return join(folder, path);
+}
+
 /** Names of the states that a version left. */
 export const statesOf = (version: string): readonly string[] =>
   globSync("*.json", { cwd: join(folderOf(version), "states") })
