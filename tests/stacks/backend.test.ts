@@ -49,7 +49,7 @@ test("a stack that rents is refused on the local backend, before anything is mad
     }
     const program = (rents: boolean) => `
       import { z } from "zod";
-      import { stackProgram } from "../components/core/stack.ts";
+      import { stackProgram } from "../components/common/stack.ts";
       export default stackProgram({ about: "", rents: ${rents}, settings: () => z.object({}), run: () => ({ made: true }) });`;
     writeFileSync(join(project.folder, "stacks", "rented.ts"), program(true));
     await project.mustPulumi("stack", "init", "rented");
