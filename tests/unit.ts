@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, vi } from "vitest";
-import { PAGE } from "./dashboard/page-files.ts";
+import { PAGE } from "./assets/dashboard/page-files.ts";
 
 for (const name of ["exec", "execFile", "execFileSync", "execSync", "fork", "spawn", "spawnSync"] as const) {
   Object.assign(childProcess, {

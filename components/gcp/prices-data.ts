@@ -30,7 +30,7 @@ export interface UnitPrices {
  *   https://github.com/Cyclenerd/google-cloud-pricing-cost-calculator/blob/fd66b26/pricing.yml, whose prices per type these two
  *   figures give again, rounded up to seven digits. t2d has one shape only, so how its price is split is n2d's split; n4 has no
  *   pd-standard. A second reading of the catalog, https://github.com/skypilot-org/skypilot-catalog/blob/006059e/catalogs/v8/gcp/vms.csv,
- *   gives the same (tests/components/gcp-prices.test.ts).
+ *   gives the same (tests/components/gcp/prices.test.ts).
  * - pd-standard and pd-balanced, USD per GiB and month: the first of these.
  * - GCS, Standard in one region, USD per GiB and month: the first of these, and https://cloud.google.com/storage/pricing.
  * - DCU, of Dataproc Serverless (standard), USD per hour, and its shuffle storage, USD per GiB and month: 2026-07-06,

@@ -1,6 +1,6 @@
 /** The endpoint that Athena's clients are measured on: a process of its own, told by messages what to answer. */
-import { FakeAthena, type Plan } from "../dashboard/fake-athena.ts";
-import { planOf, type XoPlan } from "../dashboard/fake-athena-xo.ts";
+import { FakeAthena, type Plan } from "../assets/dashboard/fake-athena.ts";
+import { planOf, type XoPlan } from "../assets/dashboard/fake-athena-xo.ts";
 
 export type Order =
   | { readonly put: Readonly<Record<string, string>> }

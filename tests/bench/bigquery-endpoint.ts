@@ -1,6 +1,6 @@
 /** The endpoint that BigQuery's clients are measured on: a process of its own, told by messages what to answer. */
-import { FakeBigQuery, type Plan } from "../dashboard/fake-bigquery.ts";
-import { planOf, type XoPlan } from "../dashboard/fake-bigquery-xo.ts";
+import { FakeBigQuery, type Plan } from "../assets/dashboard/fake-bigquery.ts";
+import { planOf, type XoPlan } from "../assets/dashboard/fake-bigquery-xo.ts";
 
 export type Order =
   /** What every query gets. */

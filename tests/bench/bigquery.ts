@@ -7,7 +7,7 @@ import { BigQueryEngine } from "../../assets/dashboard/engines/bigquery/engine.t
 import { serve } from "../../assets/dashboard/server.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
 import { bigQueryClient } from "../../clients/google.ts";
-import { xoPlans } from "../dashboard/fake-bigquery-xo.ts";
+import { xoPlans } from "../assets/dashboard/fake-bigquery-xo.ts";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
 import type { Order } from "./bigquery-endpoint.ts";
 import { type Client, overheads, percentile, refreshes } from "./clients.ts";

@@ -5,9 +5,9 @@ import { serve } from "../../assets/dashboard/server.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
 import type { Job } from "../../core/job.ts";
 import type { Panel } from "../../core/panel.ts";
+import { FakeLake } from "../assets/dashboard/fake-lake.ts";
+import { FakeXo } from "../assets/dashboard/fake-xo.ts";
 import { launch } from "../chromium.ts";
-import { FakeLake } from "../dashboard/fake-lake.ts";
-import { FakeXo } from "../dashboard/fake-xo.ts";
 import type { Figure } from "./index.ts";
 
 const POINTS = 100_000;

@@ -11,7 +11,7 @@ import {
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { handler } from "../../assets/emr-launcher/index.ts";
-import { begun, lab, useLab, wanted } from "../functions/orchestrator.ts";
+import { begun, lab, useLab, wanted } from "../assets/dataproc-orchestrator/orchestrator.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { readJsonFile } from "../project.ts";
 import { type DataprocRun, type EmrLaunch, folderOf, moved, versions } from "./states.ts";

@@ -20,10 +20,10 @@ import {
 } from "@aws-sdk/client-s3";
 import { build } from "esbuild";
 import { handler } from "../../assets/emr-launcher/index.ts";
+import { type Lab, MODES, startSite, until } from "../assets/dataproc-orchestrator/orchestrator.ts";
 import { settingsOf } from "../docs/generated.ts";
 import { engine } from "../engine/harness.ts";
 import { freePort } from "../free-port.ts";
-import { type Lab, MODES, startSite, until } from "../functions/orchestrator.ts";
 import { startMoto } from "../moto.ts";
 import { makeProject, readJsonFile } from "../project.ts";
 import {

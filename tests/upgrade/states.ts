@@ -3,9 +3,9 @@ import { cpSync, globSync, readdirSync, readFileSync, writeFileSync } from "node
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Launch } from "../../assets/dataproc-orchestrator/launch.ts";
+import type { FakeWork, FakeWorkflow } from "../assets/dataproc-orchestrator/fake-dataproc.ts";
 import type { Properties, Resource } from "../engine/fake-provider.ts";
 import { type Engine, engine, type StackUnderTest } from "../engine/harness.ts";
-import type { FakeWork, FakeWorkflow } from "../functions/fake-dataproc.ts";
 import type { Project } from "../project.ts";
 import { dataproc } from "../stacks/dataproc-modes.ts";
 import { fakeAws } from "../stacks/fake-aws.ts";

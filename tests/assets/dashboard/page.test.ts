@@ -1,0 +1,457 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { buildPage } from "../../../assets/dashboard/build.ts";
+import { type Dashboard, serve } from "../../../assets/dashboard/server.ts";
+import { xo } from "../../../assets/jobs/xo/index.ts";
+import type { RunRecord } from "../../../core/run.ts";
+import { changed, launch, open, otherPixels, panel, picture, pixels, remember, soon } from "./browser.ts";
+import { FakeLake } from "./fake-lake.ts";
+import { FakeXo, SIZES } from "./fake-xo.ts";
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
+
+const BUILT = join(import.meta.dirname, "../../../.oneoff/page-tests");
+
+let browser: Browser;
+let lake: FakeLake;
+let dashboard: Dashboard;
+
+beforeAll(async () => {
+  await buildPage(BUILT);
+  browser = await launch();
+});
+
+afterAll(() => browser.close());
+
+beforeEach(async () => {
+  lake = await FakeLake.create();
+  dashboard = await start();
+});
+
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  await dashboard.close();
+  await lake.remove();
+});
+
+const start = (port = 0, change: object = {}) =>
+  serve({ job: { ...xo(), ...change }, engine: { kind: "duckdb", lake: lake.path }, port, token: "t", page: BUILT });
+
+const ago = (seconds: number) => new Date(Date.now() - seconds * 1000).toISOString();
+
+type Step = RunRecord["steps"][number]["state"];
+const steps = (generate: Step, train: Step) => [
+  { name: "generate", state: generate },
+  { name: "train", state: train },
+];
+
+const record = (run: string, rest: Partial<RunRecord> = {}) => lake.record({ run, started: ago(60), ...rest });
+
+const succeeded = (seconds: number): Partial<RunRecord> => ({
+  state: "succeeded",
+  started: ago(seconds),
+  ended: ago(seconds - 95),
+  steps: steps("succeeded", "succeeded"),
+});
+
+/** Two runs that are over; the newer one is "second". */
+async function twoRuns(sizes: readonly number[] = [5, 30, 60]): Promise<void> {
+  await new FakeXo(lake, "first", 9).all(sizes.slice(0, 8), 60);
+  await new FakeXo(lake, "second").all(sizes);
+  await record("first", succeeded(4000));
+  await record("second", succeeded(2000));
+}
+
+const canvases = (page: Page) => page.locator("canvas[role=img]");
+const text = (page: Page, selector: string) => page.locator(selector).allTextContents();
+const foot = (page: Page, name: string) => panel(page, name).locator(".foot").textContent();
+
+test("it waits for the first run and fills in while the files appear", async () => {
+  const { page, complaints } = await open(browser, dashboard.url);
+  await page.getByText("No run yet. This page shows the first one as soon as it starts.").waitFor();
+  expect(await page.title()).toBe("xo");
+  expect(await page.locator("#header select").first().isVisible()).toBe(false);
+
+  const fake = new FakeXo(lake, "live");
+  await record("live", { deadline: ago(-3000), steps: steps("running", "pending") });
+  await soon(() => text(page, ".state")).toEqual(["● Running"]);
+  await expect
+    .poll(() => text(page, ".message:visible"))
+    .toEqual(Array(5).fill("No rows yet. They appear here as soon as the run has some."));
+  await picture(page, "waiting");
+
+  await fake.points(3000);
+  await soon(() => foot(page, "points")).toMatch(/^3,000 rows · updated /);
+  expect(await canvases(page).count()).toBe(1);
+  await record("live", { deadline: ago(-3000), steps: steps("succeeded", "running") });
+  await soon(() => text(page, ".steps li")).toEqual(["✓generate: succeeded", "●train: running"]);
+
+  for (const size of [20, 5, 60]) await fake.size(size);
+  await soon(() => foot(page, "accuracy")).toMatch(/^9 rows/);
+  await soon(() => canvases(page).count()).toBe(4);
+  await picture(page, "filling");
+
+  // The picture changes, and the canvas it is on stays: nothing flickers.
+  const before = await pixels(page, "accuracy");
+  const canvas = await panel(page, "accuracy").locator("canvas").elementHandle();
+  await fake.size(30);
+  await otherPixels(page, "accuracy", before);
+  expect(await canvas?.evaluate((element) => element.isConnected)).toBe(true);
+  expect(await foot(page, "accuracy")).toMatch(/^12 rows/);
+
+  // Elapsed time goes on by itself.
+  const elapsed = await page.locator(".elapsed").textContent();
+  await soon(() => page.locator(".elapsed").textContent()).not.toBe(elapsed);
+
+  await fake.optimum(30);
+  await record("live", succeeded(60));
+  await soon(() => text(page, ".state")).toEqual(["✓ Succeeded"]);
+  await soon(() => text(page, ".text dd")).toEqual(["30", "94.12%", "0.41%"]);
+  expect(complaints).toEqual([]);
+});
+
+test("only the panels that read what changed are fetched again, once", async () => {
+  await record("live");
+  const { page } = await open(browser, "about:blank");
+  const fetched: Record<string, number> = {};
+  page.on("request", (request) => {
+    const name = new URL(request.url()).pathname.match(/^\/api\/panels\/(.+)/)?.[1];
+    if (name) fetched[name] = (fetched[name] ?? 0) + 1;
+  });
+  await page.goto(dashboard.url);
+  const fake = new FakeXo(lake, "live");
+  await soon(() => fetched).toEqual({ optimum: 1, points: 1, surface: 1, accuracy: 1, seconds: 1 });
+  await soon(() => dashboard.listeners).toBe(1);
+  await fake.points(50);
+  await soon(() => foot(page, "points")).toMatch(/^50 rows/);
+  await fake.optimum(30);
+  await soon(() => text(page, ".text dd")).toHaveLength(3);
+  // Longer than the server takes to look again.
+  await page.waitForTimeout(700);
+  expect(fetched).toEqual({ optimum: 2, points: 2, surface: 2, accuracy: 2, seconds: 1 });
+});
+
+test("the choice of network changes the picture, starts with the optimum and is kept", async () => {
+  const fake = new FakeXo(lake, "live");
+  await record("live");
+  for (const size of [5, 30]) await fake.size(size);
+  const { page, complaints } = await open(browser, dashboard.url);
+  const select = panel(page, "surface").getByLabel("Neurons", { exact: true });
+  const chosen = () => select.evaluate((element) => element.selectedOptions[0]?.text);
+  await soon(chosen).toBe("5");
+  await soon(() => canvases(page).count()).toBe(3);
+  await remember(page, "surface");
+  await fake.optimum(30);
+  await soon(chosen).toBe("30 (preferred)");
+  await soon(() => changed(page, "surface")).toBeGreaterThan(0.05);
+  await select.selectOption("5");
+  await soon(() => changed(page, "surface")).toBeLessThan(0.001);
+  await fake.size(10);
+  await soon(() => select.locator("option").allTextContents()).toEqual(["5", "10", "30 (preferred)"]);
+  expect(await chosen()).toBe("5");
+  expect(await changed(page, "surface")).toBeLessThan(0.001);
+  await expect
+    .poll(() => panel(page, "surface").locator("canvas").getAttribute("aria-label"))
+    .toBe(
+      "Decision surface. What a network of the chosen size takes each point of the plane for: the first of those trained at that size. Neurons: 5. 5,000 rows.",
+    );
+  expect(complaints).toEqual([]);
+});
+
+test("a run is compared with another, side by side on the same axes", async () => {
+  await twoRuns(SIZES);
+  const { page, complaints } = await open(browser, dashboard.url);
+  await soon(() => canvases(page).count()).toBe(4);
+  await picture(page, "light");
+  await page.getByLabel("Compare with").selectOption("first");
+  await soon(() => canvases(page).count()).toBe(8);
+  expect(await text(page, ".run-name")).toEqual(["second", "first"]);
+  expect(new URL(page.url()).search).toBe("?with=first");
+  const places = await Promise.all([0, 1].map((i) => panel(page, "accuracy").locator("canvas").nth(i).boundingBox()));
+  expect(places[0]?.y).toBeCloseTo(places[1]?.y ?? 0, -1); // lines of text may differ by a pixel
+  expect(places[1]?.x).toBeGreaterThan((places[0]?.x ?? 0) + (places[0]?.width ?? 0));
+  // The runs have other accuracies, and the labels of the axis are the same.
+  await soon(() => axisLabels(page, 0)).toBe(await axisLabels(page, 1));
+  expect(await pixels(page, "accuracy", 0)).not.toBe(await pixels(page, "accuracy", 1));
+  const compared = await axisLabels(page, 0);
+  await picture(page, "compare");
+  await page.getByLabel("Compare with").selectOption("no other run");
+  await soon(() => canvases(page).count()).toBe(4);
+  await soon(() => axisLabels(page, 0)).not.toBe(compared);
+  expect(new URL(page.url()).search).toBe("");
+  expect(complaints).toEqual([]);
+});
+
+/** The pixels at the left edge of the accuracy chart, where the labels of its y axis are. */
+const axisLabels = (page: Page, figure: number): Promise<string> =>
+  panel(page, "accuracy")
+    .locator("canvas")
+    .nth(figure)
+    .evaluate((canvas) => canvas.getContext("2d").getImageData(0, 0, 50, canvas.height).data.join());
+
+test("an older run can be chosen, and the newest is followed otherwise", async () => {
+  await twoRuns();
+  const { page } = await open(browser, dashboard.url);
+  const run = page.getByLabel("Run", { exact: true });
+  await soon(() => run.inputValue()).toBe("second");
+  await record("third", { started: ago(1) });
+  await soon(() => run.inputValue()).toBe("third");
+  await run.selectOption("first");
+  await soon(() => text(page, ".run-name")).toEqual(["first"]);
+  expect(new URL(page.url()).search).toBe("?run=first");
+  await record("fourth", { started: ago(0) });
+  await soon(() => run.locator("option").count()).toBe(4);
+  expect(await run.inputValue()).toBe("first");
+  await page.reload();
+  await soon(() => text(page, ".run-name")).toEqual(["first"]);
+});
+
+test("when the lake is destroyed it waits for a run again", async () => {
+  await record("live");
+  await new FakeXo(lake, "live").points(10);
+  const { page } = await open(browser, dashboard.url);
+  await soon(() => canvases(page).count()).toBe(1);
+  await lake.remove();
+  await page.getByText("No run yet.").waitFor();
+  expect(await page.locator("#panels").isVisible()).toBe(false);
+  expect(await page.locator("#header select").first().isVisible()).toBe(false);
+  expect(await text(page, ".strip")).toEqual([]);
+  await record("next");
+  await new FakeXo(lake, "next").points(20);
+  await soon(() => foot(page, "points")).toMatch(/^20 rows/);
+});
+
+test("it is dark when the system is, and changes with it", async () => {
+  await twoRuns(SIZES);
+  const { page, complaints } = await open(browser, dashboard.url, { colorScheme: "dark" });
+  await soon(() => canvases(page).count()).toBe(4);
+  const ground = () => page.evaluate<string>("getComputedStyle(document.body).backgroundColor");
+  expect(await ground()).toBe("rgb(14, 17, 22)");
+  const dark = await pixels(page, "accuracy");
+  await picture(page, "dark");
+  await page.emulateMedia({ colorScheme: "light" });
+  expect(await ground()).toBe("rgb(245, 246, 248)");
+  await otherPixels(page, "accuracy", dark);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await soon(() => pixels(page, "accuracy")).toBe(dark);
+  expect(complaints).toEqual([]);
+});
+
+test("everything can be done with the keyboard, and the data read as a table", async () => {
+  await twoRuns(SIZES);
+  const { page, complaints } = await open(browser, dashboard.url);
+  await soon(() => canvases(page).count()).toBe(4);
+  const focused = () =>
+    page.locator(":focus").evaluate((element) => ({
+      name: (element.labels?.[0] ?? element).textContent,
+      outlined: element.ownerDocument.defaultView.getComputedStyle(element).outlineStyle !== "none",
+    }));
+  const seen = [];
+  for (let i = 0; i < 6; i++) {
+    await page.keyboard.press("Tab");
+    seen.push(await focused());
+  }
+  expect(seen).toEqual(
+    ["Skip to the panels", "Run", "Compare with", "Data as a table", "Data as a table", "Neurons"].map((name) => ({
+      name,
+      outlined: true,
+    })),
+  );
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Enter");
+  const rows = panel(page, "points").locator("tbody tr");
+  await soon(() => rows.count()).toBe(200);
+  expect(await panel(page, "points").locator("th").allTextContents()).toEqual(["x", "y", "label"]);
+  expect(await panel(page, "points").locator(".table p").textContent()).toBe(
+    "The first 200 rows; there are 4,800 more.",
+  );
+  await page.keyboard.press("Tab");
+  expect(await page.locator(":focus").getAttribute("aria-label")).toBe("Data of Points");
+  await picture(page, "table");
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Enter");
+  await soon(() => rows.count()).toBe(0);
+  expect(complaints).toEqual([]);
+});
+
+test("pictures have names, regions have headings, states are announced", async () => {
+  await twoRuns();
+  const { page } = await open(browser, dashboard.url);
+  await soon(() => canvases(page).count()).toBe(4);
+  for (const name of ["points", "surface", "accuracy", "seconds"]) {
+    const labels = await panel(page, name).locator("[role=img]").all();
+    expect(labels).toHaveLength(1);
+    expect(await labels[0]?.getAttribute("aria-label")).toMatch(/^[A-Z].+\. .+\. [\d,]+ rows\.$/);
+  }
+  await page.getByRole("region", { name: "Decision surface", exact: true }).waitFor();
+  expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("xo");
+  expect(await page.getByRole("heading", { level: 2 }).count()).toBe(5);
+  expect(await page.getByRole("status").first().textContent()).toBe("✓ Succeededsecond");
+});
+
+test("a query that fails says so, and can be tried again", async () => {
+  vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  const fake = new FakeXo(lake, "live");
+  await record("live");
+  await fake.points(100);
+  const path = await lake.part(
+    "models",
+    "live",
+    "SELECT 5 AS hidden, 1 AS seed, 0.9 AS accuracy, 0.1 AS accuracy_se, 1.0 AS seconds",
+  );
+  const whole = await readFile(path);
+  await writeFile(path, whole.subarray(0, 60));
+  const { page } = await open(browser, dashboard.url);
+  const alert = panel(page, "seconds").getByRole("alert");
+  await alert.waitFor();
+  expect(await alert.textContent()).toMatch(
+    /^The query of panel "seconds" failed: Invalid Input Error: No magic bytes found at end of file 'models\/run=live\/part-\d+\.snappy\.parquet'$/,
+  );
+  await soon(() => text(page, ".message button")).toEqual(["Try again", "Try again"]);
+  // The others are none the worse for it.
+  expect(await foot(page, "points")).toMatch(/^100 rows/);
+  await picture(page, "failed-query");
+  await writeFile(path, whole);
+  await panel(page, "seconds").getByRole("button").click();
+  await soon(() => foot(page, "seconds")).toMatch(/^1 row ·/);
+  expect(await alert.count()).toBe(0);
+  vi.restoreAllMocks();
+});
+
+test("a chart that can't be drawn says so, and its rows can be read", async () => {
+  const job = xo();
+  const transform = [{ calculate: "nonsense(datum.seconds)", as: "z" }];
+  const panels = job.panels.map((each) =>
+    each.name === "seconds" ? { ...each, chart: { ...each.chart, transform } } : each,
+  );
+  const other = await start(0, { panels });
+  await new FakeXo(lake, "live").all([5, 10], 10);
+  await record("live");
+  const { page } = await open(browser, other.url);
+  const alert = panel(page, "seconds").getByRole("alert");
+  await alert.waitFor();
+  expect(await alert.textContent()).toBe("The chart can't be drawn: Unrecognized function: nonsense");
+  await panel(page, "seconds").getByText("Data as a table").click();
+  await soon(() => panel(page, "seconds").locator("tbody tr").count()).toBe(6);
+  await soon(() => canvases(page).count()).toBe(3);
+  await other.close();
+});
+
+test("a failed run and a lost one are told apart, and text is never markup", async () => {
+  const error = 'step train: <img src=x onerror="document.title=1"> ran out of memory';
+  await record("bad", {
+    state: "failed",
+    started: ago(600),
+    ended: ago(500),
+    error,
+    steps: steps("succeeded", "failed"),
+  });
+  await record("gone", { started: ago(7200), deadline: ago(1800), steps: steps("succeeded", "running") });
+  const { page } = await open(browser, dashboard.url);
+  await soon(() => text(page, ".trouble")).toEqual([error]);
+  expect(await page.locator("img[src=x]").count()).toBe(0);
+  await soon(() => text(page, ".message:visible")).toEqual(
+    Array(5).fill("The run ended before it had rows for this panel."),
+  );
+  await picture(page, "failed-run");
+  await page.getByLabel("Run", { exact: true }).selectOption("gone");
+  await soon(() => text(page, ".state")).toEqual(["? Lost"]);
+  expect((await text(page, ".trouble"))[0]).toMatch(/^Its cluster ended at .+ at the latest, and the run never said/);
+  expect(await text(page, ".steps li")).toEqual(["✓generate: succeeded", "●train: not finished"]);
+});
+
+test("when the connection is lost it says so, and catches up by itself", async () => {
+  const fake = new FakeXo(lake, "live");
+  await record("live");
+  await fake.size(5);
+  const { page } = await open(browser, dashboard.url);
+  await soon(() => foot(page, "accuracy")).toMatch(/^3 rows/);
+  const { port } = dashboard;
+  await dashboard.close();
+  await page.getByText("Connection lost.").waitFor();
+  await picture(page, "connection-lost");
+  expect(await foot(page, "accuracy")).toMatch(/^3 rows/);
+  await fake.size(10);
+  dashboard = await start(port);
+  await soon(() => page.locator("#banner").isVisible()).toBe(false);
+  await soon(() => foot(page, "accuracy")).toMatch(/^6 rows/);
+});
+
+test("a server that comes back with another job gets its own page", async () => {
+  await record("live");
+  const { page } = await open(browser, dashboard.url);
+  await soon(() => text(page, "h2")).toHaveLength(5);
+  const { port } = dashboard;
+  await dashboard.close();
+  const job = xo();
+  dashboard = await start(port, { panels: job.panels.slice(0, 2) });
+  await soon(() => text(page, "h2")).toHaveLength(2);
+});
+
+test("it fits a phone", async () => {
+  await twoRuns(SIZES);
+  const phone = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+  const { page, complaints } = await open(browser, `${dashboard.url}?with=first`, phone);
+  await soon(() => canvases(page).count()).toBe(8);
+  const width = () => page.evaluate<number>("document.documentElement.scrollWidth");
+  expect(await width()).toBe(360);
+  const places = await Promise.all([0, 1].map((i) => panel(page, "points").locator("canvas").nth(i).boundingBox()));
+  expect(places[0]?.x).toBe(places[1]?.x);
+  expect(places[1]?.y).toBeGreaterThan(places[0]?.y ?? 0);
+  for (const place of places) expect((place?.x ?? 0) + (place?.width ?? 0)).toBeLessThanOrEqual(360);
+  await picture(page, "phone");
+  await page.setViewportSize({ width: 900, height: 740 });
+  await expect
+    .poll(async () => (await panel(page, "points").locator("canvas").first().boundingBox())?.width)
+    .toBeGreaterThan(350);
+  expect(complaints).toEqual([]);
+});
+
+test("the pictures of the plane are true to scale", async () => {
+  await twoRuns();
+  for (const width of [360, 1400]) {
+    const { page } = await open(browser, dashboard.url, { viewport: { width, height: 900 } });
+    await soon(() => canvases(page).count()).toBe(4);
+    const { across, down } = await extent(page);
+    // The fake points fill a plane twice as wide as it is high.
+    expect(across / down, `at ${width}`).toBeGreaterThan(1.94);
+    expect(across / down, `at ${width}`).toBeLessThan(2.06);
+  }
+});
+
+/** How far the cells of the surface reach on its canvas: from the first to the last pixel of a line in the grey of B. */
+const extent = (page: Page) =>
+  panel(page, "surface")
+    .locator("canvas")
+    .evaluate((canvas) => {
+      const { width, height } = canvas;
+      const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+      const isGrey = (x: number, y: number) =>
+        [195, 202, 210].every((value, i) => data[4 * (y * width + x) + i] === value);
+      const reach = (count: number, at: (i: number) => boolean) => {
+        const grey = [...Array(count).keys()].filter(at);
+        return (grey.at(-1) ?? 0) - (grey[0] ?? 0);
+      };
+      const lines = (from: number, to: number) => [...Array(to - from).keys()].map((i) => from + i);
+      return {
+        across: Math.max(...lines(height >> 2, height >> 1).map((y) => reach(width, (x) => isGrey(x, y)))),
+        down: Math.max(...lines(width >> 1, width - (width >> 2)).map((x) => reach(height, (y) => isGrey(x, y)))),
+      };
+    });
+
+test("a script that isn't the page's own is not run", async () => {
+  await record("live");
+  const { page, complaints } = await open(browser, dashboard.url);
+  await soon(() => text(page, "h2")).toHaveLength(5);
+  expect(complaints).toEqual([]);
+  const ran = await page.evaluate<string>(`{
+    const script = document.createElement("script");
+    script.textContent = "document.title = 'inline'";
+    document.body.append(script);
+    document.title;
+  }`);
+  expect(ran).toBe("xo");
+  expect(complaints.join()).toContain("Content Security Policy");
+});

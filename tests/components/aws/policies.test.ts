@@ -1,0 +1,54 @@
+import { output } from "@pulumi/pulumi";
+import { describe, expect, test } from "vitest";
+import { launcherStatements } from "../../../components/aws/emr/launcher-policy.ts";
+import { reaperStatements } from "../../../components/aws/reaper.ts";
+
+const STACK = "oneoff/emr";
+const launcher = launcherStatements({
+  stack: STACK,
+  bucket: "lake",
+  bucketArn: output("arn:aws:s3:::lake"),
+  roleArns: ["arn:aws:iam::1:role/oneoff/emr/service", "arn:aws:iam::1:role/oneoff/emr/nodes"],
+});
+const ofActions = (action: string) => launcher.filter(({ Action }) => Action.includes(action));
+
+describe.each([
+  ["reaper", reaperStatements(STACK), {}],
+  ["launcher", launcher, { "aws:ResourceTag/oneoff:lake": "lake" }],
+])("the role of the %s", (_name, statements, more) => {
+  test("names its actions, and only looks at or tags what may be anybody's", () => {
+    for (const { Action, Resource, Condition } of statements) {
+      for (const action of Action) expect(action).toMatch(/^[a-z0-9]+:[A-Za-z0-9]+$/);
+      if (Resource !== "*" || Condition) continue;
+      for (const action of Action) expect(action).toMatch(/:(Describe|List)/);
+    }
+  });
+
+  test("ends nothing that hasn't the stack's tag, and the launcher nothing of another lake", () => {
+    const ending = statements.filter(({ Action }) => Action.some((action) => /:(Terminate|Delete|Set)/.test(action)));
+    expect(ending.length).toBeGreaterThan(0);
+    for (const { Condition } of ending) {
+      expect(Condition).toEqual({ StringEquals: { "aws:ResourceTag/oneoff:stack": STACK, ...more } });
+    }
+  });
+});
+
+test("the launcher rents only with the stack's and the lake's tag, and writes only beside the tables", async () => {
+  const tags = { "aws:RequestTag/oneoff:stack": STACK, "aws:RequestTag/oneoff:lake": "lake" };
+  const renting = ofActions("elasticmapreduce:RunJobFlow");
+  expect(renting.map(({ Condition }) => Condition)).toEqual([{ StringEquals: tags }]);
+  const writing = ofActions("s3:PutObject");
+  expect(writing).toHaveLength(1);
+  const resources = await new Promise((resolve) => output(writing[0]?.Resource).apply(resolve));
+  expect(resources).toEqual(["arn:aws:s3:::lake/_launches/*", "arn:aws:s3:::lake/_wheels/*"]);
+});
+
+test("an idle limit can be put before the cluster is there, and so before it has tags", () => {
+  const putting = ofActions("elasticmapreduce:PutAutoTerminationPolicy");
+  expect(putting).toEqual([
+    {
+      Action: ["elasticmapreduce:PutAutoTerminationPolicy"],
+      Resource: "arn:*:elasticmapreduce:*:*:cluster/*",
+    },
+  ]);
+});

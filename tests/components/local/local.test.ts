@@ -1,0 +1,120 @@
+import { resolve } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { afterEach, beforeAll, expect, test } from "vitest";
+import { xo } from "../../../assets/jobs/xo/index.ts";
+import { LocalCluster, LocalDashboard, LocalLake } from "../../../components/local/index.ts";
+import { job } from "../../../core/job.ts";
+import { isSecret, type Registered, record, result, settle } from "../mocks.ts";
+
+const inRoot = (path: string) => resolve(pulumi.getRootDirectory(), path);
+
+let resources: Registered[];
+beforeAll(() => {
+  resources = record().resources;
+});
+afterEach(() => {
+  resources.length = 0;
+});
+
+const custom = () => resources.filter((resource) => resource.custom).sort((a, b) => (a.name < b.name ? -1 : 1));
+
+test("the three nouns make exactly a folder, a run and a server", async () => {
+  const small = xo({ rows: 100 });
+  const made = await settle(() => {
+    const lake = new LocalLake("lake", { job: small, path: "data" });
+    const cluster = new LocalCluster("cluster", {
+      job: small,
+      lake,
+      lifetime: { deadline: "1 minute" },
+      cores: 2,
+      python: "/venv/bin/python",
+    });
+    return { lake, cluster, dashboard: new LocalDashboard("board", { job: small, lake }) };
+  });
+  expect(custom().map(({ type, name }) => [type, name])).toEqual([
+    ["oneoff-local:index:Server", "board-server"],
+    ["oneoff-local:index:Run", "cluster-run"],
+    ["oneoff-local:index:Folder", "lake-folder"],
+  ]);
+  const [server, run, folder] = custom();
+  expect(folder?.inputs).toEqual({ path: inRoot("data"), retain: false });
+  expect(run?.inputs).toEqual({
+    run: "1",
+    job: { name: "xo", steps: small.steps, tables: small.tables },
+    lake: inRoot("data"),
+    deadlineSeconds: 60,
+    cores: 2,
+    memoryMebibytes: 2048,
+    python: "/venv/bin/python",
+    secrets: {},
+  });
+  expect(server?.inputs).toEqual({
+    name: "board",
+    lake: inRoot("data"),
+    port: 8765,
+    job: { name: "xo", tables: small.tables, panels: small.panels },
+  });
+  expect(await result(made.lake.uri)).toBe(inRoot("data"));
+  expect(await result(made.dashboard.url)).toBe("http://mock");
+  expect(await result(made.cluster.state)).toBe("running");
+});
+
+test("children lie below their component, and a transform changes them", async () => {
+  await settle(() => {
+    const lake = new LocalLake("kept", { job: xo(), removal: "retain", transform: { folder: { path: "/else" } } });
+    expect(lake.path).toBe(inRoot(".oneoff/lake"));
+  });
+  expect(custom().map(({ inputs }) => inputs)).toEqual([{ path: "/else", retain: true }]);
+});
+
+test("a secret reaches the run as a secret, and a missing one is refused", async () => {
+  const secretive = job({
+    name: "secretive",
+    from: import.meta.url,
+    steps: [{ name: "read", script: "../mocks.ts", secrets: ["token"] }],
+    tables: [{ name: "t", about: "T", columns: [{ name: "x", type: "double" }] }],
+  });
+  const lifetime = { deadline: "1 minute" } as const;
+  await settle(() => {
+    const lake = new LocalLake("secret-lake", { job: secretive });
+    const common = { job: secretive, lake, lifetime };
+    new LocalCluster("given", { ...common, secrets: { token: pulumi.secret("hush") } });
+    new LocalCluster("plain", { ...common, secrets: { token: "hush", other: "unused" } });
+    expect(() => new LocalCluster("missing", common)).toThrow('secrets has no "token", which job "secretive" asks for');
+  });
+  for (const { inputs } of custom().filter(({ type }) => type.endsWith(":Run"))) {
+    expect(isSecret(inputs.secrets)).toBe(true);
+    expect((inputs.secrets as { value: unknown }).value).toEqual({ token: "hush" });
+  }
+});
+
+test.each<[string, () => unknown, string]>([
+  [
+    "a removal",
+    () => new LocalLake("l1", { job: xo(), removal: "burn" as never }),
+    'removal is "burn": expected "delete" or "retain"',
+  ],
+  [
+    "a port",
+    () => new LocalDashboard("d1", { job: xo(), lake: new LocalLake("l2", { job: xo() }), port: 70_000 }),
+    "port is 70000",
+  ],
+  ["cores", () => cluster({ cores: 0 }), "cores is 0: expected a whole number above zero"],
+  ["memory", () => cluster({ memory: "2g" as never }), 'memory is "2g"'],
+  ["a run id", () => cluster({ runId: "a/b" }), 'runId is "a/b"'],
+  [
+    "a deadline",
+    () => cluster({ lifetime: { deadline: "1 second" } }),
+    'deadline is "1 second" (1 s): expected something from "10 seconds" to "7 days"',
+  ],
+])("%s out of range is refused before any child is made", async (_, make, message) => {
+  await settle(() => expect(make).toThrow(message));
+  expect(custom().filter(({ type }) => !type.endsWith(":Folder"))).toEqual([]);
+});
+
+let clusters = 0;
+const cluster = (change: object) => {
+  const name = `c${clusters++}`;
+  const lake = new LocalLake(`${name}-lake`, { job: xo() });
+  return new LocalCluster(name, { job: xo(), lake, lifetime: { deadline: "1 hour" }, ...change });
+};
