@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -236,15 +237,21 @@ def test_wheels_that_the_orchestrator_still_fetches(machine: Machine, lake: Buck
             lake.put("_wheels/3/requirements.txt", file.read_bytes())
     machine.attributes["oneoff-venvs"] = f"recorder={lake.address}/_wheels/3"
 
+    def was_copied_in_vain() -> bool:
+        copies = [line.split()[-1] for line in machine.calls if "_wheels/3" in line]
+        return any(Path(copy, "requirements.txt").exists() for copy in copies)
+
     def fetch() -> None:
+        while not was_copied_in_vain():
+            time.sleep(0.05)
         for file in (machine.home / "wheels").iterdir():
             lake.put(f"_wheels/3/{file.name}", file.read_bytes())
         lake.put("_wheels/3/staged.json", "{}\n")
 
-    late = threading.Timer(4, fetch)
+    late = threading.Thread(target=fetch, daemon=True)
     late.start()
     done = machine.init(ONEOFF_PATIENCE="120")
-    late.join()
+    late.join(timeout=60)
     assert done.returncode == 0, done.stderr
     assert len([line for line in machine.calls if "_wheels/3" in line]) > 1
 
