@@ -10,7 +10,7 @@ from emr_support import ROOT, Node
 
 pytest_plugins = "emr_fixtures"
 
-SCRIPT = ROOT / "assets" / "dashboard" / "instance" / "update.sh"
+SCRIPT = ROOT / "assets" / "dashboard" / "instance" / "aws" / "update.sh"
 A, B, C = "a" * 16, "b" * 16, "c" * 16
 
 

@@ -29,7 +29,7 @@ def written(lake: Path, run: str = "r1") -> dict[str, Any]:
 def parse(text: str) -> subprocess.CompletedProcess[str]:
     """What RunRecord of core/run.ts says of it."""
     program = """
-        import { RunRecord } from "./components/job/run.ts";
+        import { RunRecord } from "./core/run.ts";
         import { readFileSync } from "node:fs";
         RunRecord.strict().parse(JSON.parse(readFileSync(0, "utf8")));
     """
