@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), "user-data-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const source = (name: string) =>
-  readFileSync(new URL(`../../assets/dashboard/instance/${name}`, import.meta.url), "utf8");
+  readFileSync(new URL(`../../assets/dashboard/instance/aws/${name}`, import.meta.url), "utf8");
 
 /** The files that the script would write, by their paths. */
 const files = Object.fromEntries(
