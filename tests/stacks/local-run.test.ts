@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { lakeLayout } from "../../core/lake-layout.ts";
 import { RunRecord } from "../../core/run.ts";
 import { makeProject, type Outcome, type Project, processesOf, readJsonFile } from "../project.ts";
+import { quickJava } from "../spark/quick-java.ts";
 
 let project: Project;
 let port: number;
@@ -25,7 +26,7 @@ async function listen(): Promise<{ readonly port: number; close(): void }> {
 }
 
 beforeAll(async () => {
-  project = makeProject();
+  project = makeProject(quickJava());
   const probe = await listen();
   port = probe.port;
   probe.close();
