@@ -49,6 +49,7 @@ class AsListed extends BaseSequencer {
 
 /** What all projects, and the tests of faults, have in common. */
 export const common = {
+  reporters: ["default", "./tests/summary.ts"],
   // For what hangs, not for what is slow: machines may be, and whoever waits for something in a test has a limit that is
   // less and says what did not come.
   testTimeout: 180_000,
@@ -62,7 +63,6 @@ export const common = {
 export default defineConfig({
   test: {
     ...common,
-    reporters: ["default", "./tests/summary.ts"],
     // Most tests start processes of their own, which share the machine's cores.
     maxWorkers: 2,
     sequence: { sequencer: AsListed },

@@ -6,7 +6,7 @@ import { type AuthClient, GoogleAuth, PassThroughClient } from "google-auth-libr
 const SCOPES = ["https://www.googleapis.com/auth/cloud-platform"];
 
 /** Tried again, ever more slowly: https://cloud.google.com/apis/design/errors#error_retries */
-const PASSING = [408, 429, 500, 502, 503, 504];
+const TRANSIENT = [408, 429, 500, 502, 503, 504];
 
 /** Google refused a request, or could not be reached. */
 export class GoogleError extends Error {
@@ -80,7 +80,7 @@ export class GoogleApi {
         retryConfig: {
           // What is safe to ask twice; who posts with a request id says so by trying again.
           httpMethodsToRetry: ["GET", "PUT", "DELETE"],
-          statusCodesToRetry: PASSING.map((code) => [code, code]),
+          statusCodesToRetry: TRANSIENT.map((code) => [code, code]),
           retry: 4,
           noResponseRetries: 3,
         },

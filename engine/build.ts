@@ -1,7 +1,7 @@
 /** Builds the published package into dist/: compiled JavaScript with types, and the files that run elsewhere as they are. */
 import { execFileSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { carriedFiles } from "../assets/manifest.ts";
@@ -16,12 +16,12 @@ const carried = [
   ...globSync("engine/setup{.mjs,/**/*.mjs}"),
 ];
 for (const file of carried) cpSync(file, `dist/${file}`);
-// Where projects of before look for the provider.
-const moved = "dist/assets/local/pulumi-resource-oneoff-local";
-mkdirSync(dirname(moved), { recursive: true });
-writeFileSync(moved, `#!/bin/sh\nexec "$(dirname -- "$0")/../../provider/pulumi-resource-oneoff-local" "$@"\n`, {
-  mode: 0o755,
-});
+// Where version 0.1.0 had the provider: projects name it there, and a run that is going on still starts what was beside it.
+const before = "dist/assets/local";
+mkdirSync(before, { recursive: true });
+for (const file of ["provider/step.sh", "assets/driver/requirements.py"]) cpSync(file, join(before, basename(file)));
+const shim = `#!/bin/sh\nexec "$(dirname -- "$0")/../../provider/pulumi-resource-oneoff-local" "$@"\n`;
+writeFileSync(join(before, "pulumi-resource-oneoff-local"), shim, { mode: 0o755 });
 execFileSync(process.execPath, ["assets/dashboard/build.ts", "dist/assets/dashboard/page"], { stdio: "inherit" });
 await buildBundles("dist/bundles");
 /** Packages that are bundled, and what is ours of them. */

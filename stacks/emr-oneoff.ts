@@ -16,7 +16,7 @@ import {
 } from "../components/aws/index.ts";
 import { stackProgram } from "../components/common/stack.ts";
 import { seconds } from "../core/duration.ts";
-import { UsageError } from "../core/errors.ts";
+import { arg, refusal, UsageError } from "../core/errors.ts";
 import { count, duration, flag, inSettingsOf, runId, size, texts } from "../core/settings.ts";
 
 const settings = z.object({
@@ -151,9 +151,7 @@ function clusterOf(settings: Settings) {
     );
   }
   if (sshCidr && !sshKey) {
-    throw new UsageError(
-      "oneoff:sshKey is not set: name an EC2 key pair, or leave ssh out: Session Manager needs none",
-    );
+    throw refusal`${arg("sshKey", "oneoff:sshKey")} is not set: name an EC2 key pair, or leave ssh out: Session Manager needs none`;
   }
   return {
     runId: settings.runId,

@@ -58,7 +58,7 @@ export const pause = ({ timing, ending }: Waiting): Promise<void> => pauseFor(ti
  */
 export const patiently = <T>({ timing, ending }: Waiting, work: () => Promise<T>): Promise<T> =>
   retry(work, {
-    isTransient: (error) => isTransient(error) || isForbidden(error),
+    isTransient: (error) => isUnanswered(error) || isForbidden(error),
     patienceMs: timing.patienceMs,
     pauseMs: timing.pollMs,
     signal: ending,
@@ -76,7 +76,7 @@ export function until<T>({ timing, ending }: Waiting, look: () => Promise<T | un
   const asking = {
     isTransient(error: unknown) {
       ending.throwIfAborted();
-      return isTransient(error) || (isForbidden(error) && Date.now() < patient);
+      return isUnanswered(error) || (isForbidden(error) && Date.now() < patient);
     },
     pauseMs: timing.pollMs,
     signal: ending,
@@ -104,7 +104,8 @@ export function failOnceGone<T>({ timing }: Waiting, what: string): (seen: T | u
 
 const isForbidden = (error: unknown): boolean => error instanceof GoogleError && error.code === 403;
 
-const isTransient = (error: unknown): boolean =>
+/** Google did not answer, or not as it would a moment later. */
+const isUnanswered = (error: unknown): boolean =>
   error instanceof GoogleError && (error.code === 0 || error.code === 408 || error.code === 429 || error.code >= 500);
 
 /** ISO 8601 in whole seconds. */

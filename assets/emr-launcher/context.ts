@@ -17,12 +17,12 @@ export interface Context {
   readonly patienceMs: number;
 }
 
-/** Does `work`, again and again while what goes wrong is `passing` and the context's patience lasts. */
+/** Does `work`, again and again while what goes wrong is transient and the context's patience lasts. */
 export const patiently = <T>(
   { patienceMs, pollMs }: Context,
   work: () => Promise<T>,
-  passing: (error: unknown) => boolean = denied,
-): Promise<T> => retry(work, { isTransient: passing, patienceMs, pauseMs: pollMs });
+  isTransient: (error: unknown) => boolean = denied,
+): Promise<T> => retry(work, { isTransient, patienceMs, pauseMs: pollMs });
 
 /** A new role's policy takes some seconds until it counts everywhere. */
 export const denied = (error: unknown): boolean => /^AccessDenied(Exception)?$/.test((error as Error).name);

@@ -333,7 +333,7 @@ const canInstall = () => process.getuid() === 0 && onPath("apt-get");
 
 /** The tests of stack `swarm` start an engine of their own, where they may. */
 function dockerEngine() {
-  const missing = ["docker", "dockerd", "debootstrap", "iptables"].filter((program) => !onPath(program));
+  const missing = ["docker", "dockerd", "debootstrap", "iptables", "ip"].filter((program) => !onPath(program));
   if (missing.length === 0) return onPath("dockerd");
   if (!canInstall()) return `${missing.join(", ")} not there: a real Swarm is left out of the tests`;
 }

@@ -72,5 +72,8 @@ test("an error about a secret that was left out says so; one about what was give
   await expect(rehearsed("swarm", { lake: "s3://bucket" }, secret)).rejects.toThrow(
     "oneoff:credentials is a secret, and those are left out: give another value with --set oneoff:credentials=VALUE",
   );
+  await expect(rehearsed("emr-oneoff", { sshCidr: "203.0.113.7/32" }, ["oneoff:sshKey"])).rejects.toThrow(
+    "oneoff:sshKey is a secret, and those are left out: give another value with --set oneoff:sshKey=VALUE",
+  );
   await expect(rehearsed("swarm", { workers: "0" }, secret)).rejects.toThrow('oneoff:workers is "0": expected');
 });

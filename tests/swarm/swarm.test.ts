@@ -250,7 +250,7 @@ async function tablesOfLocal(port: number): Promise<RunRecord["tables"]> {
   }
 }
 
-/** The first of ten free ports in a row. */
+/** The first of ten free ports in a row: none of those that connections and other servers are given, nor of the engine. */
 async function freePorts(): Promise<number> {
   const isFree = (port: number) =>
     new Promise<boolean>((resolve) => {
@@ -259,7 +259,7 @@ async function freePorts(): Promise<number> {
       server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
     });
   for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 20_000);
+    const first = 21_000 + Math.floor(Math.random() * 8000);
     const free = await Promise.all(Array.from({ length: 10 }, (_, at) => isFree(first + at)));
     if (free.every(Boolean)) return first;
   }

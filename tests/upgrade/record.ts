@@ -6,7 +6,7 @@
  * It writes `tests/upgrade/versions/<version of package.json>/`, or those of its folders that are named as arguments. That is
  * committed with the release of the version and stays as it is from then on: the tests take every version that is there.
  */
-import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -54,8 +54,15 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   launches: keepLaunches,
   settings: keepSettings,
 };
-const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts);
-for (const part of chosen) {
+const named = process.argv.slice(2);
+const unknown = named.find((part) => !Object.hasOwn(parts, part));
+if (unknown !== undefined) throw new Error(`there is no part "${unknown}"; there are ${Object.keys(parts).join(", ")}`);
+if (named.length === 0 && existsSync(folder)) {
+  throw new Error(
+    `version ${version} is recorded: raise the version in package.json, or name the parts to record anew`,
+  );
+}
+for (const part of named.length > 0 ? named : Object.keys(parts)) {
   rmSync(join(folder, part), { recursive: true, force: true });
   mkdirSync(join(folder, part), { recursive: true });
   await parts[part]?.();

@@ -41,7 +41,7 @@ const callOnce = <T>(client: BigQuery, method: string, uri: string, sent: Sent):
     client.request({ method, uri, ...sent }, (error, body) => (error ? reject(error) : resolve(body as T)));
   });
 
-/** The one passing error with a status of its own, which the library does not see. All else it has tried again itself. */
+/** The one transient error with a status of its own, which the library does not see. All else it has tried again itself. */
 function isCrowded(error: unknown): boolean {
   const { code, errors } = error as {
     readonly code?: number;
