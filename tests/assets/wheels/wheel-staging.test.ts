@@ -6,6 +6,7 @@ import { nodeEnvironment } from "../../../assets/wheels/markers.ts";
 import { chooseWheel, listFiles } from "../../../assets/wheels/package-index.ts";
 import { readRequirements } from "../../../assets/wheels/requirements.ts";
 import { stageWheels } from "../../../assets/wheels/wheels.ts";
+import { retry } from "../../../core/retry.ts";
 import { type FakeIndex, sha256, startIndex } from "./package-index.ts";
 import { type LakeStore, type StoreKind, storeOf } from "./wheel-stores.ts";
 
@@ -119,7 +120,8 @@ describe("staging into S3", () => staging("S3"));
 describe("staging into Google Cloud Storage", { tags: ["go"] }, () => staging("Google Cloud Storage"));
 
 const realIndex = (process.env.PIP_INDEX_URL ?? "https://pypi.org/simple").replace(/\/+$/, "");
-const reachable = await fetch(`${realIndex}/joblib/`, { signal: AbortSignal.timeout(10_000) }).then(
+const asked = () => fetch(`${realIndex}/joblib/`, { signal: AbortSignal.timeout(10_000) });
+const reachable = await retry(asked, { tries: 3, isTransient: () => true }).then(
   ({ ok }) => ok,
   () => false,
 );
