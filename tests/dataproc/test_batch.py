@@ -122,7 +122,7 @@ def test_packages_are_importable_on_the_driver_and_on_executors(container: Batch
     assert "JVM of batch.py: True\n" in log
     assert "driver: 42 recorder -- {a b}\n" in log
     executors = next(line for line in log.splitlines() if line.startswith("executors: "))
-    assert executors.count("/packages/demo/__init__.py") == executors.count("42") == 2
+    assert executors.count("/packages/demo/__init__.py") == executors.count("(42, ") == 2
     assert container.lake.record()["state"] == "succeeded"
     assert list((container.folder.parent / "tmp").glob("oneoff-*")) == []
 
