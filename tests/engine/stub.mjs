@@ -25,8 +25,8 @@ const programs = {
   java: () => console.error(`openjdk version "${fake || "17.0.15"}" 2025-04-15`),
   chromium: () => console.log("Chromium 140.0"),
   "apt-get"() {
-    const programs = args.flatMap((name) => (name === "docker.io" ? ["docker", "dockerd"] : [name]));
-    for (const program of programs.filter((name) => /^(chromium|docker|dockerd|debootstrap|iptables)$/.test(name))) {
+    const programs = args.flatMap((name) => ({ "docker.io": ["docker", "dockerd"], iproute2: ["ip"] })[name] ?? [name]);
+    for (const program of programs.filter((name) => /^(chromium|docker|dockerd|debootstrap|ip|iptables)$/.test(name))) {
       fs.symlinkSync(fs.realpathSync(process.argv[1]), join(dirname(process.argv[1]), program));
     }
   },
