@@ -1,6 +1,7 @@
 import { access, constants, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Docker, GET_DOCKER } from "../../clients/docker.ts";
+import { onMachine, shellWord, sshMachine } from "../../clients/ssh.ts";
 import { dockerName } from "../../core/docker-names.ts";
 import { quote, UsageError } from "../../core/errors.ts";
 import { type Check, failedCheck, runCheck } from "../check.ts";
@@ -8,7 +9,6 @@ import type { StackFiles } from "../config.ts";
 import { isFree } from "../loopback.ts";
 import { type DockerNeeds, matching, type Part, type SwarmNode, sum } from "./needs.ts";
 import { machineOf } from "./pages.ts";
-import { onMachine, shellWord, sshMachine } from "./ssh.ts";
 import { filterOf } from "./stack.ts";
 
 const OLDEST = [20, 10];

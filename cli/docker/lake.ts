@@ -3,6 +3,7 @@ import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Docker } from "../../clients/docker.ts";
+import { type Machine, onMachine, shellWord, sshMachine } from "../../clients/ssh.ts";
 import { UsageError } from "../../core/errors.ts";
 import { checkRunId } from "../../core/run.ts";
 import { readJson } from "../../provider/json.ts";
@@ -11,7 +12,6 @@ import { filesIfAny } from "../config.ts";
 import { localCommands } from "../local.ts";
 import type { ClusterCommands, Outputs } from "../platform.ts";
 import { machineOf } from "./pages.ts";
-import { type Machine, onMachine, shellWord, sshMachine } from "./ssh.ts";
 
 /** A lake as far as the command line reads it, wherever it is. */
 export interface Lake extends Pick<ClusterCommands, "log" | "partFiles"> {

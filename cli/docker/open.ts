@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { sshArguments, sshMachine } from "../../clients/ssh.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { UsageError } from "../../core/errors.ts";
 import { openBrowser } from "../browser.ts";
@@ -8,7 +9,6 @@ import { type OpenOptions, pageOf, SwarmPage } from "../options.ts";
 import type { Outputs } from "../platform.ts";
 import { outputsOf } from "../pulumi.ts";
 import { machineOf, type Page, pageNamed } from "./pages.ts";
-import { sshArguments, sshMachine } from "./ssh.ts";
 import { dockerOf } from "./stack.ts";
 import { type Connection, type SshForward, startTunnel } from "./tunnel.ts";
 

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { type Machine, sshArguments } from "./ssh.ts";
+import { type Machine, sshArguments } from "../../clients/ssh.ts";
 
 /** A port of this machine that leads to one of another machine's loopback, by ssh. */
 export interface SshForward {

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { quote, TransientError, UsageError } from "../../core/errors.ts";
+import { quote, TransientError, UsageError } from "../core/errors.ts";
 
 const TIMEOUT_MS = 60_000;
 

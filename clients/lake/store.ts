@@ -1,0 +1,35 @@
+/** A lake as its files, wherever they are: what the dashboard and the command line read it by. */
+import type { Readable } from "node:stream";
+
+/** A file or object of a lake. */
+export interface Listed {
+  /** Below the lake, with "/" between its parts. */
+  readonly key: string;
+  /** Another one after each change. */
+  readonly etag: string;
+  /** Milliseconds since 1970. */
+  readonly modified: number;
+}
+
+/** The files of one lake. Keys are told without the prefix that the lake may have in its bucket. */
+export interface LakeStore {
+  /** As stacks say it: "s3://bucket/prefix", "gs://bucket", or the path of a folder. */
+  readonly address: string;
+  /** Whether each look is a request that is billed, or a connection of its own. */
+  readonly isFar: boolean;
+  /** Keys that begin so, sorted: below a folder, such as "_runs/". None where nothing has been written yet. */
+  keys(prefix: string): Promise<readonly string[]>;
+  /** The same with what changes about them. In a folder that asks for more than {@link keys} does. */
+  list(prefix: string): Promise<readonly Listed[]>;
+  /**
+   * Bytes from a position on: none when there are no more, undefined when there is no such file.
+   * @param from @default 0
+   */
+  bytes(key: string, from?: number): Promise<Uint8Array | undefined>;
+  /** What is in a file that is there. */
+  content(key: string): Promise<Readable>;
+  /** Absolute path of a file. @default it is on no disk of this machine */
+  path?(key: string): string;
+  /** Gives connections back. */
+  close(): void;
+}
