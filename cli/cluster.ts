@@ -3,10 +3,10 @@ import { aws, google } from "./cloud.ts";
 import type { ClusterCommands, Outputs } from "./platform.ts";
 
 const kinds: Readonly<Record<string, (stack: string, outputs: Outputs) => Promise<ClusterCommands>>> = {
-  local: async (_stack, outputs) => (await import("./local.ts")).localCommands(String(outputs.lake)),
+  local: async (_stack, outputs) => (await import("./local/cluster.ts")).localCommands(String(outputs.lake)),
   emr: async (stack, outputs) => (await aws()).emrCommands(stack, outputs),
   dataproc: async (stack, outputs) => (await google()).dataprocCommands(stack, outputs),
-  swarm: async (stack, outputs) => (await import("./docker/swarm.ts")).swarmCommands(stack, outputs),
+  swarm: async (stack, outputs) => (await import("./docker/swarm/cluster.ts")).swarmCommands(stack, outputs),
 };
 
 /** @throws UsageError when the stack has no cluster of a known kind. */

@@ -7,15 +7,15 @@ import { checkRunId } from "../core/run.ts";
 import { describeSettings } from "../core/settings.ts";
 import { localBackendEnv, ownBackend } from "../engine/backend.ts";
 import { clusterOf } from "./cluster.ts";
+import { doctor, setupScript } from "./commands/doctor.ts";
+import { type LeftoversOptions, leftovers } from "./commands/leftovers.ts";
+import { open } from "./commands/open.ts";
+import { destroy, newRunId, start, upAndWatch } from "./commands/start.ts";
 import { stackFiles } from "./config.ts";
-import { doctor, setupScript } from "./doctor.ts";
-import { type LeftoversOptions, leftovers } from "./leftovers.ts";
-import { open } from "./open.ts";
 import { ClusterPage, type OpenOptions, TableFormat } from "./options.ts";
 import type { ClusterCommands, Outputs } from "./platform.ts";
 import { programFiles, programOf } from "./program.ts";
 import { ensureOwnStacks, ensureStack, outputsOf, pulumiOutput } from "./pulumi.ts";
-import { destroy, newRunId, start, upAndWatch } from "./start.ts";
 import { settingsTable } from "./table.ts";
 import { watch } from "./watch.ts";
 
@@ -88,7 +88,7 @@ program
   .argument(...STACK)
   .option("--set <key=value>", "a setting, as if it were set; may be given more than once", collect, [])
   .action(async (stack: string, { set }: { set: readonly string[] }) => {
-    const { cost, withSettings } = await import("./cost.ts");
+    const { cost, withSettings } = await import("./commands/cost.ts");
     const files = withSettings(programFiles(stack), set);
     const { text, refused } = await cost(await programOf(files), files);
     console.log(text);
@@ -136,7 +136,7 @@ program
     if (!/^[a-z][a-z0-9_]*$/.test(table)) throw new UsageError(`${quote(table)} is not the name of a table`);
     const outputs = await outputsOf(options.stack);
     const run = checkRunId(options.run ?? String(outputs.run), "--run");
-    const { getTable } = await import("./get.ts");
+    const { getTable } = await import("./commands/get.ts");
     await getTable(await clusterOf(options.stack, outputs), run, table, options.format, options.out);
   });
 

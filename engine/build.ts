@@ -1,7 +1,7 @@
 /** Builds the published package into dist/: compiled JavaScript with types, and the files that run elsewhere as they are. */
 import { execFileSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { carriedFiles } from "../assets/manifest.ts";
@@ -26,12 +26,13 @@ execFileSync(process.execPath, ["assets/dashboard/build.ts", "dist/assets/dashbo
 await buildBundles("dist/bundles");
 /** Packages that are bundled, and what is ours of them. */
 const SDK = /^(@aws-sdk\/|@google-cloud\/|google-auth-library$)/;
-const CLIENTS = /\/clients\/google/;
+const CLIENTS = /\/clients\/(google|lake\/(s3|gcs))\.js$/;
 await bundleSdk("dist/cli/aws");
 await bundleSdk("dist/cli/gcp");
 
 /** Puts a cloud's SDK into the one module of the command line that needs it, so that nobody has to install it. */
 async function bundleSdk(folder: string): Promise<void> {
+  const root = resolve(folder);
   const { outputFiles } = await build({
     entryPoints: [`${folder}/index.js`],
     bundle: true,
@@ -48,9 +49,11 @@ async function bundleSdk(folder: string): Promise<void> {
         name: "the SDK alone",
         setup({ onResolve }) {
           // What else the package has stays one module for all, or errors would have two classes.
-          onResolve({ filter: /^\.\.\// }, ({ path, importer }) =>
-            importer.includes("node_modules") || CLIENTS.test(path) ? undefined : { path, external: true },
-          );
+          onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
+            const file = join(resolveDir, path);
+            const isBundled = file.includes("node_modules") || file.startsWith(`${root}/`) || CLIENTS.test(file);
+            return isBundled ? undefined : { path: relative(root, file), external: true };
+          });
           onResolve({ filter: /^[^./]/ }, ({ path, importer }) =>
             importer.includes("node_modules") || SDK.test(path) ? undefined : { path, external: true },
           );
@@ -58,6 +61,6 @@ async function bundleSdk(folder: string): Promise<void> {
       },
     ],
   });
-  for (const file of globSync(`${folder}/*.{js,d.ts}`)) rmSync(file);
+  for (const file of globSync(`${folder}/**/*.{js,d.ts}`)) rmSync(file);
   writeFileSync(`${folder}/index.js`, (outputFiles[0] as (typeof outputFiles)[number]).contents);
 }

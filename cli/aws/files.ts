@@ -3,7 +3,7 @@ import { partFiles } from "../far-files.ts";
 import type { ClusterCommands, Outputs } from "../platform.ts";
 import { Bucket } from "./bucket.ts";
 import { explainErrors } from "./client.ts";
-import { stepLog } from "./log.ts";
+import { stepLog } from "./emr/log.ts";
 
 /** A lake on S3 as its files: of stacks whose machines are not on AWS. */
 export function s3Files(stack: string, outputs: Outputs) {

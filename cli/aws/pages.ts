@@ -15,7 +15,7 @@ import { EmrPage } from "../options.ts";
 import type { Outputs } from "../platform.ts";
 import { Bucket } from "./bucket.ts";
 import { connect, orUndefined } from "./client.ts";
-import { isEnding } from "./ending.ts";
+import { isEnding } from "./emr/ending.ts";
 
 /** Where a page is, as its instance knows it. */
 export interface PageAddress {

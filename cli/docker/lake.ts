@@ -9,9 +9,9 @@ import { checkRunId } from "../../core/run.ts";
 import { readJson } from "../../provider/json.ts";
 import { aws } from "../cloud.ts";
 import { filesIfAny } from "../config.ts";
-import { localCommands } from "../local.ts";
+import { localCommands } from "../local/cluster.ts";
 import type { ClusterCommands, Outputs } from "../platform.ts";
-import { machineOf } from "./pages.ts";
+import { machineOf } from "./swarm/pages.ts";
 
 /** A lake as far as the command line reads it, wherever it is. */
 export interface Lake extends Pick<ClusterCommands, "log" | "partFiles"> {

@@ -8,8 +8,8 @@ import { freePort, probe } from "../loopback.ts";
 import { type OpenOptions, pageOf, SwarmPage } from "../options.ts";
 import type { Outputs } from "../platform.ts";
 import { outputsOf } from "../pulumi.ts";
-import { machineOf, type Page, pageNamed } from "./pages.ts";
 import { dockerOf } from "./stack.ts";
+import { machineOf, type Page, pageNamed } from "./swarm/pages.ts";
 import { type Connection, type SshForward, startTunnel } from "./tunnel.ts";
 
 /** ssh may have to ask for a password. */

@@ -7,10 +7,10 @@ import { DataprocPage, type OpenOptions, pageOf } from "../options.ts";
 import type { Outputs } from "../platform.ts";
 import { pause, progressPrinter, stopSignal } from "../waiting.ts";
 import { Google } from "./client.ts";
+import { gatewayPage } from "./dataproc/pages.ts";
+import { placeOf } from "./dataproc/stack.ts";
 import { GET_GCLOUD, gcloudVersion, type Instance, startTunnel, type Tunnel, whyNever } from "./gcloud.ts";
 import { instanceState } from "./instance.ts";
-import { placeOf } from "./names.ts";
-import { gatewayPage } from "./pages.ts";
 
 /** An instance boots, fetches the dashboard and starts it. */
 const PATIENCE_MS = 6 * 60_000;

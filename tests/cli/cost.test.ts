@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { cost, withSettings } from "../../cli/cost.ts";
+import { cost, withSettings } from "../../cli/commands/cost.ts";
 import { vcpusOf } from "../../cli/needs.ts";
 import { rehearse } from "../../cli/rehearse.ts";
 import { pricesAsOf } from "../../components/aws/prices-data.ts";

@@ -63,7 +63,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { GetParameterCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { parseArn } from "../../cli/aws/leftovers-tagged.ts";
+import { parseArn } from "../../cli/aws/leftovers/tagged.ts";
 import { ownName } from "../../cli/removal.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { type Front, Refusal, startFront } from "./front.ts";

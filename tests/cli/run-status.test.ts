@@ -1,7 +1,7 @@
 import type { Cluster, StepSummary } from "@aws-sdk/client-emr";
 import { expect, test } from "vitest";
-import { whyEnded } from "../../cli/aws/ending.ts";
-import { type RunFacts, recordStatus, runStatus, stepsOf } from "../../cli/aws/run-status.ts";
+import { whyEnded } from "../../cli/aws/emr/ending.ts";
+import { type RunFacts, recordStatus, runStatus, stepsOf } from "../../cli/aws/emr/run-status.ts";
 import { costSoFar } from "../../cli/cost-so-far.ts";
 import { ProgressReader, wholeCharacters } from "../../cli/step-log.ts";
 import { RunRecord, RunStatus } from "../../core/run.ts";

@@ -2,8 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { cost } from "../../cli/commands/cost.ts";
 import { stackFiles } from "../../cli/config.ts";
-import { cost } from "../../cli/cost.ts";
 import { programOf } from "../../cli/program.ts";
 import { settingsTable } from "../../cli/table.ts";
 import { describeSettings } from "../../core/settings.ts";

@@ -1,0 +1,123 @@
+import type { Leftover } from "../../platform.ts";
+import { ServiceOff } from "../client.ts";
+import {
+  digitsOf,
+  hasLabel,
+  type Labelled,
+  lastOf,
+  Order,
+  ownershipOf,
+  removeCompute,
+  type Sweep,
+  since,
+} from "./sweep.ts";
+
+interface Item extends Labelled {
+  readonly name: string;
+  readonly description?: string;
+  readonly creationTimestamp?: string;
+}
+
+interface Disk extends Item {
+  /** Instances that it is attached to, and goes with or holds. */
+  readonly users?: readonly string[];
+}
+
+interface Firewall extends Item {
+  readonly network?: string;
+}
+
+/** Label that Dataproc gives to a cluster's machines and disks. */
+const OF_CLUSTER = "goog-dataproc-cluster-name";
+
+/** Machines and disks, those too that a cluster left behind. Machines of a cluster that is there, whosever, go with it. */
+export async function machineLeftovers(sweep: Sweep, digits: ReadonlySet<string>): Promise<readonly Leftover[]> {
+  const [instances, disks] = await Promise.all([inZones<Item>(sweep, "instances"), inZones<Disk>(sweep, "disks")]);
+  const clusters = await clustersOf(sweep); // asked last: one that is newer than the machines has none of them
+  const isOwn = ({ item }: Zonal<Item>) => {
+    const cluster = item.labels?.[OF_CLUSTER];
+    if (cluster === undefined) return hasLabel(item, sweep);
+    if (clusters.has(cluster)) return false;
+    return hasLabel(item, sweep) || digits.has(digitsOf(cluster) ?? "");
+  };
+  const leftover = (kind: string, order: number, collection: string) => (found: Zonal<Item>) => ({
+    kind,
+    id: found.item.name,
+    ...ownershipOf(found.item),
+    ...since(found.item.creationTimestamp),
+    order,
+    remove: () => removeCompute(sweep, `${found.zone}/${collection}/${found.item.name}`),
+  });
+  return [
+    ...instances.filter(isOwn).map(leftover("Compute instance", Order.instances, "instances")),
+    // One that an instance has goes with it.
+    ...disks
+      .filter((found) => isOwn(found) && (found.item.users ?? []).length === 0)
+      .map(leftover("disk", Order.disks, "disks")),
+  ];
+}
+
+/** Names of all clusters of the region, also those that end. */
+async function clustersOf({ google, project, region }: Sweep): Promise<ReadonlySet<string>> {
+  type Cluster = { readonly clusterName: string };
+  const path = `v1/projects/${project}/regions/${region}/clusters`;
+  return new Set((await google.listIfOn<Cluster>("dataproc", path, "clusters")).map(({ clusterName }) => clusterName));
+}
+
+interface Zonal<T> {
+  /** Such as "zones/europe-west1-b". */
+  readonly zone: string;
+  readonly item: T;
+}
+
+/** All of a kind in all zones of the region. */
+async function inZones<T>({ google, project, region }: Sweep, collection: string): Promise<readonly Zonal<T>[]> {
+  type Page = {
+    readonly items?: Readonly<Record<string, Readonly<Record<string, readonly T[]>>>>;
+    readonly nextPageToken?: string;
+  };
+  const found: Zonal<T>[] = [];
+  let pageToken: string | undefined;
+  try {
+    do {
+      const path = `compute/v1/projects/${project}/aggregated/${collection}`;
+      const page: Page = await google.request("compute", path, { query: { pageToken } });
+      for (const [zone, { [collection]: items = [] }] of Object.entries(page.items ?? {})) {
+        if (zone.startsWith(`zones/${region}-`)) found.push(...items.map((item) => ({ zone, item })));
+      }
+      pageToken = page.nextPageToken;
+    } while (pageToken);
+  } catch (error) {
+    if (!(error instanceof ServiceOff)) throw error;
+  }
+  return found;
+}
+
+/** The stack's own network and what is in it, by their descriptions: nothing of a network takes labels. */
+export async function networkLeftovers(sweep: Sweep): Promise<readonly Leftover[]> {
+  const { google, project, region, isOwnText } = sweep;
+  const list = <T extends Item>(path: string) =>
+    google.listIfOn<T>("compute", `compute/v1/projects/${project}/${path}`, "items");
+  const [networks, subnets, firewalls] = await Promise.all([
+    list("global/networks"),
+    list(`regions/${region}/subnetworks`),
+    list<Firewall>("global/firewalls"),
+  ]);
+  const isOwn = ({ description }: Item) => isOwnText(description);
+  const own = new Set(networks.filter(isOwn).map(({ name }) => name));
+  const leftover = (kind: string, order: number, path: string) => (item: Item) => ({
+    kind,
+    id: item.name,
+    ...since(item.creationTimestamp),
+    order,
+    remove: () => removeCompute(sweep, `${path}/${item.name}`),
+  });
+  return [
+    ...firewalls
+      // Whoever made a rule of the stack's network: it holds the network.
+      .filter((firewall) => isOwn(firewall) || own.has(lastOf(firewall.network ?? "")))
+      .map(leftover("firewall rule", Order.firewalls, "global/firewalls")),
+    ...subnets.filter(isOwn).map(leftover("subnetwork", Order.subnets, `regions/${region}/subnetworks`)),
+    ...networks.filter(isOwn).map(leftover("VPC network", Order.networks, "global/networks")),
+  ];
+}

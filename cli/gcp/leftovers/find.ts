@@ -1,0 +1,75 @@
+import { labelValue, stackLabel } from "../../../core/labels.ts";
+import { googleProjectOf, googleRegionOf, stackFiles } from "../../config.ts";
+import type { Leftover } from "../../platform.ts";
+import { ownName } from "../../removal.ts";
+import { Google } from "../client.ts";
+import { dataprocLeftovers, unlabelledLeftovers } from "../dataproc/leftovers.ts";
+import { machineLeftovers, networkLeftovers } from "./compute.ts";
+import { dataLeftovers } from "./data.ts";
+import { accountLeftovers, bindingLeftovers } from "./iam.ts";
+import { accountDigits, digitsOf, Order, type Sweep } from "./sweep.ts";
+
+/**
+ * What is left of a stack in its project and region, found by its label, and where there are none by what descriptions and
+ * names tell: so of all stacks of that name in the project. Whose a thing is, its lake tells, where it names one.
+ */
+export async function findLeftovers(stack: string): Promise<readonly Leftover[]> {
+  const { project: program, stack: own, others } = stackFiles(stack);
+  const id = `${program}/${own}`;
+  const project = googleProjectOf(stack);
+  const sweep: Sweep = {
+    google: new Google(project),
+    project,
+    region: googleRegionOf(stack),
+    label: stackLabel(id),
+    isOwnText: (text) => text === id || (text?.startsWith(`${id} `) ?? false),
+    isOwnName: ownName(
+      id,
+      others.map((other) => `${program}/${other}`),
+    ),
+  };
+  const known = (
+    await Promise.all([dataprocLeftovers, dataLeftovers, networkLeftovers, accountLeftovers].map((find) => find(sweep)))
+  ).flat();
+  const digits = new Set(
+    known
+      .filter(({ order }) => TELLING.has(order))
+      .map(digitsIn)
+      .filter((found) => found !== undefined),
+  );
+  const templates = new Set(known.filter(({ order }) => order === Order.templates).map(({ id }) => id));
+  const more = await Promise.all([
+    machineLeftovers(sweep, digits),
+    unlabelledLeftovers(sweep, digits, templates),
+    bindingLeftovers(sweep, digits),
+  ]);
+  return withLakes(sweep, [...known, ...more.flat()]).toSorted((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
+}
+
+/** What the library always names itself, with random digits. */
+const TELLING: ReadonlySet<number> = new Set([Order.orchestrators, Order.clusters, Order.templates, Order.accounts]);
+/** What may have digits of those: no buckets and datasets, which a user may name. */
+const TOLD: ReadonlySet<number> = new Set([...TELLING, Order.workflows, Order.policies, Order.secrets, Order.bindings]);
+
+const digitsIn = ({ id, order }: Leftover): string | undefined => {
+  if (!TOLD.has(order)) return undefined;
+  return id.includes("@") ? accountDigits(id) : digitsOf(id);
+};
+
+/** What names no lake itself has that of another thing of its component. A label may have another form of a bucket's name. */
+function withLakes({ isOwnName }: Sweep, items: readonly Leftover[]): readonly Leftover[] {
+  const buckets = items.filter(({ order }) => order === Order.buckets);
+  const bucketOf = new Map(buckets.map(({ id }) => [labelValue(id), id]));
+  const named = items.map((item) => (item.lake ? { ...item, lake: bucketOf.get(item.lake) ?? item.lake } : item));
+  const lakes = new Map(
+    named.flatMap((item) => {
+      const digits =
+        digitsIn(item) ?? (item.order === Order.buckets && isOwnName(item.id) ? item.id.slice(-8) : undefined);
+      return item.lake && digits ? [[digits, item.lake] as const] : [];
+    }),
+  );
+  return named.map((item) => {
+    const lake = item.lake ?? lakes.get(digitsIn(item) ?? "");
+    return lake ? { ...item, lake } : item;
+  });
+}
