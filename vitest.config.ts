@@ -19,6 +19,7 @@ const PROJECTS = {
     "tests/upgrade/{launches,local}.test.ts",
     "tests/cli/{dataproc,doctor,emr,leftovers,open,swarm}.test.ts",
     "tests/assets/dashboard/{bigquery,engine,instance,page,process,server,athena-moto,athena-page}*.test.ts",
+    "tests/clients/lake.test.ts",
     "tests/assets/{emr-launcher,reaper}/*.test.ts",
     "tests/assets/dataproc-orchestrator/orchestrator*.test.ts",
     "tests/assets/wheels/{archive,wheel-staging}.test.ts",

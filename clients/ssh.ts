@@ -1,4 +1,7 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { quote, TransientError, UsageError } from "../core/errors.ts";
 
@@ -46,7 +49,35 @@ export async function onMachine(machine: Machine, command: string): Promise<Buff
     const options = { encoding: "buffer", timeout: TIMEOUT_MS, maxBuffer: 1 << 28 } as const;
     return (await promisify(execFile)("ssh", [...sshArguments(machine), command], options)).stdout;
   } catch (error) {
-    throw explain(error as Error & { readonly code?: unknown; readonly stderr?: Buffer }, machine);
+    throw explain(error as Error, machine);
+  }
+}
+
+/** The same as it comes, however much it is, of a command that is given `input`. It fails as {@link onMachine} does. */
+export const streamOf = (machine: Machine, command: string, input = ""): Readable =>
+  Readable.from(printed(machine, command, input), { objectMode: false });
+
+async function* printed(machine: Machine, command: string, input: string): AsyncGenerator<Buffer> {
+  const ssh = spawn("ssh", [...sshArguments(machine), command]);
+  const ended = once(ssh, "close");
+  ended.catch(() => {}); // told below
+  const said = buffer(ssh.stderr).catch(() => Buffer.of());
+  const timer = setTimeout(() => ssh.kill(), TIMEOUT_MS);
+  try {
+    ssh.stdin.on("error", () => {}).end(input); // whoever doesn't read it says why
+    for await (const chunk of ssh.stdout.on("error", () => {})) {
+      yield chunk;
+      timer.refresh();
+    }
+    const [code] = await ended;
+    if (code === 0) return;
+    const message = `the command ended with ${code}`;
+    throw Object.assign(new Error(message), { code, killed: ssh.killed, stderr: await said });
+  } catch (error) {
+    throw explain(error as Error, machine);
+  } finally {
+    clearTimeout(timer);
+    ssh.kill();
   }
 }
 

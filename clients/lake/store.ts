@@ -17,7 +17,11 @@ export interface LakeStore {
   readonly address: string;
   /** Whether each look is a request that is billed, or a connection of its own. */
   readonly isFar: boolean;
-  /** Keys that begin so, sorted: below a folder, such as "_runs/". None where nothing has been written yet. */
+  /**
+   * Keys that begin so, sorted: below a folder, such as "_runs/". None where nothing has been written yet, but a bucket has
+   * to be there.
+   * @throws UsageError when it leads out of the lake, as all that is given a key.
+   */
   keys(prefix: string): Promise<readonly string[]>;
   /** The same with what changes about them. In a folder that asks for more than {@link keys} does. */
   list(prefix: string): Promise<readonly Listed[]>;
@@ -30,6 +34,11 @@ export interface LakeStore {
   content(key: string): Promise<Readable>;
   /** Absolute path of a file. @default it is on no disk of this machine */
   path?(key: string): string;
+  /**
+   * Copies files that are there into a folder, below their keys, at once.
+   * @default each is copied by {@link content}
+   */
+  fetch?(keys: readonly string[], folder: string): Promise<void>;
   /** Gives connections back. */
   close(): void;
 }

@@ -1,0 +1,88 @@
+import { execFile } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join, posix } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
+import { type Machine, onMachine, shellWord, streamOf } from "../ssh.ts";
+import { checkKey, folderOf } from "./key.ts";
+import type { LakeStore, Listed } from "./store.ts";
+
+/** A lake in a folder of another machine, which need not be there yet. */
+export class SshStore implements LakeStore {
+  readonly address: string;
+  readonly isFar = true;
+  readonly #machine: Machine;
+
+  /** @param folder absolute. */
+  constructor(machine: Machine, folder: string) {
+    this.address = folder;
+    this.#machine = machine;
+  }
+
+  async keys(prefix: string): Promise<readonly string[]> {
+    const found = await this.#find(prefix, "-print0");
+    return found
+      .map((path) => keyOf(prefix, path))
+      .filter((key) => key.startsWith(prefix))
+      .sort();
+  }
+
+  /** Asks for what GNU's find has and others have not, unlike {@link keys}. */
+  async list(prefix: string): Promise<readonly Listed[]> {
+    const found = await this.#find(prefix, "-printf '%i %T@ %s %p\\0'");
+    return found
+      .map((line) => {
+        const [, inode, time, size, path] = /^(\d+) ([\d.]+) (\d+) (.*)$/s.exec(line) as unknown as string[];
+        const key = keyOf(prefix, path as string);
+        return { key, etag: `${inode} ${time} ${size}`, modified: Math.floor(Number(time) * 1000) };
+      })
+      .filter(({ key }) => key.startsWith(prefix))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  async bytes(key: string, from = 0): Promise<Uint8Array | undefined> {
+    const file = this.#word(key);
+    const found = await onMachine(
+      this.#machine,
+      `if [ -f ${file} ]; then printf + && tail -c +${from + 1} ${file}; fi`,
+    );
+    return found.length === 0 ? undefined : found.subarray(1);
+  }
+
+  async content(key: string): Promise<Readable> {
+    return streamOf(this.#machine, `cat ${this.#word(key)}`);
+  }
+
+  async fetch(keys: readonly string[], folder: string): Promise<void> {
+    if (keys.length === 0) return;
+    const archive = join(folder, "fetched.tar");
+    const command = `cd ${this.#word("")} && xargs -0 tar -cf - --`;
+    const names = keys.map((key) => `${checkKey(key)}\0`).join("");
+    await pipeline(streamOf(this.#machine, command, names), createWriteStream(archive));
+    // Of many names xargs makes several archives, each with its end.
+    await promisify(execFile)("tar", ["-x", "-i", "-f", archive, "-C", folder]);
+    await rm(archive);
+  }
+
+  close(): void {
+    // Each command has a connection of its own.
+  }
+
+  /** What `find` prints of the files below the folder that keys begin with, and not of what goes away meanwhile. */
+  async #find(prefix: string, action: string): Promise<readonly string[]> {
+    const folder = this.#word(folderOf(checkKey(prefix)));
+    const find = `LC_ALL=C find . -type f ${action}`;
+    const complaints = `{ ${find} 2>&1 >&3 | grep -v ': No such file or directory$' >&2; } 3>&1`;
+    const found = await onMachine(this.#machine, `[ ! -d ${folder} ] || { cd ${folder} && ! ${complaints}; }`);
+    return found.toString().split("\0").slice(0, -1);
+  }
+
+  #word(key: string): string {
+    return shellWord(posix.join(this.address, checkKey(key)));
+  }
+}
+
+/** @param path as `find` says it: "./part-0.parquet". */
+const keyOf = (prefix: string, path: string): string => folderOf(prefix) + path.slice("./".length);
