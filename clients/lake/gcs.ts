@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
-import type { Bucket, Storage } from "@google-cloud/storage";
-import { checkKey, isFile, placeOf } from "./key.ts";
-import type { LakeStore, Listed } from "./store.ts";
+import type { Storage } from "@google-cloud/storage";
+import { BucketStore } from "./bucket.ts";
+import type { Listed } from "./store.ts";
 
 interface Item {
   readonly name: string;
@@ -10,37 +10,13 @@ interface Item {
 }
 
 /** A lake in a bucket of Google Cloud Storage. */
-export class GcsStore implements LakeStore {
-  readonly address: string;
-  readonly isFar = true;
-  readonly #bucket: Bucket;
-  readonly #prefix: string;
+export class GcsStore extends BucketStore {
+  readonly #storage: Storage;
 
   /** @param address such as "gs://bucket" or "gs://bucket/prefix". */
   constructor(address: string, storage: Storage) {
-    this.address = address;
-    const { bucket, prefix } = placeOf(address);
-    this.#bucket = storage.bucket(bucket);
-    this.#prefix = prefix;
-  }
-
-  async keys(prefix: string): Promise<readonly string[]> {
-    return (await this.list(prefix)).map(({ key }) => key);
-  }
-
-  async list(prefix: string): Promise<readonly Listed[]> {
-    const fields = "items(name,generation,updated),nextPageToken";
-    const query = { prefix: this.#prefix + checkKey(prefix), fields };
-    // Where fields are chosen, the library gives them as they came, whatever it declares.
-    const [items] = (await this.#bucket.getFiles(query)) as unknown as readonly [readonly Item[]];
-    return items
-      .map(({ name, generation, updated }) => ({
-        key: name.slice(this.#prefix.length),
-        etag: generation,
-        modified: Date.parse(updated),
-      }))
-      .filter(({ key }) => isFile(key))
-      .sort((a, b) => (a.key < b.key ? -1 : 1));
+    super(address);
+    this.#storage = storage;
   }
 
   async bytes(key: string, from = 0): Promise<Uint8Array | undefined> {
@@ -65,7 +41,18 @@ export class GcsStore implements LakeStore {
     // The library's connections are the process's, and don't keep it.
   }
 
+  protected override async objects(prefix: string): Promise<readonly Listed[]> {
+    const query = { prefix, fields: "items(name,generation,updated),nextPageToken" };
+    // Where fields are chosen, the library gives them as they came, whatever it declares.
+    const [items] = (await this.#storage.bucket(this.bucket).getFiles(query)) as unknown as readonly [readonly Item[]];
+    return items.map(({ name, generation, updated }) => ({
+      key: name,
+      etag: generation,
+      modified: Date.parse(updated),
+    }));
+  }
+
   #file(key: string) {
-    return this.#bucket.file(this.#prefix + checkKey(key));
+    return this.#storage.bucket(this.bucket).file(this.inBucket(key));
   }
 }

@@ -1,46 +1,19 @@
 import type { Readable } from "node:stream";
 import { GetObjectCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
-import { checkKey, isFile, placeOf } from "./key.ts";
-import type { LakeStore, Listed } from "./store.ts";
+import { BucketStore } from "./bucket.ts";
+import type { Listed } from "./store.ts";
 
 /** A lake in a bucket of Amazon S3, or of what speaks its protocol. */
-export class S3Store implements LakeStore {
-  readonly address: string;
-  readonly isFar = true;
+export class S3Store extends BucketStore {
   readonly #s3: S3Client;
-  readonly #bucket: string;
-  readonly #prefix: string;
 
   /**
    * @param address such as "s3://bucket" or "s3://bucket/prefix".
    * @param s3 ends with the store.
    */
   constructor(address: string, s3: S3Client) {
-    this.address = address;
+    super(address);
     this.#s3 = s3;
-    const { bucket, prefix } = placeOf(address);
-    this.#bucket = bucket;
-    this.#prefix = prefix;
-  }
-
-  async keys(prefix: string): Promise<readonly string[]> {
-    return (await this.list(prefix)).map(({ key }) => key);
-  }
-
-  async list(prefix: string): Promise<readonly Listed[]> {
-    const Prefix = this.#prefix + checkKey(prefix);
-    const found: Listed[] = [];
-    let token: string | undefined;
-    do {
-      const page = await this.#s3.send(
-        new ListObjectsV2Command({ Bucket: this.#bucket, Prefix, ContinuationToken: token }),
-      );
-      for (const { Key: key = "", ETag: etag = "", LastModified: time } of page.Contents ?? []) {
-        found.push({ key: key.slice(this.#prefix.length), etag, modified: time?.getTime() ?? 0 });
-      }
-      token = page.NextContinuationToken;
-    } while (token !== undefined);
-    return found.filter(({ key }) => isFile(key)).sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   async bytes(key: string, from = 0): Promise<Uint8Array | undefined> {
@@ -64,9 +37,22 @@ export class S3Store implements LakeStore {
     this.#s3.destroy();
   }
 
-  #get(key: string, range?: string) {
-    return this.#s3.send(
-      new GetObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + checkKey(key), Range: range }),
-    );
+  protected override async objects(prefix: string): Promise<readonly Listed[]> {
+    const found: Listed[] = [];
+    let token: string | undefined;
+    do {
+      const page = await this.#s3.send(
+        new ListObjectsV2Command({ Bucket: this.bucket, Prefix: prefix, ContinuationToken: token }),
+      );
+      for (const { Key: key = "", ETag: etag = "", LastModified: time } of page.Contents ?? []) {
+        found.push({ key, etag, modified: time?.getTime() ?? 0 });
+      }
+      token = page.NextContinuationToken;
+    } while (token !== undefined);
+    return found;
+  }
+
+  async #get(key: string, range?: string) {
+    return this.#s3.send(new GetObjectCommand({ Bucket: this.bucket, Key: this.inBucket(key), Range: range }));
   }
 }

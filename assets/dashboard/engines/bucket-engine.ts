@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { LakeStore } from "../../../clients/lake/store.ts";
 import { type Job, placeholders } from "../../../core/job.ts";
 import { checkRunId, type RunRecord } from "../../../core/run.ts";
 import type { Table } from "../../../core/table.ts";
 import { type CallOptions, type QueryEngine, QueryError, type QueryResult, type TableVersions } from "../engine.ts";
-import { LakeBucket } from "../lake/bucket.ts";
-import type { LakeObjects } from "../lake/objects.ts";
+import { LakeIndex } from "../lake/lake-index.ts";
 
 /** How long the end waits for queries to be stopped: the service may be out of reach. */
 const LAST_MILLISECONDS = 5000;
@@ -14,14 +14,14 @@ const SELECT = /^(?:\s|--.*\n|\/\*[\s\S]*?\*\/|\()*(?:SELECT|WITH)\b/i;
 /** Queries a lake that is a bucket, by a service that bills for what it reads. */
 export abstract class BucketEngine implements QueryEngine {
   readonly pollMilliseconds = 5000;
-  protected readonly bucket: LakeBucket;
+  protected readonly lake: LakeIndex;
   protected readonly tables: ReadonlyMap<string, Table>;
   readonly #job: string;
   readonly #working = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
-  constructor(objects: LakeObjects, job: Pick<Job, "name" | "tables">) {
-    this.bucket = new LakeBucket(objects);
+  constructor(store: LakeStore, job: Pick<Job, "name" | "tables">) {
+    this.lake = new LakeIndex(store);
     this.#job = job.name;
     this.tables = new Map(job.tables.map((table) => [table.name, table]));
   }
@@ -33,14 +33,14 @@ export abstract class BucketEngine implements QueryEngine {
   protected abstract refused(error: unknown): QueryError;
 
   async runs(): Promise<readonly RunRecord[]> {
-    const records = await this.look(() => this.bucket.runs());
+    const records = await this.look(() => this.lake.runs());
     return records.filter((record) => record.job === this.#job);
   }
 
   async versions(run: string): Promise<TableVersions> {
     checkRunId(run);
     const names = [...this.tables.keys()];
-    const versions = await this.look(() => Promise.all(names.map((table) => this.bucket.version(table, run))));
+    const versions = await this.look(() => Promise.all(names.map((table) => this.lake.version(table, run))));
     return Object.fromEntries(names.map((name, i) => [name, versions[i] as TableVersions[string]]));
   }
 
@@ -64,7 +64,7 @@ export abstract class BucketEngine implements QueryEngine {
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.race([Promise.allSettled(this.#working), sleep(LAST_MILLISECONDS, undefined, { ref: false })]);
-    this.bucket.close();
+    this.lake.close();
   }
 
   protected async look<T>(look: () => Promise<T>): Promise<T> {

@@ -1,10 +1,10 @@
 import { AthenaClient } from "@aws-sdk/client-athena";
 import { S3Client } from "@aws-sdk/client-s3";
+import { S3Store } from "../../../../clients/lake/s3.ts";
 import { fill, type Job } from "../../../../core/job.ts";
 import type { RunRecord } from "../../../../core/run.ts";
 import type { Table } from "../../../../core/table.ts";
 import type { QueryError, QueryResult } from "../../engine.ts";
-import { S3Objects } from "../../lake/s3-objects.ts";
 import { BucketEngine } from "../bucket-engine.ts";
 import { LEAST, ScanBudget } from "../scan-budget.ts";
 import { refused } from "./errors.ts";
@@ -35,7 +35,7 @@ export class AthenaEngine extends BucketEngine {
 
   constructor(args: AthenaEngineArgs) {
     const s3 = new S3Client(clientConfig(args.region));
-    super(new S3Objects(s3, args.lake.slice("s3://".length)), args.job);
+    super(new S3Store(args.lake, s3), args.job);
     this.#args = args;
     this.#athena = new AthenaClient(clientConfig(args.region));
     this.#results = new AthenaResults(this.#athena, s3, args);
@@ -49,7 +49,7 @@ export class AthenaEngine extends BucketEngine {
 
   protected override async answer(sql: string, run: string, signal: AbortSignal): Promise<QueryResult> {
     const started = performance.now();
-    const reuseMinutes = reusable(await this.look(() => this.bucket.run(run)));
+    const reuseMinutes = reusable(await this.look(() => this.lake.run(run)));
     const execution: Execution = await execute(this.#athena, {
       ...this.#args,
       text: this.#withRelations(sql, run),

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { bigQueryClient, storageClient } from "../../../../clients/google.ts";
+import { GcsStore } from "../../../../clients/lake/gcs.ts";
 import { type Job, placeholders } from "../../../../core/job.ts";
 import { Label, labelValue } from "../../../../core/labels.ts";
 import { QueryError, type QueryResult } from "../../engine.ts";
-import { GcsObjects } from "../../lake/gcs-objects.ts";
 import { BucketEngine } from "../bucket-engine.ts";
 import { ScanBudget } from "../scan-budget.ts";
 import { overLimit, refused } from "./errors.ts";
@@ -47,11 +47,11 @@ export class BigQueryEngine extends BucketEngine {
   readonly #expected = new Map<string, Promise<Expected>>();
 
   constructor(args: BigQueryEngineArgs) {
-    super(new GcsObjects(storageClient(args.project), args.lake.slice("gs://".length)), args.job);
+    super(new GcsStore(args.lake, storageClient(args.project)), args.job);
     this.#args = args;
     this.#client = bigQueryClient(args.project, args.location);
     this.#budget = new ScanBudget(args.dailyScanBytes);
-    this.#loaded = new LoadedRuns(this.#client, this.bucket, args, [...this.tables.keys()]);
+    this.#loaded = new LoadedRuns(this.#client, this.lake, args, [...this.tables.keys()]);
   }
 
   protected override async answer(sql: string, run: string, signal: AbortSignal): Promise<QueryResult> {
@@ -93,7 +93,7 @@ export class BigQueryEngine extends BucketEngine {
     const { project, dataset, lake } = this.#args;
     if (await this.#loaded.has(run)) return overDataset(sql, this.tables, run, `${project}.${dataset}`);
     const names = [...new Set(placeholders(sql))];
-    const versions = await Promise.all(names.map((name) => this.bucket.version(name, run)));
+    const versions = await Promise.all(names.map((name) => this.lake.version(name, run)));
     const empty = names.filter((_, i) => versions[i]?.updated === undefined);
     return overFiles(sql, this.tables, run, lake, new Set(empty));
   }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { googleError } from "../../../../clients/google.ts";
 import { Prefix } from "../../../../core/lake-layout.ts";
 import { QueryError } from "../../engine.ts";
-import type { LakeBucket } from "../../lake/bucket.ts";
+import type { LakeIndex } from "../../lake/lake-index.ts";
 import { log } from "../../log.ts";
 import { call } from "./call.ts";
 
@@ -28,15 +28,15 @@ export interface Dataset {
 /** Which runs have their rows in the dataset: those that were loaded, as long as tables are those they were loaded into. */
 export class LoadedRuns {
   readonly #client: BigQuery;
-  readonly #bucket: LakeBucket;
+  readonly #lake: LakeIndex;
   readonly #dataset: Dataset;
   readonly #tables: readonly string[];
   readonly #known = new Map<string, { readonly isThere: boolean; readonly until: number }>();
   readonly #asking = new Map<string, Promise<boolean>>();
 
-  constructor(client: BigQuery, bucket: LakeBucket, dataset: Dataset, tables: readonly string[]) {
+  constructor(client: BigQuery, lake: LakeIndex, dataset: Dataset, tables: readonly string[]) {
     this.#client = client;
-    this.#bucket = bucket;
+    this.#lake = lake;
     this.#dataset = dataset;
     this.#tables = tables;
   }
@@ -52,7 +52,7 @@ export class LoadedRuns {
   }
 
   async #ask(run: string): Promise<boolean> {
-    if ((await this.#bucket.run(run))?.state === "running") return false;
+    if ((await this.#lake.run(run))?.state === "running") return false;
     const loaded = await this.#loaded(run);
     return loaded !== undefined && this.#keep(run, await this.#areFrom(loaded));
   }
@@ -70,7 +70,7 @@ export class LoadedRuns {
   /** When that was, 0 where it does not say; undefined when the run was not loaded. */
   async #loaded(run: string): Promise<number | undefined> {
     const key = `${Prefix.loads}/${run}.json`;
-    const text = await this.#bucket.read(key);
+    const text = await this.#lake.read(key);
     if (text === undefined) return undefined;
     try {
       const { run: of, tables, loaded } = Loads.parse(JSON.parse(text));

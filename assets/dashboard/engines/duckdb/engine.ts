@@ -1,10 +1,12 @@
 import { realpath } from "node:fs/promises";
 import { type DuckDBConnection, DuckDBInstance, StatementType } from "@duckdb/node-api";
+import { FolderStore } from "../../../../clients/lake/folder.ts";
+import { partKeys } from "../../../../clients/lake/read.ts";
 import { fill, type Job } from "../../../../core/job.ts";
 import type { RunRecord } from "../../../../core/run.ts";
 import type { ColumnType, Table } from "../../../../core/table.ts";
 import { type CallOptions, type QueryEngine, QueryError, type QueryResult, type TableVersions } from "../../engine.ts";
-import { LakeFolder } from "../../lake/folder.ts";
+import { LakeIndex } from "../../lake/lake-index.ts";
 import { columnsOf } from "./columns.ts";
 
 export interface DuckDbEngineArgs {
@@ -29,7 +31,8 @@ export class DuckDbEngine implements QueryEngine {
   readonly #lake: string;
   readonly #job: string;
   readonly #tables: ReadonlyMap<string, Table>;
-  readonly #folder: LakeFolder;
+  readonly #store: FolderStore;
+  readonly #index: LakeIndex;
   readonly #working = new Set<Promise<unknown>>();
   #database: Promise<DuckDBInstance> | undefined;
   #closed = false;
@@ -38,16 +41,17 @@ export class DuckDbEngine implements QueryEngine {
     this.#lake = lake;
     this.#job = job.name;
     this.#tables = new Map(job.tables.map((table) => [table.name, table]));
-    this.#folder = new LakeFolder(lake);
+    this.#store = new FolderStore(lake);
+    this.#index = new LakeIndex(this.#store);
   }
 
   async runs(): Promise<readonly RunRecord[]> {
-    return (await this.#folder.runs()).filter((record) => record.job === this.#job);
+    return (await this.#index.runs()).filter((record) => record.job === this.#job);
   }
 
   async versions(run: string): Promise<TableVersions> {
     const names = [...this.#tables.keys()];
-    const versions = await Promise.all(names.map((table) => this.#folder.version(table, run)));
+    const versions = await Promise.all(names.map((table) => this.#index.version(table, run)));
     return Object.fromEntries(names.map((name, i) => [name, versions[i] as TableVersions[string]]));
   }
 
@@ -94,7 +98,15 @@ export class DuckDbEngine implements QueryEngine {
   async #withRelations(sql: string, run: string): Promise<string> {
     const relations = new Map<string, string>();
     for (const [name, table] of this.#tables) {
-      if (sql.includes(`{${name}}`)) relations.set(name, relation(table, await this.#folder.partFiles(name, run)));
+      if (!sql.includes(`{${name}}`)) continue;
+      const keys = await partKeys(this.#store, name, run);
+      relations.set(
+        name,
+        relation(
+          table,
+          keys.map((key) => this.#store.path(key)),
+        ),
+      );
     }
     return fill(sql, (name) => {
       const found = relations.get(name);

@@ -1,0 +1,43 @@
+import type { Readable } from "node:stream";
+import { checkKey } from "./key.ts";
+import type { LakeStore, Listed } from "./store.ts";
+
+/** A lake in a bucket, whatever its service. */
+export abstract class BucketStore implements LakeStore {
+  readonly address: string;
+  readonly isFar = true;
+  protected readonly bucket: string;
+  /** What keys of the bucket have before those of the lake: empty or with "/" at its end. */
+  readonly #prefix: string;
+
+  /** @param address such as "s3://bucket" or "gs://bucket/prefix". */
+  constructor(address: string) {
+    this.address = address;
+    const [bucket = "", ...path] = address.replace(/^\w+:\/\//, "").split("/");
+    this.bucket = bucket;
+    this.#prefix = path.map((part) => part && `${part}/`).join("");
+  }
+
+  abstract bytes(key: string, from?: number): Promise<Uint8Array | undefined>;
+  abstract content(key: string): Promise<Readable>;
+  abstract close(): void;
+
+  /** All objects of the bucket whose keys begin so, however many they are. */
+  protected abstract objects(prefix: string): Promise<readonly Listed[]>;
+
+  async keys(prefix: string): Promise<readonly string[]> {
+    return (await this.list(prefix)).map(({ key }) => key);
+  }
+
+  async list(prefix: string): Promise<readonly Listed[]> {
+    const objects = await this.objects(this.inBucket(prefix));
+    return objects
+      .map((object) => ({ ...object, key: object.key.slice(this.#prefix.length) }))
+      .filter(({ key }) => /[^/]$/.test(key)) // what consoles and Hadoop keep in place of a folder is no file
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  protected inBucket(key: string): string {
+    return this.#prefix + checkKey(key);
+  }
+}
