@@ -52,6 +52,30 @@ export const RunStatus = RunRecord.omit({ tables: true }).extend({
 export type RunStatus = z.infer<typeof RunStatus>;
 
 /**
+ * What a lake says of a run: a record that has ended is the last word, and its status, which has the times of its steps, is
+ * newer while it goes on.
+ *
+ * @param statusIsLast whether the status outlasts the record, since there is something to do after the last step.
+ */
+export function recordedStatus(
+  status: RunStatus | undefined,
+  record: RunRecord | undefined,
+  statusIsLast = false,
+): RunStatus | undefined {
+  if (!record) return status;
+  const { tables: _, ...rest } = record;
+  const isOver = record.state !== "running" && !statusIsLast;
+  return status && (!isOver || status.state === record.state) ? status : rest;
+}
+
+/** A run that can't go on: what ran has failed, and there are no machines any more. */
+export function failedStatus(status: RunStatus, error: string, ended: string | Date = new Date()): RunStatus {
+  const { cluster: _, ...rest } = status;
+  const steps = rest.steps.map((step) => (step.state === "running" ? { ...step, state: "failed" as const } : step));
+  return { ...rest, state: "failed", error, ended: new Date(ended).toISOString(), steps };
+}
+
+/**
  * `runId` as it stands in folder names of the lake.
  * @throws UsageError when it has characters that don't belong into a folder's or a tag's name.
  */

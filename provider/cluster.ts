@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { lakeLayout } from "../core/lake-layout.ts";
-import { RunRecord, RunStatus } from "../core/run.ts";
+import { failedStatus, RunRecord, RunStatus, recordedStatus } from "../core/run.ts";
 import { readJson } from "./json.ts";
 import { isAlive, registered } from "./process.ts";
 
@@ -67,20 +67,11 @@ export function findRun(lake: string, run: string): RunSnapshot | undefined {
   const folder = lakeLayout(lake).cluster(run);
   const alive = isAlive(registered(folder)); // looked at first: what it writes after that is newer
   const record = RunRecord.safeParse(readJson(lakeLayout(lake).record(run))).data;
-  const written = readStatus(folder);
-  if (record && record.state !== "running") {
-    return { status: written?.state === record.state ? written : record, orphaned: false };
-  }
-  const status = written ?? record;
+  const status = recordedStatus(readStatus(folder), record);
   if (!status) return undefined;
   if (status.state !== "running" || alive) return { status, orphaned: false };
-  return { status: orphan(status), orphaned: true };
+  return { status: failedStatus(status, KILLED), orphaned: true };
 }
 
-const orphan = (status: RunStatus): RunStatus => ({
-  ...status,
-  state: "failed",
-  error: "its cluster was killed, or the machine restarted, before the run ended",
-  ended: new Date().toISOString(),
-  steps: status.steps.map((step) => (step.state === "running" ? { ...step, state: "failed" } : step)),
-});
+/** Why a run failed whose cluster is no more and has not said so. */
+export const KILLED = "its cluster was killed, or the machine restarted, before the run ended";
