@@ -57,57 +57,6 @@ export function filesIfAny(stack: string): StackFiles | undefined {
   };
 }
 
-/**
- * Region of a stack on AWS: of its outputs when it is up, else of its settings, else AWS_REGION.
- * @throws UsageError when none of them says.
- */
-export function regionOf(stack: string, outputs: Readonly<Record<string, unknown>> = {}): string {
-  const region =
-    outputs.region ??
-    filesIfAny(stack)?.config["aws:region"] ??
-    process.env.AWS_REGION ??
-    process.env.AWS_DEFAULT_REGION;
-  if (typeof region === "string" && region !== "") return region;
-  throw new UsageError(
-    `stack ${stack} has no region: set one with "npx pulumi config set aws:region us-west-2 --stack ${stack}", or set AWS_REGION`,
-  );
-}
-
-/** As Pulumi's provider for Google Cloud takes them where its settings are not set, gcloud's own last. */
-const GOOGLE = {
-  project: ["GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"],
-  region: ["GOOGLE_REGION", "GCLOUD_REGION", "CLOUDSDK_COMPUTE_REGION"],
-} as const;
-
-/**
- * Project of a stack on Google Cloud: of its outputs when it is up, else of its settings, else GOOGLE_CLOUD_PROJECT.
- * @throws UsageError when none of them says.
- */
-export const googleProjectOf = (stack: string, outputs: Readonly<Record<string, unknown>> = {}): string =>
-  googleSetting("project", "my-project", "GOOGLE_CLOUD_PROJECT", stack, outputs);
-
-/**
- * Region of a stack on Google Cloud, as {@link googleProjectOf}.
- * @throws UsageError when nothing says which.
- */
-export const googleRegionOf = (stack: string, outputs: Readonly<Record<string, unknown>> = {}): string =>
-  googleSetting("region", "europe-west1", "GOOGLE_REGION", stack, outputs);
-
-function googleSetting(
-  key: keyof typeof GOOGLE,
-  example: string,
-  variable: string,
-  stack: string,
-  outputs: Readonly<Record<string, unknown>>,
-): string {
-  const environment = GOOGLE[key].map((name) => process.env[name]).find((value) => value);
-  const value = outputs[key] ?? filesIfAny(stack)?.config[`gcp:${key}`] ?? environment;
-  if (typeof value === "string" && value !== "") return value;
-  throw new UsageError(
-    `stack ${stack} has no ${key}: set one with "npx pulumi config set gcp:${key} ${example} --stack ${stack}", or set ${variable}`,
-  );
-}
-
 const settingsIn = (folder: string): readonly string[] =>
   readdirSync(folder).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
 

@@ -1,30 +1,81 @@
-/** What the commands ask of a platform: interfaces alone, so that whoever answers need not know the commands. */
+/**
+ * What the commands ask of a platform and of a kind of cluster: interfaces alone, so that whoever answers need not know the
+ * commands. `kinds.ts` lists the kinds there are, and nothing else names one.
+ */
+import type { z } from "zod";
+import type { LakeStore } from "../clients/lake/store.ts";
+import type { BillLine } from "../core/bill.ts";
+import { UsageError } from "../core/errors.ts";
 import type { RunStatus } from "../core/run.ts";
+import type { Check } from "./check.ts";
+import type { StackFiles } from "./config.ts";
+import type { LogText } from "./step-log.ts";
 
 /** Outputs of a stack. */
 export type Outputs = Readonly<Record<string, unknown>>;
 
-/** What the command line needs of one kind of cluster. A stack says which kind it has in its output `cluster`. */
-export interface ClusterCommands {
-  /** Address of the lake. */
-  readonly lake: string;
-  /** How often to ask for the status while it is watched, in milliseconds. */
-  readonly pollMs: number;
-  /**
-   * How a run is doing; undefined while there is no such run.
-   * @throws TransientError when it can't be told now and may be later.
-   */
-  status(run: string): Promise<RunStatus | undefined>;
-  /** What a step has printed, from a position on. */
-  log(run: string, step: string, from: number): Promise<{ readonly text: string; readonly next: number }>;
-  /** What was printed where no step ran, once a run has failed. @default nothing */
-  evidence?(run: string): Promise<{ readonly what: string; readonly text: string } | undefined>;
-  /** Whether the machines of a run that is over are kept for whoever wants to go on working there. @default no */
-  isKept?(status: RunStatus): boolean;
-  /** Where else to look at it while it is there: addresses of pages, or the commands that lead to them. @default nowhere */
-  pages?(): Promise<readonly { readonly what: string; readonly address: string }[]>;
-  /** Paths of the part files of a run's table, below their `run=<run>` folder; fetched to `scratch` if they are far. */
-  partFiles(run: string, table: string, scratch: string): Promise<readonly string[]>;
+/** A stack as commands know it: read once and passed on. */
+export interface StackContext {
+  /** As it was given: what messages tell to type. */
+  readonly name: string;
+  readonly files: StackFiles;
+  /** None where it isn't up, or was not asked. */
+  readonly outputs: Outputs;
+  /** The outputs with what is secret among them, read when it is asked for. */
+  secrets(): Promise<Outputs>;
+  /** @throws UsageError when no platform keeps lakes at such addresses. */
+  openLake(address: string): Promise<LakeStore>;
+}
+
+/** A resource that a program asked for when it was rehearsed. */
+export interface RehearsedResource {
+  readonly type: string;
+  readonly name: string;
+  /** As others are told it. */
+  readonly id: string;
+  readonly inputs: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Where resources of stacks are. It is loaded with every command, so what is large in it is imported when it is asked for.
+ *
+ * `Part` is what a kind of cluster adds to its checks and its search.
+ */
+export interface Platform<Part = unknown> {
+  /** As messages have it: "Google Cloud". */
+  readonly title: string;
+  /** How the types of its resources begin: "gcp:". */
+  readonly provider: `${string}:`;
+  /** Whose list prices bills are made from, and of which day. @default nothing of it is billed */
+  prices?(): Promise<{ readonly whose: string; readonly asOf: string }>;
+  /** What a program is told where it is rehearsed, without credentials. @default nothing */
+  rehearsal?(config: Readonly<Record<string, string>>): Rehearsed;
+  /** What `engine/setup.mjs` brings for it alone, by the names of its checks, and whether a program needs that. */
+  readonly setup?: { readonly checks: readonly string[]; needs(resources: readonly RehearsedResource[]): boolean };
+  /** What it must have for a stack. @default nothing, and the stack needs no backend of one's own */
+  checks?(
+    stack: StackContext,
+    resources: readonly RehearsedResource[],
+    parts: readonly Part[],
+  ): Promise<readonly Check[]>;
+  /** How things of a stack are looked for. @default all of it ends with its destroy */
+  search?(stack: StackContext, parts: readonly Part[]): Promise<Search>;
+  /** Whether a stack's settings name it, or else the environment: it is looked for there if its program is the user's own. */
+  isNamed?(stack: StackContext, by: "settings" | "environment"): boolean;
+  /** Lakes that it keeps. @default none */
+  readonly lakes?: { readonly scheme: string; open(stack: StackContext, address: string): Promise<LakeStore> };
+  /** What it refused for a reason that has no words of ours; undefined for any other error. @default it has no errors of its own */
+  explain?(error: Error): string | undefined;
+}
+
+/** What a platform answers a program that is rehearsed. */
+export interface Rehearsed {
+  /** Settings that its provider must have and that change nothing. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** What its functions answer, by their tokens. */
+  readonly answers?: Readonly<Record<string, object>>;
+  /** What each resource has that is made. */
+  readonly state?: (resource: { readonly type: string; readonly name: string }) => Readonly<Record<string, unknown>>;
 }
 
 /** Something of a stack that is still there. */
@@ -43,4 +94,178 @@ export interface Leftover {
   readonly prepare?: () => Promise<void>;
   /** Removes it and waits until it is gone where others need that. */
   readonly remove: () => Promise<void>;
+}
+
+/** How the things of a stack are looked for. */
+export interface Search {
+  find(): Promise<readonly Leftover[]>;
+  /** Where that is, to follow the stack's name. @default "": as its settings say */
+  readonly where?: string;
+  /** Whether another person's stack of the same name may be there, whose things can't be told from this one's. @default false */
+  readonly shared?: boolean;
+}
+
+/** A kind of cluster: how a run there is followed, and where it is looked at. */
+export interface ClusterKind {
+  /** What stacks say in their output `cluster`. */
+  readonly name: string;
+  readonly platform: Platform;
+  /** The outputs that it reads. */
+  readonly outputs: z.ZodType;
+  /** Pages that it may have beside the dashboard, by the names that `--ui` takes. */
+  readonly pages: readonly string[];
+  /** What it adds to the checks and the search of its platform. @default nothing */
+  part?(): Promise<unknown>;
+  /** @throws UsageError when the stack lacks an output that this needs. */
+  attach(stack: StackContext): Promise<Attached>;
+}
+
+/** Gives a kind of cluster the types of its outputs and of its platform's part. */
+export const clusterKind = <Part, Schema extends z.ZodType>(kind: {
+  readonly name: string;
+  readonly platform: Platform<Part>;
+  readonly outputs: Schema;
+  readonly pages: readonly string[];
+  part?(): Promise<Part>;
+  attach(stack: StackContext, outputs: z.output<Schema>): Promise<Attached>;
+}): ClusterKind => ({ ...kind, attach: async (stack) => kind.attach(stack, parseOutputs(kind, stack)) });
+
+function parseOutputs<Schema extends z.ZodType>(
+  { name: kind, outputs }: { readonly name: string; readonly outputs: Schema },
+  stack: StackContext,
+): z.output<Schema> {
+  const result = outputs.safeParse(stack.outputs);
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0] as z.core.$ZodIssue;
+  const output = String(path[0]);
+  const is = output in stack.outputs ? `is ${JSON.stringify(stack.outputs[output])} (${message})` : "is not there";
+  throw new UsageError(
+    `output "${output}" of stack ${stack.name} ${is}, and commands for cluster "${kind}" need it: "npx pulumi up --stack ${stack.name}" makes it, where the stack's program returns it`,
+  );
+}
+
+/** A stack's cluster and lake as they are. */
+export interface Attached {
+  /** The run that the stack is for. */
+  readonly run: string;
+  readonly lake: LakeStore;
+  /** How often to ask for the status while it is watched, in milliseconds. */
+  readonly pollMs: number;
+  /** What the stack costs. @default not known, or nothing */
+  readonly bill?: readonly BillLine[] | undefined;
+  /**
+   * What the machines of a run say; undefined when nothing is known of any for it.
+   *
+   * @param recorded what the lake says. One that has ended is the last word, so that machines need not be asked about it.
+   * @throws TransientError when it can't be told now and may be later.
+   */
+  machines(run: string, recorded: RunStatus | undefined): Promise<Machines | undefined>;
+  /** Whether its status outlasts its record, since there is something to do after the last step. @default false */
+  readonly statusIsLast?: boolean;
+  /** How long what is written takes to be seen once the machines have ended, in milliseconds. @default 0 */
+  readonly lagMs?: number;
+  /** Whether progress is read from the logs of steps. @default false: the status has it */
+  readonly progressInLogs?: boolean;
+  /** What a step has printed, from a position on. @default what is in the lake */
+  log?(run: string, step: string, from: number): Promise<LogText>;
+  /** What was printed where no step ran, once a run has failed. @default nothing */
+  evidence?(run: string): Promise<{ readonly what: string; readonly text: string } | undefined>;
+  /** Whether the machines of a run that is over are kept for whoever wants to go on working there. @default no */
+  isKept?(status: RunStatus): boolean;
+  /** Options of `pulumi up` for another run. @default none */
+  readonly upOptions?: readonly string[];
+  /** Where to look at it, the dashboard first. */
+  pages(): Promise<readonly Page[]>;
+  /**
+   * What leads to a page.
+   * @param name "dashboard", or one of the kind's pages.
+   * @throws UsageError when the stack has none, or it is no more.
+   */
+  route(name: string): Promise<Route>;
+}
+
+/** What the machines of a run say of it. */
+export interface Machines {
+  /** When they were asked for. */
+  readonly started: string;
+  /** @default the lake's */
+  readonly job?: string | undefined;
+  /** @default the lake's */
+  readonly deadline?: string | undefined;
+  /** The steps as the service that runs them knows them. @default the lake's */
+  readonly steps?: RunStatus["steps"];
+  /** How the steps ended, where the service that runs them says so. @default the lake says it */
+  readonly outcome?:
+    | { readonly state: "succeeded"; readonly at?: string | undefined }
+    | { readonly state: "failed"; readonly error: string; readonly at?: string | undefined }
+    | undefined;
+  /** Why they can do no more for the run, in one line with what to do about it. @default they can */
+  readonly over?: { readonly error: string; readonly at?: string | undefined } | undefined;
+  /** What they are at. @default what the lake says while the run goes on */
+  cluster?(status: RunStatus): RunStatus["cluster"];
+  /** Whether they are there, and so cost, whatever the run is at. @default only while it goes on */
+  readonly areThere?: boolean;
+  /** When they ended. @default when the run did */
+  readonly ended?: string | undefined;
+}
+
+/** A page, as it is listed. */
+export interface Page {
+  /** Such as "JupyterLab". */
+  readonly title: string;
+  /** Where it is, or the command that leads there. */
+  readonly address: string;
+}
+
+/** What leads to a page. */
+export interface Route {
+  readonly title: string;
+  /** Where it is: as this machine reaches it, else as the machine does that serves it. */
+  readonly url: string;
+  /** What is printed below its address. */
+  readonly notes?: readonly string[];
+  /** What the browser is given in the place of the address: with a token, which is not printed. @default the address */
+  browse?(url: string): string;
+  /** What to look at while it doesn't answer. @default nothing */
+  readonly hint?: string;
+  /** How it is reached through a connection of this command. @default this machine reaches it */
+  readonly tunnel?: Tunnel;
+}
+
+/** How a page is reached that no port is open to. */
+export interface Tunnel {
+  /** Where it may be, to be tried in this order. */
+  readonly places: readonly [Place, ...Place[]];
+  /** What is waited for, such as the id of an instance. */
+  readonly host: string;
+  /** How long the page may take to answer at first, in milliseconds. */
+  readonly patienceMs: number;
+  /** Path that answers when the page is there. */
+  readonly probe: string;
+  /**
+   * What the host is at, in words, asked before each connection. @default not asked
+   * @throws UsageError when it will never answer.
+   */
+  state?(): Promise<string>;
+  /** Why a connection that failed would fail again, with the cure; undefined when it may be had later. @default it may */
+  whyNever?(problem: string, isFirst: boolean): UsageError | undefined;
+  /** What to look at when it never answered. */
+  readonly advice: string;
+}
+
+export interface Place {
+  readonly scheme: "http" | "https";
+  /** Port there, and here where it is free. */
+  readonly port: number;
+  /**
+   * Leads a port of this machine there.
+   * @throws TransientError when that can't be done yet.
+   */
+  connect(localPort: number): Promise<Connection>;
+}
+
+export interface Connection {
+  /** What was printed last, once it has ended by itself or was ended. */
+  readonly ended: Promise<string>;
+  end(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import type { StackProgram } from "../components/common/stack.ts";
 import { quote, UsageError } from "../core/errors.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
 import { filesIfAny, type StackFiles } from "./config.ts";
-import type { RehearsedResource } from "./rehearse.ts";
+import type { RehearsedResource } from "./platform.ts";
 
 /** Name of a stack's program among those that come with this package: what its settings name, else its own name. */
 export const programName = ({ config, stack }: StackFiles): string => config["oneoff:program"] ?? stack;
@@ -49,21 +49,4 @@ export async function resourcesOf(
     const { resources } = await rehearse(program, plain).catch(() => ({ resources: [] }));
     return { resources, refused: error };
   }
-}
-
-/** Where things of a stack are. */
-export type Cloud = "aws" | "gcp" | "docker";
-
-/** Whether any of a program's resources is of a provider. */
-export const isOn = (cloud: Cloud, resources: readonly RehearsedResource[]): boolean =>
-  resources.some(({ type }) => type.startsWith(`${cloud}:`));
-
-/**
- * Where a program that comes with this package makes anything.
- * @throws UsageError when it refuses its settings, and the defaults too.
- */
-export async function cloudsOf(files: StackFiles): Promise<readonly Cloud[]> {
-  const { resources, refused } = await resourcesOf(await programOf(files), files);
-  if (resources.length === 0 && refused) throw refused;
-  return (["aws", "gcp", "docker"] as const).filter((cloud) => isOn(cloud, resources));
 }

@@ -6,10 +6,9 @@ import { promisify } from "node:util";
 import { UsageError } from "../core/errors.ts";
 import { localBackendEnv, ownBackend, projectFolder, releaseDeadLocks } from "../engine/backend.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
+import { DEFAULT_STACK } from "./arguments.ts";
 import { type StackFiles, stackFiles } from "./config.ts";
 import { programName, programOf } from "./program.ts";
-
-const LOCAL = "local";
 
 /** The environment that `pulumi` gets for a stack: the local backend only where nothing is rented. */
 export async function pulumiEnv(stack: string): Promise<NodeJS.ProcessEnv> {
@@ -83,7 +82,7 @@ export async function ensureStack(stack: string, args: readonly string[] = []): 
 }
 
 /**
- * Makes stack local where there is none, and in the project's own folder the other stacks of this package that rent
+ * Makes the stack of this machine where there is none, and in the project's own folder the other stacks of this package that rent
  * nothing: there it costs nothing and is seen by nobody. Their settings stay as they are.
  */
 export async function ensureOwnStacks(): Promise<void> {
@@ -92,14 +91,14 @@ export async function ensureOwnStacks(): Promise<void> {
     await ensureStack(stack, ["--no-select"]);
     forgetSalt(stack);
   }
-  await ensureStack(LOCAL);
+  await ensureStack(DEFAULT_STACK);
 }
 
-/** Beside stack local, as far as they are not there yet. */
+/** Beside that one, as far as they are not there yet. */
 async function stacksThatRentNothing(): Promise<readonly string[]> {
-  const { project } = stackFiles(LOCAL);
+  const { project } = stackFiles(DEFAULT_STACK);
   const folder = join(projectFolder(), ".oneoff", "state", ".pulumi", "stacks", project);
-  const others = programs().filter((name) => name !== LOCAL && !existsSync(join(folder, `${name}.json`)));
+  const others = programs().filter((name) => name !== DEFAULT_STACK && !existsSync(join(folder, `${name}.json`)));
   const all = await Promise.all(others.map(async (name) => ({ name, rents: (await loadProgram(name)).rents })));
   return all.filter(({ rents }) => !rents).map(({ name }) => name);
 }

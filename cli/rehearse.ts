@@ -7,15 +7,8 @@ import { UsageError } from "../core/errors.ts";
 import { parseSettings } from "../core/settings.ts";
 import { projectFolder } from "../engine/backend.ts";
 import type { StackFiles } from "./config.ts";
-
-/** A resource that a program asked for. */
-export interface RehearsedResource {
-  readonly type: string;
-  readonly name: string;
-  /** As others are told it. */
-  readonly id: string;
-  readonly inputs: Readonly<Record<string, unknown>>;
-}
+import type { Rehearsed, RehearsedResource } from "./platform.ts";
+import { platforms } from "./registry.ts";
 
 /** What a program would do, told without credentials and without making anything. */
 export interface Rehearsal {
@@ -26,8 +19,6 @@ export interface Rehearsal {
   /** Why `pulumi up` would refuse. @default it would not */
   readonly refusal?: string;
 }
-
-const ACCOUNT = "123456789012";
 
 /**
  * Runs a stack's program under Pulumi's mocks.
@@ -46,12 +37,11 @@ export async function rehearse(program: StackProgram, files: StackFiles): Promis
 
 async function run(program: StackProgram, { project, stack, config, secret }: StackFiles): Promise<Rehearsal> {
   const resources: RehearsedResource[] = [];
-  const region = config["aws:region"] ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
+  const rehearsed = platforms.map((platform) => platform.rehearsal?.(config) ?? {});
   // As in a preview, what the mocks don't know is not known, and what depends on it is not run.
-  await pulumi.runtime.setMocks(mocks(resources, region), project, stack, true);
+  await pulumi.runtime.setMocks(mocks(resources, rehearsed), project, stack, true);
   inFolder(projectFolder());
-  // Where it would be made changes nothing of what it is.
-  setAllConfig({ "gcp:project": "my-project", ...config }, [...secret]);
+  setAllConfig({ ...Object.assign({}, ...rehearsed.map((platform) => platform.config)), ...config }, [...secret]);
   const { "oneoff:program": _, ...given } = config;
   const settings = parseSettings(program.settings(given), given);
   return withoutPreviewLog(async () => {
@@ -88,26 +78,20 @@ const known = (value: pulumi.Input<unknown>): Promise<unknown> =>
     output.isKnown.then((is) => (is ? output.apply(resolve) : resolve(undefined)));
   });
 
-function mocks(resources: RehearsedResource[], region = "us-west-2"): pulumi.runtime.Mocks {
+function mocks(resources: RehearsedResource[], platforms: readonly Rehearsed[]): pulumi.runtime.Mocks {
   return {
     newResource({ type, name, inputs }) {
-      const arn = `arn:aws:mock:${region}:${ACCOUNT}:${name}`;
       const id = `${name}-id`;
       resources.push({ type, name, id, inputs });
-      const email = `${name}@mock.iam.gserviceaccount.com`;
-      return { id, state: { name, arn, region, hex: "00000000", bucket: name, email, ...inputs } };
+      const made = Object.assign({}, ...platforms.map(({ state }) => state?.({ type, name })));
+      return { id, state: { name, hex: "00000000", bucket: name, ...made, ...inputs } };
     },
-    call: ({ token, inputs }) => ({ ...inputs, ...answers(region)[token] }),
+    call: ({ token, inputs }) => ({
+      ...inputs,
+      ...platforms.find(({ answers }) => answers?.[token])?.answers?.[token],
+    }),
   };
 }
-
-/** What programs ask their provider for. */
-const answers = (region: string): Readonly<Record<string, object>> => ({
-  "aws:index/getCallerIdentity:getCallerIdentity": { accountId: ACCOUNT },
-  "aws:index/getRegion:getRegion": { name: region, region, id: region },
-  "aws:index/getPartition:getPartition": { partition: "aws", dnsSuffix: "amazonaws.com" },
-  "aws:index/getAvailabilityZones:getAvailabilityZones": { names: ["a", "b", "c"].map((zone) => region + zone) },
-});
 
 /** The program isn't told what is secret; an error about that says so. */
 function withoutSecrets(error: Error, { config, secret }: StackFiles): Error {

@@ -1,3 +1,4 @@
+import type { LakeStore } from "../clients/lake/store.ts";
 import { Prefix } from "../core/lake-layout.ts";
 import { progressOf } from "../provider/log.ts";
 
@@ -14,6 +15,10 @@ export function textOf(bytes: Uint8Array, from: number): LogText {
   const whole = bytes.subarray(0, wholeCharacters(bytes));
   return { text: new TextDecoder().decode(whole), next: from + whole.length };
 }
+
+/** What a step has printed, from a position on, as its lake has it. */
+export const stepLog = async (lake: LakeStore, run: string, step: string, from: number): Promise<LogText> =>
+  textOf((await lake.bytes(logKey(run, step), from)) ?? new Uint8Array(), from);
 
 /** Number of bytes without a character of UTF-8 that is cut off at the end. */
 export function wholeCharacters(bytes: Uint8Array): number {

@@ -5,7 +5,7 @@ import { TransientError, UsageError } from "../core/errors.ts";
 import { retry } from "../core/retry.ts";
 import type { RunStatus } from "../core/run.ts";
 import { tail } from "../provider/log.ts";
-import type { ClusterCommands } from "./platform.ts";
+import type { Follower } from "./follow.ts";
 import { Rates } from "./rates.ts";
 
 const SLOWEST_POLL_MS = 60_000;
@@ -18,13 +18,16 @@ export interface WatchOptions {
   readonly stack?: string;
 }
 
+/** What is watched. */
+export type Watched = Pick<Follower, "pollMs" | "status" | "log" | "evidence">;
+
 /**
  * Shows a run until it ends: progress bars on a terminal, plain lines elsewhere; the last log lines of the step that
  * failed.
  *
  * @returns whether the run succeeded.
  */
-export async function watch(cluster: ClusterCommands, run: string, options: WatchOptions): Promise<boolean> {
+export async function watch(cluster: Watched, run: string, options: WatchOptions): Promise<boolean> {
   const show = options.output.isTTY ? bars(options.output) : lines(options.output);
   const positions = new Map<string, number>();
   const rates = new Rates();
@@ -59,7 +62,7 @@ async function patiently<T>(ask: () => Promise<T>, pollMs: number, print: (text:
 }
 
 async function followLogs(
-  cluster: ClusterCommands,
+  cluster: Watched,
   status: RunStatus,
   positions: Map<string, number>,
   print: (text: string) => void,
@@ -73,7 +76,7 @@ async function followLogs(
 }
 
 async function finish(
-  cluster: ClusterCommands,
+  cluster: Watched,
   status: RunStatus,
   print: (text: string) => void,
   options: WatchOptions,
@@ -87,7 +90,7 @@ async function finish(
   const failed = status.steps.find((step) => step.state === "failed" || step.state === "running");
   const evidence = failed
     ? { what: `step ${failed.name}`, text: (await cluster.log(status.run, failed.name, 0)).text }
-    : await cluster.evidence?.(status.run);
+    : await cluster.evidence(status.run);
   if (evidence?.text.trim()) print(`The last lines of ${evidence.what}:\n${tail(evidence.text).replace(/^/gm, "  ")}`);
   print(`Run ${status.run} of ${status.job} failed${took}${spent(status)}: ${status.error}`);
   if (status.cluster?.stays) print(stays(status.cluster.stays));

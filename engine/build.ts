@@ -1,7 +1,7 @@
 /** Builds the published package into dist/: compiled JavaScript with types, and the files that run elsewhere as they are. */
 import { execFileSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { carriedFiles } from "../assets/manifest.ts";
@@ -27,15 +27,24 @@ await buildBundles("dist/bundles");
 /** Packages that are bundled, and what is ours of them. */
 const SDK = /^(@aws-sdk\/|@google-cloud\/|google-auth-library$)/;
 const CLIENTS = /\/clients\/(google|lake\/(s3|gcs))\.js$/;
+/** Marks modules of ours by their absolute paths until it is known which file imports them. */
+const OURS = "ours:";
+const ABSOLUTE = new RegExp(`"${OURS}([^"]+)"`, "g");
 await bundleSdk("dist/cli/aws");
 await bundleSdk("dist/cli/gcp");
 
-/** Puts a cloud's SDK into the one module of the command line that needs it, so that nobody has to install it. */
+/**
+ * Puts a cloud's SDK into the modules of the command line that need it, so that nobody has to install it: those of the
+ * platform and of its kinds of clusters that are called index. What every command loads of them stays as it is.
+ */
 async function bundleSdk(folder: string): Promise<void> {
   const root = resolve(folder);
+  const light = await loadedAtOnce(folder);
   const { outputFiles } = await build({
-    entryPoints: [`${folder}/index.js`],
+    entryPoints: globSync(`${folder}/**/index.js`),
+    outdir: folder,
     bundle: true,
+    splitting: true,
     platform: "node",
     target: "node22",
     format: "esm",
@@ -52,7 +61,7 @@ async function bundleSdk(folder: string): Promise<void> {
           onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
             const file = join(resolveDir, path);
             const isBundled = file.includes("node_modules") || file.startsWith(`${root}/`) || CLIENTS.test(file);
-            return isBundled ? undefined : { path: relative(root, file), external: true };
+            return isBundled ? undefined : { path: `${OURS}${file}`, external: true };
           });
           onResolve({ filter: /^[^./]/ }, ({ path, importer }) =>
             importer.includes("node_modules") || SDK.test(path) ? undefined : { path, external: true },
@@ -61,6 +70,35 @@ async function bundleSdk(folder: string): Promise<void> {
       },
     ],
   });
-  for (const file of globSync(`${folder}/**/*.{js,d.ts}`)) rmSync(file);
-  writeFileSync(`${folder}/index.js`, (outputFiles[0] as (typeof outputFiles)[number]).contents);
+  for (const file of globSync(`${folder}/**/*.{js,d.ts}`))
+    if (!light.has(file.replace(/\.d\.ts$/, ".js"))) rmSync(file);
+  for (const { path, text } of outputFiles) {
+    writeFileSync(
+      path,
+      text.replace(ABSOLUTE, (_, file) => `"${relative(dirname(path), file)}"`),
+    );
+  }
+}
+
+/** Files of a folder that the list of kinds imports, and what they import in turn but when they are asked for it. */
+async function loadedAtOnce(folder: string): Promise<ReadonlySet<string>> {
+  const { metafile } = await build({
+    entryPoints: globSync(`${folder}/**/{kind,platform}.js`),
+    outdir: folder,
+    bundle: true,
+    format: "esm",
+    write: false,
+    metafile: true,
+    plugins: [
+      {
+        name: "not what is asked for",
+        setup: ({ onResolve }) => {
+          onResolve({ filter: /.*/ }, ({ path, kind }) =>
+            kind === "dynamic-import" || /^[^./]/.test(path) ? { path, external: true } : undefined,
+          );
+        },
+      },
+    ],
+  });
+  return new Set(Object.keys(metafile.inputs).filter((file) => file.startsWith(`${folder}/`)));
 }

@@ -6,13 +6,21 @@ import {
 } from "@aws-sdk/client-service-quotas";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { type Check, failedCheck, runCheck } from "../check.ts";
-import { regionOf } from "../config.ts";
-import type { Vcpus } from "../needs.ts";
+import type { RehearsedResource, StackContext } from "../platform.ts";
 import { connect, orUndefined } from "./client.ts";
+import { type ServiceRole, sumOf, type Vcpus, vcpusOf } from "./needs.ts";
+import type { AwsPart } from "./part.ts";
+import { regionOf } from "./region.ts";
 import { GET_PLUGIN, pluginVersion } from "./session.ts";
 
 /** What an AWS account must have for a stack. */
-export async function accountChecks(stack: string, needed: Vcpus): Promise<readonly Check[]> {
+export async function accountChecks(
+  stack: StackContext,
+  resources: readonly RehearsedResource[],
+  parts: readonly AwsPart[],
+): Promise<readonly Check[]> {
+  const needed = sumOf([vcpusOf(resources), ...parts.map((part) => part.vcpus(resources))]);
+  const roles = [...parts.flatMap((part) => part.roles(resources)), ...(needed.spot > 0 ? [SPOT] : [])];
   const plugin = pluginCheck();
   let region: string;
   try {
@@ -29,7 +37,7 @@ export async function accountChecks(stack: string, needed: Vcpus): Promise<reado
   return [
     account,
     regional,
-    ...(await Promise.all([...quotaChecks(region, needed), ...roleChecks(region, needed)])),
+    ...(await Promise.all([...quotaChecks(region, needed), ...roleChecks(region, roles)])),
     await plugin,
   ];
 }
@@ -64,27 +72,16 @@ async function quotaOf(region: string, code: string): Promise<number | undefined
   return (await orUndefined(quotas.send(new GetAWSDefaultServiceQuotaCommand(quota))))?.Quota?.Value;
 }
 
-const ROLES = [
-  {
-    role: "AWSServiceRoleForEMRCleanup",
-    service: "elasticmapreduce.amazonaws.com",
-    name: "role for EMR",
-    made: "The first cluster makes it",
-    forSpot: false,
-  },
-  {
-    role: "AWSServiceRoleForEC2Spot",
-    service: "spot.amazonaws.com",
-    name: "role for spot",
-    made: "The first cluster with spot instances makes it",
-    forSpot: true,
-  },
-] as const;
+const SPOT: ServiceRole = {
+  role: "AWSServiceRoleForEC2Spot",
+  service: "spot.amazonaws.com",
+  name: "role for spot",
+  made: "The first cluster with spot instances makes it",
+};
 
-/** Roles that an account has once for all: AWS makes them on first use, and the stack's roles may have them made. */
-function roleChecks(region: string, needed: Vcpus): readonly Promise<Check>[] {
+function roleChecks(region: string, roles: readonly ServiceRole[]): readonly Promise<Check>[] {
   const iam = connect(new IAMClient({ region }));
-  return ROLES.filter(({ forSpot }) => !forSpot || needed.spot > 0).map(({ role, service, name, made }) =>
+  return roles.map(({ role, service, name, made }) =>
     runCheck(name, async () => {
       const found = await orUndefined(iam.send(new GetRoleCommand({ RoleName: role })));
       return {

@@ -1,6 +1,4 @@
-/** All of the command line that needs the AWS SDK. */
+/** All of the platform that needs the AWS SDK. */
 export { accountChecks } from "./doctor.ts";
-export { emrCommands } from "./emr/cluster.ts";
-export { s3Files } from "./files.ts";
+export { openLake } from "./lake.ts";
 export { findLeftovers } from "./leftovers/find.ts";
-export { openPage } from "./open.ts";

@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { promisify } from "node:util";
 import { SSMClient, StartSessionCommand, TerminateSessionCommand } from "@aws-sdk/client-ssm";
 import { UsageError } from "../../core/errors.ts";
+import type { Connection } from "../platform.ts";
 import { connect } from "./client.ts";
 
 const PLUGIN = "session-manager-plugin";
@@ -22,7 +23,7 @@ export async function pluginVersion(): Promise<string | undefined> {
 }
 
 /** A port of this machine that leads to one of an instance. */
-export interface Tunnel {
+export interface SessionArgs {
   readonly region: string;
   /** Id of the EC2 instance. */
   readonly instance: string;
@@ -34,14 +35,8 @@ export interface Tunnel {
   readonly localPort: number;
 }
 
-export interface Session {
-  /** What it printed last, once it has ended by itself or was ended. */
-  readonly ended: Promise<string>;
-  end(): Promise<void>;
-}
-
 /** Opens a tunnel through SSM, as `aws ssm start-session` does: no port of the instance is open to anyone. */
-export async function startSession(tunnel: Tunnel, plugin: string): Promise<Session> {
+export async function startSession(tunnel: SessionArgs, plugin: string): Promise<Connection> {
   const ssm = connect(new SSMClient({ region: tunnel.region }));
   const { host } = tunnel;
   const request = {

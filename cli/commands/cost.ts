@@ -1,27 +1,45 @@
 import { styleText } from "node:util";
-import { pricesAsOf as awsPricesAsOf } from "../../components/aws/prices-data.ts";
 import type { StackProgram } from "../../components/common/stack.ts";
-import { pricesAsOf as googlePricesAsOf } from "../../components/gcp/prices-data.ts";
 import type { BillLine } from "../../core/bill.ts";
 import { quote, UsageError } from "../../core/errors.ts";
+import { collect, fail, stackArgument } from "../arguments.ts";
+import type { OneoffCommand } from "../command.ts";
 import type { StackFiles } from "../config.ts";
-import { isOn } from "../program.ts";
-import { type Rehearsal, rehearse } from "../rehearse.ts";
+import { programFiles, programOf } from "../program.ts";
+import { isOn, platforms } from "../registry.ts";
+import type { Rehearsal } from "../rehearse.ts";
+
+export const cost: OneoffCommand = {
+  describe: (command) =>
+    command
+      .description("say what a stack costs at most, without credentials")
+      .addArgument(stackArgument())
+      .option("--set <key=value>", "a setting, as if it were set; may be given more than once", collect, [])
+      .action(async (stack: string, { set }: { readonly set: readonly string[] }) => {
+        const files = withSettings(programFiles(stack), set);
+        const { text, refused } = await costOf(await programOf(files), files);
+        console.log(text);
+        fail(refused);
+      }),
+};
 
 /** What a stack costs at most, as the terminal shows it, and whether `pulumi up` would refuse it. */
-export async function cost(
+export async function costOf(
   program: StackProgram,
   files: StackFiles,
 ): Promise<{ readonly text: string; readonly refused: boolean }> {
   if (!program.rents)
     return { text: `Stack ${files.stack} rents nothing: it costs nothing.${bucket(files)}`, refused: false };
+  const { rehearse } = await import("../rehearse.ts");
   const rehearsal = await rehearse(program, files);
-  return { text: describe(rehearsal), refused: rehearsal.refusal !== undefined };
+  return { text: describe(rehearsal, await listPrices(rehearsal.resources)), refused: rehearsal.refusal !== undefined };
 }
 
 /** A stack on one's own machines may still have its results elsewhere. */
-const bucket = ({ config }: StackFiles): string =>
-  /^(s3|gs):/.test(config["oneoff:lake"] ?? "") ? ` What lies in ${config["oneoff:lake"]} is billed by its cloud.` : "";
+const bucket = ({ config: { "oneoff:lake": lake = "" } }: StackFiles): string =>
+  platforms.some(({ lakes, prices }) => prices && lakes && lake.startsWith(lakes.scheme))
+    ? ` What lies in ${lake} is billed by its cloud.`
+    : "";
 
 /** Settings of a stack with those put over them that `--set key=value` gives. */
 export function withSettings(files: StackFiles, given: readonly string[]): StackFiles {
@@ -34,7 +52,7 @@ export function withSettings(files: StackFiles, given: readonly string[]): Stack
   return { ...files, config: { ...files.config, ...Object.fromEntries(entries) } };
 }
 
-function describe({ bill, ceiling, refusal, resources }: Rehearsal): string {
+function describe({ bill, ceiling, refusal }: Rehearsal, prices: string): string {
   const rows = [["what", "USD/h", "hours", "USD"], ...bill.map(row)];
   const width = (column: number) => Math.max(...rows.map((row) => (row[column] as string).length));
   const lines = rows.map((cells) =>
@@ -42,17 +60,16 @@ function describe({ bill, ceiling, refusal, resources }: Rehearsal): string {
       .map((cell, column) => (column === 0 ? cell.padEnd(width(0)) : cell.padStart(Math.max(width(column), 6))))
       .join("  "),
   );
-  const total = `At most ${ceiling.toFixed(2)} USD, by ${listPrices(resources)}, without tax and free tier.`;
+  const total = `At most ${ceiling.toFixed(2)} USD, by ${prices}, without tax and free tier.`;
   const verdict = refusal === undefined ? [] : [styleText("red", `"pulumi up" refuses it: ${refusal}`)];
   return [...lines, "", total, ...verdict].join("\n");
 }
 
 /** Whose prices a bill is made from, and of which day they are. */
-function listPrices(resources: Rehearsal["resources"]): string {
-  const google = `Google's list prices of ${googlePricesAsOf}`;
-  const aws = `AWS's list prices of ${awsPricesAsOf}`;
-  if (!isOn("gcp", resources)) return aws;
-  return isOn("aws", resources) ? `${aws} and ${google}` : google;
+async function listPrices(resources: Rehearsal["resources"]): Promise<string> {
+  const billed = platforms.filter((platform) => isOn(platform, resources));
+  const prices = await Promise.all(billed.map((platform) => platform.prices?.()));
+  return prices.flatMap((price) => (price ? [`${price.whose}'s list prices of ${price.asOf}`] : [])).join(" and ");
 }
 
 const row = ({ what, usdPerHour, hours, usd }: BillLine): readonly string[] =>

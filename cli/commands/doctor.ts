@@ -1,33 +1,35 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify, styleText } from "node:util";
 import type { StackProgram } from "../../components/common/stack.ts";
 import { UsageError } from "../../core/errors.ts";
 import { ownBackend, projectFolder } from "../../engine/backend.ts";
+import { fail, stackArgument } from "../arguments.ts";
 import { type Check, failedCheck } from "../check.ts";
-import { aws, google } from "../cloud.ts";
-import type { StackFiles } from "../config.ts";
-import { isOn, programFiles, programOf, resourcesOf } from "../program.ts";
+import type { OneoffCommand } from "../command.ts";
+import type { Platform, RehearsedResource, StackContext } from "../platform.ts";
+import { programFiles, programOf, resourcesOf } from "../program.ts";
 import { pulumiOutput } from "../pulumi.ts";
+import { isOn, partsOf, platforms } from "../registry.ts";
+import { setupScript } from "../setup.ts";
+import { stackContext } from "../stack.ts";
 
-/** What installs, and what is asked for what is installed. */
-export const setupScript = fileURLToPath(new URL("../../engine/setup.mjs", import.meta.url));
-
-/** What set-up checks for runs on this machine, and on no other. */
-const LOCAL_ONLY: readonly string[] = ["Java", "Python", "PySpark"];
-
-/** What runs on this machine itself. */
-const LOCAL_RUN = "oneoff-local:index:Run";
+export const doctor: OneoffCommand = {
+  describe: (command) =>
+    command
+      .description("say what is installed, what is missing and how to get it")
+      .addArgument(stackArgument())
+      .action(async (stack: string) => fail(!(await check(stackContext(stack, programFiles(stack)))))),
+};
 
 /** Says what a stack needs and whether it is there; resolves to whether all of it is. */
-export async function doctor(stack: string): Promise<boolean> {
-  const files = programFiles(stack);
-  const program = await programOf(files);
+async function check(stack: StackContext): Promise<boolean> {
+  const program = await programOf(stack.files);
   const checks = [...(await setupChecks()), backendCheck(program.rents)];
-  const own = program.rents ? await rentedChecks(program, files) : await ownChecks(program, files);
-  const isNeeded = ({ name }: Check) => own.runsHere || !LOCAL_ONLY.includes(name);
+  const own = program.rents ? await rentedChecks(program, stack) : await ownChecks(program, stack);
+  const isNeeded = ({ name }: Check) =>
+    platforms.every(({ setup }) => !setup?.checks.includes(name) || setup.needs(own.resources));
   const all = [...checks.filter(isNeeded), ...own.checks];
   for (const check of all) console.log(line(check));
   return all.every(({ ok, later }) => ok || later);
@@ -35,8 +37,8 @@ export async function doctor(stack: string): Promise<boolean> {
 
 /** What is asked of a stack beside what set-up has. */
 interface OwnChecks {
-  /** Whether its job runs on this machine, without a container. */
-  readonly runsHere: boolean;
+  /** What its program asks for, as far as that decides what set-up must have brought. */
+  readonly resources: readonly RehearsedResource[];
   readonly checks: readonly Check[];
 }
 
@@ -66,9 +68,10 @@ function backendCheck(rents: boolean): Check {
   };
 }
 
-async function rentedChecks(program: StackProgram, files: StackFiles): Promise<OwnChecks> {
-  const stack = ownBackend() === undefined ? [] : await stackChecks(files.stack, initStack(files.stack));
-  return { runsHere: false, checks: [...stack, ...(await rentChecks(program, files))] };
+async function rentedChecks(program: StackProgram, stack: StackContext): Promise<OwnChecks> {
+  const { name } = stack;
+  const made = ownBackend() === undefined ? [] : await stackChecks(name, initStack(name));
+  return { resources: [], checks: [...made, ...(await rentChecks(program, stack))] };
 }
 
 const initStack = (stack: string): string => `npx pulumi stack init ${stack}`;
@@ -87,19 +90,14 @@ async function stackChecks(stack: string, make: string): Promise<readonly Check[
 }
 
 /** What is rented is known from the program, which is run without making anything. */
-async function rentChecks(program: StackProgram, files: StackFiles): Promise<readonly Check[]> {
+async function rentChecks(program: StackProgram, stack: StackContext): Promise<readonly Check[]> {
   const { rehearse } = await import("../rehearse.ts");
-  const { vcpusOf } = await import("../needs.ts");
   try {
-    const { bill, ceiling, resources, refusal } = await rehearse(program, files);
+    const { bill, ceiling, resources, refusal } = await rehearse(program, stack.files);
     const settings: Check = refusal
       ? { name: "settings", ok: false, detail: refusal }
       : { name: "settings", ok: true, detail: `${bill.length} things cost money, at most ${ceiling.toFixed(2)} USD` };
-    return [
-      settings,
-      ...(isOn("aws", resources) ? await (await aws()).accountChecks(files.stack, vcpusOf(resources)) : []),
-      ...(isOn("gcp", resources) ? await (await google()).projectChecks(files.stack, resources) : []),
-    ];
+    return [settings, ...(await platformChecks(stack, resources))];
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     return [failedCheck("settings", error)];
@@ -107,17 +105,24 @@ async function rentChecks(program: StackProgram, files: StackFiles): Promise<rea
 }
 
 /** What a stack on one's own machines needs is known from its program too; its settings are told of where they are refused. */
-async function ownChecks(program: StackProgram, files: StackFiles): Promise<OwnChecks> {
-  const { wantsDocker } = await import("../docker/needs.ts");
+async function ownChecks(program: StackProgram, stack: StackContext): Promise<OwnChecks> {
+  const { name, files } = stack;
   const { resources, refused } = await resourcesOf(program, files);
   const settings = refused ? [failedCheck("settings", refused)] : [];
-  const runsHere = resources.some(({ type }) => type === LOCAL_RUN);
-  if (!wantsDocker(resources)) return { runsHere, checks: settings };
-  const { dockerNeeds } = await import("../docker/needs.ts");
-  const { dockerChecks } = await import("../docker/doctor.ts");
-  const stack = stateIsAnywhere() ? await stackChecks(files.stack, makeStack(files.stack)) : [];
-  return { runsHere, checks: [...stack, ...settings, ...(await dockerChecks(files, dockerNeeds(resources)))] };
+  if (!platformsOf(resources).some((platform) => platform.checks)) return { resources, checks: settings };
+  const made = stateIsAnywhere() ? await stackChecks(name, makeStack(name)) : [];
+  return { resources, checks: [...made, ...settings, ...(await platformChecks(stack, resources))] };
 }
+
+async function platformChecks(stack: StackContext, resources: readonly RehearsedResource[]): Promise<readonly Check[]> {
+  const all = platformsOf(resources).map(async (platform) =>
+    platform.checks?.(stack, resources, await partsOf(platform)),
+  );
+  return (await Promise.all(all)).flatMap((checks) => checks ?? []);
+}
+
+const platformsOf = (resources: readonly RehearsedResource[]): readonly Platform[] =>
+  platforms.filter((platform) => isOn(platform, resources));
 
 /** Asking a backend that is not there would make it. */
 const stateIsAnywhere = (): boolean =>

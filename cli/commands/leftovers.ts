@@ -1,11 +1,36 @@
 import { createInterface } from "node:readline/promises";
 import { quote, UsageError } from "../../core/errors.ts";
-import { aws, google } from "../cloud.ts";
-import { googleProjectOf, googleRegionOf, regionOf, type StackFiles, stackFiles } from "../config.ts";
-import type { Leftover } from "../platform.ts";
-import { type Cloud, cloudsOf } from "../program.ts";
+import { collect, fail, stackArgument } from "../arguments.ts";
+import type { OneoffCommand } from "../command.ts";
+import { stackFiles } from "../config.ts";
+import type { Leftover, Platform, Search, StackContext } from "../platform.ts";
+import { programOf, resourcesOf } from "../program.ts";
+import { isOn, partsOf, platforms } from "../registry.ts";
+import { stackContext } from "../stack.ts";
 
-export interface LeftoversOptions {
+export const leftovers: OneoffCommand = {
+  describe: (command) =>
+    command
+      .description(`say what is left of a stack on ${places()} after its destroy; fail if anything is`)
+      .addArgument(stackArgument())
+      .option("--delete", "remove what is left, after asking", false)
+      .option(
+        "--lake <bucket>",
+        'only what is of this lake, or of none by "none"; may be given more than once',
+        collect,
+        [],
+      )
+      .option("--yes", "don't ask; needs --lake where what is left names one, and where others have stacks", false)
+      .action(async (stack: string, options: LeftoversOptions) => fail(!(await findLeftovers(stack, options)))),
+};
+
+/** Where anything can be left. */
+function places(): string {
+  const titles = platforms.filter(({ search }) => search).map(({ title }) => title);
+  return `${titles.slice(0, -1).join(", ")} or ${titles.at(-1)}`;
+}
+
+interface LeftoversOptions {
   /** Remove what is found. */
   readonly delete: boolean;
   /** Without asking. */
@@ -15,8 +40,8 @@ export interface LeftoversOptions {
 }
 
 /** Says what is left of a stack after its destroy; resolves to whether that is nothing. */
-export async function leftovers(stack: string, options: LeftoversOptions): Promise<boolean> {
-  const { find, where, shared } = await searchOf(stack);
+async function findLeftovers(stack: string, options: LeftoversOptions): Promise<boolean> {
+  const { find, where = "", shared = false } = await searchOf(stackContext(stack, stackFiles(stack)));
   const everybodys = await find();
   const choice = choose(everybodys, options.lake);
   const found = everybodys.filter(choice.has);
@@ -58,63 +83,35 @@ function checkChosen({ lakes, wanted }: Choice, { yes }: LeftoversOptions, share
   }
 }
 
-/** How the things of a stack are looked for. */
-interface Search {
-  readonly find: () => Promise<readonly Leftover[]>;
-  /** Where that is, to follow the stack's name. @default "": as its settings say */
-  readonly where: string;
-  /** Whether another person's stack of the same name may be there, whose things can't be told from this one's. */
-  readonly shared: boolean;
-}
-
-const SEARCHES: Readonly<Record<Cloud, (stack: string) => Promise<Search>>> = {
-  async aws(stack) {
-    const { findLeftovers } = await aws();
-    return { find: () => findLeftovers(stack), where: "", shared: false };
-  },
-  async gcp(stack) {
-    const { findLeftovers } = await google();
-    const where = ` in project ${googleProjectOf(stack)}, region ${googleRegionOf(stack)}`;
-    return { find: () => findLeftovers(stack), where, shared: true };
-  },
-  async docker(stack) {
-    const { findDockerLeftovers } = await import("../docker/leftovers.ts");
-    return { find: () => findDockerLeftovers(stack), where: "", shared: false };
-  },
-};
-
 /** Looks wherever things of a stack may be. What is on this machine alone ends with its destroy. */
-async function searchOf(stack: string): Promise<Search> {
-  const files = stackFiles(stack);
-  const clouds = files.bundled ? await cloudsOf(files) : ownClouds(files);
-  const searches = await Promise.all(clouds.map((cloud) => SEARCHES[cloud](stack)));
+async function searchOf(stack: StackContext): Promise<Search> {
+  const searches = await Promise.all(
+    (await platformsOf(stack)).map(async (platform) => platform.search?.(stack, await partsOf(platform))),
+  );
+  const found = searches.filter((search) => search !== undefined);
   return {
-    find: async () => (await Promise.all(searches.map(({ find }) => find()))).flat(),
-    where: searches.map(({ where }) => where).join(""),
-    shared: searches.some(({ shared }) => shared),
+    find: async () => (await Promise.all(found.map((search) => search.find()))).flat(),
+    where: found.map(({ where = "" }) => where).join(""),
+    shared: found.some(({ shared }) => shared),
   };
 }
 
 /**
- * What a program of the user's own makes is not known here: it is looked for in the clouds that the stack's settings name,
- * else in those that the environment names, and else in Docker.
+ * Where a stack makes anything, as its program says. What a program of the user's own makes is not known here: that is
+ * looked for where the stack's settings say, else where the environment does, and else where nothing has to.
+ *
+ * @throws UsageError when the program refuses its settings, and the defaults too.
  */
-function ownClouds({ stack, config }: StackFiles): readonly Cloud[] {
-  const set = (["aws:region", "gcp:project"] as const).filter((key) => config[key] !== undefined);
-  if (set.length > 0) return set.map((key) => (key === "aws:region" ? "aws" : "gcp"));
-  const here: readonly Cloud[] = [
-    ...(isKnown(() => regionOf(stack)) ? (["aws"] as const) : []),
-    ...(isKnown(() => googleProjectOf(stack)) ? (["gcp"] as const) : []),
-  ];
-  return here.length > 0 ? here : ["docker"];
-}
-
-function isKnown(find: () => string): boolean {
-  try {
-    return find() !== "";
-  } catch {
-    return false;
+async function platformsOf(stack: StackContext): Promise<readonly Platform[]> {
+  if (!stack.files.bundled) {
+    const named = (["settings", "environment"] as const).map((by) =>
+      platforms.filter((platform) => platform.isNamed?.(stack, by)),
+    );
+    return named.find((found) => found.length > 0) ?? platforms.filter(({ isNamed }) => !isNamed);
   }
+  const { resources, refused } = await resourcesOf(await programOf(stack.files), stack.files);
+  if (resources.length === 0 && refused) throw refused;
+  return platforms.filter((platform) => isOn(platform, resources));
 }
 
 /** As a lake: what names none. */

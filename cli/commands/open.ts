@@ -1,22 +1,43 @@
-import { UsageError } from "../../core/errors.ts";
-import { openBrowser } from "../browser.ts";
-import { aws, google } from "../cloud.ts";
-import type { OpenOptions } from "../options.ts";
-import { outputsOf } from "../pulumi.ts";
+import { Option } from "commander";
+import { quote, UsageError } from "../../core/errors.ts";
+import { portNumber, stackArgument } from "../arguments.ts";
+import type { OneoffCommand } from "../command.ts";
+import { openRoute } from "../connect.ts";
+import type { ClusterKind } from "../platform.ts";
+import { kindOf, pageNames } from "../registry.ts";
+import { stackUp } from "../stack.ts";
 
-/** Opens a stack's dashboard, or a page of its cluster, in the browser; stays while what leads there needs it. */
-export async function open(stack: string, options: OpenOptions): Promise<void> {
-  const outputs = await outputsOf(stack);
-  if (outputs.cluster === "emr") return (await aws()).openPage(stack, outputs, options);
-  if (outputs.cluster === "dataproc") return (await google()).openPage(stack, outputs, options);
-  if (outputs.cluster === "swarm") return (await import("../docker/open.ts")).openPage(stack, outputs, options);
-  if (options.ui !== undefined || options.port !== undefined) {
-    const option = options.ui === undefined ? "--port" : "--ui";
-    throw new UsageError(
-      `${option} is for stacks on AWS, Google Cloud or Docker Swarm, and stack ${stack} is on none of them: "npx oneoff open ${stack}" opens its page`,
-    );
-  }
-  if (typeof outputs.dashboard !== "string") throw new UsageError(`stack ${stack} has no dashboard`);
-  console.log(outputs.dashboard);
-  openBrowser(outputs.dashboard);
+interface Options {
+  /** A page of the cluster. @default the dashboard */
+  readonly ui?: string;
+  /** Port on this machine. @default the page's own, or the next that is free */
+  readonly port?: number;
+}
+
+export const open: OneoffCommand = {
+  describe: (command) =>
+    command
+      .description("open the dashboard of a stack in the browser")
+      .addArgument(stackArgument())
+      .addOption(new Option("--ui <page>", "a page of the cluster instead").choices(pageNames))
+      .option(
+        "--port <port>",
+        "the port on this machine; the page's own or the next free one when not given",
+        portNumber,
+      )
+      .action(openPage),
+};
+
+async function openPage(name: string, { ui, port }: Options): Promise<void> {
+  const stack = await stackUp(name);
+  const kind = kindOf(stack);
+  if (ui !== undefined) checkPage(kind, ui, name);
+  await openRoute(await (await kind.attach(stack)).route(ui ?? "dashboard"), port);
+}
+
+/** @throws UsageError when clusters of this kind have no such page. */
+function checkPage({ pages }: ClusterKind, ui: string, stack: string): void {
+  if (pages.includes(ui)) return;
+  const there = pages.length === 0 ? "none but its dashboard" : `${pages.slice(0, -1).join(", ")} and ${pages.at(-1)}`;
+  throw new UsageError(`--ui is ${quote(ui)}, and stack ${stack} has no such page: it has ${there}`);
 }

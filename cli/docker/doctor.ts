@@ -8,8 +8,7 @@ import { type Check, failedCheck, runCheck } from "../check.ts";
 import type { StackFiles } from "../config.ts";
 import { isFree } from "../loopback.ts";
 import { type DockerNeeds, matching, type Part, type SwarmNode, sum } from "./needs.ts";
-import { filterOf } from "./stack.ts";
-import { machineOf } from "./swarm/pages.ts";
+import { filterOf, machineOf } from "./stack.ts";
 
 const OLDEST = [20, 10];
 

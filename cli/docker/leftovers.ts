@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Docker, isInUse, isMissing, NoSwarmError, SwarmError } from "../../clients/docker.ts";
-import { stackFiles } from "../config.ts";
+import type { StackFiles } from "../config.ts";
 import type { Leftover } from "../platform.ts";
 import { filterOf } from "./stack.ts";
 
@@ -63,8 +63,7 @@ const KINDS: readonly Kind[] = [
 ];
 
 /** What is left of a stack in Docker, found by its label. Containers and volumes are those of the node that is asked. */
-export async function findDockerLeftovers(stack: string): Promise<readonly Leftover[]> {
-  const files = stackFiles(stack);
+export async function findDockerLeftovers(files: StackFiles): Promise<readonly Leftover[]> {
   const docker = new Docker(files.config);
   const filter = filterOf(files);
   const tasks = await liveTasks(docker, filter);

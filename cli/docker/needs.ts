@@ -1,4 +1,4 @@
-import type { RehearsedResource } from "../rehearse.ts";
+import type { RehearsedResource } from "../platform.ts";
 
 /** A service or container that a program asks for, as far as it takes room. */
 export interface Part {
@@ -25,10 +25,6 @@ export interface DockerNeeds {
   /** Folder of the lake. @default it is no folder, or not made by the stack */
   readonly folder?: string;
 }
-
-/** Whether a program has anything to do with Docker. */
-export const wantsDocker = (resources: readonly RehearsedResource[]): boolean =>
-  resources.some(({ type }) => type.startsWith("docker:"));
 
 /** What the resources of a program come to. */
 export function dockerNeeds(resources: readonly RehearsedResource[]): DockerNeeds {

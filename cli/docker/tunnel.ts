@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { type Machine, sshArguments } from "../../clients/ssh.ts";
+import type { Connection } from "../platform.ts";
 
 /** A port of this machine that leads to one of another machine's loopback, by ssh. */
 export interface SshForward {
@@ -8,12 +9,6 @@ export interface SshForward {
   readonly port: number;
   /** Port here, on loopback. */
   readonly localPort: number;
-}
-
-export interface Connection {
-  /** What ssh printed last, once it has ended by itself or was ended. */
-  readonly ended: Promise<string>;
-  end(): Promise<void>;
 }
 
 export function startTunnel({ machine, port, localPort }: SshForward): Connection {

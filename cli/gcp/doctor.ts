@@ -1,24 +1,26 @@
 import { type Check, failedCheck, runCheck } from "../check.ts";
-import { googleProjectOf, googleRegionOf } from "../config.ts";
-import type { RehearsedResource } from "../rehearse.ts";
+import type { RehearsedResource, StackContext } from "../platform.ts";
 import { checkedByGoogle, checkedIfOn, Google, ServiceOff } from "./client.ts";
 import { GET_GCLOUD, gcloudVersion } from "./gcloud.ts";
 import { googleNeeds } from "./needs.ts";
+import type { GcpPart } from "./part.ts";
+import { projectOf, regionOf } from "./project.ts";
 import { quotaChecks } from "./quotas.ts";
 
 const CREDENTIALS = "Google credentials";
 
 /** What a Google Cloud project must have for a stack. A check that can't be made for want of the one before is left out. */
-export async function projectChecks(stack: string, resources: readonly RehearsedResource[]): Promise<readonly Check[]> {
+export async function projectChecks(
+  stack: StackContext,
+  resources: readonly RehearsedResource[],
+  parts: readonly GcpPart[],
+): Promise<readonly Check[]> {
   const gcloud = gcloudCheck();
-  const places = [
-    placeCheck("project", () => googleProjectOf(stack)),
-    placeCheck("region", () => googleRegionOf(stack)),
-  ];
+  const places = [placeCheck("project", () => projectOf(stack)), placeCheck("region", () => regionOf(stack))];
   const [project, region] = places.map(({ ok, detail }) => (ok ? detail : undefined));
   if (project === undefined) return [...places, await gcloud];
   const google = new Google(project);
-  const needs = googleNeeds(resources);
+  const needs = googleNeeds(resources, parts);
   let off: readonly string[] = [];
   const there = await checkedByGoogle(CREDENTIALS, () =>
     credentialsCheck(google, project).catch((error) => {

@@ -1,6 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { promisify } from "node:util";
 import { UsageError } from "../../core/errors.ts";
+import type { Connection } from "../platform.ts";
 
 /** What to say where gcloud is not. */
 export const GET_GCLOUD = "install it: https://cloud.google.com/sdk/docs/install";
@@ -23,19 +24,10 @@ export interface Instance {
   readonly project: string;
 }
 
-export interface Tunnel {
-  /** The port on this machine; undefined when it ended before it listened. */
-  readonly port: Promise<number | undefined>;
-  /** What it printed last, once it has ended by itself or was ended. */
-  readonly ended: Promise<string>;
-  end(): Promise<void>;
-}
-
 /**
  * Leads a port of this machine to one of an instance that has no public address, through Google's Identity-Aware Proxy.
- * @param localPort 0 for any that is free.
  */
-export function startTunnel({ name, zone, project }: Instance, port: number, localPort: number): Tunnel {
+export function startTunnel({ name, zone, project }: Instance, port: number, localPort: number): Connection {
   const args = ["compute", "start-iap-tunnel", name, String(port), `--local-host-port=127.0.0.1:${localPort}`];
   const child = spawn("gcloud", [...args, "--zone", zone, "--project", project], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -53,26 +45,16 @@ export function startTunnel({ name, zone, project }: Instance, port: number, loc
   const killNow = () => kill("SIGTERM");
   process.once("exit", killNow); // never leave it behind
   let printed = "";
-  let listening: (port: number | undefined) => void = () => {};
-  const heard = new Promise<number | undefined>((resolve) => {
-    listening = resolve;
-  });
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk: Buffer) => {
       printed = (printed + chunk).slice(-4000);
-      const found = /Listening on port \[(\d+)\]/.exec(printed)?.[1];
-      if (found !== undefined) listening(Number(found));
     });
   }
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("close", (code) => resolve(problemIn(printed) ?? `it ended with ${code}`));
-  }).finally(() => {
-    process.off("exit", killNow);
-    listening(undefined);
-  });
+  }).finally(() => process.off("exit", killNow));
   return {
-    port: heard,
     ended,
     async end() {
       kill("SIGTERM");

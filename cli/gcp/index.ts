@@ -1,5 +1,4 @@
-/** All of the command line that needs Google's client libraries. */
-export { dataprocCommands } from "./dataproc/cluster.ts";
+/** All of the platform that needs Google's client libraries. */
 export { projectChecks } from "./doctor.ts";
-export { findLeftovers } from "./leftovers/find.ts";
-export { openPage } from "./open.ts";
+export { openLake } from "./lake.ts";
+export { search } from "./leftovers/find.ts";

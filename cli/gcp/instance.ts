@@ -1,6 +1,5 @@
 import { type Duration, formatDuration, seconds } from "../../core/duration.ts";
 import { TransientError, UsageError } from "../../core/errors.ts";
-import type { Outputs } from "../platform.ts";
 import type { Google } from "./client.ts";
 import type { Instance } from "./gcloud.ts";
 
@@ -19,7 +18,7 @@ export async function instanceState(
   google: Google,
   stack: string,
   { name, zone, project }: Instance,
-  { dashboardDeadline }: Outputs,
+  deadline: string | undefined,
 ): Promise<string> {
   const path = `compute/v1/projects/${project}/zones/${zone}/instances/${name}`;
   let found: Described | undefined;
@@ -41,7 +40,7 @@ export async function instanceState(
     case "TERMINATED":
     case "SUSPENDED":
     case "SUSPENDING": {
-      const limit = typeof dashboardDeadline === "string" ? spanOf(dashboardDeadline) : undefined;
+      const limit = deadline === undefined ? undefined : spanOf(deadline);
       const start = `"gcloud compute instances ${found.status.startsWith("SUSP") ? "resume" : "start"} ${name} --zone ${zone} --project ${project}"`;
       const why =
         limit !== undefined && ran(found) >= limit

@@ -1,7 +1,7 @@
 /** Whether a project may have the machines of a stack. */
 import type { Check } from "../check.ts";
 import { checkedIfOn, type Google } from "./client.ts";
-import type { Machines } from "./needs.ts";
+import type { Machines } from "./part.ts";
 
 /** As of https://cloud.google.com/compute/docs/reference/rest/v1/regions */
 export interface Quota {

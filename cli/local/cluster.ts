@@ -1,28 +1,25 @@
-import { open } from "node:fs/promises";
-import { LakeFolder } from "../../assets/dashboard/lake/folder.ts";
+import { UsageError } from "../../core/errors.ts";
 import { lakeLayout } from "../../core/lake-layout.ts";
-import { findRun } from "../../provider/cluster.ts";
-import type { ClusterCommands } from "../platform.ts";
+import { KILLED } from "../../provider/cluster.ts";
+import { isAlive, registered } from "../../provider/process.ts";
+import type { Attached, StackContext } from "../platform.ts";
+import type { LocalOutputs } from "./outputs.ts";
 
-/** The commands of a local cluster: everything is in the lake's folder. */
-export function localCommands(lake: string): ClusterCommands {
-  const places = lakeLayout(lake);
+/** The cluster of a stack whose job runs on this machine. */
+export async function attach(stack: StackContext, { run, lake: folder, dashboard }: LocalOutputs): Promise<Attached> {
   return {
-    lake,
+    run,
+    lake: await stack.openLake(folder),
     pollMs: 250,
-    status: async (run) => findRun(lake, run)?.status,
-    async log(run, step, from) {
-      const file = await open(places.log(run, step)).catch(() => undefined);
-      if (!file) return { text: "", next: from };
-      try {
-        const { size } = await file.stat();
-        const buffer = Buffer.alloc(Math.max(0, size - from));
-        await file.read(buffer, 0, buffer.length, from);
-        return { text: buffer.toString("utf8"), next: from + buffer.length };
-      } finally {
-        await file.close();
-      }
+    async machines(run, recorded) {
+      if (recorded?.state !== "running") return undefined;
+      const isThere = isAlive(registered(lakeLayout(folder).cluster(run)));
+      return { started: recorded.started, ...(!isThere && { over: { error: KILLED } }) };
     },
-    partFiles: (run, table) => new LakeFolder(lake).partFiles(table, run),
+    pages: async () => (dashboard === undefined ? [] : [{ title: "Dashboard", address: dashboard }]),
+    async route() {
+      if (dashboard === undefined) throw new UsageError(`stack ${stack.name} has no dashboard`);
+      return { title: "Dashboard", url: dashboard };
+    },
   };
 }

@@ -54,12 +54,12 @@ export async function fetchParts(
   const keys = await partKeys(store, table, run);
   const { path } = store;
   if (path) return keys.map((key) => path.call(store, key));
-  await (store.fetch ? store.fetch(keys, scratch) : copy(store, keys, scratch));
+  await (store.fetch ? store.fetch(keys, scratch) : fetchKeys(store, keys, scratch));
   return keys.map((key) => join(scratch, key));
 }
 
 /** Once it has failed nothing is written any more: the folder may be removed then. */
-async function copy(store: LakeStore, keys: readonly string[], folder: string): Promise<void> {
+export async function fetchKeys(store: LakeStore, keys: readonly string[], folder: string): Promise<void> {
   const waiting = [...keys];
   const worker = async () => {
     for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {

@@ -2,8 +2,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { cost, withSettings } from "../../cli/commands/cost.ts";
-import { vcpusOf } from "../../cli/needs.ts";
+import { part } from "../../cli/aws/emr/index.ts";
+import { sumOf, vcpusOf } from "../../cli/aws/needs.ts";
+import { costOf, withSettings } from "../../cli/commands/cost.ts";
 import { rehearse } from "../../cli/rehearse.ts";
 import { pricesAsOf } from "../../components/aws/prices-data.ts";
 import { stackProgram } from "../../components/common/stack.ts";
@@ -70,7 +71,7 @@ const files = (config: Readonly<Record<string, string>>, secret: readonly string
 });
 
 test("a stack's bill is a table with its ceiling and the date of the prices", async () => {
-  const { text, refused } = await cost(program, files({ "oneoff:workers": "4", "aws:region": "eu-west-1" }));
+  const { text, refused } = await costOf(program, files({ "oneoff:workers": "4", "aws:region": "eu-west-1" }));
   expect(refused).toBe(false);
   expect(text.split("\n")).toEqual([
     "what                    USD/h   hours     USD",
@@ -83,14 +84,14 @@ test("a stack's bill is a table with its ceiling and the date of the prices", as
 });
 
 test("a bill above maxCost is shown with the refusal; other refusals are errors", async () => {
-  const { text, refused } = await cost(program, files({ "oneoff:maxCost": "1" }));
+  const { text, refused } = await costOf(program, files({ "oneoff:maxCost": "1" }));
   expect(refused).toBe(true);
   expect(text).toContain("At most 1.22 USD");
   expect(text).toContain('"pulumi up" refuses it: maxCost is 1 USD and this can cost up to 1.22 USD');
-  await expect(cost(program, files({ "oneoff:workers": "0" }))).rejects.toThrow(
+  await expect(costOf(program, files({ "oneoff:workers": "0" }))).rejects.toThrow(
     'oneoff:workers is "0": expected a number above zero',
   );
-  await expect(cost(program, files({ "oneoff:rows": "0" }))).rejects.toThrow("oneoff:rows is not a setting");
+  await expect(costOf(program, files({ "oneoff:rows": "0" }))).rejects.toThrow("oneoff:rows is not a setting");
 });
 
 test("a refusal may name the setting as it is set", async () => {
@@ -98,7 +99,7 @@ test("a refusal may name the setting as it is set", async () => {
     ...program,
     run: (settings) => inSettingsOf(program.settings({}), {})(() => program.run(settings)),
   });
-  const { text, refused } = await cost(named, files({ "oneoff:maxCost": "1" }));
+  const { text, refused } = await costOf(named, files({ "oneoff:maxCost": "1" }));
   expect(refused).toBe(true);
   expect(text).toContain("At most 1.22 USD");
   expect(text).toContain('"pulumi up" refuses it: oneoff:maxCost is 1 USD and this can cost up to 1.22 USD');
@@ -110,11 +111,13 @@ test("--set puts settings over those of the file; a secret that is needed has to
   expect(() => withSettings(files({}), ["workers"])).toThrow('--set is "workers": expected key=value');
   const { "oneoff:token": _, ...config } = files({}).config;
   const secret = { ...files({}, ["oneoff:token"]), config };
-  await expect(cost(program, secret)).rejects.toThrow(
+  await expect(costOf(program, secret)).rejects.toThrow(
     "oneoff:token is a secret, and those are left out: give another value with --set oneoff:token=VALUE",
   );
-  expect((await cost(program, withSettings(secret, ["token=x"]))).refused).toBe(false);
+  expect((await costOf(program, withSettings(secret, ["token=x"]))).refused).toBe(false);
 });
+
+const vcpus = (resources: Parameters<typeof vcpusOf>[0]) => sumOf([vcpusOf(resources), part.vcpus(resources)]);
 
 test("the vCPUs of its machines are told by what it asks for", async () => {
   const { resources } = await rehearse(program, files({ "oneoff:workers": "3" }));
@@ -125,16 +128,16 @@ test("the vCPUs of its machines are told by what it asks for", async () => {
     "aws:lambda/invocation:Invocation",
   ]);
   // 4 of the primary node, 2 of the dashboard, and 3 times the larger of the workers' types, should there be no spot.
-  expect(vcpusOf(resources)).toEqual({ onDemand: 4 + 2 + 24, spot: 24 });
+  expect(vcpus(resources)).toEqual({ onDemand: 4 + 2 + 24, spot: 24 });
   const terminates = JSON.stringify({
     request: { Instances: { InstanceFleets: [fleet("CORE", ["m7g.xlarge"], 0, 3)] } },
   });
   const asked = (type: string, inputs: object) => [{ type, name: "x", id: "x-id", inputs: { ...inputs } }];
   const input = (text: string) => asked("aws:lambda/invocation:Invocation", { input: text });
-  expect(vcpusOf(asked("aws:ec2/instance:Instance", { instanceType: "m7g.2xlarge" }))).toEqual({
+  expect(vcpus(asked("aws:ec2/instance:Instance", { instanceType: "m7g.2xlarge" }))).toEqual({
     onDemand: 8,
     spot: 0,
   });
-  expect(vcpusOf(input(terminates))).toEqual({ onDemand: 0, spot: 12 });
-  expect(vcpusOf(input("not JSON"))).toEqual({ onDemand: 0, spot: 0 });
+  expect(vcpus(input(terminates))).toEqual({ onDemand: 0, spot: 12 });
+  expect(vcpus(input("not JSON"))).toEqual({ onDemand: 0, spot: 0 });
 });

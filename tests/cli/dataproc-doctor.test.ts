@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { stackFiles } from "../../cli/config.ts";
+import { part } from "../../cli/gcp/dataproc/index.ts";
 import { projectChecks } from "../../cli/gcp/index.ts";
+import { stackContext } from "../../cli/stack.ts";
 import { type FakeApi, type Route, refusal, startApi } from "../google/api.ts";
 import { type StackInCloud, stackInCloud } from "./stack.ts";
 
@@ -81,7 +84,12 @@ const RIGHT: readonly Route[] = [
   [/compute\/v1\/projects\/test-project$/, { body: { quotas: [quota("CPUS_ALL_REGIONS", 32)] } }],
 ];
 const checks = async () =>
-  Object.fromEntries((await projectChecks(STACK, RESOURCES)).map(({ name, ...check }) => [name, check]));
+  Object.fromEntries(
+    (await projectChecks(stackContext(STACK, stackFiles(STACK)), RESOURCES, [part])).map(({ name, ...check }) => [
+      name,
+      check,
+    ]),
+  );
 
 test("a project that has all of it", async () => {
   api.routes = RIGHT;

@@ -1,5 +1,6 @@
 /** What a program asks of a Google Cloud project, known from its resources alone. */
 import { expect, test } from "vitest";
+import { part } from "../../cli/gcp/dataproc/index.ts";
 import { googleNeeds, vcpusOf } from "../../cli/gcp/needs.ts";
 import { taken } from "../../cli/gcp/quotas.ts";
 
@@ -34,7 +35,7 @@ const launch = (properties: readonly object[]) =>
 const quotas = (limits: Readonly<Record<string, number>>) =>
   Object.entries(limits).map(([metric, limit]) => ({ metric, limit, usage: 0 }));
 const sums = (resources: Parameters<typeof googleNeeds>[0], limits: Readonly<Record<string, number>>) =>
-  Object.fromEntries(taken(googleNeeds(resources).machines, quotas(limits)));
+  Object.fromEntries(taken(googleNeeds(resources, [part]).machines, quotas(limits)));
 
 test("machines count to the quotas of their families, spot ones and disks to their own", () => {
   expect(sums([cluster(), instance], { N2_CPUS: 8, N2D_CPUS: 8, PREEMPTIBLE_CPUS: 1 })).toEqual({
@@ -114,7 +115,7 @@ test.each([
 });
 
 test("APIs and permissions are those of what is asked for, and of keys and secrets of a user's own", () => {
-  const needs = googleNeeds([
+  const resources = [
     resource("gcp:storage/bucket:Bucket", {}),
     resource("gcp:bigquery/dataTransferConfig:DataTransferConfig", {}),
     resource("gcp:projects/iAMMember:IAMMember", {}),
@@ -124,7 +125,8 @@ test("APIs and permissions are those of what is asked for, and of keys and secre
     resource("gcp:projects/service:Service", {}),
     cluster({ encryptionConfig: { kmsKeyName: "projects/p/locations/l/keyRings/r/cryptoKeys/k" } }),
     resource("aws:s3/bucket:Bucket", {}),
-  ]);
+  ];
+  const needs = googleNeeds(resources, [part]);
   expect(needs.apis).toEqual([
     "bigquery",
     "bigquerydatatransfer",
@@ -138,17 +140,17 @@ test("APIs and permissions are those of what is asked for, and of keys and secre
     "storage",
   ]);
   expect(needs.permissions).toEqual([
-    "storage.buckets.create",
     "bigquery.transfers.update",
     "dataproc.clusters.create",
-    "iam.serviceAccounts.create",
     "iam.serviceAccounts.actAs",
+    "iam.serviceAccounts.create",
     "iam.serviceAccounts.setIamPolicy",
     "resourcemanager.projects.setIamPolicy",
-    "serviceusage.services.enable",
     "secretmanager.secrets.create",
     "secretmanager.secrets.setIamPolicy",
+    "serviceusage.services.enable",
+    "storage.buckets.create",
   ]);
-  expect(googleNeeds([instance]).apis).toEqual(["compute", "iap"]);
-  expect(googleNeeds([launch([])]).apis).toEqual(["compute", "dataproc", "storage"]);
+  expect(googleNeeds([instance], [part]).apis).toEqual(["compute", "iap"]);
+  expect(googleNeeds([launch([])], [part]).apis).toEqual(["compute", "dataproc", "storage"]);
 });

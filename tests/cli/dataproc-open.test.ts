@@ -9,8 +9,11 @@ import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { stayConnected } from "../../cli/connect.ts";
+import { Google } from "../../cli/gcp/client.ts";
+import { dashboardRoute } from "../../cli/gcp/dashboard.ts";
 import { whyNever } from "../../cli/gcp/gcloud.ts";
-import { stayConnected } from "../../cli/gcp/open.ts";
+import type { Tunnel } from "../../cli/platform.ts";
 import { freePort } from "../free-port.ts";
 import { type FakeApi, type Route, refusal, startApi } from "../google/api.ts";
 import { processesOf } from "../project.ts";
@@ -147,7 +150,7 @@ test("the dashboard opens through a tunnel of its own, on a free port, until Ctr
   const port = Number(/127\.0\.0\.1:(\d+)/.exec(open.text())?.[1]);
   expect(port).not.toBe(8765);
   expect((await fetch(`http://127.0.0.1:${port}/api/identity`)).status).toBe(200);
-  const args = ["compute", "start-iap-tunnel", "oneoff-dashboard", "8765", "--local-host-port=127.0.0.1:0"];
+  const args = ["compute", "start-iap-tunnel", "oneoff-dashboard", "8765", `--local-host-port=127.0.0.1:${port}`];
   expect(tunnels()).toEqual([
     { args: [...args, "--zone", "europe-west1-b", "--project", "test-project"], prompts: "1" },
   ]);
@@ -198,19 +201,15 @@ test("a page that doesn't answer through the tunnel yet is waited for; who waits
 });
 
 test("one that never answers is given up, with what shows why", async () => {
-  const instance = { name: "oneoff-dashboard", zone: "europe-west1-b", project: "test-project" };
   vi.stubEnv("PATH", [join(folder, "bin"), process.env.PATH].join(delimiter));
   vi.stubEnv("STUB_LOG", join(folder, "log"));
   fails(UNREACHED);
   try {
-    const waiting = stayConnected(
-      { instance, state: async () => "the instance is running" },
-      0,
-      new AbortController().signal,
-      10_000,
-    );
+    const route = await dashboardRoute(new Google(), { name: STACK, ...OUTPUTS });
+    const tunnel = { ...(route.tunnel as Tunnel), patienceMs: 10_000, state: async () => "the instance is running" };
+    const waiting = stayConnected(route, tunnel, await freePort(), new AbortController().signal);
     await expect(waiting).rejects.toThrow(
-      `the dashboard didn't answer within 10 s: ${UNREACHED}; what its instance printed is to be had by "gcloud compute instances get-serial-port-output oneoff-dashboard --zone europe-west1-b --project test-project"`,
+      `Dashboard didn't answer within 10 s: ${UNREACHED}; what its instance printed is to be had by "gcloud compute instances get-serial-port-output oneoff-dashboard --zone europe-west1-b --project test-project"`,
     );
   } finally {
     vi.unstubAllEnvs();

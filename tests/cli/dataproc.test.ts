@@ -6,12 +6,11 @@ import { delimiter, join } from "node:path";
 import { Writable } from "node:stream";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { clusterOf } from "../../cli/cluster.ts";
-import { dataprocCommands } from "../../cli/gcp/index.ts";
 import { watch } from "../../cli/watch.ts";
 import { RunStatus } from "../../core/run.ts";
 import { type Answer, type FakeApi, type Route, refusal, startApi } from "../google/api.ts";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
+import { attached, contextOf } from "./attached.ts";
 import { type StackInCloud, stackInCloud } from "./stack.ts";
 
 const BUCKET = "oneoff-dataproc-lake-0a1b2c3d";
@@ -38,7 +37,7 @@ const OUTPUTS = {
   bill: [{ what: "2 workers, n2-standard-4", usdPerHour: 0.6, hours: 1.75, usd: 1.05 }],
 };
 const IN_CLUSTER = { ...OUTPUTS, mode: "cluster", clusterName: "oneoff-dataproc-r1-1a2b3c4d" };
-const commands = (outputs: object = OUTPUTS) => ({ ...dataprocCommands(STACK, outputs as typeof OUTPUTS), pollMs: 30 });
+const commands = (outputs: object = OUTPUTS) => attached(contextOf(STACK, { ...outputs }), 30);
 
 const env = (): NodeJS.ProcessEnv => ({
   ...api.env,
@@ -149,7 +148,7 @@ test("a run is watched from the orchestrator's start to its end", async () => {
       await writeStatus({ state: "succeeded", ended: ago(1), cluster: { state: "DELETED" }, steps });
     },
   ];
-  const { status, ...rest } = commands();
+  const { status, ...rest } = await commands();
   const output = screen();
   const next = async (run: string) => {
     await moments.shift()?.();
@@ -177,7 +176,7 @@ test("each answer is a RunStatus, and of a run that is not known there is none",
   api.routes = [RUNS()];
   await writeStatus({ steps: [{ name: "train", state: "running", started: ago(5) }] });
   await put("_logs/r1/train.log", "[oneoff] models 3/30\n[oneoff] models 4/30\n");
-  const one = commands();
+  const one = await commands();
   const status = await one.status("r1");
   expect(RunStatus.parse(status)).toEqual(status);
   expect(status).toMatchObject({ state: "running", steps: [{ progress: { what: "models", done: 4, total: 30 } }] });
@@ -189,7 +188,7 @@ test("each answer is a RunStatus, and of a run that is not known there is none",
 
 test("a log is read on from a position, by its bytes", async () => {
   await put("_logs/r1/train.log", "eins\nzwei ä");
-  const { log } = commands();
+  const { log } = await commands();
   expect(await log("r1", "train", 0)).toEqual({ text: "eins\nzwei ä", next: 12 });
   expect(await log("r1", "train", 5)).toEqual({ text: "zwei ä", next: 12 });
   expect(await log("r1", "train", 12)).toEqual({ text: "", next: 12 });
@@ -202,14 +201,17 @@ test("an orchestrator that can't start is told by Cloud Run, with what it printe
     { type: "ContainerReady", state: "CONDITION_PENDING", message: "Imported container\nimage." },
   ]);
   api.routes = [wait];
-  expect((await commands().status("r1"))?.cluster).toEqual({ state: "STARTING", reason: "Imported container image" });
+  expect((await (await commands()).status("r1"))?.cluster).toEqual({
+    state: "STARTING",
+    reason: "Imported container image",
+  });
   const entries = [{ textPayload: "last" }, { jsonPayload: { message: "first" } }];
   api.routes = [
     execution([{ type: "Completed", state: "CONDITION_FAILED", message }], { completionTime: ago(19) }),
     [/^POST \/v2\/entries:list/, { body: { entries } }],
   ];
   const output = screen();
-  expect(await watch(commands(), "r1", { logs: false, output, stack: STACK })).toBe(false);
+  expect(await watch(await commands(), "r1", { logs: false, output, stack: STACK })).toBe(false);
   expect(output.text).toContain("The last lines of Cloud Run job oneoff-1a2b3c4d:\n  first\n  last\n");
   expect(output.text).toContain(
     'Run r1 of xo failed after 2 min, for about 0.02 USD: its orchestrator could not start: Image \'gcr.io/distroless/nodejs24-debian12\' not found; what it printed: gcloud logging read \'resource.type="cloud_run_job" AND resource.labels.job_name="oneoff-1a2b3c4d"\' --project test-project --freshness 7d --order asc --format "value(textPayload,jsonPayload.message)"',
@@ -226,20 +228,22 @@ test("a run whose orchestrator has gone silent is over", async () => {
       completionTime: ago(3),
     }),
   ];
-  expect(await commands().status("r1")).toMatchObject({
+  expect(await (await commands()).status("r1")).toMatchObject({
     state: "failed",
     error: expect.stringMatching(/^its orchestrator failed: Out of memory; what it printed: gcloud logging read/),
     ended: ago(3),
     steps: [{ name: "train", state: "failed" }],
   });
   api.routes = [execution([], { completionTime: ago(3) })];
-  expect((await commands().status("r1"))?.error).toMatch(/^its orchestrator ended without saying so; what it printed/);
+  expect((await (await commands()).status("r1"))?.error).toMatch(
+    /^its orchestrator ended without saying so; what it printed/,
+  );
   // Cloud Run itself may be stuck; some minutes after the deadline nothing can run any more.
   api.routes = [RUNS()];
   await writeStatus({ steps, deadline: ago(4) });
-  expect((await commands().status("r1"))?.state).toBe("running");
+  expect((await (await commands()).status("r1"))?.state).toBe("running");
   await writeStatus({ steps, deadline: ago(6) });
-  expect(await commands().status("r1")).toMatchObject({
+  expect(await (await commands()).status("r1")).toMatchObject({
     state: "failed",
     error: expect.stringMatching(/^its orchestrator ended without saying so/),
     ended: ago(6),
@@ -249,7 +253,7 @@ test("a run whose orchestrator has gone silent is over", async () => {
 test("an execution that ended before the run began is that of a run before", async () => {
   await writeStatus({ started: ago(1) });
   api.routes = [execution([], { completionTime: ago(3) })];
-  expect((await commands().status("r1"))?.state).toBe("running");
+  expect((await (await commands()).status("r1"))?.state).toBe("running");
 });
 
 test("another execution for the same run changes nothing while one goes on with it", async () => {
@@ -261,12 +265,12 @@ test("another execution for the same run changes nothing while one goes on with 
     ],
   };
   api.routes = [[/executions/, { body: names }]];
-  expect((await commands().status("r1"))?.state).toBe("running");
+  expect((await (await commands()).status("r1"))?.state).toBe("running");
 });
 
 test("a run whose place another took is over, and what it wrote stands", async () => {
   await put("_clusters/r0/launch-0123456789abcdef.json", "{}");
-  expect(await commands().status("r0")).toBeUndefined();
+  expect(await (await commands()).status("r0")).toBeUndefined();
   const record = {
     run: "r0",
     job: "xo",
@@ -275,13 +279,13 @@ test("a run whose place another took is over, and what it wrote stands", async (
     steps: [{ name: "train", state: "running" }],
   };
   await put("_runs/r0.json", JSON.stringify(record));
-  expect(await commands().status("r0")).toMatchObject({
+  expect(await (await commands()).status("r0")).toMatchObject({
     state: "failed",
     error: "another run took its place before it ended",
     steps: [{ state: "failed" }],
   });
   await put("_runs/r0.json", JSON.stringify({ ...record, state: "succeeded", ended: ago(40) }));
-  expect(await commands().status("r0")).toMatchObject({ state: "succeeded", ended: ago(40) });
+  expect(await (await commands()).status("r0")).toMatchObject({ state: "succeeded", ended: ago(40) });
   expect(api.asked).toEqual([]);
 });
 
@@ -299,21 +303,21 @@ test("a cluster that stays costs on until it ends by itself, and its pages are b
     body: { clusterName: IN_CLUSTER.clusterName, status: { state }, config: { lifecycleConfig, endpointConfig } },
   });
   api.routes = [cluster(() => described("RUNNING"))];
-  const one = commands(IN_CLUSTER);
+  const one = await commands(IN_CLUSTER);
   const status = await one.status("r1");
   expect(status).toMatchObject({ state: "succeeded", cluster: { state: "RUNNING", stays: ago(-21) } });
   expect(status?.cost).toBeCloseTo(0.2, 2);
-  expect(one.isKept?.(status as RunStatus)).toBe(true);
-  expect(await one.pages?.()).toEqual([
-    { what: "Dashboard", address: "npx oneoff open dataproc" },
-    { what: "YARN ResourceManager", address: "https://x.dataproc.example/yarn/" },
-    { what: "JupyterLab", address: "https://x.dataproc.example/lab/" },
+  expect(one.isKept(status as RunStatus)).toBe(true);
+  expect(await one.pages()).toEqual([
+    { title: "Dashboard", address: "npx oneoff open dataproc" },
+    { title: "YARN ResourceManager", address: "https://x.dataproc.example/yarn/" },
+    { title: "JupyterLab", address: "https://x.dataproc.example/lab/" },
     {
-      what: "Dataproc",
+      title: "Dataproc",
       address: `https://console.cloud.google.com/dataproc/clusters/${IN_CLUSTER.clusterName}?region=europe-west1&project=test-project`,
     },
     {
-      what: "BigQuery",
+      title: "BigQuery",
       address: `https://console.cloud.google.com/bigquery?project=test-project&p=test-project&d=${OUTPUTS.dataset}&page=dataset`,
     },
   ]);
@@ -321,8 +325,8 @@ test("a cluster that stays costs on until it ends by itself, and its pages are b
   const gone = await one.status("r1");
   expect(gone).toMatchObject({ cluster: { state: "DELETED", reason: "it ended by itself" } });
   expect(gone?.cost).toBeCloseTo(0.1, 2);
-  expect(one.isKept?.(gone as RunStatus)).toBe(false);
-  expect((await one.pages?.())?.map(({ what }) => what)).toEqual(["Dashboard", "Dataproc", "BigQuery"]);
+  expect(one.isKept(gone as RunStatus)).toBe(false);
+  expect((await one.pages()).map(({ title }) => title)).toEqual(["Dashboard", "Dataproc", "BigQuery"]);
 });
 
 test("a cluster that is in trouble says why", async () => {
@@ -331,7 +335,7 @@ test("a cluster that is in trouble says why", async () => {
     cluster(() => ({ body: { clusterName: "c", status: { state: "ERROR", detail: "Insufficient 'CPUS' quota." } } })),
     RUNS(),
   ];
-  expect((await commands(IN_CLUSTER).status("r1"))?.cluster).toEqual({
+  expect((await (await commands(IN_CLUSTER)).status("r1"))?.cluster).toEqual({
     state: "ERROR",
     reason: "Insufficient 'CPUS' quota.",
   });
@@ -341,7 +345,7 @@ test("a cluster and its orchestrator are made at the same time, and which is wai
   const state = (state: string, detail?: string) =>
     cluster(() => ({ body: { clusterName: "c", status: { state, detail, stateStartTime: ago(2) } } }));
   const none: Route = [/executions/, { body: {} }];
-  const { status } = commands(IN_CLUSTER);
+  const { status } = await commands(IN_CLUSTER);
   const at = async () => {
     const { state, cluster, error, ended } = (await status("r1")) as RunStatus;
     return { state, cluster, ...(error && { error }), ...(ended && { ended }) };
@@ -369,9 +373,9 @@ test("a cluster and its orchestrator are made at the same time, and which is wai
 test("what Google can't answer now is asked for again; what it refuses has a cure", async () => {
   await writeStatus({});
   api.routes = [[/executions/, refusal(429, "Quota exceeded for quota metric 'Reads'", "RESOURCE_EXHAUSTED")]];
-  await expect(commands().status("r1")).rejects.toMatchObject({ name: "TransientError" });
+  await expect((await commands()).status("r1")).rejects.toMatchObject({ name: "TransientError" });
   api.routes = [[/executions/, refusal(403, "Permission 'run.executions.list' denied", "PERMISSION_DENIED")]];
-  await expect(commands().status("r1")).rejects.toMatchObject({
+  await expect((await commands()).status("r1")).rejects.toMatchObject({
     name: "UsageError",
     message: expect.stringContaining("Google doesn't allow it: Permission 'run.executions.list' denied; ask for"),
   });
@@ -401,7 +405,6 @@ test("the commands: get writes a table, run refuses a run that goes on and refre
     expect((await stack.oneoff("get", "models", "--stack", STACK)).output).toContain(
       `run r1 has no table models in gs://${BUCKET}`,
     );
-    expect((await clusterOf(STACK, OUTPUTS)).lake).toBe(`gs://${BUCKET}`);
     api.routes = [RUNS()];
     await writeStatus({});
     expect((await stack.oneoff("run", STACK)).output).toContain(

@@ -7,7 +7,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { part } from "../../cli/aws/emr/index.ts";
 import { accountChecks } from "../../cli/aws/index.ts";
+import { stackFiles } from "../../cli/config.ts";
+import { stackContext } from "../../cli/stack.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { makeProject } from "../project.ts";
 import { type Front, Refusal, startFront } from "./front.ts";
@@ -49,8 +52,16 @@ const quotas = (values: Readonly<Record<string, number>>) =>
       ? { Quota: { QuotaCode, Value: values[String(QuotaCode)] } }
       : new Refusal("NoSuchResourceException"),
   );
-const checks = async (onDemand: number, spot: number) =>
-  Object.fromEntries((await accountChecks(STACK, { onDemand, spot })).map(({ name, ...check }) => [name, check]));
+const LAUNCH = {
+  ...{ type: "aws:lambda/invocation:Invocation", name: "run", id: "run-id" },
+  inputs: { input: JSON.stringify({ request: { Instances: { InstanceFleets: [{}] } } }) },
+};
+/** Of a stack that launches a cluster, with so many vCPUs. */
+const checks = async (onDemand: number, spot: number) => {
+  const launches = { ...part, vcpus: () => ({ onDemand, spot }) };
+  const found = await accountChecks(stackContext(STACK, stackFiles(STACK)), [LAUNCH], [launches]);
+  return Object.fromEntries(found.map(({ name, ...check }) => [name, check]));
+};
 
 const plugin = join(bin, "session-manager-plugin");
 const has = async (...roles: readonly string[]) => {

@@ -8,10 +8,10 @@ import { EMRClient, ListStepsCommand, RunJobFlowCommand } from "@aws-sdk/client-
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { emrCommands } from "../../cli/aws/index.ts";
 import { watch } from "../../cli/watch.ts";
 import { RunStatus } from "../../core/run.ts";
 import { type Moto, startMoto } from "../moto.ts";
+import { attached, contextOf } from "./attached.ts";
 import { type Front, Refusal, startFront } from "./front.ts";
 import { STACK, type StackOnAws, stackOnAws } from "./stack.ts";
 
@@ -38,7 +38,7 @@ const outputs = () => ({
   dashboard: `npx oneoff open ${STACK}`,
   bill: [{ what: "2 workers, m7g.xlarge", usdPerHour: 0.6, hours: 1.75, usd: 1.05 }],
 });
-const commands = () => ({ ...emrCommands(STACK, outputs()), pollMs: 30 });
+const commands = () => attached(contextOf(STACK, outputs()), 30);
 const put = (key: string, body: string | Uint8Array) =>
   s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: body }));
 
@@ -144,14 +144,14 @@ test("a run is watched from the cluster's start to the end of its steps, while t
     },
   ];
   let moment = -1;
-  const status = commands().status;
+  const status = (await commands()).status;
   lives(() => moments[moment] as Life);
   front.answer("GetAutoTerminationPolicy", () => ({ AutoTerminationPolicy: { IdleTimeout: 600 } }));
   await put("_logs/1/generate.log", "making points\n");
   await put("_logs/1/train.log", "[oneoff] models 3/30\n");
   const output = screen();
   const cluster = {
-    ...commands(),
+    ...(await commands()),
     status(run: string) {
       moment = Math.min(moment + 1, moments.length - 1);
       return status(run);
@@ -193,7 +193,7 @@ test("on a terminal the cluster's state, the deadline and the cost stand with th
   ];
   let moment = -1;
   lives(() => moments[moment] as Life);
-  const { status, ...rest } = commands();
+  const { status, ...rest } = await commands();
   const output = Object.assign(screen(), { isTTY: true, columns: 120, rows: 40 });
   const next = (run: string) => {
     moment = Math.min(moment + 1, 1);
@@ -214,18 +214,18 @@ test("each answer is a RunStatus", async () => {
     ],
   }));
   await put("_logs/1/train.log", "[oneoff] models 3/30\n[oneoff] models 4/30\n");
-  const status = await commands().status("1");
+  const status = await (await commands()).status("1");
   expect(RunStatus.parse(status)).toEqual(status);
   expect(status).toMatchObject({
     state: "running",
     steps: [{ name: "generate" }, { name: "train", progress: { what: "models", done: 4, total: 30 } }],
   });
-  expect(await commands().status("2")).toBeUndefined();
+  expect(await (await commands()).status("2")).toBeUndefined();
 });
 
 test("a log is read on from a position, by its bytes", async () => {
   await put("_logs/1/train.log", "eins\nzwei ä");
-  const { log } = commands();
+  const { log } = await commands();
   expect(await log("1", "train", 0)).toEqual({ text: "eins\nzwei ä", next: 12 });
   expect(await log("1", "train", 5)).toEqual({ text: "zwei ä", next: 12 });
   expect(await log("1", "train", 12)).toEqual({ text: "", next: 12 });
@@ -238,7 +238,7 @@ test("a step that ended before it could write its log is told by what EMR keeps"
   const id = Steps?.find(({ Name }) => Name === "generate")?.Id;
   await put(`_logs/emr/${cluster}/steps/${id}/stderr.gz`, gzipSync("no such file: step.py\n"));
   const output = screen();
-  expect(await watch(commands(), "1", { logs: false, output, stack: STACK })).toBe(false);
+  expect(await watch(await commands(), "1", { logs: false, output, stack: STACK })).toBe(false);
   expect(output.text).toContain("The last lines of step generate:\n  no such file: step.py\n");
   expect(output.text).toMatch(/Run 1 of xo failed after 15 min.*, for about 0\.20 USD: step "generate" failed\n/);
   expect(output.text).toContain('Mend it, then "npx oneoff run emr-oneoff" starts a new run');
@@ -251,7 +251,7 @@ test("nodes that can't be set up are told by the log of the set-up", async () =>
   await put(`${folder}/controller.gz`, gzipSync("INFO\n"));
   await put(`${folder}/stderr.gz`, gzipSync("ERROR: no wheel for numpy\n"));
   const output = screen();
-  expect(await watch(commands(), "1", { logs: false, output })).toBe(false);
+  expect(await watch(await commands(), "1", { logs: false, output })).toBe(false);
   expect(output.text).toContain("The last lines of the set-up of node i-7:\n  ERROR: no wheel for numpy\n");
   expect(output.text).toContain(
     "failed after 19 min, for about 0.19 USD: the nodes could not be set up: On the master",
@@ -270,7 +270,7 @@ test("when AWS is asked too often it is asked again, and that is said once", asy
   let refusals = 8; // the SDK tries four times by itself
   front.amend("ListSteps", (answer) => (refusals-- > 0 ? new Refusal("ThrottlingException", "Rate exceeded") : answer));
   const output = screen();
-  await watch(commands(), "1", { logs: false, output });
+  await watch(await commands(), "1", { logs: false, output });
   expect(output.text.split("\n").slice(0, 2)).toEqual([
     "AWS is asked too often just now (ThrottlingException); the run goes on, and so does this command: trying again",
     "It answers again.",
@@ -279,18 +279,18 @@ test("when AWS is asked too often it is asked again, and that is said once", asy
 
 test("credentials that expire end the watching, not the run; so do missing permissions", async () => {
   front.answer("DescribeCluster", () => new Refusal("ExpiredTokenException", "The security token is expired"));
-  await expect(watch(commands(), "1", { logs: false, output: screen() })).rejects.toThrow(
+  await expect(watch(await commands(), "1", { logs: false, output: screen() })).rejects.toThrow(
     'the AWS credentials have expired: renew them (such as by "aws sso login") and give the command again; what runs on AWS goes on meanwhile',
   );
   front.answer(
     "DescribeCluster",
     () => new Refusal("AccessDeniedException", "User x may not elasticmapreduce:DescribeCluster"),
   );
-  await expect(commands().status("1")).rejects.toThrow(
+  await expect((await commands()).status("1")).rejects.toThrow(
     "AWS doesn't allow it: User x may not elasticmapreduce:DescribeCluster; ask for the permission, or choose another AWS_PROFILE",
   );
   front.answer("DescribeCluster", () => new Refusal("UnrecognizedClientException", "The token is invalid"));
-  await expect(commands().status("1")).rejects.toThrow("AWS doesn't take the credentials: log in again");
+  await expect((await commands()).status("1")).rejects.toThrow("AWS doesn't take the credentials: log in again");
 });
 
 test("the commands themselves: watch with its exit code, get as CSV and Parquet", async () => {
@@ -361,10 +361,11 @@ test("a cluster that is kept alive is ended for another run only when that is wa
   lives(() => ({ state, steps }));
   front.answer("GetAutoTerminationPolicy", () => ({ AutoTerminationPolicy: { IdleTimeout: 1800 } }));
   const kept = { ...outputs(), keepAlive: true };
-  const { isKept } = emrCommands(STACK, kept);
-  const isKeptNow = async () => isKept?.((await commands().status("1")) as RunStatus);
+  const { isKept } = await attached(contextOf(STACK, kept));
+  const now = async () => (await (await commands()).status("1")) as RunStatus;
+  const isKeptNow = async () => isKept(await now());
   expect(await isKeptNow()).toBe(true);
-  expect(emrCommands(STACK, outputs()).isKept?.((await commands().status("1")) as RunStatus)).toBe(false);
+  expect((await commands()).isKept(await now())).toBe(false);
   state = "RUNNING"; // a step of somebody's
   expect(await isKeptNow()).toBe(true);
   state = "TERMINATING";

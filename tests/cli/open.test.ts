@@ -13,10 +13,12 @@ import { EC2Client, RunInstancesCommand, StopInstancesCommand, TerminateInstance
 import { EMRClient, ListInstancesCommand, RunJobFlowCommand, TerminateJobFlowsCommand } from "@aws-sdk/client-emr";
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { stayConnected } from "../../cli/aws/open.ts";
-import { dashboardPage } from "../../cli/aws/pages.ts";
+import { dashboardRoute } from "../../cli/aws/dashboard.ts";
 import { takesEnvironment } from "../../cli/aws/session.ts";
+import { stayConnected } from "../../cli/connect.ts";
+import type { Tunnel } from "../../cli/platform.ts";
 import { type Moto, startMoto } from "../moto.ts";
+import { contextOf } from "./attached.ts";
 import { type Front, Refusal, startFront } from "./front.ts";
 import { STACK, type StackOnAws, stackOnAws } from "./stack.ts";
 
@@ -287,7 +289,7 @@ test("a page that doesn't answer yet is waited for", async () => {
   const { port } = late.address() as AddressInfo;
   late.close();
   const open = run([], { STUB_TARGET: String(port) });
-  await open.until(`Waiting for ${instance}: it is connected, and its page doesn't answer yet (0 s)`);
+  await open.until(`Waiting for ${instance}: it is connected, and its page doesn't answer yet (`);
   const up = createServer((_, response) => response.writeHead(200).end("{}")).listen(port, "127.0.0.1");
   await open.until("Dashboard: http://127.0.0.1:");
   open.child.kill("SIGINT");
@@ -394,7 +396,11 @@ test("the cluster's own pages: JupyterLab only where it is kept alive, with its 
   expect(early.text()).toContain("oneoff: JupyterLab is not up yet");
   await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: "_jupyter/1", Body: "t0ken\n" }));
   const jupyter = run(["--ui", "jupyter"]);
-  await jupyter.until(/JupyterLab: http:\/\/127\.0\.0\.1:\d+\/lab\?token=t0ken\n/);
+  await jupyter.until(
+    /JupyterLab: http:\/\/127\.0\.0\.1:\d+\nThe browser gets its token; "aws s3 cp s3:\/\/[\w-]+\/_jupyter\/1 -" shows it\.\n/,
+  );
+  await expect.poll(opened).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/lab\?token=t0ken$/);
+  expect(jupyter.text()).not.toContain("t0ken");
   jupyter.child.kill("SIGINT");
   expect(await jupyter.end()).toBe(0);
 }, 90_000);
@@ -417,20 +423,27 @@ test("the primary node of a cluster of fleets is asked for as one; before there 
 }, 60_000);
 
 test("patience ends, with the reason why there was no answer", async () => {
-  writeFileSync(join(folder, "bin", "session-manager-plugin"), "#!/bin/sh\necho 'no route to host' >&2\nexit 1\n", {
-    mode: 0o755,
-  });
   const { PATH } = process.env;
   process.env.PATH = [join(folder, "bin"), PATH].join(delimiter);
-  const target = dashboardPage(STACK, { dashboardInstance: instance }, "us-west-2");
+  const context = contextOf(STACK, { region: "us-west-2" });
+  writeFileSync(
+    join(folder, "bin", "session-manager-plugin"),
+    `#!/bin/sh
+[ "$1" = --version ] && echo 1.2.650.0 && exit
+echo 'no route to host' >&2
+exit 1
+`,
+  );
   try {
-    await expect(stayConnected(target, 18766, "1.2.650.0", new AbortController().signal, 1000)).rejects.toThrow(
-      `Dashboard didn't answer within 1 s: session-manager-plugin ended: no route to host; its instance is ${instance}`,
+    const route = await dashboardRoute(context, { dashboardInstance: instance });
+    const tunnel = { ...(route.tunnel as Tunnel), patienceMs: 1000 };
+    await expect(stayConnected(route, tunnel, 18766, new AbortController().signal)).rejects.toThrow(
+      `Dashboard didn't answer within 1 s: no route to host; its instance is ${instance}`,
     );
   } finally {
     process.env.PATH = PATH;
   }
-  expect(() => dashboardPage(STACK, {}, "us-west-2")).toThrow(
+  await expect(dashboardRoute(context, {})).rejects.toThrow(
     'stack emr-oneoff has no dashboard: its output "dashboardInstance" is not set',
   );
 }, 30_000);
@@ -458,17 +471,32 @@ test("what is missing is named with where to get it", async () => {
   expect(badPort.text()).toContain("expected a number from 1 to 65535");
 }, 60_000);
 
-test("a port that was asked for and is taken is refused; so is --ui where there is no cluster on AWS", async () => {
+test("a port that was asked for and is taken is refused; so is --ui where there are no such pages", async () => {
   await outputs();
   const { port } = page.address() as AddressInfo;
   const taken = run(["--port", String(port)]);
   expect(await taken.end()).toBe(1);
   expect(taken.text()).toBe(`oneoff: --port is ${port}: another program listens on it; choose another\n`);
+  await stack.setOutputs({ cluster: "local", run: "1", lake: "/nowhere", dashboard: "http://127.0.0.1:1" });
+  for (const [args, message] of [
+    [["--ui", "spark"], '--ui is "spark", and stack emr-oneoff has no such page: it has none but its dashboard'],
+    [
+      ["--port", "18767"],
+      "--port is 18767, and no connection of this command leads to the page: Dashboard is at http://127.0.0.1:1",
+    ],
+  ] as const) {
+    const local = run(args);
+    expect(await local.end()).toBe(1);
+    expect(local.text()).toBe(`oneoff: ${message}\n`);
+  }
+  const dead = run([]);
+  expect(await dead.end()).toBe(0);
+  expect(dead.text()).toBe("Dashboard doesn't answer at http://127.0.0.1:1 yet\nDashboard: http://127.0.0.1:1\n");
   await stack.setOutputs({ cluster: "local", dashboard: "http://127.0.0.1:1" });
-  const local = run(["--ui", "spark"]);
-  expect(await local.end()).toBe(1);
-  expect(local.text()).toContain(
-    "oneoff: --ui is for stacks on AWS, Google Cloud or Docker Swarm, and stack emr-oneoff is on none of them",
+  const foreign = run([]);
+  expect(await foreign.end()).toBe(1);
+  expect(foreign.text()).toBe(
+    'oneoff: output "run" of stack emr-oneoff is not there, and commands for cluster "local" need it: "npx pulumi up --stack emr-oneoff" makes it, where the stack\'s program returns it\n',
   );
 }, 60_000);
 

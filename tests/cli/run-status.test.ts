@@ -1,10 +1,12 @@
 import type { Cluster, StepSummary } from "@aws-sdk/client-emr";
 import { expect, test } from "vitest";
+import { unlaunched } from "../../cli/aws/emr/cluster.ts";
 import { whyEnded } from "../../cli/aws/emr/ending.ts";
-import { type RunFacts, recordStatus, runStatus, stepsOf } from "../../cli/aws/emr/run-status.ts";
+import { type EmrRun, machinesOf, stepsOf } from "../../cli/aws/emr/machines.ts";
 import { costSoFar } from "../../cli/cost-so-far.ts";
+import { costOf, runStatus } from "../../cli/follow.ts";
 import { ProgressReader, wholeCharacters } from "../../cli/step-log.ts";
-import { RunRecord, RunStatus } from "../../core/run.ts";
+import { RunRecord, RunStatus, recordedStatus } from "../../core/run.ts";
 
 const START = Date.parse("2026-05-01T10:00:00Z");
 const at = (minutes: number) => new Date(START + minutes * 60_000);
@@ -34,19 +36,17 @@ function cluster(State: string, reason: object = {}, ended?: number, deadline = 
   } as Cluster;
 }
 
-const seen = (change: Partial<RunFacts>): RunFacts => ({
-  launched,
-  steps: [],
-  progress: new Map(),
-  now: at(20),
-  ...change,
-});
+/** How a run does by what EMR says, and the record where there is one. */
+function statusOf({ record, ...change }: Partial<EmrRun> & { readonly record?: RunRecord }): RunStatus {
+  const run: EmrRun = { launched, steps: [], now: at(20), ...change };
+  return runStatus("1", recordedStatus(undefined, record), machinesOf(run), run.now) as RunStatus;
+}
 const record = (state: RunRecord["state"], more: object = {}) =>
   RunRecord.parse({ run: "1", job: "xo", state, started: iso(9), steps: [], ...more });
 
 test("while the cluster starts its steps are pending, and it is said what it is at", () => {
   const steps = [step("generate", "PENDING"), step("train", "PENDING")];
-  const status = runStatus(seen({ cluster: cluster("STARTING"), steps }));
+  const status = statusOf({ cluster: cluster("STARTING"), steps });
   expect(status).toEqual({
     run: "1",
     job: "xo",
@@ -60,67 +60,74 @@ test("while the cluster starts its steps are pending, and it is said what it is 
     cluster: { state: "STARTING", reason: "provisioning Amazon EC2 capacity" },
   });
   expect(RunStatus.parse(status)).toEqual(status);
-  const later = runStatus(
-    seen({ cluster: cluster("BOOTSTRAPPING", { Message: "Running bootstrap actions." }), steps }),
-  );
+  const later = statusOf({ cluster: cluster("BOOTSTRAPPING", { Message: "Running bootstrap actions." }), steps });
   expect(later.cluster).toEqual({ state: "BOOTSTRAPPING", reason: "Running bootstrap actions" });
 });
 
-test("a running step has its progress; what has been done costs so much, hourly things only", () => {
+test("what has been done costs so much, hourly things only, until the machines end", () => {
   const steps = [step("generate", "COMPLETED", 8, 10), step("train", "RUNNING", 10)];
   const bill = [
     { what: "2 workers, m7g.xlarge", usdPerHour: 0.6, hours: 1.75, usd: 1.05 },
     { what: "Athena", usdPerHour: 0, hours: 0, usd: 9 },
   ];
-  const progress = new Map([["train", { what: "models", done: 3, total: 30 }]]);
-  const status = runStatus(seen({ cluster: cluster("RUNNING"), steps, progress, bill }));
-  expect(status).toMatchObject({ state: "running", cost: expect.closeTo(0.2) });
-  expect(status.steps).toEqual([
+  const running = { cluster: cluster("RUNNING"), steps };
+  expect(statusOf(running)).toMatchObject({ state: "running" });
+  expect(statusOf(running).steps).toEqual([
     { name: "generate", state: "succeeded", started: iso(8), ended: iso(10) },
-    { name: "train", state: "running", started: iso(10), progress: { what: "models", done: 3, total: 30 } },
+    { name: "train", state: "running", started: iso(10) },
   ]);
+  const cost = (seen: Partial<EmrRun>, now: number) =>
+    costOf(statusOf(seen), machinesOf({ launched, steps: [], now: at(now), ...seen }), bill, at(now));
+  expect(cost(running, 20)).toBeCloseTo(0.2);
   expect(costSoFar(bill, 100)).toBeCloseTo(1.05);
-  const ended = seen({ cluster: cluster("TERMINATED", {}, 30), steps, bill, now: at(6000) });
-  expect(runStatus(ended).cost).toBeCloseTo(0.3);
+  expect(cost({ cluster: cluster("TERMINATED", {}, 30), steps }, 6000)).toBeCloseTo(0.3);
+  const done = [step("generate", "COMPLETED", 8, 10)];
+  expect(cost({ cluster: cluster("WAITING"), steps: done }, 20)).toBeCloseTo(0.2);
+  expect(cost({ steps: done }, 6000)).toBeCloseTo(0.1); // EMR knows its cluster no more
 });
 
 test("the outcome is the steps', whatever the cluster does after them", () => {
   const done = [step("generate", "COMPLETED", 8, 10), step("train", "COMPLETED", 10, 15)];
-  const lingers = runStatus(seen({ cluster: cluster("WAITING"), steps: done, idleSeconds: 600 }));
+  const lingers = statusOf({ cluster: cluster("WAITING"), steps: done, idleSeconds: 600 });
   expect(lingers).toMatchObject({ state: "succeeded", ended: iso(15), cluster: { state: "WAITING", stays: iso(25) } });
-  const long = runStatus(seen({ cluster: cluster("WAITING"), steps: done, idleSeconds: 86_400 }));
+  const long = statusOf({ cluster: cluster("WAITING"), steps: done, idleSeconds: 86_400 });
   expect(long.cluster?.stays).toBe(iso(90));
   for (const state of ["RUNNING", "TERMINATING", "TERMINATED"]) {
-    expect(runStatus(seen({ cluster: cluster(state), steps: done }))).toMatchObject({ state: "succeeded" });
+    expect(statusOf({ cluster: cluster(state), steps: done })).toMatchObject({ state: "succeeded" });
   }
   const failed = [step("generate", "FAILED", 8, 9, { FailureDetails: { Reason: "Unknown Error." } })];
-  const waits = runStatus(seen({ cluster: cluster("WAITING"), steps: [...failed, step("train", "CANCELLED")] }));
+  const waits = statusOf({ cluster: cluster("WAITING"), steps: [...failed, step("train", "CANCELLED")] });
   expect(waits).toMatchObject({ state: "failed", error: 'step "generate" failed: Unknown Error.', ended: iso(9) });
   expect(waits.steps.map(({ state }) => state)).toEqual(["failed", "pending"]);
   const told = record("failed", { error: 'step "generate" failed (exit 1): no luck', ended: iso(9) });
-  expect(runStatus(seen({ cluster: cluster("WAITING"), steps: failed, record: told })).error).toBe(
+  expect(statusOf({ cluster: cluster("WAITING"), steps: failed, record: told }).error).toBe(
     'step "generate" failed (exit 1): no luck',
   );
-  expect(runStatus(seen({ cluster: cluster("RUNNING"), steps: done, record: told })).state).toBe("failed");
+  expect(statusOf({ cluster: cluster("RUNNING"), steps: done, record: told }).state).toBe("failed");
 });
 
 test("a cluster that EMR has forgotten leaves the record's word", () => {
-  expect(runStatus(seen({ record: record("succeeded", { ended: iso(15) }) }))).toMatchObject({ state: "succeeded" });
-  expect(runStatus(seen({ record: record("running") }))).toMatchObject({
+  expect(statusOf({ record: record("succeeded", { ended: iso(15) }) })).toMatchObject({ state: "succeeded" });
+  expect(statusOf({ record: record("running") })).toMatchObject({
     state: "failed",
     error: "EMR knows its cluster no more, and its record has no end",
   });
-  expect(recordStatus(record("running", { deadline: iso(90) }), at(20)).state).toBe("running");
-  expect(recordStatus(record("running", { deadline: iso(90) }), at(91))).toMatchObject({
+  const nobodys = (record: RunRecord, now: Date) => {
+    const recorded = recordedStatus(undefined, record);
+    return runStatus("1", recorded, unlaunched(recorded, now), now);
+  };
+  expect(nobodys(record("running", { deadline: iso(90) }), at(20))?.state).toBe("running");
+  expect(nobodys(record("running", { deadline: iso(90) }), at(91))).toMatchObject({
     state: "failed",
     error: "its cluster ended without saying so",
+    ended: iso(90),
   });
-  expect(recordStatus(record("succeeded"), at(91))).not.toHaveProperty("tables");
+  expect(nobodys(record("succeeded"), at(91))).not.toHaveProperty("tables");
 });
 
 test("a step that the deadline cut off failed for that, whatever EMR calls it; one that failed before did not", () => {
   const ended = cluster("TERMINATED", { Code: "USER_REQUEST", Message: "Terminated by user request" }, 91);
-  const of = (steps: readonly StepSummary[]) => runStatus(seen({ cluster: ended, steps, now: at(95) })).error;
+  const of = (steps: readonly StepSummary[]) => statusOf({ cluster: ended, steps, now: at(95) }).error;
   expect(of([step("train", "INTERRUPTED", 10, 91)])).toContain("at its deadline of 1 h 30 min");
   expect(of([step("train", "FAILED", 10, 91)])).toContain("at its deadline of 1 h 30 min");
   expect(of([step("train", "FAILED", 10, 20)])).toBe('step "train" failed');
@@ -178,7 +185,7 @@ test.each([
   [cluster("TERMINATED", {}), "its cluster ended before its steps had: EMR doesn't say why"],
 ])("a cluster that ended before its steps is a failed run, with EMR's reason in words (%#)", (ended, error) => {
   expect(whyEnded(ended, at(60))).toBe(error);
-  const status = runStatus(seen({ cluster: ended, steps: [step("train", "CANCELLED")], now: at(60) }));
+  const status = statusOf({ cluster: ended, steps: [step("train", "CANCELLED")], now: at(60) });
   expect(status).toMatchObject({ state: "failed", error });
 });
 

@@ -1,8 +1,7 @@
 /** What `oneoff watch` shows of a run, whatever its cluster is; only the clock is a fake. */
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { ClusterCommands } from "../../cli/platform.ts";
-import { watch } from "../../cli/watch.ts";
+import { type Watched, watch } from "../../cli/watch.ts";
 import type { RunStatus } from "../../core/run.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: new Date("2026-11-21T12:00:00Z") }));
@@ -20,11 +19,10 @@ const screen = (terminal: object = {}) => Object.assign(new Screen(), terminal) 
 type Progress = RunStatus["steps"][number]["progress"];
 
 /** A cluster that says so much of its one step, each so many seconds after the one before, and then that it is over. */
-function cluster(moments: readonly (readonly [after: number, progress: Progress])[]): ClusterCommands {
+function cluster(moments: readonly (readonly [after: number, progress: Progress])[]): Watched {
   const started = new Date().toISOString();
   let next = 0;
   return {
-    lake: "/lake",
     pollMs: 1,
     async status(run) {
       const moment = moments[next++];
@@ -35,7 +33,7 @@ function cluster(moments: readonly (readonly [after: number, progress: Progress]
       return { run, job: "power", state, started, ...ended, steps: [{ ...step, ...ended }] };
     },
     log: async () => ({ text: "", next: 0 }),
-    partFiles: async () => [],
+    evidence: async () => undefined,
   };
 }
 

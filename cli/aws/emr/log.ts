@@ -1,6 +1,7 @@
+import { gunzipSync } from "node:zlib";
+import type { LakeStore } from "../../../clients/lake/store.ts";
 import { Prefix } from "../../../core/lake-layout.ts";
 import { type LogText, logKey, textOf } from "../../step-log.ts";
-import type { Bucket } from "../bucket.ts";
 
 /** A step as EMR knows it. */
 export interface EmrStep {
@@ -13,19 +14,29 @@ export interface EmrStep {
  * What a step has printed, from a position on. A step that ended before it could write its log has what EMR keeps, which
  * comes some minutes after.
  */
-export async function stepLog(
-  bucket: Bucket,
+export async function logOf(
+  lake: LakeStore,
   run: string,
   step: string,
   from: number,
   emr: EmrStep | undefined,
 ): Promise<LogText> {
-  const live = await bucket.bytes(logKey(run, step), from);
-  return textOf(live ?? (emr?.ended ? (await emrLog(bucket, emr)).subarray(from) : new Uint8Array()), from);
+  const live = await lake.bytes(logKey(run, step), from);
+  return textOf(live ?? (emr?.ended ? (await emrLog(lake, emr)).subarray(from) : new Uint8Array()), from);
 }
 
-async function emrLog(bucket: Bucket, { cluster, id }: EmrStep): Promise<Uint8Array> {
+async function emrLog(lake: LakeStore, { cluster, id }: EmrStep): Promise<Uint8Array> {
   const folder = `${Prefix.logs}/emr/${cluster}/steps/${id}`;
-  const parts = await Promise.all(["stderr.gz", "stdout.gz"].map((name) => bucket.gunzipped(`${folder}/${name}`)));
+  const parts = await Promise.all(["stderr.gz", "stdout.gz"].map((name) => gunzipped(lake, `${folder}/${name}`)));
   return new TextEncoder().encode(parts.filter((part) => part !== "").join("\n"));
+}
+
+/** The text of a gzip file. One that was cut off, or is none, is empty. */
+export async function gunzipped(lake: LakeStore, key: string): Promise<string> {
+  const bytes = await lake.bytes(key);
+  try {
+    return bytes ? gunzipSync(bytes).toString("utf8") : "";
+  } catch {
+    return "";
+  }
 }

@@ -13,8 +13,8 @@ export interface Ec2Thing {
 }
 
 /**
- * What stands in the stack's VPCs without its tag, and in the way of their removal: EMR makes an interface endpoint
- * (`emr-service-vpce`) and security groups (`ElasticMapReduce-...`) there and doesn't always take them away.
+ * What stands in the stack's VPCs without its tag, and in the way of their removal: services make interface endpoints and
+ * security groups (`ElasticMapReduce-...`) there and don't always take them away.
  *
  * @param own what carries the stack's tag. Network interfaces of its instances go with them, and aren't told.
  */

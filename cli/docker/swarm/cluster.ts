@@ -1,10 +1,12 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Docker } from "../../../clients/docker.ts";
-import { RunRecord, RunStatus } from "../../../core/run.ts";
-import type { ClusterCommands, Outputs } from "../../platform.ts";
-import { lakeOf } from "../lake.ts";
+import type { RunStatus } from "../../../core/run.ts";
+import { overdue, replaced } from "../../follow.ts";
+import type { Attached, Machines, StackContext } from "../../platform.ts";
 import { dockerOf } from "../stack.ts";
-import { swarmPages } from "./pages.ts";
+import { lakeOf } from "./lake.ts";
+import type { SwarmOutputs } from "./outputs.ts";
+import { pagesOf } from "./pages.ts";
+import { routeTo } from "./route.ts";
 import { isLive, newestTask, waitsFor, whyEnded } from "./task.ts";
 
 const POLL_MS = 1000;
@@ -12,6 +14,7 @@ const POLL_MS = 1000;
 const FAR_POLL_MS = 5000;
 /** Asking Docker starts a program, and maybe a connection by ssh. */
 const DOCKER_MS = 5000;
+/** What ended may have said so after it was looked for, and a shared folder may show it a little later. */
 const LAG_MS = 1000;
 /** How long after its deadline a run may still say that it goes on. */
 const GRACE_MS = 2 * 60_000;
@@ -30,56 +33,61 @@ interface ServiceState {
   readonly cluster?: Cluster;
 }
 
-/** The commands of a stack whose job runs in a Swarm: its lake says how the run does, and Docker when nobody is there to say. */
-export async function swarmCommands(stack: string, outputs: Outputs): Promise<ClusterCommands> {
-  const service = String(outputs.service);
+/** The cluster of a stack whose job runs in a Swarm: Docker says how the job's container does when nobody is there to say. */
+export async function attach(stack: StackContext, outputs: SwarmOutputs): Promise<Attached> {
+  const { service } = outputs;
   const docker = dockerOf(stack);
-  const lake = await lakeOf(stack, outputs, docker);
+  const lake = await lakeOf(stack, outputs.lake, docker);
   const look = throttle(DOCKER_MS, () => lookAt(docker, service));
 
-  async function recordedStatus(run: string): Promise<RunStatus | undefined> {
-    const [status, json] = await Promise.all([
-      lake.json(`_clusters/${run}/status.json`).then((json) => RunStatus.safeParse(json).data),
-      lake.json(`_runs/${run}.json`),
-    ]);
-    const record = RunRecord.safeParse(json).data;
-    // A record that has ended is the last word.
-    if (record && record.state !== "running") return status?.state === record.state ? status : withoutTables(record);
-    return status ?? (record && withoutTables(record));
-  }
-
-  async function status(run: string): Promise<RunStatus | undefined> {
-    const before = await recordedStatus(run);
-    if (before && before.state !== "running") return before;
-    if (run !== String(outputs.run)) return before && orphan(before, "another run took its place before it ended");
+  async function machines(run: string, recorded: RunStatus | undefined): Promise<Machines | undefined> {
+    if (recorded && recorded.state !== "running") return undefined;
+    if (run !== outputs.run) return recorded && replaced(recorded);
     const seen = await look().catch((error: Error): ServiceState => {
-      if (before) return { since: before.started, cluster: { state: "unknown", reason: error.message } };
+      if (recorded) return { since: recorded.started, cluster: { state: "unknown", reason: error.message } };
       throw error;
     });
-    if (!seen) return before && orphan(before, `its service ${service} was removed before it ended`);
-    // What ended may have said so after it was looked for, and a shared folder may show it a little later.
-    if (seen.ended !== undefined) await sleep(LAG_MS);
-    const now = seen.ended === undefined ? before : await recordedStatus(run);
-    if (now && now.state !== "running") return now;
-    if (seen.ended !== undefined) {
-      const elsewhere = `; the run may have been for another lake: "npx oneoff run ${stack}" starts a new one`;
-      return orphan(now ?? pendingStatus(run, seen), `${seen.ended}${seen.complete && !now ? elsewhere : ""}`);
-    }
-    if (now && isOverdue(now)) return orphan(now, "it did not end at its deadline, and says no more");
-    return { ...(now ?? pendingStatus(run, seen)), ...(seen.cluster && { cluster: seen.cluster }) };
+    return machinesOf(stack.name, service, seen, recorded);
   }
 
   return {
-    lake: lake.address,
+    run: outputs.run,
+    lake,
     pollMs: lake.isFar ? FAR_POLL_MS : POLL_MS,
-    pages: () => swarmPages(stack, outputs, docker),
-    status,
-    log: (run, step, from) => lake.log(run, step, from),
+    machines,
+    lagMs: LAG_MS,
     evidence: async (run) =>
-      run === String(outputs.run) ? { what: `service ${service}`, text: await logsOf(docker, service) } : undefined,
-    partFiles: (run, table, scratch) => lake.partFiles(run, table, scratch),
+      run === outputs.run ? { what: `service ${service}`, text: await logsOf(docker, service) } : undefined,
+    pages: () => pagesOf(stack, outputs, docker),
+    route: (name) => routeTo(stack, outputs, docker, name),
   };
 }
+
+function machinesOf(
+  stack: string,
+  service: string,
+  seen: ServiceState | undefined,
+  recorded: RunStatus | undefined,
+): Machines | undefined {
+  if (!seen)
+    return (
+      recorded && { started: recorded.started, over: { error: `its service ${service} was removed before it ended` } }
+    );
+  const { since, ended, complete, cluster } = seen;
+  const waits =
+    cluster ?? (recorded ? undefined : { state: "starting", reason: "the job's container has just started" });
+  return {
+    started: recorded?.started ?? since,
+    over:
+      ended === undefined
+        ? recorded && overdue(recorded, GRACE_MS, "it did not end at its deadline, and says no more")
+        : { error: complete && !recorded ? `${ended}; ${elsewhere(stack)}` : ended },
+    cluster: ({ state }) => (state === "running" ? waits : undefined),
+  };
+}
+
+const elsewhere = (stack: string): string =>
+  `the run may have been for another lake: "npx oneoff run ${stack}" starts a new one`;
 
 async function lookAt(docker: Docker, service: string): Promise<ServiceState | undefined> {
   type Service = { readonly UpdatedAt: string };
@@ -97,27 +105,6 @@ async function lookAt(docker: Docker, service: string): Promise<ServiceState | u
 /** What was printed by the job's container itself, before the first step or around them. */
 const logsOf = (docker: Docker, service: string): Promise<string> =>
   docker.text("service", "logs", "--raw", "--tail", "50", service).catch(() => "");
-
-/** A run that has not written anything yet. */
-const pendingStatus = (run: string, { since, cluster }: ServiceState): RunStatus => ({
-  run,
-  job: "the job",
-  state: "running",
-  started: since,
-  steps: [],
-  cluster: cluster ?? { state: "starting", reason: "the job's container has just started" },
-});
-
-const withoutTables = ({ tables: _, ...record }: RunRecord): RunStatus => record;
-
-const orphan = (status: RunStatus, error: string): RunStatus => {
-  const { cluster: _, ...rest } = status;
-  const steps = rest.steps.map((step) => (step.state === "running" ? { ...step, state: "failed" as const } : step));
-  return { ...rest, state: "failed", error, ended: new Date().toISOString(), steps };
-};
-
-const isOverdue = ({ deadline }: RunStatus): boolean =>
-  deadline !== undefined && Date.now() > Date.parse(deadline) + GRACE_MS;
 
 /** Does something at most every so often; in between, what it came to stands. What fails is tried again. */
 function throttle<T>(everyMs: number, action: () => Promise<T>): () => Promise<T> {

@@ -1,71 +1,42 @@
 import type { Launch } from "../../../assets/dataproc-orchestrator/launch.ts";
+import { readJson } from "../../../clients/lake/read.ts";
+import type { LakeStore } from "../../../clients/lake/store.ts";
 import { Prefix } from "../../../core/lake-layout.ts";
-import { checkRunId, RunRecord, RunStatus } from "../../../core/run.ts";
-import { costSoFar, hoursBetween } from "../../cost-so-far.ts";
-import { partFiles } from "../../far-files.ts";
-import type { ClusterCommands, Outputs } from "../../platform.ts";
-import { logKey, ProgressReader, textOf } from "../../step-log.ts";
-import { Bucket } from "../bucket.ts";
+import type { RunStatus } from "../../../core/run.ts";
+import { overdue, replaced } from "../../follow.ts";
+import type { Attached, Machines, StackContext } from "../../platform.ts";
 import { explainErrors, Google } from "../client.ts";
+import { openLake } from "../lake.ts";
 import { type Cluster, clusterNow, isThere, staysUntil } from "./describe.ts";
 import { type ExecutionState, logCommand, newestExecution, printedBy } from "./execution.ts";
-import { dataprocPages } from "./pages.ts";
-import { type DataprocStack, placeOf } from "./stack.ts";
+import type { DataprocOutputs } from "./outputs.ts";
+import { pagesOf, routeTo } from "./pages.ts";
+import { type DataprocStack, dataprocStack } from "./stack.ts";
 
 const POLL_MS = 5000;
 /** How long after its deadline a run may still say that it goes on. */
 const GRACE_MS = 5 * 60_000;
 
-type Step = RunStatus["steps"][number];
-
-/** The commands of a stack whose job runs on Dataproc: its lake says how the run does, and Cloud Run when nobody is there to say. */
-export function dataprocCommands(stack: string, outputs: Outputs): ClusterCommands {
-  const place = placeOf(stack, outputs);
-  const google = new Google(place.project);
-  const bucket = new Bucket(place.lake, place.project);
-  const readers = new Map<string, ProgressReader>();
-  const log = async (run: string, step: string, from: number) =>
-    textOf((await bucket.bytes(logKey(run, step), from)) ?? new Uint8Array(), from);
-
-  async function progressOf(run: string, steps: readonly Step[]): Promise<readonly Step[]> {
-    const reader = readers.get(run) ?? new ProgressReader((step, from) => log(run, step, from));
-    readers.set(run, reader);
-    const found = await reader.of(steps.filter(({ state }) => state === "running").map(({ name }) => name));
-    return steps.map((step) => {
-      const progress = found.get(step.name);
-      return progress ? { ...step, progress } : step;
-    });
-  }
-
-  async function status(run: string): Promise<RunStatus | undefined> {
-    const now = new Date();
-    // What another run has now is not this one's.
-    const cluster = run === place.run ? await clusterNow(google, place) : undefined;
-    const found = await outcome(google, bucket, place, run, cluster, now);
-    if (!found) return undefined;
-    const steps = await progressOf(run, found.steps);
-    const has = run === place.run && place.cluster !== undefined;
-    const state = has ? clusterState(cluster, found) : found.cluster;
-    const until = found.state === "running" || isThere(cluster) ? now : (found.ended ?? now);
-    const { cluster: _, ...rest } = found;
-    return {
-      ...rest,
-      steps: [...steps],
-      ...(state && { cluster: state }),
-      ...(place.bill && { cost: costSoFar(place.bill, hoursBetween(found.started, until)) }),
-    };
-  }
-
+/** The cluster of a stack whose job runs on Dataproc: Cloud Run says how its orchestrator does when nobody is there to say. */
+export function attach(context: StackContext, outputs: DataprocOutputs): Attached {
+  const stack = dataprocStack(context, outputs);
+  const google = new Google(stack.project);
+  const lake = openLake(context, stack.lake);
   return {
-    lake: place.lake,
+    run: stack.run,
+    lake,
     pollMs: POLL_MS,
-    status: async (run) => explainErrors(status(checkRunId(run))),
-    log: (run, step, from) => explainErrors(log(run, step, from)),
-    evidence: (run) => (run === place.run ? explainErrors(evidence(google, place)) : Promise.resolve(undefined)),
+    bill: stack.bill,
+    machines: (run, recorded) => explainErrors(machinesOf(google, lake, stack, run, recorded)),
+    statusIsLast: true, // tables are loaded into BigQuery after the last step
+    progressInLogs: true,
+    evidence: (run) => (run === stack.run ? explainErrors(evidence(google, stack)) : Promise.resolve(undefined)),
     isKept: ({ state, cluster }) =>
-      place.mode === "cluster" && state !== "running" && cluster !== undefined && ALIVE.has(cluster.state),
-    pages: () => explainErrors(dataprocPages(google, place, outputs)),
-    partFiles: (run, table, scratch) => explainErrors(partFiles(bucket, checkRunId(run), table, scratch)),
+      stack.mode === "cluster" && state !== "running" && cluster !== undefined && ALIVE.has(cluster.state),
+    // A cluster that stays ends by itself one day: Pulumi can't delete what is gone, unless it looks first.
+    upOptions: stack.mode === "cluster" ? ["--refresh"] : [],
+    pages: () => explainErrors(pagesOf(google, stack)),
+    route: (name) => explainErrors(routeTo(google, stack, name)),
   };
 }
 
@@ -73,105 +44,97 @@ export function dataprocCommands(stack: string, outputs: Outputs): ClusterComman
 const ALIVE: ReadonlySet<string> = new Set(["CREATING", "RUNNING", "UPDATING", "STARTING"]);
 
 /** What the orchestrator was told of a run; of several launches any will do for what they have in common. */
-async function launchOf(bucket: Bucket, run: string): Promise<Launch | undefined> {
-  const [key] = (await bucket.keys(`${Prefix.clusters}/${run}/`)).filter((key) =>
-    /\/launch-[0-9a-f]+\.json$/.test(key),
-  );
-  return key === undefined ? undefined : ((await bucket.json(key)) as Launch | undefined);
+async function launchOf(lake: LakeStore, run: string): Promise<Launch | undefined> {
+  const keys = await lake.keys(`${Prefix.clusters}/${run}/`);
+  const key = keys.find((key) => /\/launch-[0-9a-f]+\.json$/.test(key));
+  return key === undefined ? undefined : ((await readJson(lake, key)) as Launch | undefined);
 }
 
-/** How a run does, without what is read anew each time: its progress, its cost, its cluster. */
-async function outcome(
+async function machinesOf(
   google: Google,
-  bucket: Bucket,
-  place: DataprocStack,
+  lake: LakeStore,
+  stack: DataprocStack,
   run: string,
-  cluster: Cluster | undefined,
-  now: Date,
-): Promise<RunStatus | undefined> {
-  const before = await recordedStatus(bucket, run);
-  if (before && before.state !== "running") return before;
-  const launch = before ? undefined : await launchOf(bucket, run);
-  if (!before && !launch) return undefined;
-  if (run !== place.run) {
-    const error = "another run took its place before it ended";
-    return before ? failedStatus(before, error, before.deadline ?? now) : undefined;
-  }
-  const execution = await newestExecution(google, place);
-  const status = before ?? pendingStatus(run, launch as Launch, execution, now);
-  if (!before && !execution && cluster?.status?.state === "ERROR") {
-    // Nobody will say so: Pulumi stopped there, before it started the orchestrator.
-    const { detail, stateStartTime } = cluster.status;
-    return failedStatus(
-      status,
-      `its cluster failed: ${detail?.trim() || "Dataproc doesn't say why"}`,
-      stateStartTime ?? now,
-    );
-  }
-  if (isOver(execution, status)) {
-    // It may have said so after it was asked for.
-    const last = await recordedStatus(bucket, run);
-    if (last && last.state !== "running") return last;
-    return failedStatus(last ?? status, whyOver(place, execution, before !== undefined), execution.ended ?? now);
-  }
-  if (status.deadline !== undefined && now.getTime() > Date.parse(status.deadline) + GRACE_MS) {
-    return failedStatus(status, `its orchestrator ended without saying so; ${printed(place)}`, status.deadline);
-  }
-  return status;
+  recorded: RunStatus | undefined,
+): Promise<Machines | undefined> {
+  // What another run has now is not this one's.
+  if (run !== stack.run) return recorded && replaced(recorded);
+  const cluster = await clusterNow(google, stack);
+  const machines = await orchestratorOf(google, lake, stack, recorded, cluster);
+  if (!machines || stack.cluster === undefined) return machines;
+  const said = (status: RunStatus) => machines.cluster?.(status) ?? status.cluster;
+  return {
+    ...machines,
+    areThere: isThere(cluster),
+    cluster: (status) => clusterState(cluster, said(status), status),
+  };
 }
 
-/** What the lake says of a run. */
-async function recordedStatus(bucket: Bucket, run: string): Promise<RunStatus | undefined> {
-  const [status, record] = await Promise.all([
-    bucket.json(`${Prefix.clusters}/${run}/status.json`).then((json) => RunStatus.safeParse(json).data),
-    bucket.json(`${Prefix.runs}/${run}.json`).then((json) => RunRecord.safeParse(json).data),
-  ]);
-  if (status) return status;
-  if (!record) return undefined;
-  const { tables: _, ...rest } = record;
-  return rest;
+async function orchestratorOf(
+  google: Google,
+  lake: LakeStore,
+  stack: DataprocStack,
+  recorded: RunStatus | undefined,
+  cluster: Cluster | undefined,
+): Promise<Machines | undefined> {
+  if (recorded && recorded.state !== "running") return { started: recorded.started };
+  const launch = recorded ? undefined : await launchOf(lake, stack.run);
+  if (!recorded && !launch) return undefined;
+  const execution = await newestExecution(google, stack);
+  const machines = recorded ? { started: recorded.started } : pending(launch as Launch, execution);
+  if (!recorded && !execution && cluster?.status?.state === "ERROR") {
+    // Nobody will say so: Pulumi stopped there, before it started the orchestrator.
+    const { detail, stateStartTime: at } = cluster.status;
+    return { ...machines, over: { error: `its cluster failed: ${detail?.trim() || "Dataproc doesn't say why"}`, at } };
+  }
+  if (isOver(execution, machines))
+    return { ...machines, over: { error: whyOver(stack, execution, recorded !== undefined), at: execution.ended } };
+  return { ...machines, over: recorded && overdue(recorded, GRACE_MS, silent(stack)) };
 }
 
 /** A run whose orchestrator has not written anything yet. */
-function pendingStatus(run: string, launch: Launch, execution: ExecutionState | undefined, now: Date): RunStatus {
-  const started = execution?.since ?? now.toISOString();
+function pending(launch: Launch, execution: ExecutionState | undefined): Machines {
+  const started = execution?.since ?? new Date().toISOString();
+  const cluster = {
+    state: "STARTING",
+    reason: execution?.what ?? "Cloud Run has not begun with the orchestrator yet",
+  };
   return {
-    run,
-    job: launch.job,
-    state: "running",
     started,
+    job: launch.job,
     ...(execution && { deadline: new Date(Date.parse(started) + launch.deadlineSeconds * 1000).toISOString() }),
     steps: launch.steps.map(({ name }) => ({ name, state: "pending" })),
-    cluster: { state: "STARTING", reason: execution?.what ?? "Cloud Run has not begun with the orchestrator yet" },
+    cluster: ({ state }) => (state === "running" ? cluster : undefined),
   };
 }
 
 /** Whether the orchestrator ended: one that ended before the run began was that of a run before. */
-const isOver = (execution: ExecutionState | undefined, { started }: RunStatus): execution is ExecutionState =>
+const isOver = (execution: ExecutionState | undefined, { started }: Machines): execution is ExecutionState =>
   execution?.ended !== undefined && Date.parse(execution.ended) >= Date.parse(started);
 
-function whyOver(place: DataprocStack, { failure }: ExecutionState, hasBegun: boolean): string {
-  if (failure === undefined) return `its orchestrator ended without saying so; ${printed(place)}`;
+function whyOver(stack: DataprocStack, { failure }: ExecutionState, hasBegun: boolean): string {
+  if (failure === undefined) return silent(stack);
   const what = hasBegun ? "its orchestrator failed" : "its orchestrator could not start";
-  return `${what}: ${failure}; ${printed(place)}`;
+  return `${what}: ${failure}; ${printed(stack)}`;
 }
 
-const printed = (place: DataprocStack): string => `what it printed: ${logCommand(place)}`;
+const silent = (stack: DataprocStack): string => `its orchestrator ended without saying so; ${printed(stack)}`;
 
-function failedStatus(status: RunStatus, error: string, ended: string | Date): RunStatus {
-  const { cluster: _, ...rest } = status;
-  const steps = rest.steps.map((step) => (step.state === "running" ? { ...step, state: "failed" as const } : step));
-  return { ...rest, state: "failed", error, ended: new Date(ended).toISOString(), steps };
-}
+const printed = (stack: DataprocStack): string => `what it printed: ${logCommand(stack)}`;
 
-function clusterState(cluster: Cluster | undefined, status: RunStatus): NonNullable<RunStatus["cluster"]> {
+/** @param said what the orchestrator says. */
+function clusterState(
+  cluster: Cluster | undefined,
+  said: RunStatus["cluster"],
+  status: RunStatus,
+): NonNullable<RunStatus["cluster"]> {
   const isOver = status.state !== "running";
   if (!cluster) {
     // Before it is there the orchestrator says what is done about it.
-    return isOver ? { state: "DELETED", reason: "it ended by itself" } : (status.cluster ?? { state: "STARTING" });
+    return isOver ? { state: "DELETED", reason: "it ended by itself" } : (said ?? { state: "STARTING" });
   }
   const state = cluster.status?.state ?? "UNKNOWN";
-  const reason = cluster.status?.detail?.trim() || (isOver ? undefined : reasonOf(state, status.cluster));
+  const reason = cluster.status?.detail?.trim() || (isOver ? undefined : reasonOf(state, said));
   const stays = isOver && state === "RUNNING" ? staysUntil(cluster, status.ended) : undefined;
   return { state, ...(reason && { reason }), ...(stays && { stays }) };
 }
@@ -183,7 +146,7 @@ function reasonOf(state: string, said: RunStatus["cluster"]): string | undefined
 }
 
 /** What the orchestrator printed, where no step can tell what went wrong. */
-async function evidence(google: Google, place: DataprocStack) {
-  const execution = await newestExecution(google, place);
-  return execution && { what: `Cloud Run job ${place.orchestrator}`, text: await printedBy(google, place, execution) };
+async function evidence(google: Google, stack: DataprocStack) {
+  const execution = await newestExecution(google, stack);
+  return execution && { what: `Cloud Run job ${stack.orchestrator}`, text: await printedBy(google, stack, execution) };
 }

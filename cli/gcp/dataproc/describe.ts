@@ -18,8 +18,8 @@ export interface Cluster {
 }
 
 /** The cluster of mode `cluster`; undefined when it is no more, or the mode has none. */
-export async function clusterNow(google: Google, place: DataprocStack): Promise<Cluster | undefined> {
-  const { project, region, cluster } = place;
+export async function clusterNow(google: Google, stack: DataprocStack): Promise<Cluster | undefined> {
+  const { project, region, cluster } = stack;
   if (cluster === undefined) return undefined;
   return google.orUndefined<Cluster>("dataproc", `v1/projects/${project}/regions/${region}/clusters/${cluster}`);
 }

@@ -31,8 +31,8 @@ export interface ExecutionState {
 }
 
 /** The newest execution, of those that run where one does; undefined when there is none. */
-export async function newestExecution(google: Google, place: DataprocStack): Promise<ExecutionState | undefined> {
-  const path = `v2/projects/${place.project}/locations/${place.region}/jobs/${place.orchestrator}/executions`;
+export async function newestExecution(google: Google, stack: DataprocStack): Promise<ExecutionState | undefined> {
+  const path = `v2/projects/${stack.project}/locations/${stack.region}/jobs/${stack.orchestrator}/executions`;
   const executions = await google.list<Execution>("run", path, "executions");
   const newestFirst = executions.toSorted((a, b) => Date.parse(b.createTime) - Date.parse(a.createTime));
   const newest = newestFirst.find(({ completionTime }) => completionTime === undefined) ?? newestFirst[0];

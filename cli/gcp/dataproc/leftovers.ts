@@ -70,6 +70,12 @@ const clusterLeftover = ({ google, project, region }: Sweep, cluster: Cluster): 
     removeAndWait(google, "dataproc", "v1", `projects/${project}/regions/${region}/clusters/${cluster.clusterName}`),
 });
 
+/** Names of all clusters of the region, also those that end. */
+export async function clusterNames({ google, project, region }: Sweep): Promise<readonly string[]> {
+  const path = `v1/projects/${project}/regions/${region}/clusters`;
+  return (await google.listIfOn<Cluster>("dataproc", path, "clusters")).map(({ clusterName }) => clusterName);
+}
+
 const isLive = ({ state }: Batch): boolean => state === "PENDING" || state === "RUNNING" || state === "CANCELLING";
 
 /** One that runs can only be cancelled; its record goes then. */
@@ -113,10 +119,11 @@ interface WorkflowOperation {
 export async function unlabelledLeftovers(
   sweep: Sweep,
   digits: ReadonlySet<string>,
-  templates: ReadonlySet<string>,
+  labelled: readonly Leftover[],
 ): Promise<readonly Leftover[]> {
   const { google, project, region, isOwnName } = sweep;
   const place = `v1/projects/${project}/regions/${region}`;
+  const templates = new Set(labelled.filter(({ order }) => order === Order.templates).map(({ id }) => id));
   const [policies, operations] = await Promise.all([
     google.listIfOn<Policy>("dataproc", `${place}/autoscalingPolicies`, "policies"),
     google.listIfOn<WorkflowOperation>("dataproc", `${place}/operations`, "operations", LONG),

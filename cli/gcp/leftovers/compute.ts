@@ -1,5 +1,6 @@
 import type { Leftover } from "../../platform.ts";
 import { ServiceOff } from "../client.ts";
+import type { GcpPart } from "../part.ts";
 import {
   digitsOf,
   hasLabel,
@@ -27,15 +28,17 @@ interface Firewall extends Item {
   readonly network?: string;
 }
 
-/** Label that Dataproc gives to a cluster's machines and disks. */
-const OF_CLUSTER = "goog-dataproc-cluster-name";
-
 /** Machines and disks, those too that a cluster left behind. Machines of a cluster that is there, whosever, go with it. */
-export async function machineLeftovers(sweep: Sweep, digits: ReadonlySet<string>): Promise<readonly Leftover[]> {
+export async function machineLeftovers(
+  sweep: Sweep,
+  digits: ReadonlySet<string>,
+  parts: readonly GcpPart[],
+): Promise<readonly Leftover[]> {
   const [instances, disks] = await Promise.all([inZones<Item>(sweep, "instances"), inZones<Disk>(sweep, "disks")]);
-  const clusters = await clustersOf(sweep); // asked last: one that is newer than the machines has none of them
+  // Asked last: one that is newer than the machines has none of them.
+  const clusters = new Set((await Promise.all(parts.map((part) => part.clusters(sweep)))).flat());
   const isOwn = ({ item }: Zonal<Item>) => {
-    const cluster = item.labels?.[OF_CLUSTER];
+    const cluster = parts.map(({ clusterLabel }) => item.labels?.[clusterLabel]).find((name) => name !== undefined);
     if (cluster === undefined) return hasLabel(item, sweep);
     if (clusters.has(cluster)) return false;
     return hasLabel(item, sweep) || digits.has(digitsOf(cluster) ?? "");
@@ -55,13 +58,6 @@ export async function machineLeftovers(sweep: Sweep, digits: ReadonlySet<string>
       .filter((found) => isOwn(found) && (found.item.users ?? []).length === 0)
       .map(leftover("disk", Order.disks, "disks")),
   ];
-}
-
-/** Names of all clusters of the region, also those that end. */
-async function clustersOf({ google, project, region }: Sweep): Promise<ReadonlySet<string>> {
-  type Cluster = { readonly clusterName: string };
-  const path = `v1/projects/${project}/regions/${region}/clusters`;
-  return new Set((await google.listIfOn<Cluster>("dataproc", path, "clusters")).map(({ clusterName }) => clusterName));
 }
 
 interface Zonal<T> {

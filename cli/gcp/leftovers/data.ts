@@ -24,7 +24,7 @@ async function bucketsOf(sweep: Sweep): Promise<readonly Leftover[]> {
     .map(({ bucket, labels }) => ({
       kind: "bucket",
       id: bucket.name,
-      // A stack's lake says what becomes of it; what Dataproc keeps beside it doesn't.
+      // A stack's lake says what becomes of it; what a service keeps beside it doesn't.
       ...(Label.removal in labels && { lake: bucket.name }),
       ...ownershipOf({ labels }),
       ...since(bucket.metadata.timeCreated),

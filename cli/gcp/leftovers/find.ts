@@ -1,26 +1,33 @@
 import { labelValue, stackLabel } from "../../../core/labels.ts";
-import { googleProjectOf, googleRegionOf, stackFiles } from "../../config.ts";
-import type { Leftover } from "../../platform.ts";
+import type { Leftover, Search, StackContext } from "../../platform.ts";
 import { ownName } from "../../removal.ts";
 import { Google } from "../client.ts";
-import { dataprocLeftovers, unlabelledLeftovers } from "../dataproc/leftovers.ts";
+import type { GcpPart } from "../part.ts";
+import { projectOf, regionOf } from "../project.ts";
 import { machineLeftovers, networkLeftovers } from "./compute.ts";
 import { dataLeftovers } from "./data.ts";
 import { accountLeftovers, bindingLeftovers } from "./iam.ts";
 import { accountDigits, digitsOf, Order, type Sweep } from "./sweep.ts";
 
+/** @throws UsageError when nothing says which project and region. */
+export const search = (stack: StackContext, parts: readonly GcpPart[]): Search => ({
+  find: () => findLeftovers(stack, parts),
+  where: ` in project ${projectOf(stack)}, region ${regionOf(stack)}`,
+  shared: true,
+});
+
 /**
  * What is left of a stack in its project and region, found by its label, and where there are none by what descriptions and
  * names tell: so of all stacks of that name in the project. Whose a thing is, its lake tells, where it names one.
  */
-export async function findLeftovers(stack: string): Promise<readonly Leftover[]> {
-  const { project: program, stack: own, others } = stackFiles(stack);
+async function findLeftovers(stack: StackContext, parts: readonly GcpPart[]): Promise<readonly Leftover[]> {
+  const { project: program, stack: own, others } = stack.files;
   const id = `${program}/${own}`;
-  const project = googleProjectOf(stack);
+  const project = projectOf(stack);
   const sweep: Sweep = {
     google: new Google(project),
     project,
-    region: googleRegionOf(stack),
+    region: regionOf(stack),
     label: stackLabel(id),
     isOwnText: (text) => text === id || (text?.startsWith(`${id} `) ?? false),
     isOwnName: ownName(
@@ -29,7 +36,11 @@ export async function findLeftovers(stack: string): Promise<readonly Leftover[]>
     ),
   };
   const known = (
-    await Promise.all([dataprocLeftovers, dataLeftovers, networkLeftovers, accountLeftovers].map((find) => find(sweep)))
+    await Promise.all(
+      [...parts.map((part) => part.leftovers), dataLeftovers, networkLeftovers, accountLeftovers].map((find) =>
+        find(sweep),
+      ),
+    )
   ).flat();
   const digits = new Set(
     known
@@ -37,11 +48,10 @@ export async function findLeftovers(stack: string): Promise<readonly Leftover[]>
       .map(digitsIn)
       .filter((found) => found !== undefined),
   );
-  const templates = new Set(known.filter(({ order }) => order === Order.templates).map(({ id }) => id));
   const more = await Promise.all([
-    machineLeftovers(sweep, digits),
-    unlabelledLeftovers(sweep, digits, templates),
+    machineLeftovers(sweep, digits, parts),
     bindingLeftovers(sweep, digits),
+    ...parts.map((part) => part.unlabelled(sweep, digits, known)),
   ]);
   return withLakes(sweep, [...known, ...more.flat()]).toSorted((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
 }

@@ -60,7 +60,7 @@ export const lastOf = (name: string): string => name.split("/").at(-1) as string
 
 /**
  * The 8 random digits that names of one component end with; undefined where a name is none that the library makes: a user's
- * own may end in a date. Behind them the cluster of a workflow has digits of Dataproc's.
+ * own may end in a date. Behind them the cluster of a workflow has digits of the service's.
  */
 export const digitsOf = (name: string): string | undefined =>
   /^oneoff-(?:.+-)?([0-9a-f]{8})(?:-[a-z0-9]{13})?$/.exec(name)?.[1];

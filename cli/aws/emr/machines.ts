@@ -1,60 +1,46 @@
 import { type Cluster, ClusterState, type StepSummary } from "@aws-sdk/client-emr";
 import type { Launched } from "../../../assets/emr-launcher/event.ts";
-import type { BillLine } from "../../../core/bill.ts";
-import type { RunRecord, RunStatus } from "../../../core/run.ts";
-import { costSoFar, hoursBetween } from "../../cost-so-far.ts";
-import type { Progress } from "../../step-log.ts";
+import type { RunStatus } from "../../../core/run.ts";
+import type { Machines } from "../../platform.ts";
 import { deadlineOf, isEnding, isOver, whyEnded } from "./ending.ts";
 
 type StepStatus = RunStatus["steps"][number];
 
-/** What is known of a run on EMR. */
-export interface RunFacts {
+/** What EMR says of a run. */
+export interface EmrRun {
   readonly launched: Launched;
-  /** @default the steps have not begun */
-  readonly record?: RunRecord | undefined;
   /** @default EMR, which forgets a cluster after two months, knows it no more */
   readonly cluster?: Cluster | undefined;
   /** In the order they run. */
   readonly steps: readonly StepSummary[];
-  /** By the name of the step. */
-  readonly progress: ReadonlyMap<string, Progress>;
-  /** What the stack costs. @default not known */
-  readonly bill?: readonly BillLine[] | undefined;
   /** The cluster ends when it was idle for so long. @default it has no idle limit */
   readonly idleSeconds?: number | undefined;
   readonly now: Date;
 }
 
-/** How a run is doing. Its outcome is that of its steps: a cluster may stay after them. */
-export function runStatus(seen: RunFacts): RunStatus {
-  const { launched, record, cluster, now } = seen;
-  const steps = seen.steps.map((step) => stepStatus(step, seen.progress));
-  const { state, error } = outcome(seen, steps);
-  const deadline = deadlineIn(seen);
+/** The outcome of a run is that of its steps: a cluster may stay after them. */
+export function machinesOf(seen: EmrRun): Machines {
+  const { launched, cluster } = seen;
+  const steps = seen.steps.map(stepStatus);
   const lastEnd = latest(steps.map((step) => step.ended));
   const clusterEnd = cluster?.Status?.Timeline?.EndDateTime?.toISOString();
-  const ended = state === "running" ? undefined : (record?.ended ?? lastEnd ?? clusterEnd ?? now.toISOString());
-  const until = clusterEnd ?? (cluster && isOver(cluster) ? ended : undefined);
+  const deadline = deadlineIn(seen);
   return {
-    run: launched.run,
-    job: record?.job ?? argument(seen.steps[0], "--job") ?? "the job",
-    state,
     started: launched.launched,
+    job: argument(seen.steps[0], "--job"),
     ...(deadline && { deadline }),
-    ...(ended && { ended }),
-    ...(error && { error }),
-    steps: steps.length > 0 ? steps : (record?.steps ?? []),
-    ...(cluster && { cluster: clusterState(seen, cluster, lastEnd, deadline) }),
-    ...(seen.bill && { cost: costSoFar(seen.bill, hoursBetween(launched.launched, until ?? now)) }),
+    steps,
+    outcome: outcomeOf(seen, steps, lastEnd),
+    over: overOf(seen, lastEnd ?? clusterEnd),
+    ...(cluster && { cluster: () => clusterState(seen, cluster, lastEnd, deadline) }),
+    areThere: cluster !== undefined && !isOver(cluster),
+    ended: clusterEnd,
   };
 }
 
-/** A run whose cluster nobody knows: what its record says, and what follows from that. */
-export function recordStatus(record: RunRecord, now: Date): RunStatus {
-  const { tables: _, ...status } = record;
-  if (record.state !== "running" || !record.deadline || now < new Date(record.deadline)) return status;
-  return { ...status, state: "failed", ended: record.deadline, error: "its cluster ended without saying so" };
+function overOf({ cluster, now }: EmrRun, at: string | undefined): Machines["over"] {
+  if (!cluster) return { error: "EMR knows its cluster no more, and its record has no end", at };
+  return isOver(cluster) ? { error: whyEnded(cluster, now), at } : undefined;
 }
 
 /** The steps of a run among those of its cluster, to which a user may have added others. */
@@ -75,16 +61,13 @@ function argument(step: StepSummary | undefined, name: string): string | undefin
   return index < 0 ? undefined : own[index + 1];
 }
 
-function stepStatus(step: StepSummary, progress: ReadonlyMap<string, Progress>): StepStatus {
-  const name = stepName(step);
+function stepStatus(step: StepSummary): StepStatus {
   const { StartDateTime: started, EndDateTime: ended } = step.Status?.Timeline ?? {};
-  const found = progress.get(name);
   return {
-    name,
+    name: stepName(step),
     state: stepState(step),
     ...(started && { started: started.toISOString() }),
     ...(ended && started && { ended: ended.toISOString() }),
-    ...(found && { progress: found }),
   };
 }
 
@@ -105,18 +88,14 @@ function stepState(step: StepSummary): StepStatus["state"] {
   }
 }
 
-function outcome(seen: RunFacts, steps: readonly StepStatus[]): Pick<RunStatus, "state" | "error"> {
-  const { record, cluster } = seen;
+function outcomeOf(
+  { steps: summaries, cluster, now }: EmrRun,
+  steps: readonly StepStatus[],
+  at: string | undefined,
+): Machines["outcome"] {
   const failed = steps.findIndex((step) => step.state === "failed");
-  if (failed >= 0) {
-    return { state: "failed", error: record?.error ?? stepError(seen.steps[failed] as StepSummary, cluster, seen.now) };
-  }
-  if (record?.state === "failed") return { state: "failed", error: record.error ?? "its record doesn't say why" };
-  const done = steps.length > 0 && steps.every((step) => step.state === "succeeded");
-  if (done || (record?.state === "succeeded" && (!cluster || isEnding(cluster)))) return { state: "succeeded" };
-  if (!cluster) return { state: "failed", error: "EMR knows its cluster no more, and its record has no end" };
-  if (isOver(cluster)) return { state: "failed", error: whyEnded(cluster, seen.now) };
-  return { state: "running" };
+  if (failed >= 0) return { state: "failed", error: stepError(summaries[failed] as StepSummary, cluster, now), at };
+  return steps.length > 0 && steps.every((step) => step.state === "succeeded") ? { state: "succeeded", at } : undefined;
 }
 
 function stepError(step: StepSummary, cluster: Cluster | undefined, now: Date): string {
@@ -134,14 +113,13 @@ function isPastDeadline(time: Date | undefined, cluster: Cluster | undefined): b
   return time.getTime() - created.getTime() >= deadline * 1000;
 }
 
-function deadlineIn({ launched, record, cluster }: RunFacts): string | undefined {
+function deadlineIn({ launched, cluster }: EmrRun): string | undefined {
   const age = deadlineOf(cluster);
-  if (age === undefined) return record?.deadline;
-  return new Date(new Date(launched.launched).getTime() + age * 1000).toISOString();
+  return age === undefined ? undefined : new Date(new Date(launched.launched).getTime() + age * 1000).toISOString();
 }
 
 function clusterState(
-  { idleSeconds }: RunFacts,
+  { idleSeconds }: EmrRun,
   cluster: Cluster,
   lastEnd: string | undefined,
   deadline: string | undefined,

@@ -1,0 +1,63 @@
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { localBackendEnv } from "../../engine/backend.ts";
+import { folder } from "../../provider/folder.ts";
+import { readJson } from "../../provider/json.ts";
+import type { Properties } from "../../provider/resource.ts";
+import { programs } from "../../stacks/index.ts";
+import { fail, DEFAULT_STACK as STACK } from "../arguments.ts";
+import type { OneoffCommand } from "../command.ts";
+import { ensureStack, forgetSalt, pulumi, pulumiOutput } from "../pulumi.ts";
+
+/** `npm run destroy`. */
+export const destroy: OneoffCommand = {
+  isHidden: true,
+  describe: (command) =>
+    command
+      .description("npm run destroy: take away the stack of this machine")
+      .action(async () => fail(!(await destroyAll()))),
+};
+
+/** Destroys the stack and removes it, and the local backend with it when nothing else is in there. */
+async function destroyAll(): Promise<boolean> {
+  await ensureStack(STACK);
+  const halfMade = await pendingFolders();
+  if ((await pulumi(STACK, ["destroy", "--yes"])) !== 0) return false;
+  for (const inputs of halfMade) await folder.delete(inputs);
+  const backend = localBackendEnv().PULUMI_BACKEND_URL;
+  if (backend === undefined) return true; // the user's own backend keeps its empty stack
+  await pulumiOutput(STACK, ["stack", "rm", "--yes", "--preserve-config"]);
+  forgetSalt(STACK);
+  const state = fileURLToPath(backend);
+  if (!hasStacks(state)) rmSync(state, { recursive: true, force: true });
+  console.log("The stack is gone: no process, no file and no port is left. What set-up installed stays.");
+  return true;
+}
+
+/** Lakes that an engine was killed over while it made them: it could not write down that they are there. */
+async function pendingFolders(): Promise<readonly Properties[]> {
+  const { deployment } = JSON.parse(await pulumiOutput(STACK, ["stack", "export"]));
+  const pending: readonly Properties[] = deployment.pending_operations ?? [];
+  return pending
+    .filter(({ type, resource }) => type === "creating" && resource.type === "oneoff-local:index:Folder")
+    .map(({ resource }) => resource.inputs);
+}
+
+/** Whether there is a stack that has something, or that `oneoff env` would not make again. */
+const hasStacks = (backend: string): boolean => {
+  const stacks = join(backend, ".pulumi", "stacks");
+  if (!existsSync(stacks)) return false;
+  return readdirSync(stacks, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".json"))
+    .some(({ name, parentPath }) => {
+      const stack = readJson(join(parentPath, name)) as Stack | undefined;
+      const isOurs = programs().includes(name.slice(0, -".json".length));
+      return !isOurs || (stack?.checkpoint?.latest?.resources ?? []).length > 0;
+    });
+};
+
+/** As Pulumi keeps it in a folder. */
+interface Stack {
+  readonly checkpoint?: { readonly latest?: { readonly resources?: readonly unknown[] } };
+}

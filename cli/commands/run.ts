@@ -1,0 +1,55 @@
+import { quote, UsageError } from "../../core/errors.ts";
+import { checkRunId } from "../../core/run.ts";
+import { fail, stackArgument } from "../arguments.ts";
+import type { OneoffCommand } from "../command.ts";
+import { Follower } from "../follow.ts";
+import type { Attached, StackContext } from "../platform.ts";
+import { pulumiOutput } from "../pulumi.ts";
+import { attach } from "../registry.ts";
+import { stackUp } from "../stack.ts";
+import { upAndWatch } from "../up.ts";
+
+interface Options {
+  readonly id: string;
+  readonly endCluster: boolean;
+}
+
+export const run: OneoffCommand = {
+  describe: (command) =>
+    command
+      .description("compute again: set a new run id and bring the stack up; earlier runs stay")
+      .addArgument(stackArgument())
+      .option("--id <runId>", "the new run's id", newRunId())
+      .option("--end-cluster", "end the cluster of the run before, where one is kept alive", false)
+      .action(async (name: string, { id, endCluster }: Options) => {
+        const before = await stackUp(name).catch(() => undefined); // not up yet: then there is no run either
+        checkRunId(id, "--id");
+        const attached = before && (await attach(before));
+        if (before && attached) await refuseRun(before, attached, id, endCluster);
+        await pulumiOutput(name, ["config", "set", "oneoff:runId", id]);
+        fail(!(await upAndWatch(name, attached?.upOptions)));
+      }),
+};
+
+/** An id for a new run: the time, to the second, in UTC. */
+function newRunId(now = new Date()): string {
+  return now.toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
+}
+
+/** @throws UsageError when the run is there already, or the cluster of another one is still in use. */
+async function refuseRun({ name }: StackContext, attached: Attached, id: string, endCluster: boolean): Promise<void> {
+  const follower = new Follower(attached);
+  if (await follower.status(id))
+    throw new UsageError(`--id is ${quote(id)}: that run is there already; choose another id`);
+  const current = await follower.status(attached.run);
+  if (current?.state === "running") {
+    throw new UsageError(
+      `run ${quote(attached.run)} is still going on and would be ended: wait for it with "npx oneoff watch ${name}", or end it with "npx pulumi destroy --stack ${name}"`,
+    );
+  }
+  if (current && !endCluster && attached.isKept?.(current)) {
+    throw new UsageError(
+      `the cluster of run ${quote(attached.run)} is kept alive and would be ended, with whatever somebody does in its JupyterLab: if nobody does, "npx oneoff run ${name} --end-cluster"`,
+    );
+  }
+}

@@ -1,0 +1,153 @@
+import { formatDuration } from "../core/duration.ts";
+import { TransientError, UsageError } from "../core/errors.ts";
+import { openBrowser } from "./browser.ts";
+import { freePort, probe } from "./loopback.ts";
+import type { Connection, Place, Route, Tunnel } from "./platform.ts";
+import { pause, progressPrinter, stopSignal } from "./waiting.ts";
+
+/** For one of several places where a page may be. */
+const PLACE_MS = 6000;
+/** Between two looks whether the page answers. */
+const LOOK_MS = 500;
+/** What connects takes a moment itself: before that nothing is said. */
+const QUIET_MS = 2000;
+
+/**
+ * Opens a page in the browser; stays until Ctrl-C where the connection to it is this command's own.
+ *
+ * @param port on this machine, where there is a connection. @default the page's own, or the next that is free
+ * @throws UsageError when it can't be reached, or doesn't answer in time.
+ */
+export async function openRoute(route: Route, port: number | undefined): Promise<void> {
+  const { tunnel, title, url } = route;
+  if (tunnel) return stayConnected(route, tunnel, await freePort(port, tunnel.places[0].port), stopSignal());
+  if (port !== undefined) {
+    throw new UsageError(
+      `--port is ${port}, and no connection of this command leads to the page: ${title} is at ${url}`,
+    );
+  }
+  if (isHere(url) && !isAnswer(await probe(url), 502))
+    console.log(`${title} doesn't answer at ${url} yet${route.hint ? `: ${route.hint}` : ""}`);
+  show(route, url);
+}
+
+const isHere = (url: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
+
+const isAnswer = (status: number | undefined, problem: number): boolean => status !== undefined && status < problem;
+
+function show({ title, notes = [], browse }: Route, url: string): void {
+  for (const line of [`${title}: ${url}`, ...notes]) console.log(line);
+  openBrowser(browse?.(url) ?? url);
+}
+
+/**
+ * A connection ends when nobody used it for a while, and with the network: then there is another, until it is stopped.
+ * @throws UsageError when the page doesn't answer in time at first.
+ */
+export async function stayConnected(route: Route, tunnel: Tunnel, localPort: number, stop: AbortSignal): Promise<void> {
+  let { places } = tunnel;
+  for (let isFirst = true; !stop.aborted; isFirst = false) {
+    const found = await connected(route, { ...tunnel, places }, localPort, stop, isFirst);
+    if (!found) return;
+    places = [found.place]; // the browser has its address by now
+    if (isFirst) showConnected(route, found.place, localPort);
+    else console.log("It is connected again.");
+    const reason = await Promise.race([found.connection.ended, aborted(stop)]);
+    if (stop.aborted) return found.connection.end();
+    console.log(`The connection has ended (${reason}); connecting again`);
+  }
+}
+
+function showConnected(route: Route, { scheme }: Place, localPort: number): void {
+  const notes = [
+    ...(route.notes ?? []),
+    ...(scheme === "https" ? ["The browser will warn of its certificate, which was made for the cluster."] : []),
+    "Ctrl-C closes the connection.",
+  ];
+  const path = new URL(route.url).pathname.replace(/^\/$/, "");
+  show({ ...route, notes }, `${scheme}://127.0.0.1:${localPort}${path}`);
+}
+
+const aborted = (stop: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => stop.addEventListener("abort", () => resolve(undefined), { once: true }));
+
+/** A connection through which a page answers. */
+interface Connected {
+  readonly connection: Connection;
+  readonly place: Place;
+}
+
+/** Tries until the page answers, at first for as long as there is patience; undefined when it was stopped. */
+async function connected(
+  { title }: Route,
+  tunnel: Tunnel,
+  localPort: number,
+  stop: AbortSignal,
+  isFirst: boolean,
+): Promise<Connected | undefined> {
+  const { places, host, patienceMs, advice } = tunnel;
+  const say = progressPrinter();
+  const end = isFirst ? Date.now() + patienceMs : Number.POSITIVE_INFINITY;
+  let last = "";
+  for (let turn = 0; Date.now() < end && !stop.aborted; turn++) {
+    const began = Date.now();
+    const place = places[turn % places.length] as Place;
+    const at = await tunnel.state?.();
+    const found = await attempt(tunnel, place, localPort, end, stop, say);
+    if (typeof found !== "string") return found;
+    if (stop.aborted) break;
+    const never = tunnel.whyNever?.(found, isFirst);
+    if (never) throw never;
+    last = found;
+    say(`Waiting for ${host}: ${at ? `${at}, and its page doesn't answer yet (${found})` : found}`);
+    if (Date.now() - began < PLACE_MS) await pause(stop);
+  }
+  if (stop.aborted) return undefined;
+  throw new UsageError(`${title} didn't answer within ${formatDuration(patienceMs / 1000)}: ${last}; ${advice}`);
+}
+
+/** @returns a connection through which the page answers, or why there is none. */
+async function attempt(
+  { places, host, probe: path }: Tunnel,
+  place: Place,
+  localPort: number,
+  end: number,
+  stop: AbortSignal,
+  say: (text: string) => void,
+): Promise<Connected | string> {
+  const connection = await place.connect(localPort).catch((error: Error) => {
+    if (error instanceof TransientError) return error.message;
+    throw error;
+  });
+  if (typeof connection === "string") return connection;
+  const turnEnd = places.length === 1 ? end : Math.min(end, Date.now() + PLACE_MS);
+  const url = `${place.scheme}://127.0.0.1:${localPort}${path}`;
+  const waits = () => say(`Waiting for ${host}: it is connected, and its page doesn't answer yet`);
+  const problem = await whySilent(url, connection, turnEnd, stop, waits);
+  if (problem === undefined && !stop.aborted) return { connection, place };
+  await connection.end();
+  const ports = new Set(places.map(({ port }) => port));
+  return problem || `there is no answer on port ${[...ports].join(" or ")}`;
+}
+
+/** @returns undefined once the page answers, or why it doesn't: empty when nothing says so. */
+async function whySilent(
+  url: string,
+  { ended }: Connection,
+  end: number,
+  stop: AbortSignal,
+  waits: () => void,
+): Promise<string | undefined> {
+  let over: string | undefined;
+  void ended.then((reason) => {
+    over = reason;
+  });
+  for (const began = Date.now(); Date.now() < end && !stop.aborted; ) {
+    const status = await probe(url);
+    if (over !== undefined) return over; // who answers is another program
+    if (isAnswer(status, 500)) return undefined;
+    if (Date.now() - began > QUIET_MS) waits();
+    await pause(stop, LOOK_MS);
+  }
+  return over ?? "";
+}

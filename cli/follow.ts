@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { readJson } from "../clients/lake/read.ts";
+import type { BillLine } from "../core/bill.ts";
+import { Prefix } from "../core/lake-layout.ts";
+import { checkRunId, failedStatus, RunRecord, RunStatus, recordedStatus } from "../core/run.ts";
+import { costSoFar, hoursBetween } from "./cost-so-far.ts";
+import type { Attached, Machines } from "./platform.ts";
+import { type LogText, ProgressReader, stepLog } from "./step-log.ts";
+
+/** How the runs of a stack do, by what its lake and its machines say. */
+export class Follower {
+  readonly #attached: Attached;
+  readonly #readers = new Map<string, ProgressReader>();
+
+  constructor(attached: Attached) {
+    this.#attached = attached;
+  }
+
+  /** How often to ask while a run is watched, in milliseconds. */
+  get pollMs(): number {
+    return this.#attached.pollMs;
+  }
+
+  /**
+   * How a run is doing; undefined while there is no such run.
+   * @throws TransientError when it can't be told now and may be later.
+   */
+  async status(run: string): Promise<RunStatus | undefined> {
+    checkRunId(run);
+    const before = await this.#recorded(run);
+    const machines = await this.#attached.machines(run, before);
+    // What has ended may have said so after it was looked for.
+    const recorded = machines?.over ? await this.#recordedNow(run, before) : before;
+    const found = runStatus(run, recorded, machines);
+    if (!found || !machines) return found;
+    const cost = this.#attached.bill && costOf(found, machines, this.#attached.bill);
+    return { ...(await this.#withProgress(found)), ...(cost !== undefined && { cost }) };
+  }
+
+  /** What a step has printed, from a position on. */
+  async log(run: string, step: string, from: number): Promise<LogText> {
+    const { lake, log } = this.#attached;
+    return log ? log(checkRunId(run), step, from) : stepLog(lake, checkRunId(run), step, from);
+  }
+
+  /** What was printed where no step ran, once a run has failed. */
+  async evidence(run: string) {
+    return this.#attached.evidence?.(run);
+  }
+
+  async #recorded(run: string): Promise<RunStatus | undefined> {
+    const { lake, statusIsLast } = this.#attached;
+    const [status, record] = await Promise.all([
+      readJson(lake, `${Prefix.clusters}/${run}/status.json`),
+      readJson(lake, `${Prefix.runs}/${run}.json`),
+    ]);
+    return recordedStatus(RunStatus.safeParse(status).data, RunRecord.safeParse(record).data, statusIsLast);
+  }
+
+  async #recordedNow(run: string, before: RunStatus | undefined): Promise<RunStatus | undefined> {
+    if (before && before.state !== "running") return before;
+    await sleep(this.#attached.lagMs ?? 0);
+    return this.#recorded(run);
+  }
+
+  async #withProgress(status: RunStatus): Promise<RunStatus> {
+    if (!this.#attached.progressInLogs) return status;
+    const { run } = status;
+    const reader = this.#readers.get(run) ?? new ProgressReader((step, from) => this.log(run, step, from));
+    this.#readers.set(run, reader);
+    const found = await reader.of(status.steps.filter(({ state }) => state === "running").map(({ name }) => name));
+    const steps = status.steps.map((step) => ({
+      ...step,
+      ...(found.has(step.name) && { progress: found.get(step.name) }),
+    }));
+    return { ...status, steps };
+  }
+}
+
+/** How a run is doing by what its lake and its machines say: a record that has ended counts most, then what runs the steps. */
+export function runStatus(
+  run: string,
+  recorded: RunStatus | undefined,
+  machines: Machines | undefined,
+  now = new Date(),
+): RunStatus | undefined {
+  if (!machines) return recorded;
+  const status = outcomeOf(knownOf(run, recorded, machines), recorded, machines, now);
+  if (!machines.cluster) return status;
+  const cluster = machines.cluster(status);
+  const { cluster: _, ...rest } = status;
+  return cluster ? { ...rest, cluster } : rest;
+}
+
+/** What a run has cost so far: its machines do until they end, which may be after the run. */
+export function costOf(status: RunStatus, machines: Machines, bill: readonly BillLine[], now = new Date()): number {
+  const isGoing = status.state === "running" || machines.areThere;
+  return costSoFar(bill, hoursBetween(status.started, isGoing ? now : (machines.ended ?? status.ended ?? now)));
+}
+
+/** What is known of a run while it goes on. */
+function knownOf(run: string, recorded: RunStatus | undefined, machines: Machines): RunStatus {
+  const { started, job, deadline = recorded?.deadline, steps } = machines;
+  return {
+    ...(recorded ?? { run, state: "running" }),
+    job: recorded?.job ?? job ?? "the job",
+    started,
+    ...(deadline && { deadline }),
+    steps: steps && steps.length > 0 ? steps : (recorded?.steps ?? []),
+  };
+}
+
+function outcomeOf(
+  known: RunStatus,
+  recorded: RunStatus | undefined,
+  { outcome, over }: Machines,
+  now: Date,
+): RunStatus {
+  const ended = (at: string | undefined) => recorded?.ended ?? at ?? now.toISOString();
+  if (outcome?.state === "failed")
+    return { ...known, state: "failed", error: recorded?.error ?? outcome.error, ended: ended(outcome.at) };
+  if (recorded && recorded.state !== "running") return known;
+  if (outcome) return { ...known, state: "succeeded", ended: ended(outcome.at) };
+  return over ? failedStatus(known, over.error, ended(over.at)) : known;
+}
+
+/** The machines of a run whose stack is for another one now. */
+export const replaced = ({ started, deadline }: RunStatus): Machines => ({
+  started,
+  over: { error: "another run took its place before it ended", at: deadline },
+});
+
+/** Why a run is over that still says that it goes on so long after its deadline; undefined before that. */
+export const overdue = ({ deadline }: RunStatus, graceMs: number, error: string): Machines["over"] =>
+  deadline !== undefined && Date.now() > Date.parse(deadline) + graceMs ? { error, at: deadline } : undefined;

@@ -1,0 +1,3 @@
+/** All of the kind that needs Google's client libraries. */
+export { attach } from "./cluster.ts";
+export { part } from "./part.ts";

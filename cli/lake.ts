@@ -1,0 +1,14 @@
+import { fetchKeys } from "../clients/lake/read.ts";
+import type { LakeStore } from "../clients/lake/store.ts";
+
+/** A lake in a bucket whose errors are told as a platform tells its others. */
+export const explainedLake = (lake: LakeStore, explain: <T>(asked: Promise<T>) => Promise<T>): LakeStore => ({
+  address: lake.address,
+  isFar: lake.isFar,
+  keys: (prefix) => explain(lake.keys(prefix)),
+  list: (prefix) => explain(lake.list(prefix)),
+  bytes: (key, from) => explain(lake.bytes(key, from)),
+  content: (key) => explain(lake.content(key)),
+  fetch: (keys, folder) => explain(fetchKeys(lake, keys, folder)),
+  close: () => lake.close(),
+});

@@ -1,0 +1,9 @@
+import { z } from "zod";
+import type { BillLine } from "../core/bill.ts";
+
+/** A stack's bill, as its components make it. What is none is left out: it is only shown. */
+export const billOutput = () =>
+  z
+    .custom<readonly BillLine[]>((value) => Array.isArray(value))
+    .optional()
+    .catch(undefined);

@@ -1,0 +1,28 @@
+import { UsageError } from "../core/errors.ts";
+import * as all from "./kinds.ts";
+import type { Attached, ClusterKind, Platform, RehearsedResource, StackContext } from "./platform.ts";
+
+export const kinds: readonly ClusterKind[] = Object.values(all);
+
+export const platforms: readonly Platform[] = [...new Set(kinds.map(({ platform }) => platform))];
+
+/** Names that `--ui` takes; which of them a stack has depends on its kind of cluster. */
+export const pageNames: readonly string[] = [...new Set(kinds.flatMap(({ pages }) => pages))];
+
+/** @throws UsageError when the stack has no cluster of a known kind. */
+export function kindOf({ name, outputs }: StackContext): ClusterKind {
+  const kind = kinds.find((kind) => kind.name === outputs.cluster);
+  if (kind) return kind;
+  throw new UsageError(`stack ${name} has no cluster: its output "cluster" is ${String(outputs.cluster)}`);
+}
+
+/** A stack's cluster. @throws UsageError when it has none, or lacks an output that its kind needs. */
+export const attach = (stack: StackContext): Promise<Attached> => kindOf(stack).attach(stack);
+
+/** Whether any of a program's resources is on a platform. */
+export const isOn = ({ provider }: Platform, resources: readonly RehearsedResource[]): boolean =>
+  resources.some(({ type }) => type.startsWith(provider));
+
+/** What the kinds of clusters on a platform add to what it does. */
+export const partsOf = (platform: Platform): Promise<readonly unknown[]> =>
+  Promise.all(kinds.flatMap((kind) => (kind.platform === platform && kind.part ? [kind.part()] : [])));

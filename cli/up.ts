@@ -1,0 +1,30 @@
+import { DEFAULT_STACK } from "./arguments.ts";
+import { Follower } from "./follow.ts";
+import { pulumi } from "./pulumi.ts";
+import { attach } from "./registry.ts";
+import { stackUp } from "./stack.ts";
+import { watch } from "./watch.ts";
+
+/**
+ * Brings a stack up and watches its run to the end; resolves to whether both succeeded.
+ * @param options of `pulumi up`.
+ */
+export async function upAndWatch(stack: string, options: readonly string[] = []): Promise<boolean> {
+  if ((await pulumi(stack, ["up", "--yes", "--suppress-outputs", ...options])) !== 0) return false;
+  const attached = await attach(await stackUp(stack));
+  const dashboard = (await attached.pages())[0]?.address;
+  if (dashboard) console.log(`The dashboard fills in while the run goes on: ${dashboard}`);
+  const leave = () => {
+    console.log(`\nThe run goes on: "npx oneoff watch ${stack}" shows it again.`);
+    process.exit(130);
+  };
+  process.once("SIGINT", leave);
+  const succeeded = await watch(new Follower(attached), attached.run, {
+    logs: false,
+    output: process.stdout,
+    ...(stack !== DEFAULT_STACK && { stack }),
+  });
+  process.off("SIGINT", leave);
+  if (dashboard) console.log(`Dashboard: ${dashboard}`);
+  return succeeded;
+}
