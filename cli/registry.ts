@@ -4,7 +4,9 @@ import type { Attached, ClusterKind, Platform, RehearsedResource, StackContext }
 
 export const kinds: readonly ClusterKind[] = Object.values(all);
 
-export const platforms: readonly Platform[] = [...new Set(kinds.map(({ platform }) => platform))];
+export const platforms: readonly Platform[] = [...new Set(kinds.map(({ platform }) => platform))].sort((a, b) =>
+  a.title < b.title ? -1 : 1,
+);
 
 /** Names that `--ui` takes; which of them a stack has depends on its kind of cluster. */
 export const pageNames: readonly string[] = [...new Set(kinds.flatMap(({ pages }) => pages))];

@@ -4,20 +4,27 @@ import { quote, UsageError } from "../core/errors.ts";
 
 const here = new URL(".", import.meta.url);
 
-/** Names of the programs: the modules beside this one. */
+// Once published all of them are JavaScript.
+const ending = import.meta.url.endsWith(".js") ? "js" : "ts";
+
+/** A program is a module beside this one, or a folder with an index. */
+const moduleOf = (name: string): URL | undefined =>
+  [`${name}.${ending}`, `${name}/index.${ending}`].map((file) => new URL(file, here)).find((url) => existsSync(url));
+
+/** Names of the programs. */
 export const programs = (): readonly string[] =>
   readdirSync(here)
-    .map((file) => /^([a-z0-9-]+)\.[jt]s$/.exec(file)?.[1])
-    .filter((name) => name !== undefined && name !== "index")
-    .sort() as string[];
+    .map((file) => file.replace(/\.[jt]s$/, ""))
+    .filter((name) => /^[a-z0-9-]+$/.test(name) && name !== "index" && moduleOf(name))
+    .sort();
 
 /** @throws UsageError when there is no such program. */
 export async function loadProgram(name: string): Promise<StackProgram> {
-  if (!programs().includes(name)) {
+  const module = programs().includes(name) ? moduleOf(name) : undefined;
+  if (!module) {
     throw new UsageError(
       `there is no program ${quote(name)} in stacks/; there are ${programs().join(", ")}: name the stack after one, or tell it which: pulumi config set oneoff:program NAME`,
     );
   }
-  const ending = existsSync(new URL(`${name}.ts`, here)) ? "ts" : "js";
-  return (await import(new URL(`${name}.${ending}`, here).href)).default;
+  return (await import(module.href)).default;
 }

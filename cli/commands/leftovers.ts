@@ -27,7 +27,7 @@ export const leftovers: OneoffCommand = {
 /** Where anything can be left. */
 function places(): string {
   const titles = platforms.filter(({ search }) => search).map(({ title }) => title);
-  return `${titles.slice(0, -1).join(", ")} or ${titles.at(-1)}`;
+  return new Intl.ListFormat("en-GB", { type: "disjunction" }).format(titles);
 }
 
 interface LeftoversOptions {

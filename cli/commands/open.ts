@@ -38,6 +38,6 @@ async function openPage(name: string, { ui, port }: Options): Promise<void> {
 /** @throws UsageError when clusters of this kind have no such page. */
 function checkPage({ pages }: ClusterKind, ui: string, stack: string): void {
   if (pages.includes(ui)) return;
-  const there = pages.length === 0 ? "none but its dashboard" : `${pages.slice(0, -1).join(", ")} and ${pages.at(-1)}`;
+  const there = pages.length === 0 ? "none but its dashboard" : new Intl.ListFormat("en-GB").format(pages);
   throw new UsageError(`--ui is ${quote(ui)}, and stack ${stack} has no such page: it has ${there}`);
 }

@@ -1,7 +1,7 @@
 /** The package as its users get it: packed, installed elsewhere, imported from both kinds of program. */
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,28 +10,17 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { carriedFiles, MANIFEST } from "../../assets/manifest.ts";
 import { freePort } from "../free-port.ts";
+import { installInto, manifest } from "../packed.ts";
 import { processesOf, readJsonFile } from "../project.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const home = mkdtempSync(join(tmpdir(), "oneoff-package-"));
 const modules = join(home, "node_modules");
-const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 const run = (command: string, args: readonly string[], cwd: string) =>
   execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
-beforeAll(() => {
-  run("npm", ["pack", "--silent", "--pack-destination", home], root);
-  const archive = readdirSync(home).find((file) => file.endsWith(".tgz")) as string;
-  run("tar", ["-xzf", archive], home);
-  mkdirSync(join(modules, "@pulumi"), { recursive: true });
-  cpSync(join(home, "package"), join(modules, "pulumi-oneoff"), { recursive: true });
-  // What npm would install beside it: its dependencies and peers, and the types of Node that Pulumi's template has.
-  for (const name of [...Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }), "@types/node"]) {
-    mkdirSync(join(modules, name, ".."), { recursive: true });
-    symlinkSync(join(root, "node_modules", name), join(modules, name));
-  }
-}, 120_000);
+beforeAll(() => void installInto(home), 120_000);
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 const body = `
