@@ -11,7 +11,7 @@ import { type StackFiles, stackFiles } from "./config.ts";
 import { programName, programOf } from "./program.ts";
 
 /** The environment that `pulumi` gets for a stack: the local backend only where nothing is rented. */
-export async function pulumiEnv(stack: string): Promise<NodeJS.ProcessEnv> {
+async function pulumiEnv(stack: string): Promise<NodeJS.ProcessEnv> {
   const files = stackFiles(stack);
   if (!ownBackend()) await refuseToKeepHere(files);
   const own = localBackendEnv();

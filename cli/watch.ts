@@ -10,7 +10,7 @@ import { Rates } from "./rates.ts";
 
 const SLOWEST_POLL_MS = 60_000;
 
-export interface WatchOptions {
+interface WatchOptions {
   /** Whether to print the steps' log lines as they come. */
   readonly logs: boolean;
   readonly output: NodeJS.WriteStream;

@@ -8,7 +8,7 @@ import { regionOf } from "./region.ts";
 import { routeThroughSsm } from "./route.ts";
 
 /** Outputs of a stack with a dashboard on an EC2 instance. */
-export interface DashboardOutputs {
+interface DashboardOutputs {
   readonly dashboardInstance?: string | undefined;
   readonly dashboardDeadline?: string | undefined;
 }

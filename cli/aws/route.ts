@@ -5,7 +5,7 @@ import { GET_PLUGIN, pluginVersion, startSession } from "./session.ts";
 const PATIENCE_MS = 5 * 60_000;
 
 /** Where a page is, as its instance knows it. */
-export interface PageAddress {
+interface PageAddress {
   readonly port: number;
   readonly scheme: "http" | "https";
   /** @default the instance's own loopback */

@@ -23,7 +23,7 @@ export async function pluginVersion(): Promise<string | undefined> {
 }
 
 /** A port of this machine that leads to one of an instance. */
-export interface SessionArgs {
+interface SessionArgs {
   readonly region: string;
   /** Id of the EC2 instance. */
   readonly instance: string;

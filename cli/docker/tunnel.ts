@@ -3,7 +3,7 @@ import { type Machine, sshArguments } from "../../clients/ssh.ts";
 import type { Connection } from "../platform.ts";
 
 /** A port of this machine that leads to one of another machine's loopback, by ssh. */
-export interface SshForward {
+interface SshForward {
   readonly machine: Machine;
   /** Port there. */
   readonly port: number;

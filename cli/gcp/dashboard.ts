@@ -10,7 +10,7 @@ const PATIENCE_MS = 6 * 60_000;
 const PORT = 8765;
 
 /** A stack with a dashboard on a Compute Engine instance, which has no public address. */
-export interface DashboardStack {
+interface DashboardStack {
   /** Of the stack. */
   readonly name: string;
   readonly project: string;

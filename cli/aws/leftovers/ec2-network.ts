@@ -7,7 +7,7 @@ import {
 import { paginate } from "../client.ts";
 
 /** Something of EC2, by the names of DescribeTags. */
-export interface Ec2Thing {
+interface Ec2Thing {
   readonly type: string;
   readonly id: string;
 }
