@@ -7,6 +7,8 @@ import { costSoFar, hoursBetween } from "./cost-so-far.ts";
 import type { Attached, Machines } from "./platform.ts";
 import { type LogText, ProgressReader, stepLog } from "./step-log.ts";
 
+type Step = RunStatus["steps"][number];
+
 /** How the runs of a stack do, by what its lake and its machines say. */
 export class Follower {
   readonly #attached: Attached;
@@ -31,6 +33,7 @@ export class Follower {
     const machines = await this.#attached.machines(run, before);
     // What has ended may have said so after it was looked for.
     const recorded = machines?.over ? await this.#recordedNow(run, before) : before;
+    if (recorded && !before) return this.status(run); // what machines say depends on it
     const found = runStatus(run, recorded, machines);
     if (!found || !machines) return found;
     const cost = this.#attached.bill && costOf(found, machines, this.#attached.bill);
@@ -100,14 +103,20 @@ export function costOf(status: RunStatus, machines: Machines, bill: readonly Bil
 
 /** What is known of a run while it goes on. */
 function knownOf(run: string, recorded: RunStatus | undefined, machines: Machines): RunStatus {
-  const { started, job, deadline = recorded?.deadline, steps } = machines;
+  const { started, job, deadline = recorded?.deadline, steps = [] } = machines;
   return {
     ...(recorded ?? { run, state: "running" }),
     job: recorded?.job ?? job ?? "the job",
     started,
     ...(deadline && { deadline }),
-    steps: steps && steps.length > 0 ? steps : (recorded?.steps ?? []),
+    steps: steps.length > 0 ? steps.map((step) => withLastWord(step, recorded)) : (recorded?.steps ?? []),
   };
+}
+
+/** Who runs a step may be some seconds behind a record that has ended. */
+function withLastWord(step: Step, recorded: RunStatus | undefined): Step {
+  if (step.state !== "running" || !recorded || recorded.state === "running") return step;
+  return { ...step, state: recorded.steps.find(({ name }) => name === step.name)?.state ?? step.state };
 }
 
 function outcomeOf(
