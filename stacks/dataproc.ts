@@ -97,7 +97,7 @@ export default stackProgram({
     const { deadline, dashboardDeadline, mode } = settings;
     const own = subnetOf(settings);
     const lakeArgs = lakeOf(settings, job);
-    const clusterArgs = { job, ...clusterOf(settings) };
+    const clusterArgs = clusterOf(settings);
     const dashboardArgs = {
       lifetime: { deadline: dashboardDeadline },
       machineType: settings.dashboardType,
@@ -107,7 +107,7 @@ export default stackProgram({
     // The bill comes first: it is refused before anything is made, and so is everything that it rests on.
     const stands = seconds(deadline) > seconds(dashboardDeadline) ? deadline : dashboardDeadline;
     const bill = [
-      ...inSettings(() => DataprocCluster.bill({ ...clusterArgs, network: own }, stands)),
+      ...inSettings(() => DataprocCluster.bill({ ...clusterArgs, job, network: own }, stands)),
       ...inDashboardSettings(() => BigQueryDashboard.bill(dashboardArgs, stands)),
       ...inSettings(() => {
         checkSchedule("schedule", settings.schedule);
@@ -122,7 +122,7 @@ export default stackProgram({
     const network = own ?? new GcpNetwork("network");
     const lake = new GcsLake("lake", lakeArgs);
     const cluster = new DataprocCluster("cluster", { ...clusterArgs, lake, network });
-    const dashboard = new BigQueryDashboard("dashboard", { ...dashboardArgs, job, lake, network });
+    const dashboard = new BigQueryDashboard("dashboard", { ...dashboardArgs, lake, network });
     return {
       cluster: "dataproc",
       run: cluster.runId,

@@ -88,7 +88,7 @@ export default stackProgram({
     const { bucket, removal, queryLimit, deadline, dashboardDeadline } = settings;
     const own = subnetsOf(settings);
     const lakeArgs = { job, removal, queryLimit, ...(bucket && { bucket }) };
-    const clusterArgs = { job, ...clusterOf(settings) };
+    const clusterArgs = clusterOf(settings);
     const dashboardArgs = {
       lifetime: { deadline: dashboardDeadline },
       instanceType: settings.dashboardType,
@@ -97,7 +97,7 @@ export default stackProgram({
     // The bill comes first: it is refused before anything is made, and so is everything that it rests on.
     const stands = seconds(deadline) > seconds(dashboardDeadline) ? deadline : dashboardDeadline;
     const bill = inSettings(() => [
-      ...EmrCluster.bill({ ...clusterArgs, network: own }, stands),
+      ...EmrCluster.bill({ ...clusterArgs, job, network: own }, stands),
       ...AthenaDashboard.bill(dashboardArgs),
       ...S3Lake.bill(lakeArgs, "10 GB", stands),
       ...Reaper.bill(stands),
@@ -111,7 +111,7 @@ export default stackProgram({
     const network = own ?? new Network("network");
     const lake = new S3Lake("lake", lakeArgs);
     const cluster = new EmrCluster("cluster", { ...clusterArgs, lake, reaper, network });
-    const dashboard = new AthenaDashboard("dashboard", { ...dashboardArgs, job, lake, reaper, network });
+    const dashboard = new AthenaDashboard("dashboard", { ...dashboardArgs, lake, reaper, network });
     return {
       cluster: "emr",
       run: cluster.runId,

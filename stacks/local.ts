@@ -29,8 +29,8 @@ export default stackProgram({
     const { runId, deadline, cores, memory, removal, port } = settings;
     const job = jobKind(settings.job).create(settings);
     const lake = new LocalLake("lake", { job, path: settings.lake, removal });
-    const cluster = new LocalCluster("cluster", { job, lake, lifetime: { deadline }, runId, cores, memory });
-    const dashboard = new LocalDashboard("dashboard", { job, lake, port });
+    const cluster = new LocalCluster("cluster", { lake, lifetime: { deadline }, runId, cores, memory });
+    const dashboard = new LocalDashboard("dashboard", { lake, port });
     return { cluster: "local", run: cluster.runId, lake: lake.uri, logs: cluster.logs, dashboard: dashboard.url };
   },
 });

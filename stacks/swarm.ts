@@ -105,9 +105,9 @@ export default stackProgram({
     const { removal, port, registry, mongo, notebook } = settings;
     const buildArgs: Record<string, string> = settings.baseImage === undefined ? {} : { BASE: settings.baseImage };
     checkSecret(settings);
-    const lake = lakeOf(settings);
+    const lake = { ...lakeOf(settings), job };
     const builds = { ...(registry && { registry }), buildArgs };
-    const clusterArgs = { job, ...clusterOf(settings), ...builds, lake, mongo, notebook, port: port + 1 };
+    const clusterArgs = { ...clusterOf(settings), ...builds, lake, mongo, notebook, port: port + 1 };
     inSettings(() => SwarmCluster.check(clusterArgs));
 
     const made = "path" in lake && !isRemote() ? new LocalLake("lake", { job, path: lake.path, removal }) : lake;
@@ -115,7 +115,6 @@ export default stackProgram({
     const dashboard =
       "path" in made
         ? new SwarmDashboard("dashboard", {
-            job,
             ...builds,
             lake: made,
             port,

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { DashboardConfig } from "../../assets/dashboard/config.ts";
 import { userData } from "../../assets/dashboard/instance/aws/user-data.ts";
 import { type BillLine, refuseAbove } from "../../core/bill.ts";
-import type { Job } from "../../core/job.ts";
+import { type Job, jobFor } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import { mebibytes, type Size } from "../../core/size.ts";
 import { Tag } from "../../core/tags.ts";
@@ -22,8 +22,8 @@ import { regionOf } from "./region.ts";
 const DISK_GIBIBYTES = 8;
 
 export interface AthenaDashboardArgs {
-  /** The job whose panels are shown. */
-  readonly job: Job;
+  /** The job whose panels are shown: the lake's, with all of its panels or some. @default the lake's job */
+  readonly job?: Job;
   /** The lake that they query. */
   readonly lake: S3Lake;
   /** What ends the instance at its deadline. */
@@ -66,11 +66,15 @@ export class AthenaDashboard extends pulumi.ComponentResource {
     return dashboardPlan(args).bill;
   }
 
-  /** @throws UsageError for an unknown instance type, a deadline out of range, and when `maxCost` is below the bill. */
+  /**
+   * @throws UsageError for an unknown instance type, a deadline out of range, another job than the lake's, and when `maxCost`
+   * is below the bill.
+   */
   constructor(name: string, args: AthenaDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:AthenaDashboard", name, {}, opts);
     const { type, lifetime, dailyScanMebibytes } = dashboardPlan(args);
-    const { job, lake } = args;
+    const { lake } = args;
+    const job = jobFor(args, "some");
 
     const release = dashboardRelease(name, configOf(job, lake, dailyScanMebibytes * 2 ** 20));
     const { prefix } = release;

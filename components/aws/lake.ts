@@ -48,6 +48,8 @@ export interface S3LakeArgs {
  * reached by TLS only and never public; unfinished uploads, logs, query results and what runs left behind expire.
  */
 export class S3Lake extends pulumi.ComponentResource {
+  /** The job whose tables lie in it. */
+  readonly job: Job;
   /** `s3://<bucket>`, once the bucket is closed to the public. */
   readonly uri: pulumi.Output<string>;
   /** Name of the bucket. */
@@ -97,6 +99,7 @@ export class S3Lake extends pulumi.ComponentResource {
     const tables = entries.map(({ table, entry }) => makeTable(name, table, entry, bucket, database, this));
     const workgroup = makeWorkgroup(name, args, physicalName(name, hex), bucket, queryLimit, this);
 
+    this.job = args.job;
     this.bucket = bucket.bucket;
     this.bucketArn = bucket.arn;
     this.region = bucket.region;

@@ -51,17 +51,21 @@ export interface SwarmImages {
 export interface FolderLake {
   /** Absolute path. */
   readonly path: string;
+  /** The job whose tables lie in it. @default none: what works over the lake must be given it */
+  readonly job?: Job;
 }
 
 /** A lake that is reached by address, such as an `S3Lake`. */
 export interface ObjectLake {
   /** `s3://bucket/prefix` or `gs://bucket/prefix`. */
   readonly uri: pulumi.Input<string>;
+  /** The job whose tables lie in it. @default none: what works over the lake must be given it */
+  readonly job?: Job;
 }
 
 export interface SwarmClusterArgs {
-  /** What to run. */
-  readonly job: Job;
+  /** What to run. Another job than the lake's is refused; the steps' arguments may be others. @default that of a lake that has one */
+  readonly job?: Job;
   /** Where the results go: a folder of the node that `node` names, or S3 or GCS, by way of HDFS. */
   readonly lake: FolderLake | ObjectLake;
   /** The run is ended at its deadline, which is within {@link SWARM_DEADLINES}; the services stay until `destroy`. */
@@ -119,6 +123,9 @@ export interface SwarmClusterArgs {
   };
 }
 
+/** The arguments, with the job. */
+export type SwarmPlanArgs = SwarmClusterArgs & { readonly job: Job };
+
 /** The arguments with defaults filled in, checked. */
 export interface SwarmPlan {
   /** Begins the names of all that is made, "oneoff-swarm". */
@@ -143,7 +150,7 @@ export interface SwarmPlan {
 const MANAGER = "node.role==manager";
 
 /** @throws UsageError for what Docker, Spark or HDFS would refuse later. */
-export function swarmPlan(args: SwarmClusterArgs): SwarmPlan {
+export function swarmPlan(args: SwarmPlanArgs): SwarmPlan {
   const prefix = dockerPrefix();
   const runId = checkRunId(args.runId ?? "1");
   const hdfs = args.hdfs === false ? undefined : checkHdfs(args.hdfs ?? {});
@@ -196,7 +203,7 @@ function checkRegistry(registry: string | undefined): void {
   throw refusal`${arg("registry")} is ${quote(registry)} and the docker provider doesn't know it: pulumi config set --path "docker:registryAuth[0].address" ${address} (it takes what "docker login" wrote; for a registry without a login set "docker:registryAuth[0].authDisabled" to true too)`;
 }
 
-function secretNames({ job, secrets, mongo }: SwarmClusterArgs): readonly string[] {
+function secretNames({ job, secrets, mongo }: SwarmPlanArgs): readonly string[] {
   const names = neededSecrets(job);
   if (names.includes("lake-credentials")) {
     throw new UsageError(

@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { jobFor } from "../../core/job.ts";
 import { applyTransform } from "../common/transform.ts";
-import { SWARM_DEADLINES, type SwarmClusterArgs, type SwarmPlan, swarmPlan } from "./args.ts";
+import { SWARM_DEADLINES, type SwarmClusterArgs, type SwarmPlan, type SwarmPlanArgs, swarmPlan } from "./args.ts";
 import { config, type FilePlace, labels, password, type SwarmFile, secret } from "./files.ts";
 import { gateway, type Page } from "./gateway.ts";
 import { builtImage } from "./images.ts";
@@ -48,12 +49,16 @@ export class SwarmCluster extends pulumi.ComponentResource {
    * @throws UsageError for what the constructor refuses.
    */
   static check(args: SwarmClusterArgs): void {
-    checkedPlan(args);
+    checkedPlan({ ...args, job: jobFor(args) });
   }
 
-  /** @throws UsageError for what Docker, Spark or HDFS would refuse later; nothing has been made then. */
-  constructor(name: string, args: SwarmClusterArgs, opts?: pulumi.ComponentResourceOptions) {
+  /**
+   * @throws UsageError for what Docker, Spark or HDFS would refuse later, another job than the lake's, and when there is none;
+   * nothing has been made then.
+   */
+  constructor(name: string, given: SwarmClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:SwarmCluster", name, {}, opts);
+    const args = { ...given, job: jobFor(given) };
     const plan = checkedPlan(args);
 
     const spark = args.images?.spark ?? builtImage(name, "spark", args, this);
@@ -102,7 +107,7 @@ export class SwarmCluster extends pulumi.ComponentResource {
 }
 
 /** The plan, once it is known that what the run is sent is not too large. */
-function checkedPlan(args: SwarmClusterArgs): SwarmPlan {
+function checkedPlan(args: SwarmPlanArgs): SwarmPlan {
   const plan = swarmPlan(args);
   runArchive(args.job, plan, "");
   return plan;
@@ -246,7 +251,7 @@ interface RunNeeds {
 function runService(
   place: ServicePlace,
   files: FilePlace,
-  args: SwarmClusterArgs,
+  args: SwarmPlanArgs,
   plan: SwarmPlan,
   needs: RunNeeds,
 ): docker.Service {

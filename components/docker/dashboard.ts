@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DashboardConfig } from "../../assets/dashboard/config.ts";
-import type { Job } from "../../core/job.ts";
+import { type Job, jobFor } from "../../core/job.ts";
 import { bundle } from "../common/bundle.ts";
 import { dashboardJob } from "../common/dashboard-job.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
@@ -12,8 +12,8 @@ import { builtImage } from "./images.ts";
 const MEMORY_MEBIBYTES = 384;
 
 export interface SwarmDashboardArgs {
-  /** The job whose panels are shown. */
-  readonly job: Job;
+  /** The job whose panels are shown: the lake's, with all of its panels or some. @default that of a lake that has one */
+  readonly job?: Job;
   /** The lake that they read: a folder of the machine where Docker is. */
   readonly lake: FolderLake;
   /** Port on 127.0.0.1. @default 8765 */
@@ -38,13 +38,14 @@ export class SwarmDashboard extends pulumi.ComponentResource {
   /** Address of the page. */
   readonly url: pulumi.Output<string>;
 
-  /** @throws UsageError for a port or a user that can't be. */
+  /** @throws UsageError for a port or a user that can't be, another job than the lake's, and when there is none. */
   constructor(name: string, args: SwarmDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:SwarmDashboard", name, {}, opts);
     const port = checkPort(args.port ?? 8765);
     const user = checkUser(args.user);
     const prefix = dockerPrefix();
-    const { job, lake } = args;
+    const { lake } = args;
+    const job = jobFor(args, "some");
     const image = args.image ?? builtImage(name, "dashboard", args, this, bundle("dashboard-image"));
     const config: DashboardConfig = {
       job: dashboardJob(job),

@@ -8,7 +8,7 @@ import { scanMebibytes } from "../../core/bigquery-table.ts";
 import { type BillLine, refuseAbove } from "../../core/bill.ts";
 import { type Duration, seconds } from "../../core/duration.ts";
 import { invalid, quote } from "../../core/errors.ts";
-import type { Job } from "../../core/job.ts";
+import { type Job, jobFor } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import type { Size } from "../../core/size.ts";
 import { dashboardJob } from "../common/dashboard-job.ts";
@@ -31,8 +31,8 @@ const IMAGE = "gcr.io/distroless/nodejs24-debian12:nonroot";
 const TUNNELS = "35.235.240.0/20";
 
 export interface BigQueryDashboardArgs {
-  /** The job whose panels are shown. */
-  readonly job: Job;
+  /** The job whose panels are shown: the lake's, with all of its panels or some. @default the lake's job */
+  readonly job?: Job;
   /** The lake that they query. */
   readonly lake: GcsLake;
   /** Where the instance is put: a `GcpNetwork` of the stack's own, or a subnetwork of yours. */
@@ -80,16 +80,17 @@ export class BigQueryDashboard extends pulumi.ComponentResource {
   }
 
   /**
-   * @throws UsageError for an unknown machine type, a zone that isn't the region's, a deadline out of range, and when
-   * `maxCost` is below the bill.
+   * @throws UsageError for an unknown machine type, a zone that isn't the region's, a deadline out of range, another job
+   * than the lake's, and when `maxCost` is below the bill.
    */
   constructor(name: string, args: BigQueryDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:BigQueryDashboard", name, {}, opts);
     const plan = dashboardPlan(args);
     const { lake } = args;
+    const job = jobFor(args, "some");
     const { project } = lake;
 
-    const release = dashboardRelease(name, configOf(args, plan.dailyScanMebibytes));
+    const release = dashboardRelease(name, configOf(job, lake, plan.dailyScanMebibytes));
     const objects = release.objects.map(
       // Old and new have different names, so the old can stay until the new are there.
       ({ name, key, from }) =>
@@ -175,7 +176,7 @@ function dashboardPlan(args: BigQueryDashboardPlanArgs, stands?: Duration) {
   return { type, deadline, zone, dailyScanMebibytes, image, bill };
 }
 
-function configOf({ job, lake }: BigQueryDashboardArgs, dailyScanMebibytes: number): pulumi.Output<DashboardConfig> {
+function configOf(job: Job, lake: GcsLake, dailyScanMebibytes: number): pulumi.Output<DashboardConfig> {
   return pulumi.all([lake.uri, lake.dataset]).apply(
     ([uri, dataset]): DashboardConfig => ({
       job: dashboardJob(job),

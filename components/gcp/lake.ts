@@ -69,6 +69,8 @@ export interface CsvFile {
  * run's rows are loaded once it has succeeded. Never public; logs, what runs left behind and tables expire.
  */
 export class GcsLake extends pulumi.ComponentResource {
+  /** The job whose tables lie in it. */
+  readonly job: Job;
   /** `gs://<bucket>` */
   readonly uri: pulumi.Output<string>;
   /** Name of the bucket. */
@@ -133,6 +135,7 @@ export class GcsLake extends pulumi.ComponentResource {
           { parent: this, deletedWith: dataset, ignoreChanges: ["expirationTime"] },
         ),
     );
+    this.job = args.job;
     this.project = project;
     this.location = region;
     this.bucket = bucket.name;

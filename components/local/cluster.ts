@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { givenSecrets, wholeNumber } from "../../core/checks.ts";
-import type { Job } from "../../core/job.ts";
+import { type Job, jobFor } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import { checkRunId } from "../../core/run.ts";
 import { mebibytes, type Size } from "../../core/size.ts";
@@ -10,8 +10,8 @@ import { applyTransform, type Transform } from "../common/transform.ts";
 import type { LocalLake } from "./lake.ts";
 
 export interface LocalClusterArgs {
-  /** What to run. */
-  readonly job: Job;
+  /** What to run. Another job than the lake's is refused; the steps' arguments may be others. @default the lake's job */
+  readonly job?: Job;
   /** Where the results go. */
   readonly lake: LocalLake;
   /** The run is ended at its deadline, which is within {@link LocalCluster.deadlines}. */
@@ -44,19 +44,20 @@ export class LocalCluster extends pulumi.ComponentResource {
   /** Folder with one log per step. */
   readonly logs: pulumi.Output<string>;
 
-  /** @throws UsageError for a run id, cores, memory or deadline out of range, or a secret that is missing. */
+  /** @throws UsageError for a run id, cores, memory or deadline out of range, a missing secret, or another job than the lake's. */
   constructor(name: string, args: LocalClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:LocalCluster", name, {}, opts);
+    const job = jobFor(args);
     this.runId = checkRunId(args.runId ?? "1");
     const runArgs: RunArgs = {
       run: this.runId,
-      job: { name: args.job.name, steps: args.job.steps, tables: args.job.tables },
+      job: { name: job.name, steps: job.steps, tables: job.tables },
       lake: args.lake.path,
       deadlineSeconds: deadlineSeconds(args.lifetime, ...LocalCluster.deadlines),
       cores: wholeNumber("cores", args.cores ?? availableParallelism()),
       memoryMebibytes: mebibytes(args.memory ?? "2 GB", "memory"),
       python: resolve(pulumi.getRootDirectory(), args.python ?? process.env.ONEOFF_PYTHON ?? ".oneoff/venv/bin/python"),
-      secrets: secretsOf(args.job, args.secrets ?? {}),
+      secrets: secretsOf(job, args.secrets ?? {}),
     };
     const options = { parent: this, dependsOn: [args.lake] };
     const run = new Run(...applyTransform(args.transform?.run, `${name}-run`, runArgs, options));

@@ -1,12 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { invalid } from "../../core/errors.ts";
-import type { Job } from "../../core/job.ts";
+import { type Job, jobFor } from "../../core/job.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import type { LocalLake } from "./lake.ts";
 
 export interface LocalDashboardArgs {
-  /** The job whose panels are shown. */
-  readonly job: Job;
+  /** The job whose panels are shown: the lake's, with all of its panels or some. @default the lake's job */
+  readonly job?: Job;
   /** The lake that they read. */
   readonly lake: LocalLake;
   /** Port on 127.0.0.1. @default 8765 */
@@ -20,14 +20,15 @@ export class LocalDashboard extends pulumi.ComponentResource {
   /** Address of the page. */
   readonly url: pulumi.Output<string>;
 
-  /** @throws UsageError when `port` is not from 1 to 65535. */
+  /** @throws UsageError when `port` is not from 1 to 65535, and for another job than the lake's. */
   constructor(name: string, args: LocalDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:LocalDashboard", name, {}, opts);
     const port = args.port ?? 8765;
     if (!Number.isInteger(port) || port < 1 || port > 65535) {
       throw invalid("port", port, "expected a whole number from 1 to 65535");
     }
-    const { job, lake } = args;
+    const { lake } = args;
+    const job = jobFor(args, "some");
     const serverArgs: ServerArgs = {
       name,
       lake: lake.path,

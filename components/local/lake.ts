@@ -20,6 +20,8 @@ export interface LocalLakeArgs {
 
 /** A lake on this machine: a folder of Parquet files that DuckDB queries. */
 export class LocalLake extends pulumi.ComponentResource {
+  /** The job whose tables lie in it. */
+  readonly job: Job;
   /** Absolute path of the folder. */
   readonly path: string;
   /** The path, once the folder is there. */
@@ -29,6 +31,7 @@ export class LocalLake extends pulumi.ComponentResource {
   constructor(name: string, args: LocalLakeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:LocalLake", name, {}, opts);
     const removal = checkRemoval(args.removal);
+    this.job = args.job;
     this.path = resolve(pulumi.getRootDirectory(), args.path ?? ".oneoff/lake");
     const folderArgs: FolderArgs = { path: this.path, retain: removal === Removal.retain };
     const folder = new Folder(

@@ -1,8 +1,9 @@
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { jobKind, jobs } from "../../assets/jobs/registry.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
-import { type JobArgs, job } from "../../core/job.ts";
+import { UsageError } from "../../core/errors.ts";
+import { type Job, type JobArgs, job, jobFor } from "../../core/job.ts";
 
 const good: JobArgs = {
   name: "tiny",
@@ -101,4 +102,66 @@ test("every job that comes along can be made from its defaults, and an unknown o
   for (const [name, kind] of Object.entries(jobs)) expect(kind.create({}).name).toBe(name);
   expect(() => jobKind("xx")).toThrow('oneoff:job is "xx": there is no such job; there are xo');
   expect(() => jobKind("toString")).toThrow("there is no such job");
+});
+
+describe("the job of what works over a lake", () => {
+  const two = job({ ...good, panels: [panel, { ...panel, name: "few" }] });
+  const altered = (change: object): Job => ({ ...two, ...change });
+  const withColumns = (columns: Job["tables"][number]["columns"]) => altered({ tables: [{ ...table, columns }] });
+
+  test("is the lake's, or the one given where the lake has none", () => {
+    expect(jobFor({ lake: { job: two } })).toBe(two);
+    expect(jobFor({ job: two, lake: {} })).toBe(two);
+    expect(() => jobFor({ lake: {} })).toThrow(
+      "job is not set, and a lake that is but a path or an address has none: give the job whose tables lie in it",
+    );
+  });
+
+  test("may be given where it is the same, whatever object it is, in whatever order, and whatever its steps are told", () => {
+    const more = job({ ...good, tables: [table, { ...table, name: "lines" }] });
+    for (const [same, of] of [
+      [structuredClone(two), two],
+      [JSON.parse(JSON.stringify(two)), two],
+      [altered({ tables: [{ ...table, partitions: undefined }] }), two],
+      [altered({ panels: two.panels.toReversed() }), two],
+      [{ ...more, tables: more.tables.toReversed() }, more],
+      [altered({ steps: [] }), two],
+    ] as const) {
+      expect(jobFor({ job: same, lake: { job: of } })).toBe(same);
+      expect(jobFor({ job: same, lake: { job: of } }, "some")).toBe(same);
+    }
+  });
+
+  const cure = "leave job out, which takes the lake's, or make a lake for this one";
+  const column = table.columns[0] as (typeof table.columns)[number];
+  test.each<[Job, string]>([
+    [altered({ name: "other" }), 'job is "other" and lake is of job "tiny"'],
+    [altered({ tables: [{ ...table, name: "dots" }] }), 'that has no table "dots"'],
+    [altered({ tables: [] }), 'that has a table "points" too'],
+    [altered({ tables: [{ ...table, about: "A dot" }] }), 'whose table "points" is another'],
+    [altered({ tables: [{ ...table, partitions: ["x"] }] }), 'whose table "points" is another'],
+    [withColumns([{ name: "x", type: "integer" }]), 'whose table "points" has other columns'],
+    [withColumns([{ ...column, unit: "m" }]), 'whose table "points" has other columns'],
+    [withColumns([column, { name: "y", type: "double" }]), 'whose table "points" has other columns'],
+    [altered({ panels: [panel, { ...panel, name: "new" }] }), 'that has no panel "new"'],
+    [altered({ panels: [{ ...panel, title: "Dots" }] }), 'whose panel "all" is another'],
+    [altered({ panels: [{ ...panel, chart: { mark: "bar" } }] }), 'whose panel "all" is another'],
+  ])("is refused where it is another: %#, %s", (other, message) => {
+    for (const shown of ["all", "some"] as const) {
+      const attempt = () => jobFor({ job: other, lake: { job: two } }, shown);
+      expect(attempt).toThrow(UsageError);
+      expect(attempt).toThrow(message);
+      expect(attempt).toThrow(cure);
+    }
+  });
+
+  test("has all panels, but for a dashboard, which may show some or none", () => {
+    for (const panels of [[panel], []]) {
+      const few = altered({ panels });
+      expect(jobFor({ job: few, lake: { job: two } }, "some")).toBe(few);
+      expect(() => jobFor({ job: few, lake: { job: two } })).toThrow(
+        /^job is "tiny" and lake is of a job of that name that has a panel "(few|all)" too: leave job out/,
+      );
+    }
+  });
 });

@@ -42,8 +42,8 @@ export interface EmrExecutors {
 }
 
 export interface EmrClusterArgs {
-  /** What to run. */
-  readonly job: Job;
+  /** What to run. Another job than the lake's is refused; the steps' arguments may be others. @default the lake's job */
+  readonly job?: Job;
   /** Where code comes from and results go. */
   readonly lake: S3Lake;
   /** When it ends whatever happens, within `EmrCluster.deadlines`. `idle` goes with `keepAlive`. */
@@ -89,7 +89,8 @@ export interface EmrClusterArgs {
 }
 
 /** What a plan is made of: all but what has to be made first. */
-export type EmrPlanArgs = Omit<EmrClusterArgs, "lake" | "reaper" | "network"> & {
+export type EmrPlanArgs = Omit<EmrClusterArgs, "job" | "lake" | "reaper" | "network"> & {
+  readonly job: Job;
   readonly network?: Subnets | undefined;
 };
 

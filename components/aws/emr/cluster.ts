@@ -4,6 +4,7 @@ import * as random from "@pulumi/random";
 import type { Launch, Launched } from "../../../assets/emr-launcher/event.ts";
 import type { BillLine } from "../../../core/bill.ts";
 import type { Duration } from "../../../core/duration.ts";
+import { type Job, jobFor } from "../../../core/job.ts";
 import { Tag } from "../../../core/tags.ts";
 import { physicalName, stackId, stackTags } from "../../common/naming.ts";
 import { lambdaFunction } from "../function.ts";
@@ -42,20 +43,25 @@ export class EmrCluster extends pulumi.ComponentResource {
     return emrPlan(args, stands).bill;
   }
 
-  /** @throws UsageError for arguments that don't go together or are out of range, and when `maxCost` is below the bill. */
+  /**
+   * @throws UsageError for arguments that don't go together or are out of range, another job than the lake's, and when
+   * `maxCost` is below the bill.
+   */
   constructor(name: string, args: EmrClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:EmrCluster", name, {}, opts);
-    const plan = emrPlan(args);
+    const job = jobFor(args);
+    const plan = emrPlan({ ...args, job });
     this.runId = plan.run;
     const { lake, network, reaper } = args;
 
     const hex = new random.RandomId(`${name}-id`, { byteLength: 4 }, { parent: this }).hex;
     const security = clusterSecurity(name, lake, hex, this);
-    const secrets = keepSecrets(name, args, hex, this);
+    const secrets = keepSecrets(name, job, args.secrets, hex, this);
     const roles = clusterRoles(
       name,
       {
         ...args,
+        job,
         diskKeyArn: security.diskKeyArn,
         secretArns: Object.values(secrets),
         spot: plan.spot !== undefined,
@@ -179,7 +185,8 @@ function launched(result: string, cluster: EmrCluster): Launched {
 /** Keeps the job's secrets where the nodes can read them; they end at once with the stack. */
 function keepSecrets(
   name: string,
-  { job, secrets = {} }: EmrClusterArgs,
+  job: Job,
+  secrets: EmrClusterArgs["secrets"] = {},
   hex: pulumi.Input<string>,
   parent: pulumi.Resource,
 ): Readonly<Record<string, pulumi.Output<string>>> {

@@ -48,8 +48,8 @@ export interface DataprocKerberos {
 }
 
 export interface DataprocClusterArgs {
-  /** What to run. */
-  readonly job: Job;
+  /** What to run. Another job than the lake's is refused; the steps' arguments may be others. @default the lake's job */
+  readonly job?: Job;
   /** Where code comes from and results go. */
   readonly lake: GcsLake;
   /** When it ends whatever happens, within `DataprocCluster.deadlines`. `idle` goes with mode "cluster". */
@@ -100,7 +100,8 @@ export interface DataprocClusterArgs {
 }
 
 /** What a plan is made of: all but what has to be made first. */
-export type DataprocPlanArgs = Omit<DataprocClusterArgs, "lake" | "network"> & {
+export type DataprocPlanArgs = Omit<DataprocClusterArgs, "job" | "lake" | "network"> & {
+  readonly job: Job;
   readonly network?: GcpSubnet | undefined;
 };
 

@@ -8,6 +8,7 @@ import { DataprocMode, templateStep } from "../../../assets/dataproc-orchestrato
 import type { BillLine } from "../../../core/bill.ts";
 import { neededSecrets } from "../../../core/checks.ts";
 import type { Duration } from "../../../core/duration.ts";
+import { jobFor } from "../../../core/job.ts";
 import { Label, labelValue } from "../../../core/labels.ts";
 import { lakeLabels, physicalName } from "../../common/naming.ts";
 import { ASSETS } from "../../common/node-code.ts";
@@ -56,10 +57,13 @@ export class DataprocCluster extends pulumi.ComponentResource {
     return dataprocPlan(args, stands).bill;
   }
 
-  /** @throws UsageError for arguments that don't go together or are out of range, and when `maxCost` is below the bill. */
+  /**
+   * @throws UsageError for arguments that don't go together or are out of range, another job than the lake's, and when
+   * `maxCost` is below the bill.
+   */
   constructor(name: string, args: DataprocClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:DataprocCluster", name, {}, opts);
-    const plan = dataprocPlan(args);
+    const plan = dataprocPlan({ ...args, job: jobFor(args) });
     const { lake, network } = args;
     this.runId = plan.run;
     this.mode = plan.mode;

@@ -308,12 +308,18 @@ describe("what EMR is asked for", () => {
 describe("what is refused, before anything is made", () => {
   const cluster = (args: Partial<EmrClusterArgs>) => () =>
     new EmrCluster("refused", {
-      ...{ job: small, lake: {} as S3Lake, reaper: {} as Reaper, network: subnets, lifetime, workers },
+      ...{ job: small, lake: { job: small } as S3Lake, reaper: {} as Reaper, network: subnets, lifetime, workers },
       ...args,
     });
   const lake = (args: Partial<S3LakeArgs>) => () => new S3Lake("refused", { job: small, ...args });
   const dashboard = (args: object) => () =>
-    new AthenaDashboard("refused", { job: small, lake: {} as S3Lake, reaper: {} as Reaper, network: subnets, ...args });
+    new AthenaDashboard("refused", {
+      ...{ job: small, lake: { job: small } as S3Lake, reaper: {} as Reaper, network: subnets },
+      ...args,
+    });
+  const other = { ...small, name: "other" };
+  const fewer = { ...small, panels: small.panels.slice(1) };
+  const changed = { ...small, panels: small.panels.map((panel) => ({ ...panel, title: "Other" })) };
   const partitioned = (partitionValues?: Table["partitionValues"]) =>
     job({
       name: "parts",
@@ -429,6 +435,10 @@ describe("what is refused, before anything is made", () => {
       lake({ job: partitioned({ month: { from: 1, to: 12 } }) }),
       'table "t", partition "month" is of type "string", which its partitionValues are not',
     ],
+    ["another job", cluster({ job: other }), 'job is "other" and lake is of job "xo": leave job out, which takes'],
+    ["fewer panels", cluster({ job: fewer }), 'job is "xo" and lake is of a job of that name that has a panel'],
+    ["a dashboard of another job", dashboard({ job: other }), 'job is "other" and lake is of job "xo": leave job out'],
+    ["a dashboard's changed panel", dashboard({ job: changed }), "is another: leave job out, which takes the lake's"],
     ["reads", cluster({ reads: ["books"] }), 'reads has "books": expected a bucket or what is below it'],
     ["no values", lake({ job: partitioned({ month: { values: [] } }) }), "values is empty: give at least one"],
     ["a comma", lake({ job: partitioned({ month: { values: ["a,b"] } }) }), 'value "a,b" can\'t be listed'],
@@ -466,6 +476,23 @@ describe("what is refused, before anything is made", () => {
       if (before) process.env.AWS_DEFAULT_REGION = before;
     }
   });
+});
+
+test("cluster and dashboard take the lake's job, or a copy of it, and a dashboard may show fewer panels", async () => {
+  const copied = await request({ job: structuredClone(small) });
+  resources.length = 0;
+  expect((await request({ job: undefined })).flow.Steps).toEqual(copied.flow.Steps);
+  const shown = async (args: object) => {
+    resources.length = 0;
+    await settle(() => {
+      const lake = new S3Lake("lake", { job: small, bucket: "the-lake" });
+      new AthenaDashboard("board", { lake, reaper: new Reaper("reaper"), network: subnets, ...args });
+    });
+    return JSON.parse(named("board-config").content as string).job.panels;
+  };
+  expect(await shown({})).toEqual(small.panels);
+  expect(await shown({ job: structuredClone(small) })).toEqual(small.panels);
+  expect(await shown({ job: { ...small, panels: small.panels.slice(1) } })).toEqual(small.panels.slice(1));
 });
 
 describe("the lake", () => {

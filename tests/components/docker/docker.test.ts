@@ -187,6 +187,24 @@ test("the dashboard is a container that can only read the lake", async () => {
   });
 });
 
+test("a lake that has a job is where cluster and dashboard take it from", async () => {
+  const lake = { path: "/lake", job: small };
+  const { job: _, ...rest } = given;
+  const dashboard = { image: "d:1", user: "1000:1000", lake };
+  const few = { ...small, panels: small.panels.slice(1) };
+  await settle(() => {
+    SwarmCluster.check({ ...rest, lake });
+    new SwarmCluster("cluster", { ...rest, lake });
+    new SwarmDashboard("all", dashboard);
+    new SwarmDashboard("few", { ...dashboard, job: few });
+  });
+  expect(runSpec()).toMatchObject({ job: "xo", tables: small.tables.map(({ name }) => ({ name })) });
+  const shown = (name: string) =>
+    JSON.parse(named(`${name}-container`).envs[0].replace("ONEOFF_DASHBOARD=", "")).job.panels;
+  expect(shown("all")).toEqual(small.panels);
+  expect(shown("few")).toEqual(few.panels);
+});
+
 const withSecret = (name: string): Job =>
   job({ ...plain, steps: [{ name: "only", script: "script.py", secrets: [name] }] });
 const folder = mkdtempSync(join(tmpdir(), "oneoff-job-"));
@@ -255,6 +273,30 @@ describe("what is refused, before anything is made", () => {
   ];
   test.each(refused)("%s", async (_, args, message) => {
     await expect(make(args)).rejects.toThrow(message);
+    expect(ours()).toEqual([]);
+  });
+
+  test("no job, and another than the lake's", async () => {
+    const { job: _, ...rest } = given;
+    const lake = { path: "/lake", job: small };
+    const image = "d:1";
+    const none = "job is not set, and a lake that is but a path or an address has none";
+    const other = 'job is "london-power" and lake is of job "xo"';
+    for (const [attempt, message] of [
+      [() => new SwarmCluster("c1", rest), none],
+      [() => new SwarmCluster("c2", { ...rest, lake: { uri: "s3://bucket" }, credentials: "key" }), none],
+      [() => SwarmCluster.check(rest), none],
+      [() => new SwarmDashboard("d1", { lake: { path: "/lake" }, image }), none],
+      [() => new SwarmCluster("c3", { ...rest, job: londonPower(), lake }), other],
+      [() => SwarmCluster.check({ ...rest, job: londonPower(), lake }), other],
+      [() => new SwarmDashboard("d2", { job: londonPower(), lake, image }), other],
+      [
+        () => new SwarmDashboard("d3", { job: { ...small, tables: small.tables.slice(1) }, lake, image }),
+        'of a job of that name that has a table "points" too',
+      ],
+    ] as const) {
+      await settle(() => expect(attempt).toThrow(message));
+    }
     expect(ours()).toEqual([]);
   });
 

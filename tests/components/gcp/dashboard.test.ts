@@ -204,6 +204,17 @@ describe("the release", () => {
   });
 });
 
+test("shows the lake's panels, or some of them", async () => {
+  const shown = async (args: Partial<BigQueryDashboardArgs>) => {
+    resources.length = 0;
+    await make(args);
+    return JSON.parse(content("board-config")).job.panels;
+  };
+  expect(await shown({ job: undefined })).toEqual(job.panels);
+  expect(await shown({ job: structuredClone(job) })).toEqual(job.panels);
+  expect(await shown({ job: { ...job, panels: job.panels.slice(1) } })).toEqual(job.panels.slice(1));
+});
+
 describe("what is refused, before anything is made", () => {
   const network = { network: "n", subnetwork: "s" };
   test.each<[string, Partial<BigQueryDashboardArgs>, string]>([
@@ -233,12 +244,19 @@ describe("what is refused, before anything is made", () => {
     ["half a network", { network: { ...network, subnetwork: "" } }, "network has a network and no subnetwork"],
     ["the other half", { network: { ...network, network: "" } }, "network has a subnetwork and no network"],
     ["too dear", { lifetime: { deadline: "7 days", maxCost: 1 } }, "maxCost is 1 USD and this can cost up to"],
+    ["another job", { job: { ...job, name: "other" } }, 'job is "other" and lake is of job "xo": leave job out'],
+    ["no job", { job: undefined, lake: {} as GcsLake }, "job is not set"],
+    [
+      "another panel",
+      { job: { ...job, panels: job.panels.map((panel) => ({ ...panel, title: "Other" })) } },
+      "is another: leave job out",
+    ],
     ["an odd image", { image: "node --privileged" }, 'image is "node --privileged": expected'],
   ])("%s", async (_, args, message) => {
     let error: Error | undefined;
     await settle(() => {
       try {
-        new BigQueryDashboard("refused", { job, lake: {} as GcsLake, network, ...args });
+        new BigQueryDashboard("refused", { job, lake: { job } as GcsLake, network, ...args });
       } catch (thrown) {
         error = thrown as Error;
       }

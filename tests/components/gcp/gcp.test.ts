@@ -474,7 +474,27 @@ test("secrets are kept in Secret Manager, for the machines alone, and never in p
   expect(pysparkJob.args[pysparkJob.args.indexOf("--secret") + 1]).toMatch(/^token=projects\//);
 });
 
+test("a cluster takes the lake's job, or a copy of it", async () => {
+  const copied = await launched({ job: structuredClone(small) });
+  resources.length = 0;
+  const { job, steps, tables, wheels } = await launched({ job: undefined });
+  expect({ ...copied, job, steps, tables, wheels }).toEqual(copied);
+  expect(job).toBe("xo");
+});
+
 describe("what is refused before anything is made", () => {
+  test.each<[Job, string]>([
+    [londonPower(), 'job is "london-power" and lake is of job "xo": leave job out'],
+    [{ ...small, panels: small.panels.slice(1) }, "of a job of that name that has a panel"],
+    [{ ...small, tables: small.tables.map((table) => ({ ...table, columns: [] })) }, "has other columns"],
+  ])("another job than the lake's: %#, %s", async (other, message) => {
+    const lake = { job: small } as GcsLake;
+    await settle(() =>
+      expect(() => new DataprocCluster("cluster", { job: other, lake, network: subnet, lifetime })).toThrow(message),
+    );
+    expect(resources.filter(({ custom }) => custom)).toEqual([]);
+  });
+
   const attempt =
     (args: Partial<DataprocClusterArgs>, given: Job = small) =>
     () =>

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeAll, expect, test } from "vitest";
+import { londonPower } from "../../../assets/jobs/london-power/index.ts";
 import { xo } from "../../../assets/jobs/xo/index.ts";
 import { LocalCluster, LocalDashboard, LocalLake } from "../../../components/local/index.ts";
 import { job } from "../../../core/job.ts";
@@ -57,6 +58,45 @@ test("the three nouns make exactly a folder, a run and a server", async () => {
   expect(await result(made.lake.uri)).toBe(inRoot("data"));
   expect(await result(made.dashboard.url)).toBe("http://mock");
   expect(await result(made.cluster.state)).toBe("running");
+});
+
+test("cluster and dashboard take the lake's job, or the same, and a dashboard may show fewer panels", async () => {
+  const made = xo({ rows: 100 });
+  const few = { ...made, panels: made.panels.slice(1) };
+  await settle(() => {
+    const lake = new LocalLake("lake", { job: made });
+    expect(lake.job).toBe(made);
+    const lifetime = { deadline: "1 minute" } as const;
+    new LocalCluster("c-default", { lake, lifetime });
+    new LocalCluster("c-copy", { job: structuredClone(made), lake, lifetime });
+    new LocalCluster("c-larger", { job: xo({ rows: 500 }), lake, lifetime });
+    new LocalDashboard("d-default", { lake });
+    new LocalDashboard("d-few", { job: few, lake });
+  });
+  const jobOf = (name: string) => custom().find((resource) => resource.name === name)?.inputs.job;
+  const { name, tables, panels } = made;
+  expect(jobOf("c-default-run")).toEqual({ name, steps: made.steps, tables });
+  expect(jobOf("c-copy-run")).toEqual({ name, steps: made.steps, tables });
+  expect(jobOf("c-larger-run")).toEqual({ name, steps: xo({ rows: 500 }).steps, tables });
+  expect(jobOf("d-default-server")).toEqual({ name, tables, panels });
+  expect(jobOf("d-few-server")).toEqual({ name, tables, panels: few.panels });
+});
+
+test("another job than the lake's is refused, and nothing made for it", async () => {
+  const made = xo();
+  await settle(() => {
+    const lake = new LocalLake("lake", { job: made });
+    const lifetime = { deadline: "1 minute" } as const;
+    const few = { ...made, panels: made.panels.slice(1) };
+    const changed = { ...made, panels: made.panels.map((panel) => ({ ...panel, title: "Other" })) };
+    expect(() => new LocalCluster("c1", { job: londonPower(), lake, lifetime })).toThrow(
+      'job is "london-power" and lake is of job "xo": leave job out',
+    );
+    expect(() => new LocalCluster("c2", { job: few, lake, lifetime })).toThrow("of that name that has a panel");
+    expect(() => new LocalDashboard("d1", { job: londonPower(), lake })).toThrow("lake is of job");
+    expect(() => new LocalDashboard("d2", { job: changed, lake })).toThrow("is another: leave job out");
+  });
+  expect(custom().map(({ name }) => name)).toEqual(["lake-folder"]);
 });
 
 test("children lie below their component, and a transform changes them", async () => {
