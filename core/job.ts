@@ -19,6 +19,12 @@ export interface JobArgs {
   readonly tables: readonly Table[];
   /** What the dashboard shows. @default none */
   readonly panels?: readonly Panel[];
+  /**
+   * What the steps read beside the lake: addresses such as "s3://bucket/prefix" or "gs://bucket/prefix", which the cluster's
+   * machines are then let read, and absolute paths of files and folders, which are mounted. Leave out what is public: it needs
+   * no grant, and Google has nobody but a bucket's owner make one. @default none
+   */
+  readonly reads?: readonly string[];
 }
 
 /** What to compute: ordered Spark steps, the tables they leave, the panels that show them. Knows nothing of where it runs. */
@@ -27,12 +33,16 @@ export interface Job {
   readonly steps: readonly SparkStep[];
   readonly tables: readonly Table[];
   readonly panels: readonly Panel[];
+  /** As in {@link JobArgs}. */
+  readonly reads: readonly string[];
 }
 
 /** Placeholders that every step may use, so that no table can be called so. */
 const RESERVED: readonly string[] = ["run", "lake", "scratch"];
 const WORDS = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const IDENTIFIER = /^[a-z][a-z0-9_]*$/;
+/** Wildcards would be taken by a policy, and nothing fills in placeholders. */
+const READ = /^(\/[^{}]*|(s3|gs):\/\/[a-z0-9][a-z0-9._-]+[a-z0-9](\/[^*?{}]*)?)$/;
 const COORDINATE = /^[\w.-]+:[\w.-]+:[\w.-]+$/;
 const SIZES_THE_CLUSTER =
   /^spark\.(master|submit\.deployMode|executor\.(instances|cores|memory)|driver\.(cores|memory)|cores\.max)$/;
@@ -40,8 +50,8 @@ const SIZES_THE_CLUSTER =
 /**
  * Makes a job, with defaults filled in and paths made absolute.
  *
- * @throws UsageError when a file is missing, a name is illegal or stands twice, a placeholder is unknown, or a panel reads
- * a table that the job doesn't leave.
+ * @throws UsageError when a file is missing, a name is illegal or stands twice, a placeholder is unknown, a panel reads a
+ * table that the job doesn't leave, or one of `reads` is neither an address nor an absolute path.
  */
 export function job(args: JobArgs): Job {
   const where = `job ${quote(args.name)}`;
@@ -56,8 +66,32 @@ export function job(args: JobArgs): Job {
   const panels = args.panels ?? [];
   for (const panel of panels) checkPanel(`${where}, panel ${quote(panel.name)}`, panel, tables);
   unique(where, "panel", panels);
-  return { name: args.name, steps, tables: args.tables, panels };
+  const reads = args.reads ?? [];
+  for (const one of reads) {
+    need(
+      canBeRead(one),
+      `${where}: reads has ${quote(one)}: expected an address, "s3://bucket/prefix" or "gs://bucket/prefix", or an absolute path, without placeholders or wildcards`,
+    );
+  }
+  return { name: args.name, steps, tables: args.tables, panels, reads };
 }
+
+/** Whether it can be among a job's `reads`. */
+export const canBeRead = (text: string): boolean => READ.test(text);
+
+/**
+ * What is read in all: what a cluster is given, and of the job's own what doesn't lie within that. What lies within something
+ * of the job's own goes with it.
+ */
+export const readsInAll = (given: readonly string[], own: readonly string[]): readonly string[] =>
+  own.reduce<readonly string[]>(
+    (all, one) =>
+      all.some((other) => isWithin(one, other)) ? all : [...all.filter((other) => !isWithin(other, one)), one],
+    given,
+  );
+
+const isWithin = (one: string, other: string): boolean => asFolder(one).startsWith(asFolder(other));
+const asFolder = (text: string): string => `${text.replace(/\/+$/, "")}/`;
 
 /** Names between braces, in order: `"{points} and {run}"` has `points` and `run`. */
 export const placeholders = (text: string): readonly string[] =>

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { givenSecrets, mebibytesFrom, neededSecrets, wholeNumber } from "../../core/checks.ts";
 import { dockerName } from "../../core/docker-names.ts";
 import { arg, invalid, quote, refusal, UsageError } from "../../core/errors.ts";
-import type { Job } from "../../core/job.ts";
+import { type Job, readsInAll } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import { checkRunId } from "../../core/run.ts";
 import type { Size } from "../../core/size.ts";
@@ -90,9 +90,12 @@ export interface SwarmClusterArgs {
   readonly mongo?: boolean;
   /** Values of the secrets that the job's steps name; `mongo-uri` is made where there is MongoDB. @default none */
   readonly secrets?: Readonly<Record<string, pulumi.Input<string>>>;
-  /** Files and folders of the nodes that the steps read, by absolute path; mounted read-only. @default none */
+  /**
+   * Files and folders of the nodes that the steps read beside those of the job's `reads`, by absolute path. All are mounted
+   * read-only, and what lies within another with it. @default none
+   */
   readonly reads?: readonly string[];
-  /** Where `reads` are: a placement constraint of the workers. @default `node` */
+  /** Where they are, the job's too: a placement constraint of the workers. @default `node` */
   readonly readsOn?: string;
   /**
    * What opens addresses that begin with `s3://` or `gs://`, of the lake or of what the steps read: the text of an AWS
@@ -170,8 +173,17 @@ export function swarmPlan(args: SwarmPlanArgs): SwarmPlan {
     readsOn: args.readsOn ?? args.node ?? MANAGER,
     port: checkPort(args.port ?? 8766),
     jobSecrets: secretNames(args),
-    reads: (args.reads ?? []).map((path) => checkPath(path, "reads")),
+    reads: readsOf(args),
   };
+}
+
+/** Paths to mount. What is at an address is opened by `credentials`. */
+function readsOf({ job, reads = [] }: SwarmPlanArgs): readonly string[] {
+  const own = job.reads.filter((address) => address.startsWith("/"));
+  return readsInAll(
+    reads.map((path) => checkPath(path, "reads")),
+    own.map((path) => checkPath(path, "job.reads")),
+  );
 }
 
 /** How everything of a stack is called in a Swarm, which has one space of names for all: "oneoff-swarm". */

@@ -75,6 +75,8 @@ export class GcsLake extends pulumi.ComponentResource {
   readonly uri: pulumi.Output<string>;
   /** Name of the bucket. */
   readonly bucket: pulumi.Output<string>;
+  /** The same where argument `bucket` said it, which is known before the bucket is there; else undefined. */
+  readonly bucketGiven: string | undefined;
   /** Names of the buckets in which Dataproc keeps drivers' output and notebooks, and what it needs for a while. */
   readonly staging: pulumi.Output<string>;
   readonly temporary: pulumi.Output<string>;
@@ -139,6 +141,7 @@ export class GcsLake extends pulumi.ComponentResource {
     this.project = project;
     this.location = region;
     this.bucket = bucket.name;
+    this.bucketGiven = args.bucket;
     this.staging = staging.name;
     this.temporary = temporary.name;
     this.uri = pulumi.interpolate`gs://${bucket.name}`;

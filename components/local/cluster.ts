@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { givenSecrets, wholeNumber } from "../../core/checks.ts";
+import { arg, quote, refusal } from "../../core/errors.ts";
 import { type Job, jobFor } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import { checkRunId } from "../../core/run.ts";
@@ -33,7 +35,10 @@ export interface LocalClusterArgs {
   readonly transform?: { readonly run?: Transform<RunArgs> };
 }
 
-/** Spark on this machine: runs a job over a local lake, then ends itself. */
+/**
+ * Spark on this machine: runs a job over a local lake, then ends itself. Its steps read what is at an address, `s3://` or
+ * `gs://`, as who runs Pulumi may, by a library: without jars (a step's `packages`) Spark itself can't.
+ */
 export class LocalCluster extends pulumi.ComponentResource {
   /** The shortest and the longest deadline there can be: Spark takes some seconds to start. */
   static readonly deadlines = ["10 seconds", "7 days"] as const;
@@ -44,27 +49,49 @@ export class LocalCluster extends pulumi.ComponentResource {
   /** Folder with one log per step. */
   readonly logs: pulumi.Output<string>;
 
-  /** @throws UsageError for a run id, cores, memory or deadline out of range, a missing secret, or another job than the lake's. */
+  /**
+   * Looks at the arguments before anything is made.
+   * @throws UsageError for what the constructor refuses.
+   */
+  static check(args: LocalPlanArgs): void {
+    planOf(args);
+  }
+
+  /**
+   * @throws UsageError for a run id, cores, memory or deadline out of range, a missing secret, a file or folder of the job's
+   * `reads` that isn't there, and another job than the lake's.
+   */
   constructor(name: string, args: LocalClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:LocalCluster", name, {}, opts);
-    const job = jobFor(args);
-    this.runId = checkRunId(args.runId ?? "1");
-    const runArgs: RunArgs = {
-      run: this.runId,
-      job: { name: job.name, steps: job.steps, tables: job.tables },
-      lake: args.lake.path,
-      deadlineSeconds: deadlineSeconds(args.lifetime, ...LocalCluster.deadlines),
-      cores: wholeNumber("cores", args.cores ?? availableParallelism()),
-      memoryMebibytes: mebibytes(args.memory ?? "2 GB", "memory"),
-      python: resolve(pulumi.getRootDirectory(), args.python ?? process.env.ONEOFF_PYTHON ?? ".oneoff/venv/bin/python"),
-      secrets: secretsOf(job, args.secrets ?? {}),
-    };
+    const plan = planOf({ ...args, job: jobFor(args) });
+    this.runId = plan.run;
+    const runArgs: RunArgs = { ...plan, lake: args.lake.path };
     const options = { parent: this, dependsOn: [args.lake] };
     const run = new Run(...applyTransform(args.transform?.run, `${name}-run`, runArgs, options));
     this.state = run.state;
     this.logs = run.logs;
     this.registerOutputs({ runId: this.runId, state: this.state, logs: this.logs });
   }
+}
+
+/** What is known of a cluster before there is a lake. */
+export type LocalPlanArgs = Omit<LocalClusterArgs, "job" | "lake"> & { readonly job: Job };
+
+/** The arguments, checked and with their defaults. */
+function planOf({ job, ...args }: LocalPlanArgs) {
+  const missing = job.reads.find((path) => path.startsWith("/") && !existsSync(path));
+  if (missing !== undefined) {
+    throw refusal`${arg("job.reads")} has ${quote(missing)}, which is not on this machine: put the file or folder there, or give the path of one that is`;
+  }
+  return {
+    run: checkRunId(args.runId ?? "1"),
+    job: { name: job.name, steps: job.steps, tables: job.tables },
+    deadlineSeconds: deadlineSeconds(args.lifetime, ...LocalCluster.deadlines),
+    cores: wholeNumber("cores", args.cores ?? availableParallelism()),
+    memoryMebibytes: mebibytes(args.memory ?? "2 GB", "memory"),
+    python: resolve(pulumi.getRootDirectory(), args.python ?? process.env.ONEOFF_PYTHON ?? ".oneoff/venv/bin/python"),
+    secrets: secretsOf(job, args.secrets ?? {}),
+  };
 }
 
 /** Inputs of the cluster's run, for `transform`. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { jobKind, jobs } from "../../assets/jobs/registry.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
 import { UsageError } from "../../core/errors.ts";
-import { type Job, type JobArgs, job, jobFor } from "../../core/job.ts";
+import { type Job, type JobArgs, job, jobFor, readsInAll } from "../../core/job.ts";
 
 const good: JobArgs = {
   name: "tiny",
@@ -39,6 +39,9 @@ test("a job is plain data with defaults filled in and files found beside the mod
   ]);
   expect(JSON.parse(JSON.stringify(made))).toEqual(made);
   expect(job({ ...good, from: fileURLToPath(import.meta.url) })).toEqual(made);
+  expect(made.reads).toEqual([]);
+  const { steps } = good;
+  expect(job({ ...made, from: import.meta.url, steps })).toEqual(made);
 });
 
 const step = good.steps[0] as JobArgs["steps"][number];
@@ -86,8 +89,36 @@ test.each<[string, JobArgs, string]>([
   ["a panel that is no SELECT", withPanel({ sql: "DROP TABLE {points}" }), "sql must be one SELECT"],
   ["a panel of two statements", withPanel({ sql: "SELECT 1; SELECT 2" }), "sql must be one SELECT"],
   ["a chart with data of its own", withPanel({ chart: { data: {} } }), 'must not have "data"'],
+  [
+    "a relative path",
+    { ...good, reads: ["data/x"] },
+    'job "tiny": reads has "data/x": expected an address, "s3://bucket',
+  ],
+  ["another scheme", { ...good, reads: ["/x", "hdfs:///x"] }, 'reads has "hdfs:///x": expected'],
+  ["an address of the web", { ...good, reads: ["https://host/x"] }, 'reads has "https://host/x": expected'],
+  ["a scheme without a bucket", { ...good, reads: ["s3:///x"] }, 'reads has "s3:///x": expected'],
+  ["a wildcard", { ...good, reads: ["s3://bucket/*.csv"] }, 'reads has "s3://bucket/*.csv": expected'],
+  ["a placeholder to be read", { ...good, reads: ["/data/{run}"] }, 'reads has "/data/{run}": expected'],
+  ["nothing to be read", { ...good, reads: [""] }, 'reads has "": expected'],
   ["two panels of one name", { ...good, panels: [panel, panel] }, 'two panels are called "all"'],
 ])("%s is refused", (_, args, message) => expect(() => job(args)).toThrow(message));
+
+test("what a job reads is kept as it is told", () => {
+  const reads = ["s3://bucket", "s3://my.bucket/a b/c.csv", "gs://my_bucket/x/", "/data/power.csv", "/"];
+  const made = job({ ...good, reads });
+  expect(made.reads).toEqual(reads);
+  expect(job({ ...made, from: import.meta.url, steps: good.steps }).reads).toEqual(reads);
+});
+
+test.each<[string, readonly string[], readonly string[], readonly string[]]>([
+  ["what is given stays as it is where the job reads nothing", ["/a", "/a/b", "/a"], [], ["/a", "/a/b", "/a"]],
+  ["what the job reads comes after it", ["/a"], ["/b", "/c"], ["/a", "/b", "/c"]],
+  ["the same is read once", ["/a", "s3://b/x/"], ["/a/", "s3://b/x", "/c", "/c"], ["/a", "s3://b/x/", "/c"]],
+  ["what lies within another goes with it", ["/a"], ["/a/b", "/c/d", "/c"], ["/a", "/c"]],
+  ["also where the job reads more", ["/a/b", "/x"], ["/a"], ["/x", "/a"]],
+  ["a beginning of a name is no folder", ["/a", "s3://b"], ["/ab", "s3://bc/x"], ["/a", "s3://b", "/ab", "s3://bc/x"]],
+  ["all of a machine", ["/a"], ["/"], ["/"]],
+])("%s", (_, given, own, all) => expect(readsInAll(given, own)).toEqual(all));
 
 test("xo takes its arguments into its steps", () => {
   const [generate, train] = xo({ rows: 50, hidden: [3, 4], seeds: 2 }).steps;

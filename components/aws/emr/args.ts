@@ -3,7 +3,7 @@ import { type BillLine, refuseAbove } from "../../../core/bill.ts";
 import { diskGibibytes, givenSecrets, wholeNumber } from "../../../core/checks.ts";
 import { type Duration, seconds } from "../../../core/duration.ts";
 import { arg, invalid, quote, refusal } from "../../../core/errors.ts";
-import type { Job } from "../../../core/job.ts";
+import { type Job, readsInAll } from "../../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../../core/lifetime.ts";
 import { checkRunId } from "../../../core/run.ts";
 import { mebibytes, type Size } from "../../../core/size.ts";
@@ -76,7 +76,7 @@ export interface EmrClusterArgs {
   readonly linger?: Duration;
   /** @default nobody: `npx oneoff open --ui` and Session Manager need no SSH */
   readonly ssh?: SshAccess;
-  /** Addresses in S3 beside the lake that the steps read, such as "s3://bucket/prefix". @default none */
+  /** Addresses in S3 that the steps read beside the lake and what the job says, such as "s3://bucket/prefix". @default none */
   readonly reads?: readonly string[];
   /** Values of the secrets that the job's steps name. @default none */
   readonly secrets?: Readonly<Record<string, pulumi.Input<string>>>;
@@ -116,6 +116,8 @@ export type EmrPlan = Pick<
   readonly deadlineSeconds: number;
   readonly bill: readonly BillLine[];
   readonly code: ClusterCode;
+  /** Addresses in S3. */
+  readonly reads: readonly string[];
 };
 
 /**
@@ -171,15 +173,23 @@ export function emrPlan(args: EmrPlanArgs, stands?: Duration): EmrPlan {
     jupyter: keepAlive,
     deadlineSeconds: deadline,
     code: emrCode(job, keepAlive),
+    reads: readsOf(args),
     bill,
   };
   givenSecrets(job, args.secrets);
-  for (const address of args.reads ?? []) {
+  refuseAbove(args.lifetime.maxCost, bill);
+  return plan;
+}
+
+/** Addresses in S3, those of the job too. @throws UsageError for what is none. */
+function readsOf({ job, reads = [] }: EmrPlanArgs): readonly string[] {
+  for (const address of reads) {
     if (/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^*?\s]*)?$/.test(address)) continue;
     throw refusal`${arg("reads")} has ${quote(address)}: expected a bucket or what is below it, such as "s3://bucket/prefix"`;
   }
-  refuseAbove(args.lifetime.maxCost, bill);
-  return plan;
+  const elsewhere = job.reads.find((address) => !address.startsWith("s3://"));
+  if (elsewhere === undefined) return readsInAll(reads, job.reads);
+  throw refusal`${arg("job.reads")} has ${quote(elsewhere)}, and EMR's machines can be let read nothing but S3: copy it there and give that address, such as "s3://bucket/prefix"`;
 }
 
 /** @throws UsageError for what isn't a release of EMR 7 or newer. */

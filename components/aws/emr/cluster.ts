@@ -65,7 +65,7 @@ export class EmrCluster extends pulumi.ComponentResource {
         diskKeyArn: security.diskKeyArn,
         secretArns: Object.values(secrets),
         spot: plan.spot !== undefined,
-        reads: args.reads ?? [],
+        reads: plan.reads,
       },
       this,
     );

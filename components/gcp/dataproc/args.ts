@@ -79,7 +79,10 @@ export interface DataprocClusterArgs {
   readonly kerberos?: DataprocKerberos;
   /** KMS key that encrypts the machines' disks, `projects/.../cryptoKeys/...`. @default Google's own keys */
   readonly kmsKey?: pulumi.Input<string>;
-  /** Buckets beside the lake that the steps read, by their names. @default those that the project's own are */
+  /**
+   * Names of buckets that the steps read beside the lake and what the job says. Public ones are left out: they need no grant,
+   * and only their owner can make one. @default those that the project's own are
+   */
   readonly reads?: readonly string[];
   /** Values of the secrets that the job's steps name. @default none */
   readonly secrets?: Readonly<Record<string, pulumi.Input<string>>>;
@@ -289,5 +292,21 @@ function checkJob(mode: DataprocMode, { job, secrets, network, kerberos }: Datap
   if (kerberos && mode === DataprocMode.batch) {
     throw refusal`${arg("kerberos")} is set and ${arg("mode")} is "batch", which has no services of its own: leave it out`;
   }
+  bucketsToRead(job);
   givenSecrets(job, secrets);
+}
+
+/**
+ * Names of the buckets that the machines are let read: those given, and each of the job's that isn't among them.
+ *
+ * @param lake name of the lake's bucket, which they can read as it is.
+ * @throws UsageError when the job reads what is not in Cloud Storage.
+ */
+export function bucketsToRead(job: Job, given: readonly string[] = [], lake?: string): readonly string[] {
+  const elsewhere = job.reads.find((address) => !address.startsWith("gs://"));
+  if (elsewhere !== undefined) {
+    throw refusal`${arg("job.reads")} has ${quote(elsewhere)}, and Dataproc's machines can be let read nothing but Cloud Storage: copy it there and give that address, such as "gs://bucket/prefix"`;
+  }
+  const own = new Set(job.reads.map((address) => address.split("/")[2] as string));
+  return [...given, ...[...own].filter((bucket) => bucket !== lake && !given.includes(bucket))];
 }

@@ -15,6 +15,7 @@ import { ASSETS } from "../../common/node-code.ts";
 import { applyTransform } from "../../common/transform.ts";
 import { GcpNetwork } from "../network.ts";
 import {
+  bucketsToRead,
   DATAPROC_DEADLINES,
   type DataprocClusterArgs,
   type DataprocPlan,
@@ -63,13 +64,15 @@ export class DataprocCluster extends pulumi.ComponentResource {
    */
   constructor(name: string, args: DataprocClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:DataprocCluster", name, {}, opts);
-    const plan = dataprocPlan({ ...args, job: jobFor(args) });
     const { lake, network } = args;
+    const job = jobFor(args);
+    const plan = dataprocPlan({ ...args, job });
     this.runId = plan.run;
     this.mode = plan.mode;
 
     const hex = new random.RandomId(`${name}-id`, { byteLength: 4 }, { parent: this }).hex;
-    const roles = dataprocRoles(name, plan, { lake, reads: args.reads ?? [], hex, kerberos: args.kerberos }, this);
+    const reads = bucketsToRead(job, args.reads, lake.bucketGiven);
+    const roles = dataprocRoles(name, plan, { lake, reads, hex, kerberos: args.kerberos }, this);
     const secrets = keepSecrets(name, plan, args, roles, hex, this);
     const code = uploadDataprocCode(name, plan, lake, this);
     const labels = lakeLabels(lake.bucket, { [Label.cluster]: labelValue(name), [Label.run]: labelValue(plan.run) });
@@ -107,11 +110,11 @@ export class DataprocCluster extends pulumi.ComponentResource {
         launchOf(plan, { ...place, cluster, template: template?.split("/").at(-1) }, args.packageIndex),
       );
     const dependsOn = template ? [...needed, template] : needed;
-    const job = orchestrator(name, plan, args, { launch, hex, roles, dependsOn }, this);
+    const follower = orchestrator(name, plan, args, { launch, hex, roles, dependsOn }, this);
 
     this.clusterName = pulumi.output(staying);
     this.notebook = pulumi.output(cluster?.clusterConfig.endpointConfig?.httpPorts).apply((ports) => ports?.JupyterLab);
-    this.orchestrator = job.name;
+    this.orchestrator = follower.name;
     this.logs = pulumi.interpolate`gs://${lake.bucket}/_logs/`;
     this.serviceAccount = roles.nodes.email;
     this.registerOutputs({ runId: this.runId, mode: this.mode, logs: this.logs });

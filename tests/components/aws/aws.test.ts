@@ -213,6 +213,17 @@ describe("what EMR is asked for", () => {
     ]);
   });
 
+  test("steps read what the job says, beside what the cluster does, and each once", async () => {
+    const reading = { ...small, reads: ["s3://books/novels", "s3://books/novels/1984", "s3://maps/of the world"] };
+    await request({ reads: ["s3://all", "s3://books/novels/"], job: undefined }, reading);
+    const read = statements("cluster-nodes-policy").flatMap(({ Resource }) => Resource as string[]);
+    expect(read.filter((arn) => /:::(books|all|maps)/.test(arn))).toEqual([
+      ...["arn:aws:s3:::all", "arn:aws:s3:::all/*"],
+      ...["arn:aws:s3:::books", "arn:aws:s3:::books/novels", "arn:aws:s3:::books/novels/*"],
+      ...["arn:aws:s3:::maps", "arn:aws:s3:::maps/of the world", "arn:aws:s3:::maps/of the world/*"],
+    ]);
+  });
+
   test("only who rents spot instances may make their role", async () => {
     await request();
     const roles = () => statements("cluster-service-policy").filter(({ Action }) => /LinkedRole/.test(String(Action)));
@@ -439,6 +450,12 @@ describe("what is refused, before anything is made", () => {
     ["fewer panels", cluster({ job: fewer }), 'job is "xo" and lake is of a job of that name that has a panel'],
     ["a dashboard of another job", dashboard({ job: other }), 'job is "other" and lake is of job "xo": leave job out'],
     ["a dashboard's changed panel", dashboard({ job: changed }), "is another: leave job out, which takes the lake's"],
+    [
+      "a job that reads a path",
+      cluster({ job: { ...small, reads: ["s3://books", "/data/books"] } }),
+      'job.reads has "/data/books", and EMR\'s machines can be let read nothing but S3: copy it there and give that address',
+    ],
+    ["a job that reads Google's", cluster({ job: { ...small, reads: ["gs://books"] } }), 'job.reads has "gs://books"'],
     ["reads", cluster({ reads: ["books"] }), 'reads has "books": expected a bucket or what is below it'],
     ["no values", lake({ job: partitioned({ month: { values: [] } }) }), "values is empty: give at least one"],
     ["a comma", lake({ job: partitioned({ month: { values: ["a,b"] } }) }), 'value "a,b" can\'t be listed'],

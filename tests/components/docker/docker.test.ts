@@ -105,6 +105,31 @@ describe("what a cluster is made of", () => {
     expect(container("run-1").mounts).toContainEqual(mount);
   });
 
+  test("what the job reads is mounted too, once with what it lies in, and addresses are not", async () => {
+    const reads = ["/data/power.csv", "/srv/books/", "s3://bucket/x", "gs://bucket/x"];
+    const sources = (role: string) =>
+      (container(role).mounts ?? []).map(({ source, readOnly }: Record<string, unknown>) => [source, readOnly]);
+    await make({ job: { ...small, reads } });
+    expect(sources("worker")).toEqual([
+      ["/data/power.csv", true],
+      ["/srv/books", true],
+    ]);
+    expect(sources("run-1")).toEqual([...sources("worker"), ["/lake", false]]);
+    resources.length = 0;
+    await make({ job: { ...small, reads }, reads: ["/srv/books/novels", "/data"], readsOn: "node.labels.data==yes" });
+    expect(sources("worker")).toEqual([
+      ["/data", true],
+      ["/srv/books", true],
+    ]);
+    expect(named("cluster-worker").taskSpec.placement).toEqual({ constraints: ["node.labels.data==yes"] });
+    resources.length = 0;
+    await make({ reads: ["/srv/books", "/srv/books/novels"] });
+    expect(sources("worker")).toEqual([
+      ["/srv/books", true],
+      ["/srv/books/novels", true],
+    ]);
+  });
+
   test("the run is a service that ends, with all that it needs in one archive", async () => {
     await make();
     expect(named("cluster-run-1").taskSpec.restartPolicy.condition).toBe("none");
@@ -235,6 +260,11 @@ describe("what is refused, before anything is made", () => {
     ["no datanode", { hdfs: { datanodes: 0 } }, "hdfs.datanodes is 0: expected"],
     ["a relative lake", { lake: { path: "lake" } }, 'lake is "lake": expected an absolute path without a comma'],
     ["S3 without a key", { lake: { uri: "s3://bucket" } }, "credentials is not set: the Swarm's machines need them"],
+    [
+      "a path with a comma",
+      { job: { ...small, reads: ["/a,b"] } },
+      'job.reads is "/a,b": expected an absolute path without a comma',
+    ],
     ["a named user", { user: "me:us" }, 'user is "me:us": expected two numbers'],
     ["a high port", { port: 65_535 }, "port is 65535: expected a whole number from 1 to 65531"],
     ["a short deadline", { lifetime: { deadline: "5 seconds" } }, 'deadline is "5 seconds"'],

@@ -482,7 +482,44 @@ test("a cluster takes the lake's job, or a copy of it", async () => {
   expect(job).toBe("xo");
 });
 
+test("a bucket that the job reads is granted once, after those that are given, and never the lake's own", async () => {
+  const reads = ["gs://ours/a", "gs://theirs", "gs://ours/b", "gs://the-lake/raw"];
+  const granted = async (args: Partial<DataprocClusterArgs>, own: readonly string[]) => {
+    resources.length = 0;
+    await launched({ job: undefined, ...args }, { ...small, reads: own });
+    return resources
+      .filter(({ name }) => name.includes("-nodes-reads-"))
+      .map(({ name, inputs }) => [name, inputs.bucket, inputs.role]);
+  };
+  const role = "roles/storage.objectViewer";
+  expect(await granted({}, [])).toEqual([]);
+  expect(await granted({ reads: ["theirs", "other"] }, [])).toEqual([
+    ["cluster-nodes-reads-1", "theirs", role],
+    ["cluster-nodes-reads-2", "other", role],
+  ]);
+  expect(await granted({ reads: ["theirs", "other"] }, reads)).toEqual([
+    ["cluster-nodes-reads-1", "theirs", role],
+    ["cluster-nodes-reads-2", "other", role],
+    ["cluster-nodes-reads-3", "ours", role],
+  ]);
+  expect(await granted({}, reads)).toEqual([
+    ["cluster-nodes-reads-1", "ours", role],
+    ["cluster-nodes-reads-2", "theirs", role],
+  ]);
+});
+
 describe("what is refused before anything is made", () => {
+  test.each(["s3://books/novels", "/data/books"])("a job that reads %s", async (address) => {
+    const reading: Job = { ...small, reads: ["gs://books", address] };
+    const message = `job.reads has "${address}", and Dataproc's machines can be let read nothing but Cloud Storage: copy it there and give that address, such as "gs://bucket/prefix"`;
+    expect(attempt({}, reading)).toThrow(message);
+    const lake = { job: reading } as GcsLake;
+    await settle(() =>
+      expect(() => new DataprocCluster("cluster", { lake, network: subnet, lifetime })).toThrow(message),
+    );
+    expect(resources.filter(({ custom }) => custom)).toEqual([]);
+  });
+
   test.each<[Job, string]>([
     [londonPower(), 'job is "london-power" and lake is of job "xo": leave job out'],
     [{ ...small, panels: small.panels.slice(1) }, "of a job of that name that has a panel"],

@@ -82,6 +82,20 @@ test("cluster and dashboard take the lake's job, or the same, and a dashboard ma
   expect(jobOf("d-few-server")).toEqual({ name, tables, panels: few.panels });
 });
 
+test("what the job reads is there or at an address, and is nothing that the run is told", async () => {
+  const reads = [import.meta.filename, import.meta.dirname, "s3://bucket/x", "gs://bucket/x"];
+  const reading = { ...xo(), reads };
+  const lifetime = { deadline: "1 minute" } as const;
+  expect(() => LocalCluster.check({ job: reading, lifetime })).not.toThrow();
+  expect(() => LocalCluster.check({ job: { ...reading, reads: ["/no/such.csv"] }, lifetime })).toThrow("job.reads has");
+  await settle(() => {
+    const lake = new LocalLake("lake", { job: reading });
+    new LocalCluster("c", { lake, lifetime });
+    new LocalDashboard("d", { lake });
+  });
+  for (const { inputs } of custom()) expect(JSON.stringify(inputs)).not.toContain("bucket");
+});
+
 test("another job than the lake's is refused, and nothing made for it", async () => {
   const made = xo();
   await settle(() => {
@@ -138,6 +152,11 @@ test.each<[string, () => unknown, string]>([
     "a port",
     () => new LocalDashboard("d1", { job: xo(), lake: new LocalLake("l2", { job: xo() }), port: 70_000 }),
     "port is 70000",
+  ],
+  [
+    "what the job reads",
+    () => cluster({ job: { ...xo(), reads: [import.meta.filename, "/no/such.csv"] } }),
+    'job.reads has "/no/such.csv", which is not on this machine: put the file or folder there, or give the path of one',
   ],
   ["cores", () => cluster({ cores: 0 }), "cores is 0: expected a whole number above zero"],
   ["memory", () => cluster({ memory: "2g" as never }), 'memory is "2g"'],
