@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { jobKind, jobs } from "../assets/jobs/registry.ts";
+import { jobKind, jobSettings, jobs } from "../assets/jobs/registry.ts";
 import {
   AthenaDashboard,
   ceiling,
@@ -131,7 +131,8 @@ export default stackProgram({
 });
 
 /** Errors name settings, and here stand the arguments of the components that are called otherwise. */
-const inSettings = inSettingsOf(settings, {
+const inSettings = inSettingsOf(settings.extend(jobSettings.shape), {
+  "job.reads": "input",
   "lifetime.idle": "idle",
   "workers.count": "workers",
   "workers.types": "workerTypes",

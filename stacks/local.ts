@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { jobKind, jobs } from "../assets/jobs/registry.ts";
+import { jobKind, jobSettings, jobs } from "../assets/jobs/registry.ts";
 import { stackProgram } from "../components/common/stack.ts";
 import { LocalCluster, LocalDashboard, LocalLake, Removal } from "../components/local/index.ts";
-import { count, duration, port, runId, size } from "../core/settings.ts";
+import { count, duration, inSettingsOf, port, runId, size } from "../core/settings.ts";
 
 const settings = z.object({
   job: z
@@ -28,9 +28,15 @@ export default stackProgram({
   run(settings) {
     const { runId, deadline, cores, memory, removal, port } = settings;
     const job = jobKind(settings.job).create(settings);
+    const clusterArgs = { lifetime: { deadline }, runId, cores, memory };
+    inSettings(() => LocalCluster.check({ ...clusterArgs, job }));
+
     const lake = new LocalLake("lake", { job, path: settings.lake, removal });
-    const cluster = new LocalCluster("cluster", { lake, lifetime: { deadline }, runId, cores, memory });
+    const cluster = new LocalCluster("cluster", { ...clusterArgs, lake });
     const dashboard = new LocalDashboard("dashboard", { lake, port });
     return { cluster: "local", run: cluster.runId, lake: lake.uri, logs: cluster.logs, dashboard: dashboard.url };
   },
 });
+
+/** Errors name settings, and here stands the argument of the components that is called otherwise. */
+const inSettings = inSettingsOf(settings.extend(jobSettings.shape), { "job.reads": "input" });

@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { jobKind, jobs } from "../assets/jobs/registry.ts";
+import { jobKind, jobSettings, jobs } from "../assets/jobs/registry.ts";
 import { endpointOf } from "../clients/docker.ts";
 import { stackProgram } from "../components/common/stack.ts";
 import {
@@ -140,7 +140,8 @@ export default stackProgram({
 });
 
 /** Errors name settings, and here stand the arguments of the components that are called otherwise. */
-const inSettings = inSettingsOf(settings, {
+const inSettings = inSettingsOf(settings.extend(jobSettings.shape), {
+  "job.reads": "input",
   "workers.count": "workers",
   "workers.cores": "workerCores",
   "workers.memory": "workerMemory",
@@ -151,14 +152,13 @@ const inSettings = inSettingsOf(settings, {
 /** What the settings say of the cluster. */
 function clusterOf(settings: Settings) {
   const { runId, deadline, workers, driverMemory, datanodes, replication, user, reads, credentials, region } = settings;
-  const input = "input" in settings && typeof settings.input === "string" ? settings.input : "";
   return {
     runId,
     lifetime: { deadline },
     workers: { count: workers, cores: settings.workerCores, memory: settings.workerMemory },
     driverMemory,
     hdfs: settings.hdfs && { datanodes, ...(replication && { replication }) },
-    reads: reads ?? (input.startsWith("/") ? [input] : []),
+    ...(reads && { reads }),
     node: settings.node,
     ...(settings.readsOn && { readsOn: settings.readsOn }),
     encrypted: settings.encrypted,

@@ -24,6 +24,9 @@ export const jobs: Readonly<Record<string, JobKind>> = {
   },
 };
 
+/** Settings of all of them: any can be among a stack's. `input` is what its job reads. */
+export const jobSettings = xoSettings.extend(londonPowerSettings.shape);
+
 /** @throws UsageError when no job has that name. */
 export function jobKind(name = "xo"): JobKind {
   const kind = Object.hasOwn(jobs, name) ? jobs[name] : undefined;

@@ -32,6 +32,17 @@ test.each(["/data/power.csv", "s3://bucket/power", "gs://bucket/power.csv", "web
   },
 );
 
+test.each([
+  ["/data/power.csv", ["/data/power.csv"]],
+  ["s3://bucket/power", ["s3://bucket/power"]],
+  ["gs://public/power.csv", []],
+  ["webhdfs://namenode:9870/power", []],
+  ["s3://bucket/*", []], // no policy can be made of it
+  [undefined, []],
+])("of an input %j the job says that it reads %j", (input, reads) => {
+  expect(londonPower({ ...(input && { input }) }).reads).toEqual(reads);
+});
+
 test("with MongoDB readings and results go there too, by a connection string that is a secret", () => {
   const job = londonPower({ mongo: true });
   expect(names(job)).toEqual(["generate", "convert", "load", "analyze", "model"]);

@@ -9,6 +9,9 @@ import { UNSET } from "../project.ts";
 
 type Settings = Readonly<Record<string, string | undefined>>;
 
+/** A job that reads something. What other jobs have set in the stack's file is none of its settings. */
+const LONDON: Settings = { "oneoff:job": "london-power" };
+
 /** Settings beside those in the stack's file, undefined where one of them is taken away; and what the refusal says. */
 const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>> = {
   local: [
@@ -17,6 +20,10 @@ const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>
     [{ "oneoff:deadline": "soon" }, 'oneoff:deadline is "soon": expected a number and a unit'],
     [{ "oneoff:port": "70000" }, 'oneoff:port is "70000": expected a number from 1 to 65535'],
     [{ "oneoff:runId": "a/b" }, 'oneoff:runId is "a/b": expected 1 to 63 letters'],
+    [
+      { ...LONDON, "oneoff:input": "/no/such.csv" },
+      'oneoff:input has "/no/such.csv", which is not on this machine: put the file or folder there',
+    ],
     [{ "oneoff:rowz": "1" }, "oneoff:rowz is not a setting of this stack"],
   ],
   "emr-oneoff": [
@@ -26,6 +33,10 @@ const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>
     [{ "oneoff:subnets": "subnet-1" }, "oneoff:subnets is set and oneoff:vpc is not: give the VPC"],
     [{ "oneoff:vpc": "vpc-1" }, "oneoff:vpc is set and oneoff:subnets is not: give at least one, or set neither"],
     [{ "oneoff:reads": "books" }, 'oneoff:reads has "books": expected a bucket or what is below it'],
+    [
+      { ...LONDON, "oneoff:input": "/data/power.csv" },
+      'oneoff:input has "/data/power.csv", and EMR\'s machines can be let read nothing but S3: copy it there',
+    ],
     [{ "oneoff:deadline": "8 days" }, 'oneoff:deadline is "8 days": expected something from "20 minutes" to "7 days"'],
     [{ "oneoff:bucket": "My Bucket" }, 'bucket is "My Bucket": expected 3 to 63'],
     [{ "oneoff:workerTypes": "m6i.xlarge" }, 'oneoff:workerTypes has "m6i.xlarge" (x86_64)'],
@@ -45,6 +56,10 @@ const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>
       { "oneoff:deadline": "2 days" },
       'oneoff:deadline is "2 days" (2 d): expected something from "20 minutes" to "24 hours"',
     ],
+    [
+      { ...LONDON, "oneoff:input": "s3://bucket/power.csv" },
+      'oneoff:input has "s3://bucket/power.csv", and Dataproc\'s machines can be let read nothing but Cloud Storage',
+    ],
     [{ "oneoff:viewers": "ann@example.com" }, 'oneoff:viewers is "ann@example.com": expected a member with its type'],
     [{ "oneoff:schedule": "daily" }, 'oneoff:schedule is "daily": expected a schedule in UTC'],
     [{ "oneoff:workerType": "n2-huge-1" }, 'oneoff:workerType is "n2-huge-1": its price is not known'],
@@ -58,6 +73,7 @@ const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>
     [{ "oneoff:deadline": "5 seconds" }, 'oneoff:deadline is "5 seconds": expected something from'],
     [{ "oneoff:lake": "s3://bucket" }, "oneoff:credentials is not set: the Swarm's machines need them"],
     [{ "oneoff:reads": "data/power.csv" }, 'oneoff:reads is "data/power.csv": expected an absolute path'],
+    [{ "oneoff:input": "/data/a,b" }, 'oneoff:input is "/data/a,b": expected an absolute path without a comma'],
     [{ "oneoff:credentials": "key" }, "oneoff:credentials is plain text: pulumi config set --secret"],
     [{ "oneoff:registry": "r.example.com" }, 'oneoff:registry is "r.example.com" and the docker provider'],
     [{ "oneoff:user": "me" }, 'oneoff:user is "me": expected two numbers, of an owner and of a group'],

@@ -1,4 +1,4 @@
-import { type Job, job } from "../../../core/job.ts";
+import { canBeRead, type Job, job } from "../../../core/job.ts";
 import { checkArgs, flag } from "../../../core/settings.ts";
 import type { SparkStepArgs } from "../../../core/step.ts";
 import { panels } from "./panels.ts";
@@ -8,7 +8,9 @@ import { tables } from "./tables.ts";
 export interface LondonPowerArgs {
   /**
    * Half-hourly readings as Low Carbon London published them: a CSV file or a folder of CSV files, by an absolute path
-   * or an address that begins with `s3://`, `gs://` or `webhdfs://`. The cluster must be allowed to read it.
+   * or an address that begins with `s3://`, `gs://` or `webhdfs://`. A path and an address in S3 are among the job's
+   * `reads`, so clusters mount and grant them. A bucket of Google's that is neither public nor of the cluster's project is to
+   * be named in `DataprocCluster`'s `reads`.
    * @default readings are made up, with the quirks of the published ones
    */
   readonly input?: string;
@@ -80,8 +82,12 @@ export function londonPower(given: LondonPowerArgs = {}): Job {
     steps: [...(input ? [] : [generate]), convert, ...(mongo ? [load] : []), analyze, model],
     tables,
     panels,
+    reads: input && isGranted(input) ? [input] : [],
   });
 }
+
+/** Not a bucket of Google's: it may be public, and then nobody but its owner can make a grant, nor is there need of one. */
+const isGranted = (input: string): boolean => canBeRead(input) && !input.startsWith("gs://");
 
 const MONGO = { arguments: ["--mongo-uri", "{secret:mongo-uri}"], secrets: ["mongo-uri"] };
 
