@@ -42,7 +42,7 @@ const settings = z.object({
   reads: texts()
     .optional()
     .describe(
-      "Files and folders of the nodes that the job reads, by absolute path, separated by commas; those of `input` when not set",
+      "Files and folders of the nodes that the job reads beside its `input`, by absolute path, separated by commas",
     ),
   lake: z
     .string()

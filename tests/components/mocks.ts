@@ -38,9 +38,11 @@ export function record(answers: Pick<FakeOptions, "outputs" | "invoke"> = {}): {
 
 /** Runs a program's constructors to the end, so that every registration has arrived. */
 export async function settle<T>(make: () => T): Promise<T> {
-  const made = make();
-  await pulumi.runtime.disconnect();
-  return made;
+  try {
+    return make();
+  } finally {
+    await pulumi.runtime.disconnect(); // else the process would not end after a refusal
+  }
 }
 
 /** The value of an output. */

@@ -1,6 +1,7 @@
 /** What a stack lets its machines read beside the lake: what its job says and setting `reads` does, as its resources have it. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type RehearsedResource, rehearse } from "../../cli/rehearse.ts";
+import type { RehearsedResource } from "../../cli/platform.ts";
+import { rehearse } from "../../cli/rehearse.ts";
 import { loadProgram } from "../../stacks/index.ts";
 import { UNSET } from "../project.ts";
 
