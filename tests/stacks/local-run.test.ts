@@ -69,7 +69,7 @@ test("npm start runs the job to its end, and the ordinary commands work from the
 test("doctor, settings and open say what they are asked", async () => {
   expect(succeeds(await project.oneoff("doctor"))).toMatch(/ok {5,}Java .*\nok {5,}Python /);
   expect(succeeds(await project.oneoff("settings"))).toContain("| `oneoff:rows`     | `20000`");
-  expect(succeeds(await project.oneoff("open")).trim()).toBe(`http://127.0.0.1:${port}`);
+  expect(succeeds(await project.oneoff("open")).trim()).toBe(`Dashboard: http://127.0.0.1:${port}`);
   expect(await project.oneoff("settings", "nope")).toMatchObject({
     code: 1,
     output: expect.stringContaining(
