@@ -103,7 +103,7 @@ export function costOf(status: RunStatus, machines: Machines, bill: readonly Bil
 
 /** What is known of a run while it goes on. */
 function knownOf(run: string, recorded: RunStatus | undefined, machines: Machines): RunStatus {
-  const { started, job, deadline = recorded?.deadline, steps = [] } = machines;
+  const { started, job, deadline, steps = [] } = machines;
   return {
     ...(recorded ?? { run, state: "running" }),
     job: recorded?.job ?? job ?? "the job",
