@@ -128,9 +128,15 @@ function outcomeOf(
   const ended = (at: string | undefined) => recorded?.ended ?? at ?? now.toISOString();
   if (outcome?.state === "failed")
     return { ...known, state: "failed", error: recorded?.error ?? outcome.error, ended: ended(outcome.at) };
-  if (recorded && recorded.state !== "running") return known;
+  if (recorded && recorded.state !== "running") return { ...known, steps: lastOf(known.steps, recorded.steps) };
   if (outcome) return { ...known, state: "succeeded", ended: ended(outcome.at) };
   return over ? failedStatus(known, over.error, ended(over.at)) : known;
+}
+
+/** Steps of a record that has ended, with what else is known of them: a service may say for a while that the last one runs. */
+function lastOf(steps: RunStatus["steps"], recorded: RunStatus["steps"]): RunStatus["steps"] {
+  const states = new Map(recorded.map(({ name, state }) => [name, state]));
+  return steps.map((step) => ({ ...step, state: states.get(step.name) ?? step.state }));
 }
 
 /** The machines of a run whose stack is for another one now. */

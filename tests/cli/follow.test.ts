@@ -154,6 +154,14 @@ const CASES: Readonly<Record<string, Case>> = {
     ...{ record: record("succeeded"), machines: { started } },
     is: record("succeeded", { started }),
   },
+  "its steps ended with it, whatever a service that knows their times says of them": {
+    record: record("succeeded"),
+    machines: { started, steps: [train("running", { started: iso(2) }), { name: "mine", state: "running" }] },
+    is: record("succeeded", {
+      started,
+      steps: [train("succeeded", { started: iso(2) }), { name: "mine", state: "running" }],
+    }),
+  },
   "a step that failed fails its run whatever the record says": {
     record: record("succeeded"),
     machines: { started, outcome: { state: "failed", error: "exit 1", at: iso(29) } },
