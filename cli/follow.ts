@@ -7,8 +7,6 @@ import { costSoFar, hoursBetween } from "./cost-so-far.ts";
 import type { Attached, Machines } from "./platform.ts";
 import { type LogText, ProgressReader, stepLog } from "./step-log.ts";
 
-type Step = RunStatus["steps"][number];
-
 /** How the runs of a stack do, by what its lake and its machines say. */
 export class Follower {
   readonly #attached: Attached;
@@ -109,14 +107,8 @@ function knownOf(run: string, recorded: RunStatus | undefined, machines: Machine
     job: recorded?.job ?? job ?? "the job",
     started,
     ...(deadline && { deadline }),
-    steps: steps.length > 0 ? steps.map((step) => withLastWord(step, recorded)) : (recorded?.steps ?? []),
+    steps: steps.length > 0 ? steps : (recorded?.steps ?? []),
   };
-}
-
-/** Who runs a step may be some seconds behind a record that has ended. */
-function withLastWord(step: Step, recorded: RunStatus | undefined): Step {
-  if (step.state !== "running" || !recorded || recorded.state === "running") return step;
-  return { ...step, state: recorded.steps.find(({ name }) => name === step.name)?.state ?? step.state };
 }
 
 function outcomeOf(
