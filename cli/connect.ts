@@ -5,12 +5,26 @@ import { freePort, probe } from "./loopback.ts";
 import type { Connection, Place, Route, Tunnel } from "./platform.ts";
 import { pause, progressPrinter, stopSignal } from "./waiting.ts";
 
-/** For one of several places where a page may be. */
-const PLACE_MS = 6000;
-/** Between two looks whether the page answers. */
-const LOOK_MS = 500;
-/** What connects takes a moment itself: before that nothing is said. */
-const QUIET_MS = 2000;
+/** In milliseconds. */
+export interface Times {
+  /** For one of several places where a page may be. */
+  readonly place: number;
+  /** Between two looks whether the page answers. */
+  readonly look: number;
+  /** What connects takes a moment itself: before that nothing is said. */
+  readonly quiet: number;
+  /** Before another connection, where one has failed soon. */
+  readonly pause: number;
+}
+
+const TIMES: Times = { place: 6000, look: 500, quiet: 2000, pause: 3000 };
+
+/** A port of this machine that is to lead to a page until it is stopped. */
+interface Here {
+  readonly localPort: number;
+  readonly stop: AbortSignal;
+  readonly times: Times;
+}
 
 /**
  * Opens a page in the browser; stays until Ctrl-C where the connection to it is this command's own.
@@ -44,10 +58,17 @@ function show({ title, notes = [], browse }: Route, url: string): void {
  * A connection ends when nobody used it for a while, and with the network: then there is another, until it is stopped.
  * @throws UsageError when the page doesn't answer in time at first.
  */
-export async function stayConnected(route: Route, tunnel: Tunnel, localPort: number, stop: AbortSignal): Promise<void> {
+export async function stayConnected(
+  route: Route,
+  tunnel: Tunnel,
+  localPort: number,
+  stop: AbortSignal,
+  times = TIMES,
+): Promise<void> {
+  const here = { localPort, stop, times };
   let { places } = tunnel;
   for (let isFirst = true; !stop.aborted; isFirst = false) {
-    const found = await connected(route, { ...tunnel, places }, localPort, stop, isFirst);
+    const found = await connected(route, { ...tunnel, places }, here, isFirst);
     if (!found) return;
     places = [found.place]; // the browser has its address by now
     if (isFirst) showConnected(route, found.place, localPort);
@@ -81,11 +102,11 @@ interface Connected {
 async function connected(
   { title }: Route,
   tunnel: Tunnel,
-  localPort: number,
-  stop: AbortSignal,
+  here: Here,
   isFirst: boolean,
 ): Promise<Connected | undefined> {
   const { places, host, patienceMs, advice } = tunnel;
+  const { stop, times } = here;
   const say = progressPrinter();
   const end = isFirst ? Date.now() + patienceMs : Number.POSITIVE_INFINITY;
   let last = "";
@@ -93,61 +114,67 @@ async function connected(
     const began = Date.now();
     const place = places[turn % places.length] as Place;
     const at = await tunnel.state?.();
-    const found = await attempt(tunnel, place, localPort, end, stop, say);
-    if (typeof found !== "string") return found;
     if (stop.aborted) break;
-    const never = tunnel.whyNever?.(found, isFirst);
+    const found = await attempt(tunnel, place, here, end, say);
+    if ("connection" in found) return found;
+    if (stop.aborted) break;
+    const never = found.failed === undefined ? undefined : tunnel.whyNever?.(found.failed, isFirst);
     if (never) throw never;
-    last = found;
-    say(`Waiting for ${host}: ${at ? `${at}, and its page doesn't answer yet (${found})` : found}`);
-    if (Date.now() - began < PLACE_MS) await pause(stop);
+    last = found.failed ?? silence(tunnel);
+    say(`Waiting for ${host}: ${at ? `${at}, and its page doesn't answer yet (${last})` : last}`);
+    if (Date.now() - began < times.place) await pause(stop, times.pause);
   }
   if (stop.aborted) return undefined;
   throw new UsageError(`${title} didn't answer within ${formatDuration(patienceMs / 1000)}: ${last}; ${advice}`);
 }
 
-/** @returns a connection through which the page answers, or why there is none. */
+const silence = ({ places }: Tunnel): string =>
+  `there is no answer on port ${[...new Set(places.map(({ port }) => port))].join(" or ")}`;
+
+/** Why a page doesn't answer: its connection failed, or else it is silent. */
+interface Unanswered {
+  readonly failed?: string;
+}
+
 async function attempt(
   { places, host, probe: path }: Tunnel,
   place: Place,
-  localPort: number,
+  here: Here,
   end: number,
-  stop: AbortSignal,
   say: (text: string) => void,
-): Promise<Connected | string> {
-  const connection = await place.connect(localPort).catch((error: Error) => {
-    if (error instanceof TransientError) return error.message;
+): Promise<Connected | Unanswered> {
+  const connection = await place.connect(here.localPort).catch((error: Error) => {
+    if (error instanceof TransientError) return { failed: error.message };
     throw error;
   });
-  if (typeof connection === "string") return connection;
-  const turnEnd = places.length === 1 ? end : Math.min(end, Date.now() + PLACE_MS);
-  const url = `${place.scheme}://127.0.0.1:${localPort}${path}`;
+  if ("failed" in connection) return connection;
+  const turnEnd = places.length === 1 ? end : Math.min(end, Date.now() + here.times.place);
+  const url = `${place.scheme}://127.0.0.1:${here.localPort}${path}`;
   const waits = () => say(`Waiting for ${host}: it is connected, and its page doesn't answer yet`);
-  const problem = await whySilent(url, connection, turnEnd, stop, waits);
-  if (problem === undefined && !stop.aborted) return { connection, place };
+  const unanswered = await whyUnanswered(url, connection, turnEnd, here, waits);
+  if (unanswered === undefined && !here.stop.aborted) return { connection, place };
   await connection.end();
-  const ports = new Set(places.map(({ port }) => port));
-  return problem || `there is no answer on port ${[...ports].join(" or ")}`;
+  return unanswered ?? {};
 }
 
-/** @returns undefined once the page answers, or why it doesn't: empty when nothing says so. */
-async function whySilent(
+/** @returns undefined once the page answers. */
+async function whyUnanswered(
   url: string,
   { ended }: Connection,
   end: number,
-  stop: AbortSignal,
+  { stop, times }: Here,
   waits: () => void,
-): Promise<string | undefined> {
-  let over: string | undefined;
-  void ended.then((reason) => {
-    over = reason;
+): Promise<Unanswered | undefined> {
+  let over: Unanswered | undefined;
+  void ended.then((failed) => {
+    over = { failed };
   });
   for (const began = Date.now(); Date.now() < end && !stop.aborted; ) {
     const status = await probe(url);
     if (over !== undefined) return over; // who answers is another program
     if (isAnswer(status, 500)) return undefined;
-    if (Date.now() - began > QUIET_MS) waits();
-    await pause(stop, LOOK_MS);
+    if (Date.now() - began > times.quiet) waits();
+    await pause(stop, times.look);
   }
-  return over ?? "";
+  return over ?? {};
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { formatDuration } from "../core/duration.ts";
 
 /** Waits a while, or until it is stopped. */
-export const pause = (stop: AbortSignal, ms = 3000): Promise<void> =>
+export const pause = (stop: AbortSignal, ms: number): Promise<void> =>
   sleep(ms, undefined, { signal: stop }).catch(() => {});
 
 /** Says something when it is new, or half a minute old, with how long it has been waited for. */

@@ -9,6 +9,7 @@ import { type PageName, pageNamed, type SwarmPage } from "./pages.ts";
 
 /** ssh may have to ask for a password. */
 const PATIENCE_MS = 2 * 60_000;
+const HINT = '"docker service ls" shows what has started';
 
 /**
  * What leads to a page of a stack on Docker: where Docker is reached by ssh, the page is on that machine's loopback.
@@ -26,7 +27,7 @@ export async function routeTo(
   const route = {
     title: page.title,
     url: page.url,
-    hint: '"docker service ls" shows what has started',
+    hint: HINT,
     ...(await loginTo(stack, page)),
   };
   if (address === undefined) return route;
@@ -46,7 +47,7 @@ function tunnelTo({ url, title }: SwarmPage, machine: Machine): Tunnel {
     // At first it is asked for a cure; later the network may have gone for a while.
     whyNever: (problem, isFirst) =>
       isFirst ? new UsageError(`${title} can't be reached through ${machine.address}: ${problem}; ${must}`) : undefined,
-    advice: must,
+    advice: `${HINT} there`,
   };
 }
 
