@@ -19,24 +19,11 @@ import { Docker, endpointOf } from "../../clients/docker.ts";
 import { startMoto } from "../moto.ts";
 import { makeProject, type Project } from "../project.ts";
 import { attached, filesOf } from "./attached.ts";
+import { type Answer, dockerIn, ended, json, linesOf, SERVICE, SERVICE_IS, T0, task } from "./docker-stub.ts";
 
 const CLI = fileURLToPath(new URL("../../cli/oneoff.mjs", import.meta.url));
-const SERVICE = "oneoff-swarm-run-1";
 const TOKEN = "t0ken&more";
 
-/** Answers by the first pattern that its arguments have, in the order they were given; else it refuses. */
-interface Answer {
-  readonly to: string;
-  readonly out?: string;
-  readonly err?: string;
-}
-/** Of a shell's own commands alone: the tests start it some hundred times. */
-const STUB = `#!/bin/sh
-printf '%s\\n' "$*" >> "\${0%/*}/docker.log"
-. "\${0%/*}/docker.answers"
-echo "stand-in: no answer to docker $*" >&2
-exit 1
-`;
 /** Does what it is told on this machine; with -L it forwards, to the port that SSH_TARGET names. */
 const SSH = `#!${process.execPath}
 const { spawnSync } = require("node:child_process");
@@ -61,15 +48,14 @@ setInterval(() => {
 const cwd = process.cwd();
 const { PATH } = process.env;
 const bin = mkdtempSync(join(tmpdir(), "oneoff-bin-"));
+const docker = dockerIn(bin);
 let project: Project;
 let lake: string;
 let page: Server;
 let url: string;
 
 beforeAll(async () => {
-  for (const [name, text] of Object.entries({ docker: STUB, ssh: SSH })) {
-    writeFileSync(join(bin, name), text, { mode: 0o755 });
-  }
+  writeFileSync(join(bin, "ssh"), SSH, { mode: 0o755 });
   writeFileSync(join(bin, "open"), `#!/bin/sh\necho "$1" >> '${join(bin, "browser")}'\n`, { mode: 0o755 });
   const { DOCKER_HOST: _, DOCKER_CONTEXT: __, ...env } = process.env;
   process.env = env;
@@ -95,8 +81,8 @@ afterAll(() => {
 beforeEach(() => {
   rmSync(lake, { recursive: true, force: true });
   mkdirSync(lake);
-  for (const file of ["docker.log", "ssh.log", "ssh.refuses", "ssh.ends", "browser"])
-    rmSync(join(bin, file), { force: true });
+  for (const file of ["ssh.log", "ssh.refuses", "ssh.ends", "browser"]) rmSync(join(bin, file), { force: true });
+  docker.forget();
   answers();
 });
 afterEach(() => settings(""));
@@ -130,36 +116,11 @@ function settings(lines: string): void {
   writeFileSync(file, `config:\n  oneoff:job: london-power\n${lines}\n${salt}\n`);
 }
 
-const word = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
-const answer = ({ to, out, err }: Answer) =>
-  [
-    `case "$*" in *${word(to)}*)`,
-    out && `printf '%s\\n' ${word(out)}`,
-    err ? `printf '%s\\n' ${word(err)} >&2; exit 1` : "exit 0",
-    ";; esac",
-  ]
-    .filter(Boolean)
-    .join("\n");
-const answers = (...list: readonly Answer[]) => writeFileSync(join(bin, "docker.answers"), list.map(answer).join("\n"));
-const log = (name: string): readonly string[] =>
-  existsSync(join(bin, name)) ? readFileSync(join(bin, name), "utf8").trim().split("\n") : [];
-const asked = () => log("docker.log");
-const overSsh = (): readonly (readonly string[])[] => log("ssh.log").map((line) => JSON.parse(line));
+const answers = (...list: readonly Answer[]) => docker.answers(...list);
+const asked = () => docker.asked();
+const overSsh = (): readonly (readonly string[])[] => linesOf(join(bin, "ssh.log")).map((line) => JSON.parse(line));
 const commands = (more: object = {}) => attached(stackContext("swarm", stackFiles("swarm"), outputs(more)));
 
-const T0 = "2026-11-21T18:54:37.079745802Z";
-const json = (...values: readonly object[]) => values.map((value) => JSON.stringify(value)).join("\n");
-const task = (more: object): Answer => ({
-  to: "service ps --no-trunc",
-  out: json({
-    ...{ ID: "pwdeja08ln04yolksr3n2ql92", Name: `${SERVICE}.1`, Image: "oneoff-spark:1", Node: "vm", Ports: "" },
-    ...{ CurrentState: "Running 7 seconds ago", DesiredState: "Running", Error: "" },
-    ...more,
-  }),
-});
-const ended = (state: string, problem: string) =>
-  task({ CurrentState: `${state} 7 seconds ago`, DesiredState: "Shutdown", Error: problem });
-const SERVICE_IS: Answer = { to: "service inspect", out: JSON.stringify([{ ID: "x", UpdatedAt: T0 }]) };
 const NODES: Answer = {
   to: "node ls",
   out: json({ ID: "tn534", Hostname: "vm", Status: "Ready", Availability: "Active" }),
@@ -313,7 +274,7 @@ test("a run is what its lake says; a record that has ended is the last word, and
   const record = { run: "1", job: "london-power", state: "succeeded", started: T0, steps: [], tables: {} };
   write("_runs/1.json", { ...record, ended: "2026-11-21T19:00:00Z" });
   write("_clusters/1/status.json", status());
-  rmSync(join(bin, "docker.log"));
+  docker.forget();
   expect(await cluster.status("1")).toEqual({ ...record, tables: undefined, ended: "2026-11-21T19:00:00Z" });
   write("_clusters/1/status.json", status({ state: "succeeded", steps: [] }));
   expect(await cluster.status("1")).toMatchObject({ state: "succeeded", started: "2026-11-21T18:55:00Z" });
@@ -848,8 +809,7 @@ test("doctor: the command asks Docker and not this machine's Java", async () => 
   expect(broken.output).toContain("Docker is not in swarm mode");
 }, 240_000);
 
-const opened = () =>
-  existsSync(join(bin, "browser")) ? readFileSync(join(bin, "browser"), "utf8").trim().split("\n") : [];
+const opened = () => linesOf(join(bin, "browser"));
 const until = async (is: () => boolean) => {
   for (const end = Date.now() + 15_000; !is() && Date.now() < end; ) await sleep(50);
 };
