@@ -36,7 +36,12 @@ export function stackFiles(stack: string): StackFiles {
 export function filesIfAny(stack: string): StackFiles | undefined {
   const folder = projectFolder();
   const project = readYaml(join(folder, "Pulumi.yaml"));
-  if (typeof project?.name !== "string") return undefined;
+  if (!project) return undefined;
+  if (typeof project.name !== "string") {
+    throw new UsageError(
+      `${join(folder, "Pulumi.yaml")} has no name: give the project one, such as "name: my-project"`,
+    );
+  }
   const parts = stack.split("/"); // [[organization/]project/]stack
   const own = parts.at(-1) as string;
   const isOfProject = parts.length < 3 || parts[1] === project.name;
@@ -58,7 +63,7 @@ export function filesIfAny(stack: string): StackFiles | undefined {
 }
 
 const settingsIn = (folder: string): readonly string[] =>
-  readdirSync(folder).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
+  (existsSync(folder) ? readdirSync(folder) : []).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
 
 function readYaml(file: string): Readonly<Record<string, unknown>> | undefined {
   if (!existsSync(file)) return undefined;

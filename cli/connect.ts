@@ -1,7 +1,7 @@
 import { formatDuration } from "../core/duration.ts";
 import { TransientError, UsageError } from "../core/errors.ts";
 import { openBrowser } from "./browser.ts";
-import { freePort, probe } from "./loopback.ts";
+import { freePort, isLoopback, probe } from "./loopback.ts";
 import type { Connection, Place, Route, Tunnel } from "./platform.ts";
 import { pause, progressPrinter, stopSignal } from "./waiting.ts";
 
@@ -40,12 +40,10 @@ export async function openRoute(route: Route, port: number | undefined): Promise
       `--port is ${port}, and no connection of this command leads to the page: ${title} is at ${url}`,
     );
   }
-  if (isHere(url) && !isAnswer(await probe(url), 502))
+  if (isLoopback(url) && !isAnswer(await probe(url), 502))
     console.log(`${title} doesn't answer at ${url} yet${route.hint ? `: ${route.hint}` : ""}`);
   show(route, url);
 }
-
-const isHere = (url: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
 
 const isAnswer = (status: number | undefined, problem: number): boolean => status !== undefined && status < problem;
 

@@ -4,7 +4,7 @@ import type { BillLine } from "../core/bill.ts";
 import { Prefix } from "../core/lake-layout.ts";
 import { checkRunId, failedStatus, RunRecord, RunStatus, recordedStatus } from "../core/run.ts";
 import { costSoFar, hoursBetween } from "./cost-so-far.ts";
-import type { Attached, Machines } from "./platform.ts";
+import type { Attached, Evidence, Machines } from "./platform.ts";
 import { type LogText, ProgressReader, stepLog } from "./step-log.ts";
 
 /** How the runs of a stack do, by what its lake and its machines say. */
@@ -28,13 +28,13 @@ export class Follower {
   async status(run: string): Promise<RunStatus | undefined> {
     checkRunId(run);
     const before = await this.#recorded(run);
-    const machines = await this.#attached.machines(run, before);
+    let machines = await this.#attached.machines(run, before);
     // What has ended may have said so after it was looked for.
     const recorded = machines?.over ? await this.#recordedNow(run, before) : before;
-    if (recorded && !before) return this.status(run); // what machines say depends on it
+    if (recorded && !before) machines = await this.#attached.machines(run, recorded); // what they say depends on it
     const found = runStatus(run, recorded, machines);
     if (!found || !machines) return found;
-    const cost = this.#attached.bill && costOf(found, machines, this.#attached.bill);
+    const cost = this.#attached.bill && spentOn(found, machines, this.#attached.bill);
     return { ...(await this.#withProgress(found)), ...(cost !== undefined && { cost }) };
   }
 
@@ -45,8 +45,8 @@ export class Follower {
   }
 
   /** What was printed where no step ran, once a run has failed. */
-  async evidence(run: string) {
-    return this.#attached.evidence?.(run);
+  async evidence(run: string): Promise<Evidence | undefined> {
+    return this.#attached.evidence?.(checkRunId(run));
   }
 
   async #recorded(run: string): Promise<RunStatus | undefined> {
@@ -94,7 +94,7 @@ export function runStatus(
 }
 
 /** What a run has cost so far: its machines do until they end, which may be after the run. */
-export function costOf(status: RunStatus, machines: Machines, bill: readonly BillLine[], now = new Date()): number {
+export function spentOn(status: RunStatus, machines: Machines, bill: readonly BillLine[], now = new Date()): number {
   const isGoing = status.state === "running" || machines.areThere;
   return costSoFar(bill, hoursBetween(status.started, isGoing ? now : (machines.ended ?? status.ended ?? now)));
 }
@@ -130,13 +130,3 @@ function lastOf(steps: RunStatus["steps"], recorded: RunStatus["steps"]): RunSta
   const states = new Map(recorded.map(({ name, state }) => [name, state]));
   return steps.map((step) => ({ ...step, state: states.get(step.name) ?? step.state }));
 }
-
-/** The machines of a run whose stack is for another one now. */
-export const replaced = ({ started, deadline }: RunStatus): Machines => ({
-  started,
-  over: { error: "another run took its place before it ended", at: deadline },
-});
-
-/** Why a run is over that still says that it goes on so long after its deadline; undefined before that. */
-export const overdue = ({ deadline }: RunStatus, graceMs: number, error: string): Machines["over"] =>
-  deadline !== undefined && Date.now() > Date.parse(deadline) + graceMs ? { error, at: deadline } : undefined;

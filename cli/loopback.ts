@@ -34,3 +34,7 @@ export function probe(url: string): Promise<number | undefined> {
     }).once("error", () => resolve(undefined));
   });
 }
+
+/** Whether an address is one of this machine's loopback. */
+export const isLoopback = (url: string): boolean =>
+  /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `oneoff`: what one does with a stack beside `pulumi up` and `pulumi destroy`. */
 import { Command } from "commander";
+import { TransientError, UsageError } from "../core/errors.ts";
 import * as commands from "./commands/index.ts";
 import { platforms } from "./registry.ts";
 
@@ -23,9 +24,9 @@ try {
   process.exitCode = 1;
 }
 
-/** What is told in one line: by name, because the part that is for a cloud is bundled and has classes of its own. */
+/** What is told in one line. */
 function explain(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  if (/^(Usage|Transient)Error$/.test(error.name)) return error.message;
+  if (error instanceof UsageError || error instanceof TransientError) return error.message;
   return platforms.map((platform) => platform.explain?.(error)).find((told) => told !== undefined);
 }

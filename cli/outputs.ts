@@ -7,3 +7,6 @@ export const billOutput = () =>
     .custom<readonly BillLine[]>((value) => Array.isArray(value))
     .optional()
     .catch(undefined);
+
+/** The address of a page that a stack may have. */
+export const pageOutput = () => z.url("expected the address of a page").optional();

@@ -1,11 +1,11 @@
 /**
- * What the commands ask of a platform and of a kind of cluster: interfaces alone, so that whoever answers need not know the
+ * What the commands ask of a platform and of a kind of cluster, apart from them, so that whoever answers need not know the
  * commands. `kinds.ts` lists the kinds there are, and nothing else names one.
  */
 import type { z } from "zod";
 import type { LakeStore } from "../clients/lake/store.ts";
 import type { BillLine } from "../core/bill.ts";
-import { UsageError } from "../core/errors.ts";
+import { quote, UsageError } from "../core/errors.ts";
 import type { RunStatus } from "../core/run.ts";
 import type { Check } from "./check.ts";
 import type { StackFiles } from "./config.ts";
@@ -31,7 +31,7 @@ export interface StackContext {
 export interface RehearsedResource {
   readonly type: string;
   readonly name: string;
-  /** As others are told it. */
+  /** As inputs of other resources have it. */
   readonly id: string;
   readonly inputs: Readonly<Record<string, unknown>>;
 }
@@ -44,15 +44,21 @@ export interface RehearsedResource {
 export interface Platform<Part = unknown> {
   /** As messages have it: "Google Cloud". */
   readonly title: string;
-  /** How the types of its resources begin: "gcp:". */
+  /**
+   * How the types of its resources begin: "gcp:". A stack is on a platform if its program asks for any; components, such as
+   * "oneoff:index:GcsLake", are none.
+   */
   readonly provider: `${string}:`;
   /** Whose list prices bills are made from, and of which day. @default nothing of it is billed */
   prices?(): Promise<{ readonly whose: string; readonly asOf: string }>;
   /** What a program is told where it is rehearsed, without credentials. @default nothing */
   rehearsal?(config: Readonly<Record<string, string>>): Rehearsed;
-  /** What `engine/setup.mjs` brings for it alone, by the names of its checks, and whether a program needs that. */
+  /**
+   * What set-up (engine/setup/steps.mjs) brings for it alone, by the names of its checks, and whether a program needs that.
+   * @default nothing
+   */
   readonly setup?: { readonly checks: readonly string[]; needs(resources: readonly RehearsedResource[]): boolean };
-  /** What it must have for a stack. @default nothing, and the stack needs no backend of one's own */
+  /** What it must have for a stack. @default nothing */
   checks?(
     stack: StackContext,
     resources: readonly RehearsedResource[],
@@ -60,10 +66,17 @@ export interface Platform<Part = unknown> {
   ): Promise<readonly Check[]>;
   /** How things of a stack are looked for. @default all of it ends with its destroy */
   search?(stack: StackContext, parts: readonly Part[]): Promise<Search>;
-  /** Whether a stack's settings name it, or else the environment: it is looked for there if its program is the user's own. */
+  /**
+   * Whether a stack's settings name it, or else the environment: if its program is the user's own, what is left of it is looked
+   * for there. @default it is looked for where nothing names a platform
+   */
   isNamed?(stack: StackContext, by: "settings" | "environment"): boolean;
-  /** Lakes that it keeps. @default none */
-  readonly lakes?: { readonly scheme: string; open(stack: StackContext, address: string): Promise<LakeStore> };
+  /** Lakes that it keeps, by how their addresses begin and what messages call such a one. @default none */
+  readonly lakes?: {
+    readonly scheme: string;
+    readonly title: string;
+    open(stack: StackContext, address: string): Promise<LakeStore>;
+  };
   /** What it refused for a reason that has no words of ours; undefined for any other error. @default it has no errors of its own */
   explain?(error: Error): string | undefined;
 }
@@ -74,7 +87,7 @@ export interface Rehearsed {
   readonly config?: Readonly<Record<string, string>>;
   /** What its functions answer, by their tokens. */
   readonly answers?: Readonly<Record<string, object>>;
-  /** What each resource has that is made. */
+  /** What each of its resources has once it is made, beside what it was asked for with. */
   readonly state?: (resource: { readonly type: string; readonly name: string }) => Readonly<Record<string, unknown>>;
 }
 
@@ -99,7 +112,7 @@ export interface Leftover {
 /** How the things of a stack are looked for. */
 export interface Search {
   find(): Promise<readonly Leftover[]>;
-  /** Where that is, to follow the stack's name. @default "": as its settings say */
+  /** Where that is, such as " in region x": follows the stack's name. @default "": as its settings say */
   readonly where?: string;
   /** Whether another person's stack of the same name may be there, whose things can't be told from this one's. @default false */
   readonly shared?: boolean;
@@ -110,8 +123,6 @@ export interface ClusterKind {
   /** What stacks say in their output `cluster`. */
   readonly name: string;
   readonly platform: Platform;
-  /** The outputs that it reads. */
-  readonly outputs: z.ZodType;
   /** Pages that it may have beside the dashboard, by the names that `--ui` takes. */
   readonly pages: readonly string[];
   /** What it adds to the checks and the search of its platform. @default nothing */
@@ -130,6 +141,9 @@ export const clusterKind = <Part, Schema extends z.ZodType>(kind: {
   attach(stack: StackContext, outputs: z.output<Schema>): Promise<Attached>;
 }): ClusterKind => ({ ...kind, attach: async (stack) => kind.attach(stack, parseOutputs(kind, stack)) });
 
+/** What Pulumi shows in place of a secret. */
+const SECRET = "[secret]";
+
 function parseOutputs<Schema extends z.ZodType>(
   { name: kind, outputs }: { readonly name: string; readonly outputs: Schema },
   stack: StackContext,
@@ -138,9 +152,17 @@ function parseOutputs<Schema extends z.ZodType>(
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0] as z.core.$ZodIssue;
   const output = String(path[0]);
-  const is = output in stack.outputs ? `is ${JSON.stringify(stack.outputs[output])} (${message})` : "is not there";
+  const value = stack.outputs[output];
+  const needs = `commands for cluster "${kind}" need it`;
+  if (value === undefined) {
+    throw new UsageError(
+      `stack ${stack.name} has no output "${output}", and ${needs}: have its program return it, then "npx pulumi up --stack ${stack.name}"`,
+    );
+  }
+  if (value === SECRET)
+    throw new UsageError(`output "${output}" of stack ${stack.name} is a secret, and ${needs}: return it as it is`);
   throw new UsageError(
-    `output "${output}" of stack ${stack.name} ${is}, and commands for cluster "${kind}" need it: "npx pulumi up --stack ${stack.name}" makes it, where the stack's program returns it`,
+    `output "${output}" of stack ${stack.name} is ${quote(value)}: ${message}, because ${needs}: have its program return that`,
   );
 }
 
@@ -169,12 +191,12 @@ export interface Attached {
   /** What a step has printed, from a position on. @default what is in the lake */
   log?(run: string, step: string, from: number): Promise<LogText>;
   /** What was printed where no step ran, once a run has failed. @default nothing */
-  evidence?(run: string): Promise<{ readonly what: string; readonly text: string } | undefined>;
+  evidence?(run: string): Promise<Evidence | undefined>;
   /** Whether the machines of a run that is over are kept for whoever wants to go on working there. @default no */
   isKept?(status: RunStatus): boolean;
   /** Options of `pulumi up` for another run. @default none */
   readonly upOptions?: readonly string[];
-  /** Where to look at it, the dashboard first. */
+  /** Where to look at it, the dashboard first where there is one. */
   pages(): Promise<readonly Page[]>;
   /**
    * What leads to a page.
@@ -182,6 +204,13 @@ export interface Attached {
    * @throws UsageError when the stack has none, or it is no more.
    */
   route(name: string): Promise<Route>;
+}
+
+/** What was printed where no step ran. */
+export interface Evidence {
+  /** Such as "the set-up of node i-0123". */
+  readonly what: string;
+  readonly text: string;
 }
 
 /** What the machines of a run say of it. */
@@ -211,6 +240,8 @@ export interface Machines {
 
 /** A page, as it is listed. */
 export interface Page {
+  /** "dashboard", or as `--ui` takes it. @default it is another service's */
+  readonly name?: string;
   /** Such as "JupyterLab". */
   readonly title: string;
   /** Where it is, or the command that leads there. */

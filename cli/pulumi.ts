@@ -42,7 +42,7 @@ export async function pulumi(stack: string, args: readonly string[]): Promise<nu
   const ignore = () => {}; // Ctrl-C reaches Pulumi as well, which cancels in good order
   process.on("SIGINT", ignore);
   return new Promise((resolve, reject) => {
-    child.once("error", (error) => reject(explain(error)));
+    child.once("error", (error) => reject(explain(error, stack)));
     child.once("close", (code, signal) => {
       process.off("SIGINT", ignore);
       resolve(code ?? 128 + constants.signals[signal ?? "SIGTERM"]);
@@ -59,16 +59,24 @@ export async function pulumiOutput(stack: string, args: readonly string[]): Prom
   try {
     return (await promisify(execFile)("pulumi", [...args, "--stack", stack, "--non-interactive"], options)).stdout;
   } catch (error) {
-    throw explain(error as Error & { stderr?: string });
+    throw explain(error as Error & { stderr?: string }, stack);
   }
 }
 
-function explain(error: Error & { readonly code?: unknown; readonly stderr?: string }): UsageError {
+/** The backend has no such stack. */
+export class NoStackError extends UsageError {}
+
+/** A stack that is there has nothing yet. */
+export class NotUpError extends UsageError {}
+
+function explain(error: Error & { readonly code?: unknown; readonly stderr?: string }, stack: string): UsageError {
   if (error.code === "ENOENT") {
     return new UsageError(
       'pulumi is not there: in a checkout "npm start" sets it up; else see https://www.pulumi.com/docs/install',
     );
   }
+  if (/no stack named/.test(error.stderr ?? ""))
+    return new NoStackError(`there is no stack ${stack}: make it with "npx pulumi stack init ${stack}"`);
   return new UsageError(error.stderr?.trim().replace(/^error: /, "") || error.message);
 }
 
@@ -113,7 +121,7 @@ export function forgetSalt(stack: string): void {
 
 /**
  * The outputs of a stack; secrets among them only when they are asked for.
- * @throws UsageError when it has none: it isn't up.
+ * @throws NotUpError when it has none, NoStackError when there is no such stack.
  */
 export async function outputsOf(
   stack: string,
@@ -122,7 +130,7 @@ export async function outputsOf(
   const args = ["stack", "output", "--json", ...(secrets ? ["--show-secrets"] : [])];
   const outputs = JSON.parse(await pulumiOutput(stack, args)) as Record<string, unknown>;
   if (Object.keys(outputs).length === 0) {
-    throw new UsageError(`stack ${stack} is not up: bring it up with "npx pulumi up --stack ${stack}"`);
+    throw new NotUpError(`stack ${stack} is not up: bring it up with "npx pulumi up --stack ${stack}"`);
   }
   return outputs;
 }

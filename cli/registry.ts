@@ -1,4 +1,4 @@
-import { UsageError } from "../core/errors.ts";
+import { quote, UsageError } from "../core/errors.ts";
 import * as all from "./kinds.ts";
 import type { Attached, ClusterKind, Platform, RehearsedResource, StackContext } from "./platform.ts";
 
@@ -15,15 +15,18 @@ export const pageNames: readonly string[] = [...new Set(kinds.flatMap(({ pages }
 export function kindOf({ name, outputs }: StackContext): ClusterKind {
   const kind = kinds.find((kind) => kind.name === outputs.cluster);
   if (kind) return kind;
-  throw new UsageError(`stack ${name} has no cluster: its output "cluster" is ${String(outputs.cluster)}`);
+  const is = outputs.cluster === undefined ? "is not there" : `is ${quote(outputs.cluster)}`;
+  throw new UsageError(
+    `stack ${name} has no cluster that is known here: its output "cluster" ${is}; there are ${kinds.map(({ name }) => name).join(", ")}`,
+  );
 }
 
 /** A stack's cluster. @throws UsageError when it has none, or lacks an output that its kind needs. */
 export const attach = (stack: StackContext): Promise<Attached> => kindOf(stack).attach(stack);
 
-/** Whether any of a program's resources is on a platform. */
-export const isOn = ({ provider }: Platform, resources: readonly RehearsedResource[]): boolean =>
-  resources.some(({ type }) => type.startsWith(provider));
+/** The platforms that any of a program's resources is on. */
+export const platformsOn = (resources: readonly RehearsedResource[]): readonly Platform[] =>
+  platforms.filter(({ provider }) => resources.some(({ type }) => type.startsWith(provider)));
 
 /** What the kinds of clusters on a platform add to what it does. */
 export const partsOf = (platform: Platform): Promise<readonly unknown[]> =>

@@ -1,10 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { setAllConfig } from "@pulumi/pulumi/runtime/config.js";
 import * as state from "@pulumi/pulumi/runtime/state.js";
-import type { StackProgram } from "../components/common/stack.ts";
+import { type StackProgram, settingsOf } from "../components/common/stack.ts";
 import { type BillLine, ceiling } from "../core/bill.ts";
 import { UsageError } from "../core/errors.ts";
-import { parseSettings } from "../core/settings.ts";
 import { projectFolder } from "../engine/backend.ts";
 import type { StackFiles } from "./config.ts";
 import type { Rehearsed, RehearsedResource } from "./platform.ts";
@@ -37,13 +36,12 @@ export async function rehearse(program: StackProgram, files: StackFiles): Promis
 
 async function run(program: StackProgram, { project, stack, config, secret }: StackFiles): Promise<Rehearsal> {
   const resources: RehearsedResource[] = [];
-  const rehearsed = platforms.map((platform) => platform.rehearsal?.(config) ?? {});
+  const rehearsed = platforms.map(({ provider, rehearsal }) => ({ provider, ...rehearsal?.(config) }));
   // As in a preview, what the mocks don't know is not known, and what depends on it is not run.
   await pulumi.runtime.setMocks(mocks(resources, rehearsed), project, stack, true);
   inFolder(projectFolder());
   setAllConfig({ ...Object.assign({}, ...rehearsed.map((platform) => platform.config)), ...config }, [...secret]);
-  const { "oneoff:program": _, ...given } = config;
-  const settings = parseSettings(program.settings(given), given);
+  const settings = settingsOf(program, config);
   return withoutPreviewLog(async () => {
     const outputs = program.run(settings);
     const bill = ((await known(outputs.bill)) as readonly BillLine[] | undefined) ?? [];
@@ -78,12 +76,14 @@ const known = (value: pulumi.Input<unknown>): Promise<unknown> =>
     output.isKnown.then((is) => (is ? output.apply(resolve) : resolve(undefined)));
   });
 
-function mocks(resources: RehearsedResource[], platforms: readonly Rehearsed[]): pulumi.runtime.Mocks {
+type OnPlatform = Rehearsed & { readonly provider: string };
+
+function mocks(resources: RehearsedResource[], platforms: readonly OnPlatform[]): pulumi.runtime.Mocks {
   return {
     newResource({ type, name, inputs }) {
       const id = `${name}-id`;
       resources.push({ type, name, id, inputs });
-      const made = Object.assign({}, ...platforms.map(({ state }) => state?.({ type, name })));
+      const made = platforms.find(({ provider }) => type.startsWith(provider))?.state?.({ type, name });
       return { id, state: { name, hex: "00000000", bucket: name, ...made, ...inputs } };
     },
     call: ({ token, inputs }) => ({

@@ -23,8 +23,8 @@ export const stackContext = (name: string, files: StackFiles, outputs: Outputs =
       const lakes = platforms.map((platform) => platform.lakes).filter((lakes) => lakes !== undefined);
       const keeper = lakes.find(({ scheme }) => address.startsWith(scheme));
       if (keeper) return keeper.open(stack, address);
-      const schemes = lakes.map(({ scheme }) => (scheme === "/" ? "a folder" : scheme));
-      throw new UsageError(`the lake of stack ${name} is ${address}: expected ${schemes.join(" or ")}`);
+      const known = new Intl.ListFormat("en-GB", { type: "disjunction" }).format(lakes.map(({ title }) => title));
+      throw new UsageError(`the lake of stack ${name} is ${address}: expected ${known}`);
     },
   };
   return stack;

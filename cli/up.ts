@@ -12,7 +12,7 @@ import { watch } from "./watch.ts";
 export async function upAndWatch(stack: string, options: readonly string[] = []): Promise<boolean> {
   if ((await pulumi(stack, ["up", "--yes", "--suppress-outputs", ...options])) !== 0) return false;
   const attached = await attach(await stackUp(stack));
-  const dashboard = (await attached.pages())[0]?.address;
+  const dashboard = (await attached.pages()).find(({ name }) => name === "dashboard")?.address;
   if (dashboard) console.log(`The dashboard fills in while the run goes on: ${dashboard}`);
   const leave = () => {
     console.log(`\nThe run goes on: "npx oneoff watch ${stack}" shows it again.`);

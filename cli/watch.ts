@@ -50,7 +50,7 @@ export async function watch(cluster: Watched, run: string, options: WatchOptions
 async function patiently<T>(ask: () => Promise<T>, pollMs: number, print: (text: string) => void): Promise<T> {
   let silent = false;
   const answer = await retry(ask, {
-    isTransient: (error) => error instanceof Error && error.name === TransientError.name,
+    isTransient: (error) => error instanceof TransientError,
     pauseMs: (failed) => Math.min(pollMs * 2 ** (failed - 1), SLOWEST_POLL_MS),
     onRetry({ message }) {
       if (!silent) print(`${message}; the run goes on, and so does this command: trying again`);
@@ -92,7 +92,7 @@ async function finish(
     ? { what: `step ${failed.name}`, text: (await cluster.log(status.run, failed.name, 0)).text }
     : await cluster.evidence(status.run);
   if (evidence?.text.trim()) print(`The last lines of ${evidence.what}:\n${tail(evidence.text).replace(/^/gm, "  ")}`);
-  print(`Run ${status.run} of ${status.job} failed${took}${spent(status)}: ${status.error}`);
+  print(`Run ${status.run} of ${status.job} failed${took}${spent(status)}: ${status.error ?? "nothing says why"}`);
   if (status.cluster?.stays) print(stays(status.cluster.stays));
   const name = options.stack === undefined ? "" : ` ${options.stack}`;
   print(`Mend it, then "npx oneoff run${name}" starts a new run; this one stays as it is.`);

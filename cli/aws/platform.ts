@@ -28,6 +28,10 @@ export const aws: Platform<AwsPart> = {
   checks: async (stack, resources, parts) => (await sdk()).accountChecks(stack, resources, parts),
   search: async (stack, parts) => ({ find: async () => (await sdk()).findLeftovers(stack, parts) }),
   isNamed: ({ files: { config } }, by) => (by === "settings" ? "aws:region" in config : regionIn({}) !== undefined),
-  lakes: { scheme: "s3://", open: async (stack, address) => (await sdk()).openLake(stack, address) },
+  lakes: {
+    scheme: "s3://",
+    title: "s3://BUCKET",
+    open: async (stack, address) => (await sdk()).openLake(stack, address),
+  },
   explain: (error) => ("$metadata" in error ? `AWS says ${error.name}: ${error.message}` : undefined),
 };

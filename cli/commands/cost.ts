@@ -1,12 +1,12 @@
 import { styleText } from "node:util";
-import type { StackProgram } from "../../components/common/stack.ts";
+import { type StackProgram, settingsOf } from "../../components/common/stack.ts";
 import type { BillLine } from "../../core/bill.ts";
 import { quote, UsageError } from "../../core/errors.ts";
 import { collect, fail, stackArgument } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import type { StackFiles } from "../config.ts";
 import { programFiles, programOf } from "../program.ts";
-import { isOn, platforms } from "../registry.ts";
+import { platforms, platformsOn } from "../registry.ts";
 import type { Rehearsal } from "../rehearse.ts";
 
 export const cost: OneoffCommand = {
@@ -17,19 +17,21 @@ export const cost: OneoffCommand = {
       .option("--set <key=value>", "a setting, as if it were set; may be given more than once", collect, [])
       .action(async (stack: string, { set }: { readonly set: readonly string[] }) => {
         const files = withSettings(programFiles(stack), set);
-        const { text, refused } = await costOf(await programOf(files), files);
+        const { text, refused } = await costText(await programOf(files), files);
         console.log(text);
         fail(refused);
       }),
 };
 
 /** What a stack costs at most, as the terminal shows it, and whether `pulumi up` would refuse it. */
-export async function costOf(
+export async function costText(
   program: StackProgram,
   files: StackFiles,
 ): Promise<{ readonly text: string; readonly refused: boolean }> {
-  if (!program.rents)
+  if (!program.rents) {
+    settingsOf(program, files.config);
     return { text: `Stack ${files.stack} rents nothing: it costs nothing.${bucket(files)}`, refused: false };
+  }
   const { rehearse } = await import("../rehearse.ts");
   const rehearsal = await rehearse(program, files);
   return { text: describe(rehearsal, await listPrices(rehearsal.resources)), refused: rehearsal.refusal !== undefined };
@@ -60,16 +62,16 @@ function describe({ bill, ceiling, refusal }: Rehearsal, prices: string): string
       .map((cell, column) => (column === 0 ? cell.padEnd(width(0)) : cell.padStart(Math.max(width(column), 6))))
       .join("  "),
   );
-  const total = `At most ${ceiling.toFixed(2)} USD, by ${prices}, without tax and free tier.`;
+  const total = `At most ${ceiling.toFixed(2)} USD${prices}, without tax and free tier.`;
   const verdict = refusal === undefined ? [] : [styleText("red", `"pulumi up" refuses it: ${refusal}`)];
   return [...lines, "", total, ...verdict].join("\n");
 }
 
 /** Whose prices a bill is made from, and of which day they are. */
 async function listPrices(resources: Rehearsal["resources"]): Promise<string> {
-  const billed = platforms.filter((platform) => isOn(platform, resources));
-  const prices = await Promise.all(billed.map((platform) => platform.prices?.()));
-  return prices.flatMap((price) => (price ? [`${price.whose}'s list prices of ${price.asOf}`] : [])).join(" and ");
+  const prices = await Promise.all(platformsOn(resources).map((platform) => platform.prices?.()));
+  const lists = prices.flatMap((price) => (price ? [`${price.whose}'s list prices of ${price.asOf}`] : []));
+  return lists.length === 0 ? "" : `, by ${lists.join(" and ")}`;
 }
 
 const row = ({ what, usdPerHour, hours, usd }: BillLine): readonly string[] =>

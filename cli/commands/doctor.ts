@@ -8,10 +8,10 @@ import { ownBackend, projectFolder } from "../../engine/backend.ts";
 import { fail, stackArgument } from "../arguments.ts";
 import { type Check, failedCheck } from "../check.ts";
 import type { OneoffCommand } from "../command.ts";
-import type { Platform, RehearsedResource, StackContext } from "../platform.ts";
+import type { RehearsedResource, StackContext } from "../platform.ts";
 import { programFiles, programOf, resourcesOf } from "../program.ts";
-import { pulumiOutput } from "../pulumi.ts";
-import { isOn, partsOf, platforms } from "../registry.ts";
+import { NoStackError, pulumiOutput } from "../pulumi.ts";
+import { partsOf, platforms, platformsOn } from "../registry.ts";
 import { setupScript } from "../setup.ts";
 import { stackContext } from "../stack.ts";
 
@@ -26,18 +26,17 @@ export const doctor: OneoffCommand = {
 /** Says what a stack needs and whether it is there; resolves to whether all of it is. */
 async function check(stack: StackContext): Promise<boolean> {
   const program = await programOf(stack.files);
-  const checks = [...(await setupChecks()), backendCheck(program.rents)];
-  const own = program.rents ? await rentedChecks(program, stack) : await ownChecks(program, stack);
+  const { resources, checks } = program.rents ? await rentedChecks(program, stack) : await ownChecks(program, stack);
   const isNeeded = ({ name }: Check) =>
-    platforms.every(({ setup }) => !setup?.checks.includes(name) || setup.needs(own.resources));
-  const all = [...checks.filter(isNeeded), ...own.checks];
+    platforms.every(({ setup }) => !setup?.checks.includes(name) || setup.needs(resources));
+  const all = [...(await setupChecks()).filter(isNeeded), backendCheck(program.rents), ...checks];
   for (const check of all) console.log(line(check));
   return all.every(({ ok, later }) => ok || later);
 }
 
 /** What is asked of a stack beside what set-up has. */
-interface OwnChecks {
-  /** What its program asks for, as far as that decides what set-up must have brought. */
+interface StackChecks {
+  /** What its program asks for: it decides what set-up must have brought. */
   readonly resources: readonly RehearsedResource[];
   readonly checks: readonly Check[];
 }
@@ -68,10 +67,21 @@ function backendCheck(rents: boolean): Check {
   };
 }
 
-async function rentedChecks(program: StackProgram, stack: StackContext): Promise<OwnChecks> {
-  const { name } = stack;
-  const made = ownBackend() === undefined ? [] : await stackChecks(name, initStack(name));
-  return { resources: [], checks: [...made, ...(await rentChecks(program, stack))] };
+/** What is rented is known from the program, which is run without making anything. */
+async function rentedChecks(program: StackProgram, stack: StackContext): Promise<StackChecks> {
+  const { rehearse } = await import("../rehearse.ts");
+  const made = ownBackend() === undefined ? [] : await stackChecks(stack.name, initStack(stack.name));
+  try {
+    const { bill, ceiling, resources, refusal } = await rehearse(program, stack.files);
+    const things = bill.length === 1 ? "1 thing costs" : `${bill.length} things cost`;
+    const settings: Check = refusal
+      ? { name: "settings", ok: false, detail: refusal }
+      : { name: "settings", ok: true, detail: `${things} money, at most ${ceiling.toFixed(2)} USD` };
+    return { resources, checks: [...made, settings, ...(await platformChecks(stack, resources))] };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return { resources: [], checks: [...made, failedCheck("settings", error)] };
+  }
 }
 
 const initStack = (stack: string): string => `npx pulumi stack init ${stack}`;
@@ -83,46 +93,28 @@ async function stackChecks(stack: string, make: string): Promise<readonly Check[
     return [{ name: "stack", ok: true, detail: stack }];
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    if (!/no stack named/.test(error.message)) return [{ name: "stack", ok: false, detail: error.message }];
+    if (!(error instanceof NoStackError)) return [{ name: "stack", ok: false, detail: error.message }];
     const cure = `Make it, once: ${make}`;
     return [{ name: "stack", ok: false, later: true, detail: `there is no stack ${stack} yet`, cure }];
   }
 }
 
-/** What is rented is known from the program, which is run without making anything. */
-async function rentChecks(program: StackProgram, stack: StackContext): Promise<readonly Check[]> {
-  const { rehearse } = await import("../rehearse.ts");
-  try {
-    const { bill, ceiling, resources, refusal } = await rehearse(program, stack.files);
-    const settings: Check = refusal
-      ? { name: "settings", ok: false, detail: refusal }
-      : { name: "settings", ok: true, detail: `${bill.length} things cost money, at most ${ceiling.toFixed(2)} USD` };
-    return [settings, ...(await platformChecks(stack, resources))];
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    return [failedCheck("settings", error)];
-  }
-}
-
 /** What a stack on one's own machines needs is known from its program too; its settings are told of where they are refused. */
-async function ownChecks(program: StackProgram, stack: StackContext): Promise<OwnChecks> {
+async function ownChecks(program: StackProgram, stack: StackContext): Promise<StackChecks> {
   const { name, files } = stack;
   const { resources, refused } = await resourcesOf(program, files);
   const settings = refused ? [failedCheck("settings", refused)] : [];
-  if (!platformsOf(resources).some((platform) => platform.checks)) return { resources, checks: settings };
+  if (!platformsOn(resources).some((platform) => platform.checks)) return { resources, checks: settings };
   const made = stateIsAnywhere() ? await stackChecks(name, makeStack(name)) : [];
   return { resources, checks: [...made, ...settings, ...(await platformChecks(stack, resources))] };
 }
 
 async function platformChecks(stack: StackContext, resources: readonly RehearsedResource[]): Promise<readonly Check[]> {
-  const all = platformsOf(resources).map(async (platform) =>
+  const all = platformsOn(resources).map(async (platform) =>
     platform.checks?.(stack, resources, await partsOf(platform)),
   );
   return (await Promise.all(all)).flatMap((checks) => checks ?? []);
 }
-
-const platformsOf = (resources: readonly RehearsedResource[]): readonly Platform[] =>
-  platforms.filter((platform) => isOn(platform, resources));
 
 /** Asking a backend that is not there would make it. */
 const stateIsAnywhere = (): boolean =>

@@ -2,6 +2,7 @@ import { localBackendEnv, ownBackend } from "../../engine/backend.ts";
 import { DEFAULT_STACK } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { stackFiles } from "../config.ts";
+import { programOf } from "../program.ts";
 import { ensureOwnStacks, ensureStack } from "../pulumi.ts";
 
 export const env: OneoffCommand = {
@@ -10,8 +11,9 @@ export const env: OneoffCommand = {
       .description('print the environment of stacks that rent nothing, for: eval "$(npx oneoff env)"; make them')
       .argument("[stack]", "the stack to make where there is none; all that rent nothing when not given")
       .action(async (stack: string | undefined) => {
-        const { bundled } = stackFiles(stack ?? DEFAULT_STACK);
-        if (bundled) await (stack === undefined ? ensureOwnStacks() : ensureStack(stack));
+        const files = stackFiles(stack ?? DEFAULT_STACK);
+        if (files.bundled) await programOf(files); // one that there is no program for is none of ours
+        if (files.bundled) await (stack === undefined ? ensureOwnStacks() : ensureStack(stack));
         const env = Object.entries(localBackendEnv());
         for (const [key, value] of env) console.log(`export ${key}='${value.replaceAll("'", "'\\''")}'`);
         if (env.length === 0) console.log(`# your own Pulumi backend is used: ${ownBackend()}`);

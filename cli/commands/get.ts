@@ -77,7 +77,7 @@ async function write(files: readonly string[], format: TableFormat, file: string
   try {
     await connection.run(`COPY (SELECT * EXCLUDE (run) FROM ${rows}) TO ${literal(file)} (${options})`);
   } catch (error) {
-    throw new UsageError(`${problem}: ${(error as Error).message}`);
+    throw new UsageError(`${problem}: ${(error as Error).message.split("\n")[0]}`);
   } finally {
     connection.closeSync();
   }

@@ -5,7 +5,7 @@ import type { OneoffCommand } from "../command.ts";
 import { stackFiles } from "../config.ts";
 import type { Leftover, Platform, Search, StackContext } from "../platform.ts";
 import { programOf, resourcesOf } from "../program.ts";
-import { isOn, partsOf, platforms } from "../registry.ts";
+import { partsOf, platforms, platformsOn } from "../registry.ts";
 import { stackContext } from "../stack.ts";
 
 export const leftovers: OneoffCommand = {
@@ -41,6 +41,8 @@ interface LeftoversOptions {
 
 /** Says what is left of a stack after its destroy; resolves to whether that is nothing. */
 async function findLeftovers(stack: string, options: LeftoversOptions): Promise<boolean> {
+  if (options.yes && !options.delete)
+    throw new UsageError("--yes is for --delete, which removes what is left: give both");
   const { find, where = "", shared = false } = await searchOf(stackContext(stack, stackFiles(stack)));
   const everybodys = await find();
   const choice = choose(everybodys, options.lake);
@@ -86,7 +88,7 @@ function checkChosen({ lakes, wanted }: Choice, { yes }: LeftoversOptions, share
 /** Looks wherever things of a stack may be. What is on this machine alone ends with its destroy. */
 async function searchOf(stack: StackContext): Promise<Search> {
   const searches = await Promise.all(
-    (await platformsOf(stack)).map(async (platform) => platform.search?.(stack, await partsOf(platform))),
+    (await whereToLook(stack)).map(async (platform) => platform.search?.(stack, await partsOf(platform))),
   );
   const found = searches.filter((search) => search !== undefined);
   return {
@@ -102,7 +104,7 @@ async function searchOf(stack: StackContext): Promise<Search> {
  *
  * @throws UsageError when the program refuses its settings, and the defaults too.
  */
-async function platformsOf(stack: StackContext): Promise<readonly Platform[]> {
+async function whereToLook(stack: StackContext): Promise<readonly Platform[]> {
   if (!stack.files.bundled) {
     const named = (["settings", "environment"] as const).map((by) =>
       platforms.filter((platform) => platform.isNamed?.(stack, by)),
@@ -111,7 +113,11 @@ async function platformsOf(stack: StackContext): Promise<readonly Platform[]> {
   }
   const { resources, refused } = await resourcesOf(await programOf(stack.files), stack.files);
   if (resources.length === 0 && refused) throw refused;
-  return platforms.filter((platform) => isOn(platform, resources));
+  const found = platformsOn(resources);
+  if (found.length > 0) return found;
+  throw new UsageError(
+    `stack ${stack.name} makes nothing on a platform that is known here, so nothing can be looked for`,
+  );
 }
 
 /** As a lake: what names none. */

@@ -4,7 +4,7 @@ import { fail, stackArgument } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { Follower } from "../follow.ts";
 import type { Attached, StackContext } from "../platform.ts";
-import { pulumiOutput } from "../pulumi.ts";
+import { NoStackError, NotUpError, pulumiOutput } from "../pulumi.ts";
 import { attach } from "../registry.ts";
 import { stackUp } from "../stack.ts";
 import { upAndWatch } from "../up.ts";
@@ -22,14 +22,18 @@ export const run: OneoffCommand = {
       .option("--id <runId>", "the new run's id", newRunId())
       .option("--end-cluster", "end the cluster of the run before, where one is kept alive", false)
       .action(async (name: string, { id, endCluster }: Options) => {
-        const before = await stackUp(name).catch(() => undefined); // not up yet: then there is no run either
         checkRunId(id, "--id");
+        const before = await stackUp(name).catch(ifNotUp); // then there is no run either
         const attached = before && (await attach(before));
         if (before && attached) await refuseRun(before, attached, id, endCluster);
         await pulumiOutput(name, ["config", "set", "oneoff:runId", id]);
         fail(!(await upAndWatch(name, attached?.upOptions)));
       }),
 };
+
+function ifNotUp(error: unknown): undefined {
+  if (!(error instanceof NotUpError || error instanceof NoStackError)) throw error;
+}
 
 /** An id for a new run: the time, to the second, in UTC. */
 function newRunId(now = new Date()): string {

@@ -1,6 +1,7 @@
 import { Docker } from "../../clients/docker.ts";
 import { dockerName, LABEL } from "../../core/docker-names.ts";
 import type { StackFiles } from "../config.ts";
+import { isLoopback } from "../loopback.ts";
 import type { StackContext } from "../platform.ts";
 
 /** The docker command of a stack of this project. */
@@ -16,5 +17,5 @@ export const filterOf = ({ project, stack }: Pick<StackFiles, "project" | "stack
 export async function machineOf(docker: Docker): Promise<string | undefined> {
   const address = await docker.address();
   if (/^(unix|npipe|fd):/.test(address) || !URL.canParse(address)) return undefined;
-  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(address).hostname) ? undefined : address;
+  return isLoopback(address) ? undefined : address;
 }

@@ -19,7 +19,11 @@ export const gcp: Platform<GcpPart> = {
   search: async (stack, parts) => (await sdk()).search(stack, parts),
   isNamed: ({ files: { config } }, by) =>
     by === "settings" ? "gcp:project" in config : inEnvironment("project") !== undefined,
-  lakes: { scheme: "gs://", open: async (stack, address) => (await sdk()).openLake(stack, address) },
+  lakes: {
+    scheme: "gs://",
+    title: "gs://BUCKET",
+    open: async (stack, address) => (await sdk()).openLake(stack, address),
+  },
   explain: (error) =>
     error.name === "GoogleError"
       ? `Google says ${"status" in error && error.status ? `${error.status}: ` : ""}${error.message}`

@@ -16,7 +16,7 @@ export async function attach(stack: StackContext, { run, lake: folder, dashboard
       const isThere = isAlive(registered(lakeLayout(folder).cluster(run)));
       return { started: recorded.started, ...(!isThere && { over: { error: KILLED } }) };
     },
-    pages: async () => (dashboard === undefined ? [] : [{ title: "Dashboard", address: dashboard }]),
+    pages: async () => (dashboard === undefined ? [] : [{ name: "dashboard", title: "Dashboard", address: dashboard }]),
     async route() {
       if (dashboard === undefined) throw new UsageError(`stack ${stack.name} has no dashboard`);
       return { title: "Dashboard", url: dashboard };

@@ -13,6 +13,7 @@ export const thisMachine: Platform = {
   },
   lakes: {
     scheme: "/",
+    title: "a folder",
     open: async (_stack, address) => new (await import("../../clients/lake/folder.ts")).FolderStore(address),
   },
 };

@@ -34,7 +34,7 @@ export class SshStore implements LakeStore {
     const found = await this.#find(prefix, "-printf '%i %T@ %s %p\\0'");
     return found
       .map((line) => {
-        const [, inode, time, size, path] = /^(\d+) ([\d.]+) (\d+) (.*)$/s.exec(line) as unknown as string[];
+        const [, inode, time, size, path] = /^(\d+) (-?[\d.]+) (\d+) (.*)$/s.exec(line) as unknown as string[];
         const key = keyOf(prefix, path as string);
         return { key, etag: `${inode} ${time} ${size}`, modified: Math.floor(Number(time) * 1000) };
       })

@@ -20,7 +20,7 @@ export interface LakeStore {
   /**
    * Keys that begin so, sorted: below a folder, such as "_runs/". None where nothing has been written yet, but a bucket has
    * to be there.
-   * @throws UsageError when it leads out of the lake, as all that is given a key.
+   * @throws UsageError when it leads out of the lake; so does a key, wherever it is given.
    */
   keys(prefix: string): Promise<readonly string[]>;
   /** The same with what changes about them. In a folder that asks for more than {@link keys} does. */
@@ -39,6 +39,6 @@ export interface LakeStore {
    * @default each is copied by {@link content}
    */
   fetch?(keys: readonly string[], folder: string): Promise<void>;
-  /** Gives connections back. */
+  /** Gives connections back, for who goes on without the lake. */
   close(): void;
 }

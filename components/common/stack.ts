@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
-import type { SettingsSchema } from "../../core/settings.ts";
+import { parseSettings, type SettingsSchema } from "../../core/settings.ts";
 
 /** A program of stacks/: what it makes, and the settings it takes. */
 export interface StackProgram<S extends SettingsSchema = SettingsSchema> {
@@ -16,3 +16,14 @@ export interface StackProgram<S extends SettingsSchema = SettingsSchema> {
 
 /** Gives a program the types of its settings. */
 export const stackProgram = <S extends SettingsSchema>(program: StackProgram<S>): StackProgram<S> => program;
+
+/**
+ * A program's settings.
+ *
+ * @param config of the stack: full keys to text.
+ * @throws UsageError for what the program refuses.
+ */
+export function settingsOf(program: StackProgram, config: Readonly<Record<string, string>>): z.output<SettingsSchema> {
+  const { "oneoff:program": _, ...given } = config;
+  return parseSettings(program.settings(given), given);
+}

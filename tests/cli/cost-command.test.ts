@@ -2,6 +2,7 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { programs } from "../../stacks/index.ts";
 import { makeProject, type Project } from "../project.ts";
 
 test("the command: no credentials, no backend; every stack by its own program", async () => {
@@ -73,8 +74,7 @@ test("outside of a project the programs that come with the package are told of w
     for (const command of ["settings", "cost", "doctor"]) {
       expect(await oneoff(command, "nope")).toEqual({
         code: 1,
-        output:
-          'oneoff: there is no program "nope", and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of dataproc, emr-oneoff, local, swarm\n',
+        output: `oneoff: there is no program "nope", and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of ${programs().join(", ")}\n`,
       });
     }
     for (const command of ["watch", "open", "run", "env"]) {
@@ -93,8 +93,7 @@ test("a stack of a program of the user's own is not taken for one of ours becaus
     for (const command of ["settings", "cost", "doctor"]) {
       expect(await oneoff(command, "emr-oneoff")).toEqual({
         code: 1,
-        output:
-          "oneoff: stack emr-oneoff is made by a program of your own, and this command is for those that come with pulumi-oneoff (dataproc, emr-oneoff, local, swarm): outside of your project it tells of them\n",
+        output: `oneoff: stack emr-oneoff is made by a program of your own, and this command is for those that come with pulumi-oneoff (${programs().join(", ")}): outside of your project it tells of them\n`,
       });
     }
     const lost = await oneoff("watch", "emr-oneoff");
@@ -109,7 +108,7 @@ test("a stack of a program of the user's own is not taken for one of ours becaus
     expect(output).toContain("export PULUMI_BACKEND_URL=");
     expect(await oneoff("watch", "emr-oneoff")).toEqual({
       code: 1,
-      output: "oneoff: no stack named 'emr-oneoff' found\n",
+      output: 'oneoff: there is no stack emr-oneoff: make it with "npx pulumi stack init emr-oneoff"\n',
     });
   });
 }, 120_000);

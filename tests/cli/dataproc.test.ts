@@ -309,7 +309,7 @@ test("a cluster that stays costs on until it ends by itself, and its pages are b
   expect(status?.cost).toBeCloseTo(0.2, 2);
   expect(one.isKept(status as RunStatus)).toBe(true);
   expect(await one.pages()).toEqual([
-    { title: "Dashboard", address: "npx oneoff open dataproc" },
+    { name: "dashboard", title: "Dashboard", address: "npx oneoff open dataproc" },
     { title: "YARN ResourceManager", address: "https://x.dataproc.example/yarn/" },
     { title: "JupyterLab", address: "https://x.dataproc.example/lab/" },
     {

@@ -60,6 +60,9 @@ test.each(kinds.map(({ name }) => name))("kind %s is named in its folder and in 
   const home = HOMES[name] ?? new RegExp(`^cli/\\w+/${name}/`);
   const others = FILES.filter((file) => !home.test(file) && file !== "cli/kinds.ts");
   expect(FILES.some((file) => home.test(file))).toBe(true);
-  const named = name === "local" ? /["'`]local["'`]/ : new RegExp(name, "i");
+  // As a word, or as a part of a name.
+  const forms = [name, name.charAt(0).toUpperCase() + name.slice(1), name.toUpperCase()];
+  const named =
+    name === "local" ? /["'`]local["'`]/ : new RegExp(forms.map((form) => `(?<![a-z])${form}(?![a-z])`).join("|"));
   expect(others.filter((file) => named.test(text(file)))).toEqual([]);
 });

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { costOf, Follower, overdue, replaced, runStatus } from "../../cli/follow.ts";
+import { Follower, runStatus, spentOn } from "../../cli/follow.ts";
+import { overdue, replaced } from "../../cli/machines.ts";
 import type { Attached, Machines } from "../../cli/platform.ts";
 import { FolderStore } from "../../clients/lake/folder.ts";
 import { TransientError } from "../../core/errors.ts";
@@ -430,7 +431,7 @@ test.each<[string, RunStatus, Omit<Machines, "started">, number]>([
   ["nothing where two clocks differ", status("succeeded", { ended: iso(0) }), {}, 0],
 ])("a run costs %s", (_, of, machines, minutes) => {
   const now = new Date(T0 + 61 * 60_000);
-  expect(costOf(of, { started, ...machines }, bill, now)).toBeCloseTo((6 * minutes) / 60);
+  expect(spentOn(of, { started, ...machines }, bill, now)).toBeCloseTo((6 * minutes) / 60);
 });
 
 test("what it costs is said where there are machines and a bill", async () => {

@@ -329,6 +329,7 @@ test("an instance that was terminated or stopped will never answer, and it is sa
   expect(gone.text()).toContain("was terminated at its deadline of 7 d");
 }, 60_000);
 
+const LOCAL = { cluster: "local", run: "1", lake: "/x" };
 const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 /** Where a page was looked for, in order. */
 const places = () =>
@@ -496,9 +497,33 @@ test("a port that was asked for and is taken is refused; so is --ui where there 
   const foreign = run([]);
   expect(await foreign.end()).toBe(1);
   expect(foreign.text()).toBe(
-    'oneoff: output "run" of stack emr-oneoff is not there, and commands for cluster "local" need it: "npx pulumi up --stack emr-oneoff" makes it, where the stack\'s program returns it\n',
+    'oneoff: stack emr-oneoff has no output "run", and commands for cluster "local" need it: have its program return it, then "npx pulumi up --stack emr-oneoff"\n',
   );
 }, 60_000);
+
+test.each([
+  [{ cluster: "nope" }, 'has no cluster that is known here: its output "cluster" is "nope"; there are '],
+  [{ dashboard: "http://127.0.0.1:1" }, 'has no cluster that is known here: its output "cluster" is not there'],
+  [{ cluster: "local", run: 7, lake: "/x" }, 'output "run" of stack emr-oneoff is 7: Invalid input: expected string'],
+  [
+    { ...LOCAL, dashboard: "my page" },
+    'output "dashboard" of stack emr-oneoff is "my page": expected the address of a page',
+  ],
+  [
+    { ...LOCAL, dashboard: "[secret]" },
+    'output "dashboard" of stack emr-oneoff is a secret, and commands for cluster "local"',
+  ],
+])(
+  "outputs that are of no use are told in a sentence: %j",
+  async (outputs, message) => {
+    await stack.setOutputs(outputs);
+    const refused = run([]);
+    expect(await refused.end()).toBe(1);
+    expect(refused.text()).toContain(message);
+    expect(refused.text().trim().split("\n")).toHaveLength(1);
+  },
+  60_000,
+);
 
 test("the version from which the token goes by the environment", () => {
   const versions = ["1.2.497.0", "1.2.497.1", "1.2.650.0", "1.1.999.0", "2.0", "1.2.54.0"];

@@ -4,7 +4,7 @@ import { unlaunched } from "../../cli/aws/emr/cluster.ts";
 import { whyEnded } from "../../cli/aws/emr/ending.ts";
 import { type EmrRun, machinesOf, stepsOf } from "../../cli/aws/emr/machines.ts";
 import { costSoFar } from "../../cli/cost-so-far.ts";
-import { costOf, runStatus } from "../../cli/follow.ts";
+import { runStatus, spentOn } from "../../cli/follow.ts";
 import { ProgressReader, wholeCharacters } from "../../cli/step-log.ts";
 import { RunRecord, RunStatus, recordedStatus } from "../../core/run.ts";
 
@@ -77,7 +77,7 @@ test("what has been done costs so much, hourly things only, until the machines e
     { name: "train", state: "running", started: iso(10) },
   ]);
   const cost = (seen: Partial<EmrRun>, now: number) =>
-    costOf(statusOf(seen), machinesOf({ launched, steps: [], now: at(now), ...seen }), bill, at(now));
+    spentOn(statusOf(seen), machinesOf({ launched, steps: [], now: at(now), ...seen }), bill, at(now));
   expect(cost(running, 20)).toBeCloseTo(0.2);
   expect(costSoFar(bill, 100)).toBeCloseTo(1.05);
   expect(cost({ cluster: cluster("TERMINATED", {}, 30), steps }, 6000)).toBeCloseTo(0.3);

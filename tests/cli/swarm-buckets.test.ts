@@ -383,7 +383,7 @@ const literally = (text: string) => text.replace(/[()[\]{}.*+?^$|\\]/g, "\\$&");
 
 test("a lake that no platform keeps is told of to who reads it", async () => {
   await lakeIs("hdfs://namenode/lake");
-  const sentence = "the lake of stack swarm is hdfs://namenode/lake: expected gs:// or s3:// or a folder";
+  const sentence = "the lake of stack swarm is hdfs://namenode/lake: expected s3://BUCKET, gs://BUCKET or a folder";
   expect(await oneoff({}, "get", "monthly", "--stack", "swarm")).toEqual({ code: 1, output: `oneoff: ${sentence}\n` });
   expect(await oneoff({}, "open", "swarm", "--ui", "spark")).toEqual({ code: 0, output: `Spark: ${url}\n` });
 });

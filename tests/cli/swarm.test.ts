@@ -455,7 +455,9 @@ test("a lake on another machine is read by ssh", async () => {
     expect(await cluster.partFiles("1", "tariffs", scratch)).toEqual([]);
     expect(overSsh()[0]?.slice(0, -1)).toEqual(["-i", "key", "-p", "2222", "me@machine"]);
     expect(asked()[0]).toMatch(/^-H ssh:\/\/me@machine:2222 service ps /);
-    expect(await cluster.pages()).toContainEqual({ title: "Spark", address: "npx oneoff open swarm --ui spark" });
+    expect(await cluster.pages()).toContainEqual({
+      ...{ name: "spark", title: "Spark", address: "npx oneoff open swarm --ui spark" },
+    });
     writeFileSync(join(bin, "ssh.refuses"), "");
     await expect(cluster.status("1")).rejects.toThrow(
       'ssh://me@machine:2222 lets nobody in: me@machine: Permission denied (publickey); "ssh -i key -p 2222 me@machine" must work without a question',

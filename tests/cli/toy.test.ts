@@ -1,4 +1,4 @@
-/** A sixth kind of cluster, as whoever brings one adds it: a folder and two lines, and all commands serve it. */
+/** One more kind of cluster, as whoever brings one adds it: a folder and two lines, and all commands serve it. */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -127,7 +127,7 @@ test("doctor asks its platform, with what its kind adds, and not for what only t
   const { code, output } = await outside("doctor", "toy");
   expect(code).toBe(1);
   const rows = output.split("\n");
-  expect(rows).toContainEqual(expect.stringMatching(/^ok +settings +1 things cost money, at most 0\.60 USD$/));
+  expect(rows).toContainEqual(expect.stringMatching(/^ok +settings +1 thing costs money, at most 0\.60 USD$/));
   expect(rows).toContainEqual(expect.stringMatching(/^missing +box +1 cluster of wood in \/nowhere\/box$/));
   expect(rows).toContainEqual("         Buy one.");
   expect(output).not.toMatch(/Java|PySpark|AWS|Google|Docker/);
@@ -203,4 +203,7 @@ test("leftovers are looked for, told and removed; what its platform refuses is t
   writeFileSync(join(box, "left/locked"), "");
   expect(await oneoff("leftovers", "toy")).toEqual({ code: 1, output: "oneoff: Toyland says: the box is locked\n" });
   expect((await oneoff("leftovers", "--help")).output).toContain("Toyland");
+  expect((await oneoff("leftovers", "toy", "--yes")).output).toBe(
+    "oneoff: --yes is for --delete, which removes what is left: give both\n",
+  );
 });

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { costOf } from "../../cli/commands/cost.ts";
+import { costText } from "../../cli/commands/cost.ts";
 import { stackFiles } from "../../cli/config.ts";
 import { programOf } from "../../cli/program.ts";
 import { settingsTable } from "../../cli/table.ts";
@@ -19,7 +19,7 @@ const made: Readonly<Record<string, (argument: string) => Promise<string>>> = {
   settings: async (stack) => settingsTable(await settingsOf(stack)),
   cost: async (stack) => {
     const files = stackFiles(stack);
-    const { text } = await costOf(await programOf(files), files);
+    const { text } = await costText(await programOf(files), files);
     return `\n${text.replace(/^(?=.)/gm, "    ")}\n`;
   },
   sql: async () =>

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { lakeLayout } from "../../core/lake-layout.ts";
 import { RunRecord } from "../../core/run.ts";
+import { programs } from "../../stacks/index.ts";
 import { makeProject, type Outcome, type Project, processesOf, readJsonFile } from "../project.ts";
 import { quickJava } from "../spark/quick-java.ts";
 
@@ -73,7 +74,7 @@ test("doctor, settings and open say what they are asked", async () => {
   expect(await project.oneoff("settings", "nope")).toMatchObject({
     code: 1,
     output: expect.stringContaining(
-      'oneoff: there is no program "nope" in stacks/; there are dataproc, emr-oneoff, local',
+      `oneoff: there is no program "nope" in stacks/; there are ${programs().join(", ")}`,
     ),
   });
 }, 60_000);

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { programs } from "../../stacks/index.ts";
 import { engine, provesFailures, provesLifecycle, type StackUnderTest } from "../engine/harness.ts";
 
 const local: StackUnderTest = {
@@ -38,7 +39,7 @@ test("local: a new run id makes one new run and touches nothing else", async () 
 }, 60_000);
 
 test.each([
-  [{ "oneoff:program": "nope" }, 'there is no program "nope" in stacks/; there are dataproc, emr-oneoff, local'],
+  [{ "oneoff:program": "nope" }, `there is no program "nope" in stacks/; there are ${programs().join(", ")}`],
   [{ "oneoff:rows": "0" }, 'oneoff:rows is "0": expected a number above zero'],
 ])(
   "local: %j is refused before anything is made, in one line",

@@ -37,6 +37,7 @@ const toyland: Platform<{ readonly brick: string }> = {
   isNamed: ({ files: { config } }, by) => by === "settings" && "toy:owner" in config,
   lakes: {
     scheme: "toy://",
+    title: "toy://NAME",
     open: async (stack, address) => new FolderStore(join(boxOf(stack), address.slice("toy://".length))),
   },
   explain: (error) => (error.name === "ToyError" ? `Toyland says: ${error.message}` : undefined),
@@ -69,8 +70,8 @@ async function attach(stack: StackContext, { run, lake, port, bill }: z.output<t
     evidence: async () => ({ what: "the box", text: "crack" }),
     isKept: () => existsSync(join(boxOf(stack), "kept")),
     pages: async () => [
-      { title: "Dashboard", address: `http://127.0.0.1:${port}` },
-      { title: "Bricks", address: `npx oneoff open ${stack.name} --ui bricks` },
+      { name: "dashboard", title: "Dashboard", address: `http://127.0.0.1:${port}` },
+      { name: "bricks", title: "Bricks", address: `npx oneoff open ${stack.name} --ui bricks` },
     ],
     route: async (name) => {
       const url = `http://127.0.0.1:${port}`;

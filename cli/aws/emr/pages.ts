@@ -20,7 +20,9 @@ import type { EmrOutputs } from "./outputs.ts";
 
 /** Where to look at a stack: nothing has an open port, so the commands that lead there. */
 export const pagesOf = ({ name }: StackContext, { dashboardInstance }: EmrOutputs): readonly Page[] =>
-  dashboardInstance === undefined ? [] : [{ title: "Dashboard", address: `npx oneoff open ${name}` }];
+  dashboardInstance === undefined
+    ? []
+    : [{ name: "dashboard", title: "Dashboard", address: `npx oneoff open ${name}` }];
 
 /** @throws UsageError when the cluster has ended, or has no such page. */
 export async function routeTo(stack: StackContext, outputs: EmrOutputs, lake: LakeStore, name: string): Promise<Route> {

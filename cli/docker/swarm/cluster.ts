@@ -1,6 +1,6 @@
 import type { Docker } from "../../../clients/docker.ts";
 import type { RunStatus } from "../../../core/run.ts";
-import { overdue, replaced } from "../../follow.ts";
+import { overdue, replaced } from "../../machines.ts";
 import type { Attached, Machines, StackContext } from "../../platform.ts";
 import { dockerOf } from "../stack.ts";
 import { lakeOf } from "./lake.ts";

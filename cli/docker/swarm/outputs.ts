@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { pageOutput } from "../../outputs.ts";
 
 /** What commands read of a stack's outputs. */
 export const outputs = z.object({
@@ -7,11 +8,11 @@ export const outputs = z.object({
   service: z.string(),
   lake: z.string(),
   // Addresses of pages, on the machine of the daemon.
-  dashboard: z.string().optional(),
-  spark: z.string().optional(),
-  history: z.string().optional(),
-  hdfs: z.string().optional(),
-  notebook: z.string().optional(),
-  mongo: z.string().optional(),
+  dashboard: pageOutput(),
+  spark: pageOutput(),
+  history: pageOutput(),
+  hdfs: pageOutput(),
+  notebook: pageOutput(),
+  mongo: pageOutput(),
 });
 export type SwarmOutputs = z.output<typeof outputs>;

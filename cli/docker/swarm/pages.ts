@@ -50,7 +50,7 @@ export async function pagesOf(
   return names.map((name) => {
     const { title, url } = pageNamed(stack, outputs, name);
     const command = `npx oneoff open ${stack}${name === "dashboard" ? "" : ` --ui ${name}`}`;
-    if (!isHere) return { title, address: command };
-    return { title, address: name === "notebook" ? `${url} (${command} has its token)` : url };
+    if (!isHere) return { name, title, address: command };
+    return { name, title, address: name === "notebook" ? `${url} (${command} has its token)` : url };
   });
 }

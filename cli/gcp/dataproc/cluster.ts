@@ -3,7 +3,7 @@ import { readJson } from "../../../clients/lake/read.ts";
 import type { LakeStore } from "../../../clients/lake/store.ts";
 import { Prefix } from "../../../core/lake-layout.ts";
 import type { RunStatus } from "../../../core/run.ts";
-import { overdue, replaced } from "../../follow.ts";
+import { overdue, replaced } from "../../machines.ts";
 import type { Attached, Machines, StackContext } from "../../platform.ts";
 import { explainErrors, Google } from "../client.ts";
 import { openLake } from "../lake.ts";

@@ -11,7 +11,9 @@ export async function pagesOf(google: Google, stack: DataprocStack): Promise<rea
   const cluster = await clusterNow(google, stack);
   const gateway = isThere(cluster) ? Object.entries(cluster.config?.endpointConfig?.httpPorts ?? {}) : [];
   return [
-    ...(dashboard !== undefined && dashboardInstance !== undefined ? [{ title: "Dashboard", address: dashboard }] : []),
+    ...(dashboard !== undefined && dashboardInstance !== undefined
+      ? [{ name: "dashboard", title: "Dashboard", address: dashboard }]
+      : []),
     ...gateway.map(([title, address]) => ({ title, address })),
     { title: "Dataproc", address: dataprocConsole(stack) },
     ...(dataset === undefined ? [] : [{ title: "BigQuery", address: bigQueryConsole(stack) }]),
