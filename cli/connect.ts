@@ -71,9 +71,11 @@ export async function stayConnected(
     places = [found.place]; // the browser has its address by now
     if (isFirst) showConnected(route, found.place, localPort);
     else console.log("It is connected again.");
+    const began = Date.now();
     const reason = await Promise.race([found.connection.ended, aborted(stop)]);
     if (stop.aborted) return found.connection.end();
     console.log(`The connection has ended (${reason}); connecting again`);
+    if (Date.now() - began < times.place) await pause(stop, times.pause); // it may not hold at all
   }
 }
 

@@ -363,13 +363,26 @@ test("stopped while the page answers, it is not shown any more", async () => {
 
 test("stopped while it connects again", async () => {
   const place = placeOf(8765, fine, not("no network"));
-  const over = stay(tunnelTo([place]), ROUTE, LONG);
+  const over = stay(tunnelTo([place]));
   await says("Dashboard");
   place.connections[0]?.cut("reset");
   await says("Waiting for i-1: no network");
   stop.abort();
   await over;
   expect(printed).not.toContain("It is connected again.");
+});
+
+test("a connection that doesn't hold is not followed by another at once; stopped then, by none", async () => {
+  const place = placeOf(8765, fine);
+  const over = stay(tunnelTo([place]), ROUTE, LONG);
+  await says("Dashboard");
+  place.connections[0]?.cut("reset");
+  await says("The connection has ended (reset); connecting again");
+  await sleep(50);
+  expect(place.ports).toHaveLength(1);
+  stop.abort();
+  await over;
+  expect(place.ports).toHaveLength(1);
 });
 
 test("patience ends, with the last reason and what to look at", async () => {
