@@ -172,7 +172,10 @@ async function whyUnanswered(
   for (const began = Date.now(); Date.now() < end && !stop.aborted; ) {
     const status = await probe(url);
     if (over !== undefined) return over; // who answers is another program
-    if (isAnswer(status, 500)) return undefined;
+    if (isAnswer(status, 500)) {
+      await pause(stop, times.look);
+      return over; // undefined but where it was another program's answer, while this connection was refused the port
+    }
     if (Date.now() - began > times.quiet) waits();
     await pause(stop, times.look);
   }

@@ -1,5 +1,6 @@
 import { fetchKeys } from "../clients/lake/read.ts";
 import type { LakeStore } from "../clients/lake/store.ts";
+import { UsageError } from "../core/errors.ts";
 
 /** A lake in a bucket whose errors are told as a platform tells its others. */
 export const explainedLake = (lake: LakeStore, explain: <T>(asked: Promise<T>) => Promise<T>): LakeStore => ({
@@ -12,3 +13,8 @@ export const explainedLake = (lake: LakeStore, explain: <T>(asked: Promise<T>) =
   fetch: (keys, folder) => explain(fetchKeys(lake, keys, folder)),
   close: () => lake.close(),
 });
+
+export const lakeGone = (stack: string, address: string): UsageError =>
+  new UsageError(
+    `the bucket of lake ${address} is not there: where stack ${stack} made it, "npx pulumi up --refresh --stack ${stack}" makes it anew`,
+  );

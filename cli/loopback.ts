@@ -31,7 +31,12 @@ export function probe(url: string): Promise<number | undefined> {
     get(url, options, (response) => {
       resolve(response.statusCode);
       response.destroy();
-    }).once("error", () => resolve(undefined));
+    })
+      .once("upgrade", ({ statusCode }, socket) => {
+        resolve(statusCode);
+        socket.destroy();
+      })
+      .once("error", () => resolve(undefined));
   });
 }
 

@@ -148,11 +148,13 @@ function parseOutputs<Schema extends z.ZodType>(
   { name: kind, outputs }: { readonly name: string; readonly outputs: Schema },
   stack: StackContext,
 ): z.output<Schema> {
-  const result = outputs.safeParse(stack.outputs);
+  // Pulumi keeps what a program says is null.
+  const given = Object.entries(stack.outputs).filter(([, value]) => value !== null);
+  const result = outputs.safeParse(Object.fromEntries(given));
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0] as z.core.$ZodIssue;
   const output = String(path[0]);
-  const value = stack.outputs[output];
+  const value = stack.outputs[output] ?? undefined;
   const needs = `commands for cluster "${kind}" need it`;
   if (value === undefined) {
     throw new UsageError(

@@ -21,6 +21,6 @@ export function progressPrinter(): (text: string) => void {
 /** Is aborted by Ctrl-C, and by who asks this command to end. */
 export function stopSignal(): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
   return stop.signal;
 }

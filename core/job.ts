@@ -33,8 +33,8 @@ export interface Job {
   readonly steps: readonly SparkStep[];
   readonly tables: readonly Table[];
   readonly panels: readonly Panel[];
-  /** As in {@link JobArgs}. */
-  readonly reads: readonly string[];
+  /** As in {@link JobArgs}. @default none */
+  readonly reads?: readonly string[];
 }
 
 /** Placeholders that every step may use, so that no table can be called so. */
@@ -117,7 +117,7 @@ export function jobFor(
   if (job === undefined && known === undefined) {
     throw refusal`${arg("job")} is not set, and a lake that is but a path or an address has none: give the job whose tables lie in it`;
   }
-  if (job === undefined || known === undefined) return (job ?? known) as Job;
+  if (job === undefined || known === undefined || job === known) return (job ?? known) as Job;
   const difference = differenceOf(job, known, shown);
   if (difference === undefined) return job;
   throw refusal`${arg("job")} is ${quote(job.name)} and ${arg("lake")} is of ${difference}: leave ${arg("job")} out, which takes the lake's, or make a lake for this one`;

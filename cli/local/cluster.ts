@@ -2,6 +2,7 @@ import { UsageError } from "../../core/errors.ts";
 import { lakeLayout } from "../../core/lake-layout.ts";
 import { KILLED } from "../../provider/cluster.ts";
 import { isAlive, registered } from "../../provider/process.ts";
+import { checkPageUrl } from "../outputs.ts";
 import type { Attached, StackContext } from "../platform.ts";
 import type { LocalOutputs } from "./outputs.ts";
 
@@ -19,7 +20,7 @@ export async function attach(stack: StackContext, { run, lake: folder, dashboard
     pages: async () => (dashboard === undefined ? [] : [{ name: "dashboard", title: "Dashboard", address: dashboard }]),
     async route() {
       if (dashboard === undefined) throw new UsageError(`stack ${stack.name} has no dashboard`);
-      return { title: "Dashboard", url: dashboard };
+      return { title: "Dashboard", url: checkPageUrl(stack.name, "dashboard", dashboard) };
     },
   };
 }

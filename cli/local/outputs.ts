@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { pageOutput } from "../outputs.ts";
+import { optionalText, runOutput } from "../outputs.ts";
 
 /** What commands read of a stack's outputs. */
-export const outputs = z.object({ run: z.string(), lake: z.string(), dashboard: pageOutput() });
+export const outputs = z.object({ run: runOutput(), lake: z.string(), dashboard: optionalText() });
 export type LocalOutputs = z.output<typeof outputs>;

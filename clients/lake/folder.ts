@@ -1,8 +1,8 @@
 import { createReadStream, type Dirent } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
+import { UsageError } from "../../core/errors.ts";
 import { checkKey, folderOf } from "./key.ts";
 import type { LakeStore, Listed } from "./store.ts";
 
@@ -26,7 +26,7 @@ export class FolderStore implements LakeStore {
   }
 
   async bytes(key: string, from = 0): Promise<Uint8Array | undefined> {
-    return ifThere(buffer(createReadStream(this.path(key), { start: from })));
+    return ifThere(bytesOf(this.path(key), from));
   }
 
   async content(key: string): Promise<Readable> {
@@ -62,12 +62,27 @@ export class FolderStore implements LakeStore {
   }
 }
 
+/** Into one buffer: a log may be large. */
+async function bytesOf(path: string, from: number): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const buffer = Buffer.alloc(Math.max(0, (await file.stat()).size - from));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, from);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
 /** Undefined where nothing has been written yet; a file in a folder's place, or a folder in a file's, is nothing too. */
 async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
   } catch (error) {
     if (["ENOENT", "ENOTDIR", "EISDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (["EACCES", "EPERM", "ELOOP"].includes(code ?? ""))
+      throw new UsageError(`${path} of the lake can't be read (${code}): give the command as who may read it`);
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import { join, posix } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
+import { quote, UsageError } from "../../core/errors.ts";
 import { type Machine, onMachine, shellWord, streamOf } from "../ssh.ts";
 import { checkKey, folderOf } from "./key.ts";
 import type { LakeStore, Listed } from "./store.ts";
@@ -34,8 +35,11 @@ export class SshStore implements LakeStore {
     const found = await this.#find(prefix, "-printf '%i %T@ %s %p\\0'");
     return found
       .map((line) => {
-        const [, inode, time, size, path] = /^(\d+) (-?[\d.]+) (\d+) (.*)$/s.exec(line) as unknown as string[];
-        const key = keyOf(prefix, path as string);
+        const [, inode, time, size, path] = /^(\d+) (-?[\d.]+) (\d+) (.*)$/s.exec(line) ?? [];
+        if (path === undefined) {
+          throw new UsageError(`${this.#machine.address} says ${quote(line)}: its shell must print nothing by itself`);
+        }
+        const key = keyOf(prefix, path);
         return { key, etag: `${inode} ${time} ${size}`, modified: Math.floor(Number(time) * 1000) };
       })
       .filter(({ key }) => key.startsWith(prefix))

@@ -178,12 +178,14 @@ export function swarmPlan(args: SwarmPlanArgs): SwarmPlan {
 }
 
 /** Paths to mount. What is at an address is opened by `credentials`. */
-function readsOf({ job, reads = [] }: SwarmPlanArgs): readonly string[] {
-  const own = job.reads.filter((address) => address.startsWith("/"));
-  return readsInAll(
-    reads.map((path) => checkPath(path, "reads")),
+function readsOf({ job, lake, reads = [] }: SwarmPlanArgs): readonly string[] {
+  const own = (job.reads ?? []).filter((address) => address.startsWith("/"));
+  const given = reads.map((path) => checkPath(path, "reads"));
+  const all = readsInAll(
+    [...new Set(given)],
     own.map((path) => checkPath(path, "job.reads")),
   );
+  return all.filter((path) => !("path" in lake && path === lake.path)); // the lake is mounted as it is
 }
 
 /** How everything of a stack is called in a Swarm, which has one space of names for all: "oneoff-swarm". */

@@ -79,7 +79,7 @@ export type LocalPlanArgs = Omit<LocalClusterArgs, "job" | "lake"> & { readonly 
 
 /** The arguments, checked and with their defaults. */
 function planOf({ job, ...args }: LocalPlanArgs) {
-  const missing = job.reads.find((path) => path.startsWith("/") && !existsSync(path));
+  const missing = (job.reads ?? []).find((path) => path.startsWith("/") && !existsSync(path));
   if (missing !== undefined) {
     throw refusal`${arg("job.reads")} has ${quote(missing)}, which is not on this machine: put the file or folder there, or give the path of one that is`;
   }

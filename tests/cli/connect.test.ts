@@ -374,7 +374,7 @@ test("stopped while it connects again", async () => {
 
 test("a connection that doesn't hold is not followed by another at once; stopped then, by none", async () => {
   const place = placeOf(8765, fine);
-  const over = stay(tunnelTo([place]), ROUTE, LONG);
+  const over = stay(tunnelTo([place]), ROUTE, { ...LONG, look: 10 });
   await says("Dashboard");
   place.connections[0]?.cut("reset");
   await says("The connection has ended (reset); connecting again");
@@ -383,6 +383,26 @@ test("a connection that doesn't hold is not followed by another at once; stopped
   stop.abort();
   await over;
   expect(place.ports).toHaveLength(1);
+});
+
+test("what answers while the port is refused to the connection is another program's", async () => {
+  const others = createServer((_, response) => response.end()).listen(localPort, "127.0.0.1");
+  await once(others, "listening");
+  let end = (_: string) => {};
+  const refused = new Promise<string>((resolve) => {
+    end = resolve;
+  });
+  const place: Place = { scheme: "http", port: 8765, connect: async () => ({ ended: refused, end: async () => {} }) };
+  const over = stay(tunnelTo([place]), ROUTE, { ...TIMES, look: 200 });
+  await sleep(50);
+  end("bind: Address already in use");
+  await says("Waiting for i-1: bind: Address already in use");
+  stop.abort();
+  await over;
+  expect(printed).not.toContainEqual(expect.stringContaining("Dashboard"));
+  others.close();
+  others.closeAllConnections();
+  await once(others, "close");
 });
 
 test("patience ends, with the last reason and what to look at", async () => {

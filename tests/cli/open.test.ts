@@ -504,14 +504,14 @@ test("a port that was asked for and is taken is refused; so is --ui where there 
 test.each([
   [{ cluster: "nope" }, 'has no cluster that is known here: its output "cluster" is "nope"; there are '],
   [{ dashboard: "http://127.0.0.1:1" }, 'has no cluster that is known here: its output "cluster" is not there'],
-  [{ cluster: "local", run: 7, lake: "/x" }, 'output "run" of stack emr-oneoff is 7: Invalid input: expected string'],
+  [{ cluster: "local", run: "7", lake: 5 }, 'output "lake" of stack emr-oneoff is 5: Invalid input: expected string'],
   [
     { ...LOCAL, dashboard: "my page" },
     'output "dashboard" of stack emr-oneoff is "my page": expected the address of a page',
   ],
   [
     { ...LOCAL, dashboard: "[secret]" },
-    'output "dashboard" of stack emr-oneoff is a secret, and commands for cluster "local"',
+    'output "dashboard" of stack emr-oneoff is "[secret]": expected the address of a page, which is no secret',
   ],
 ])(
   "outputs that are of no use are told in a sentence: %j",

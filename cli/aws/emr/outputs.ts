@@ -1,14 +1,14 @@
 import { z } from "zod";
-import { billOutput } from "../../outputs.ts";
+import { billOutput, optionalText, runOutput } from "../../outputs.ts";
 
 /** What commands read of a stack's outputs. */
 export const outputs = z.object({
-  run: z.string(),
+  run: runOutput(),
   lake: z.string(),
-  clusterId: z.string().optional(),
-  keepAlive: z.boolean().optional(),
-  dashboardInstance: z.string().optional(),
-  dashboardDeadline: z.string().optional(),
+  clusterId: optionalText(),
+  keepAlive: z.boolean().optional().catch(undefined),
+  dashboardInstance: optionalText(),
+  dashboardDeadline: optionalText(),
   bill: billOutput(),
 });
 export type EmrOutputs = z.output<typeof outputs>;

@@ -1,6 +1,7 @@
 import type { Docker } from "../../../clients/docker.ts";
 import { type Machine, sshArguments, sshMachine } from "../../../clients/ssh.ts";
 import { UsageError } from "../../../core/errors.ts";
+import { checkPageUrl } from "../../outputs.ts";
 import type { Route, StackContext, Tunnel } from "../../platform.ts";
 import { machineOf } from "../stack.ts";
 import { startTunnel } from "../tunnel.ts";
@@ -22,6 +23,7 @@ export async function routeTo(
   name: string,
 ): Promise<Route> {
   const page = pageNamed(stack.name, outputs, name as PageName);
+  checkPageUrl(stack.name, name, page.url);
   const address = await machineOf(docker);
   if (address !== undefined && !address.startsWith("ssh:")) throw noWay(stack.name, page, address);
   const route = {

@@ -187,8 +187,8 @@ function readsOf({ job, reads = [] }: EmrPlanArgs): readonly string[] {
     if (/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^*?\s]*)?$/.test(address)) continue;
     throw refusal`${arg("reads")} has ${quote(address)}: expected a bucket or what is below it, such as "s3://bucket/prefix"`;
   }
-  const elsewhere = job.reads.find((address) => !address.startsWith("s3://"));
-  if (elsewhere === undefined) return readsInAll(reads, job.reads);
+  const elsewhere = (job.reads ?? []).find((address) => !address.startsWith("s3://"));
+  if (elsewhere === undefined) return readsInAll(reads, job.reads ?? []);
   throw refusal`${arg("job.reads")} has ${quote(elsewhere)}, and EMR's machines can be let read nothing but S3: copy it there and give that address, such as "s3://bucket/prefix"`;
 }
 

@@ -132,7 +132,7 @@ function nodeStatements({ job, lake, diskKeyArn, secretArns, reads }: ClusterRol
 
 /** `s3://bucket/prefix` to be read. */
 function readStatements(address: string): readonly Statement[] {
-  const [bucket, ...path] = address.slice("s3://".length).replace(/\/$/, "").split("/");
+  const [bucket, ...path] = address.slice("s3://".length).replace(/\/+$/, "").split("/");
   const arn = `arn:aws:s3:::${bucket}`;
   const within = path.length > 0 ? [`${arn}/${path.join("/")}`, `${arn}/${path.join("/")}/*`] : [`${arn}/*`];
   return [

@@ -303,10 +303,10 @@ function checkJob(mode: DataprocMode, { job, secrets, network, kerberos }: Datap
  * @throws UsageError when the job reads what is not in Cloud Storage.
  */
 export function bucketsToRead(job: Job, given: readonly string[] = [], lake?: string): readonly string[] {
-  const elsewhere = job.reads.find((address) => !address.startsWith("gs://"));
+  const elsewhere = (job.reads ?? []).find((address) => !address.startsWith("gs://"));
   if (elsewhere !== undefined) {
     throw refusal`${arg("job.reads")} has ${quote(elsewhere)}, and Dataproc's machines can be let read nothing but Cloud Storage: copy it there and give that address, such as "gs://bucket/prefix"`;
   }
-  const own = new Set(job.reads.map((address) => address.split("/")[2] as string));
+  const own = new Set((job.reads ?? []).map((address) => address.split("/")[2] as string));
   return [...given, ...[...own].filter((bucket) => bucket !== lake && !given.includes(bucket))];
 }
