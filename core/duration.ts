@@ -27,6 +27,15 @@ export function seconds(duration: string, setting = "duration"): number {
   return whole;
 }
 
+/** Seconds of a text that a tag or an output has; undefined where it is no duration. */
+export function secondsIfAny(text: string | undefined): number | undefined {
+  try {
+    return text === undefined ? undefined : seconds(text as Duration);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Seconds as people read them: `"1 h 30 min"`, `"45 s"`. */
 export function formatDuration(total: number): string {
   const s = Math.max(0, Math.round(total));

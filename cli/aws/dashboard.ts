@@ -1,5 +1,5 @@
 import { DescribeInstancesCommand, EC2Client, type Instance } from "@aws-sdk/client-ec2";
-import { type Duration, formatDuration, seconds } from "../../core/duration.ts";
+import { formatDuration, secondsIfAny } from "../../core/duration.ts";
 import { UsageError } from "../../core/errors.ts";
 import { Tag } from "../../core/tags.ts";
 import type { Route, StackContext } from "../platform.ts";
@@ -47,7 +47,7 @@ function instanceState(
   if (!instance || state === "terminated" || state === "shutting-down") {
     const tag = instance?.Tags?.find(({ Key }) => Key === Tag.deadline)?.Value ?? deadline;
     const age = instance?.LaunchTime ? (Date.now() - instance.LaunchTime.getTime()) / 1000 : undefined;
-    const limit = tag === undefined ? undefined : spanOf(tag);
+    const limit = secondsIfAny(tag);
     const why =
       limit !== undefined && (age === undefined || age >= limit)
         ? `terminated at its deadline of ${formatDuration(limit)}`
@@ -62,12 +62,4 @@ function instanceState(
     );
   }
   return `the instance is ${state === "pending" ? "starting" : state}`;
-}
-
-function spanOf(text: string): number | undefined {
-  try {
-    return seconds(text as Duration);
-  } catch {
-    return undefined;
-  }
 }

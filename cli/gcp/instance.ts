@@ -1,4 +1,4 @@
-import { type Duration, formatDuration, seconds } from "../../core/duration.ts";
+import { formatDuration, secondsIfAny } from "../../core/duration.ts";
 import { TransientError, UsageError } from "../../core/errors.ts";
 import type { Google } from "./client.ts";
 import type { Instance } from "./gcloud.ts";
@@ -40,7 +40,7 @@ export async function instanceState(
     case "TERMINATED":
     case "SUSPENDED":
     case "SUSPENDING": {
-      const limit = deadline === undefined ? undefined : spanOf(deadline);
+      const limit = secondsIfAny(deadline);
       const start = `"gcloud compute instances ${found.status.startsWith("SUSP") ? "resume" : "start"} ${name} --zone ${zone} --project ${project}"`;
       const why =
         limit !== undefined && ran(found) >= limit
@@ -60,11 +60,3 @@ export async function instanceState(
 /** How long it ran before it was stopped, in seconds; a minute less is as good. */
 const ran = ({ lastStartTimestamp: from, lastStopTimestamp: to }: Described): number =>
   from === undefined || to === undefined ? 0 : (Date.parse(to) - Date.parse(from)) / 1000 + 60;
-
-function spanOf(text: string): number | undefined {
-  try {
-    return seconds(text as Duration);
-  } catch {
-    return undefined;
-  }
-}

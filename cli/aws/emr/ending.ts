@@ -1,5 +1,5 @@
 import { type Cluster, ClusterState } from "@aws-sdk/client-emr";
-import { type Duration, formatDuration, seconds } from "../../../core/duration.ts";
+import { formatDuration, secondsIfAny } from "../../../core/duration.ts";
 import { Tag } from "../../../core/tags.ts";
 
 /** Whether a cluster is no more, or on its way to be. */
@@ -15,14 +15,8 @@ export const isOver = (cluster: Cluster): boolean =>
   cluster.Status?.State === ClusterState.TERMINATED || cluster.Status?.State === ClusterState.TERMINATED_WITH_ERRORS;
 
 /** Deadline of a cluster in seconds, by its tag. */
-export function deadlineOf(cluster: Cluster | undefined): number | undefined {
-  const tag = cluster?.Tags?.find(({ Key }) => Key === Tag.deadline)?.Value;
-  try {
-    return tag === undefined ? undefined : seconds(tag as Duration);
-  } catch {
-    return undefined;
-  }
-}
+export const deadlineOf = (cluster: Cluster | undefined): number | undefined =>
+  secondsIfAny(cluster?.Tags?.find(({ Key }) => Key === Tag.deadline)?.Value);
 
 const CAPACITY = /capacity|insufficient|not supported in|no instance|unfulfillable|spot/i;
 const QUOTA = /limit|quota|exceed/i;
