@@ -88,7 +88,7 @@ export interface Rehearsed {
   /** What its functions answer, by their tokens. */
   readonly answers?: Readonly<Record<string, object>>;
   /** What each of its resources has once it is made, beside what it was asked for with. */
-  readonly state?: (resource: { readonly type: string; readonly name: string }) => Readonly<Record<string, unknown>>;
+  state?(name: string): Readonly<Record<string, unknown>>;
 }
 
 /** Something of a stack that is still there. */

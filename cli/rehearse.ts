@@ -83,12 +83,12 @@ function mocks(resources: RehearsedResource[], platforms: readonly OnPlatform[])
     newResource({ type, name, inputs }) {
       const id = `${name}-id`;
       resources.push({ type, name, id, inputs });
-      const made = platforms.find(({ provider }) => type.startsWith(provider))?.state?.({ type, name });
+      const made = platforms.find(({ provider }) => type.startsWith(provider))?.state?.(name);
       return { id, state: { name, hex: "00000000", bucket: name, ...made, ...inputs } };
     },
     call: ({ token, inputs }) => ({
       ...inputs,
-      ...platforms.find(({ answers }) => answers?.[token])?.answers?.[token],
+      ...platforms.map(({ answers }) => answers?.[token]).find((answer) => answer !== undefined),
     }),
   };
 }

@@ -22,7 +22,7 @@ export const aws: Platform<AwsPart> = {
         "aws:index/getPartition:getPartition": { partition: "aws", dnsSuffix: "amazonaws.com" },
         "aws:index/getAvailabilityZones:getAvailabilityZones": { names: ["a", "b", "c"].map((zone) => region + zone) },
       },
-      state: ({ name }) => ({ arn: `arn:aws:mock:${region}:${ACCOUNT}:${name}`, region }),
+      state: (name) => ({ arn: `arn:aws:mock:${region}:${ACCOUNT}:${name}`, region }),
     };
   },
   checks: async (stack, resources, parts) => (await sdk()).accountChecks(stack, resources, parts),

@@ -13,7 +13,7 @@ export const gcp: Platform<GcpPart> = {
   },
   rehearsal: () => ({
     config: { "gcp:project": "my-project" }, // where it would be made changes nothing of what it is
-    state: ({ name }) => ({ email: `${name}@mock.iam.gserviceaccount.com` }),
+    state: (name) => ({ email: `${name}@mock.iam.gserviceaccount.com` }),
   }),
   checks: async (stack, resources, parts) => (await sdk()).projectChecks(stack, resources, parts),
   search: async (stack, parts) => (await sdk()).search(stack, parts),
