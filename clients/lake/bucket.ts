@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { invalid } from "../../core/errors.ts";
 import { checkKey } from "./key.ts";
 import type { LakeStore, Listed } from "./store.ts";
 
@@ -10,10 +11,15 @@ export abstract class BucketStore implements LakeStore {
   /** What keys of the bucket have before those of the lake: empty or with "/" at its end. */
   readonly #prefix: string;
 
-  /** @param address such as "s3://bucket" or "gs://bucket/prefix". */
+  /**
+   * @param address such as "s3://bucket" or "gs://bucket/prefix".
+   * @throws UsageError when it names no bucket, or leads out of its prefix.
+   */
   constructor(address: string) {
     this.address = address;
-    const [bucket = "", ...path] = address.replace(/^\w+:\/\//, "").split("/");
+    const [bucket = "", ...path] = checkKey(address.replace(/^\w+:\/\//, ""), "lake").split("/");
+    if (bucket === "")
+      throw invalid("lake", address, 'expected a bucket and maybe a prefix, such as "s3://bucket/prefix"');
     this.bucket = bucket;
     this.#prefix = path.map((part) => part && `${part}/`).join("");
   }

@@ -1,8 +1,8 @@
 import { invalid } from "../../core/errors.ts";
 
 /** A key, or the beginning of keys, as it was given. @throws UsageError when it leads out of its lake. */
-export function checkKey(key: string): string {
-  if (key.split(/[/\\]/).includes("..")) throw invalid("key", key, 'expected a path below the lake, without ".."');
+export function checkKey(key: string, setting = "key"): string {
+  if (key.split(/[/\\]/).includes("..")) throw invalid(setting, key, 'expected a path below the lake, without ".."');
   return key;
 }
 

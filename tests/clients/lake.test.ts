@@ -289,6 +289,10 @@ describe("a bucket that is not there is no lake without runs", () => {
   });
 });
 
+test.each(["s3://", "s3:///lake", "s3://bucket/../other", "s3://.."])("%s is the address of no lake", (address) => {
+  expect(() => new S3Store(address, new S3Client({ region: "us-west-2" }))).toThrow(/^lake is .*: expected a/);
+});
+
 test("what can't be fetched ends the fetching, and nothing is written after", async () => {
   const keys = Array.from({ length: 20 }, (_, i) => `a/run=1/${String(i).padStart(2, "0")}.parquet`);
   const asked: string[] = [];
