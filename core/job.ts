@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { seconds } from "./duration.ts";
@@ -44,6 +44,8 @@ const IDENTIFIER = /^[a-z][a-z0-9_]*$/;
 /** Wildcards would be taken by a policy, and nothing fills in placeholders. */
 const READ = /^(\/[^{}]*|(s3|gs):\/\/[a-z0-9][a-z0-9._-]+[a-z0-9](\/[^*?{}]*)?)$/;
 const COORDINATE = /^[\w.-]+:[\w.-]+:[\w.-]+$/;
+/** The Python module that steps share. */
+const SHARED_MODULE = join(import.meta.dirname, "../assets/jobs/oneoff.py");
 const SIZES_THE_CLUSTER =
   /^spark\.(master|submit\.deployMode|executor\.(instances|cores|memory)|driver\.(cores|memory)|cores\.max)$/;
 
@@ -176,13 +178,19 @@ function makeStep(where: string, step: SparkStepArgs, folder: string, tables: Re
   }
   const known = [...RESERVED, ...tables, ...secrets.map((secret) => `secret:${secret}`)];
   for (const argument of step.arguments ?? []) checkPlaceholders(where, argument, known);
+  const bringsOwn = [step.script, ...(step.files ?? []), ...(step.pyFiles ?? [])].some(
+    (path) => path !== undefined && basename(path) === basename(SHARED_MODULE),
+  );
   return {
     name: step.name,
     ...(step.script && { script: file("script", step.script) }),
     ...(step.jar && { jar: file("jar", step.jar), mainClass: step.mainClass as string }),
     arguments: step.arguments ?? [],
     files: (step.files ?? []).map((path) => file("file", path)),
-    pyFiles: (step.pyFiles ?? []).map((path) => file("Python file", path)),
+    pyFiles: [
+      ...(step.script && !bringsOwn ? [SHARED_MODULE] : []),
+      ...(step.pyFiles ?? []).map((path) => file("Python file", path)),
+    ],
     packages: step.packages ?? [],
     ...(step.requirements && { requirements: file("requirements", step.requirements) }),
     conf: step.conf ?? {},

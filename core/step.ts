@@ -20,7 +20,10 @@ export interface SparkStepArgs {
   readonly arguments?: readonly string[];
   /** Files that lie in the working directory of every executor. @default none */
   readonly files?: readonly string[];
-  /** Python modules that the script imports. @default none */
+  /**
+   * Python modules that the script imports. `oneoff`, which steps share, is there without being named, unless the step brings a
+   * file of that name. @default none
+   */
   readonly pyFiles?: readonly string[];
   /** Maven coordinates, `group:artifact:version`. @default none */
   readonly packages?: readonly string[];

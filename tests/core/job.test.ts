@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { jobKind, jobs } from "../../assets/jobs/registry.ts";
@@ -5,6 +8,7 @@ import { xo } from "../../assets/jobs/xo/index.ts";
 import { UsageError } from "../../core/errors.ts";
 import { type Job, type JobArgs, job, jobFor, readsInAll } from "../../core/job.ts";
 
+const SHARED = fileURLToPath(new URL("../../assets/jobs/oneoff.py", import.meta.url));
 const good: JobArgs = {
   name: "tiny",
   from: import.meta.url,
@@ -30,7 +34,7 @@ test("a job is plain data with defaults filled in and files found beside the mod
       script: fileURLToPath(import.meta.url),
       arguments: ["--in", "{points}", "--run={run}", "{lake}", "{scratch}/x", "{secret:token}"],
       files: [],
-      pyFiles: [],
+      pyFiles: [SHARED],
       packages: [],
       conf: {},
       timeLimitSeconds: 3600,
@@ -50,6 +54,22 @@ const panel = good.panels?.[0] as NonNullable<JobArgs["panels"]>[number];
 const withStep = (change: object) => ({ ...good, steps: [{ ...step, ...change }] });
 const withTable = (change: object) => ({ ...good, tables: [{ ...table, ...change }] });
 const withPanel = (change: object) => ({ ...good, panels: [{ ...panel, ...change }] });
+
+test("the module that steps share is there without being named, unless a step brings one of that name", () => {
+  const pyFilesOf = (change: object) => job(withStep(change)).steps[0]?.pyFiles;
+  const here = fileURLToPath(import.meta.url);
+  expect(pyFilesOf({ pyFiles: ["job.test.ts"] })).toEqual([SHARED, here]);
+  const named = relative(dirname(here), SHARED);
+  expect(pyFilesOf({ pyFiles: ["job.test.ts", named] })).toEqual([here, SHARED]);
+  const folder = mkdtempSync(join(tmpdir(), "oneoff-own-"));
+  const own = join(folder, "oneoff.py");
+  writeFileSync(own, "");
+  expect(pyFilesOf({ pyFiles: [own] })).toEqual([own]);
+  expect(pyFilesOf({ files: [own] })).toEqual([]);
+  expect(pyFilesOf({ script: own })).toEqual([]);
+  expect(pyFilesOf({ script: undefined, jar: "job.test.ts", mainClass: "Main" })).toEqual([]);
+  rmSync(folder, { recursive: true });
+});
 
 test.each<[string, JobArgs, string]>([
   ["a name with blanks", { ...good, name: "My Job" }, 'job "My Job": the name must be lower-case words'],

@@ -95,7 +95,7 @@ const MONGO = { arguments: ["--mongo-uri", "{secret:mongo-uri}"], secrets: ["mon
 const step = (name: string, own: Omit<SparkStepArgs, "name">): SparkStepArgs => ({
   name,
   script: `${name}.py`,
-  pyFiles: ["../oneoff.py", "lcl.py", "london_load.py", "london_mongo.py", "london_readings.py"],
+  pyFiles: ["lcl.py", "london_load.py", "london_mongo.py", "london_readings.py"],
   requirements: "requirements.txt",
   ...own,
 });
