@@ -1,7 +1,7 @@
 /** Builds the published package into dist/: compiled JavaScript with types, and the files that run elsewhere as they are. */
 import { execFileSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { carriedFiles } from "../assets/manifest.ts";
@@ -12,14 +12,15 @@ rmSync("dist", { recursive: true, force: true });
 execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"], { stdio: "inherit" });
 const carried = [
   ...carriedFiles(process.cwd()),
-  ...["provider/pulumi-resource-oneoff-local", "provider/step.sh", "engine/requirements.txt"],
+  ...["provider/pulumi-resource-oneoff-local", "engine/requirements.txt"],
   ...globSync("engine/setup{.mjs,/**/*.mjs}"),
 ];
 for (const file of carried) cpSync(file, `dist/${file}`);
 // Where version 0.1.0 had the provider: projects name it there, and a run that is going on still starts what was beside it.
 const before = "dist/assets/local";
 mkdirSync(before, { recursive: true });
-for (const file of ["provider/step.sh", "assets/driver/requirements.py"]) cpSync(file, join(before, basename(file)));
+cpSync("assets/steps/guard.sh", join(before, "step.sh"));
+cpSync("assets/driver/requirements.py", join(before, "requirements.py"));
 const shim = `#!/bin/sh\nexec "$(dirname -- "$0")/../../provider/pulumi-resource-oneoff-local" "$@"\n`;
 writeFileSync(join(before, "pulumi-resource-oneoff-local"), shim, { mode: 0o755 });
 execFileSync(process.execPath, ["assets/dashboard/build.ts", "dist/assets/dashboard/page"], { stdio: "inherit" });

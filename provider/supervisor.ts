@@ -133,7 +133,7 @@ function execute(
   if (reason) throw new Error(reason);
   for (const path of [dirname(logFile), scratchFolder(folder)]) mkdirSync(path, { recursive: true });
   const log = createWriteStream(logFile, { flags: "a" });
-  const child = spawn("/bin/sh", [fileURLToPath(new URL("./step.sh", import.meta.url)), ...command], {
+  const child = spawn("/bin/sh", [fileURLToPath(new URL("../assets/steps/guard.sh", import.meta.url)), ...command], {
     detached: true,
     cwd: workFolder(folder),
     env,

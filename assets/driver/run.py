@@ -28,7 +28,7 @@ import oneoff
 from run_services import address_towards, is_hdfs, missing_of_hdfs, missing_of_spark
 from run_status import Status, iso, now
 from run_tables import Stage, make_folder, remove_folder
-from step_log import Log
+from step_log import Log, open_log
 from step_runner import (
     EXIT_TERMINATED,
     StepError,
@@ -343,7 +343,7 @@ class Run:
         """From here on, what is said goes to `_logs/<run>/<name>.log`."""
         if self.log:
             self.log.close()
-        self.log = Log(f"{self.spec['lake']}/_logs/{self.spec['run']}/{name}.log", self.options.log_every)
+        self.log = open_log(f"{self.spec['lake']}/_logs/{self.spec['run']}/{name}.log", self.options.log_every)
 
     def say(self, line: str) -> None:
         """Tells those who read the step's log, or the container's."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 
 import oneoff
-from step_log import Log
+from step_log import open_log
 from step_runner import (
     EXIT_TERMINATED,
     StepError,
@@ -51,7 +51,7 @@ class Runner:
         self.name = f'step "{options.step}"'
         self.tag = yarn_tag(options.run, options.step)
         self.ends = time.monotonic() + options.time_limit
-        self.log = Log(f"{options.lake}/_logs/{options.run}/{options.step}.log", options.log_every)
+        self.log = open_log(f"{options.lake}/_logs/{options.run}/{options.step}.log", options.log_every)
         self.failed = False
 
     def run(self) -> None:

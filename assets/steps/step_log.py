@@ -1,4 +1,4 @@
-"""A step's log: what its programs print, put into the lake again and again while it grows."""
+"""A step's log: what its programs print, in the lake while it grows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import oneoff
 HEAD = 64 << 10  # bytes that are kept of the beginning
 TAIL = 1 << 20  # bytes that are kept of the end
 _PIECE = 64 << 10  # a longer line is taken in pieces
-# What of a Spark log is no reason for a failure; provider/log.ts says the same.
+# What of a Spark log is no reason for a failure.
 _FRAME = re.compile(r"\s+at |\s+\.\.\. \d+ more$")
 _CHATTER = re.compile(r" (INFO|WARN) |^\[oneoff\]")
 _EXCEPTION = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b: ")
@@ -30,23 +30,15 @@ def last_problem(text: str) -> str:
 
 
 class Log:
-    """A file of the lake that grows. Of a very long log the beginning and the end are kept.
+    """What the programs of a step print. It is kept in memory, of a very long log the beginning and the end."""
 
-    An object cannot be appended to, so the whole is put every time.
-    """
-
-    def __init__(self, address: str, every: float) -> None:
-        """every: seconds from one upload to the next."""
-        self._address = address
-        self._every = every
+    def __init__(self, *, echo: bool = True) -> None:
+        """echo: whether it goes to our own output too."""
+        self._echo = echo
         self._head = bytearray()
         self._tail = bytearray()
         self._size = 0
-        self._put_size = 0
         self._lock = Lock()
-        self._closing = Event()
-        self._thread = Thread(target=self._keep, daemon=True)
-        self._thread.start()
 
     @property
     def size(self) -> int:
@@ -67,16 +59,18 @@ class Log:
         """Adds what `source` gives until its end, and passes it on to `echo` and `on_line`."""
         for line in iter(lambda: source.readline(_PIECE), b""):
             self.write(line)
-            with contextlib.suppress(OSError):
-                echo.write(line)
-                echo.flush()
+            if self._echo:
+                with contextlib.suppress(OSError):
+                    echo.write(line)
+                    echo.flush()
             if on_line:
                 on_line(line.decode(errors="replace"))
 
     def say(self, line: str) -> None:
         """Adds a line of our own, which stands in our standard error too, as long as somebody reads that."""
-        with contextlib.suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+        if self._echo:
+            with contextlib.suppress(OSError):
+                print(line, file=sys.stderr, flush=True)
         self.write(f"{line}\n".encode())
 
     def since(self, size: int) -> str:
@@ -84,6 +78,44 @@ class Log:
         with self._lock:
             grown = self._size - size
             return (self._head + self._tail)[-grown:].decode(errors="replace") if grown else ""
+
+    def close(self) -> None:
+        """Puts the last of it."""
+
+
+class FileLog(Log):
+    """A log that is a file, with all of it."""
+
+    def __init__(self, path: Path, *, echo: bool = True) -> None:
+        """path: of the file, which is made; what is in it stays."""
+        super().__init__(echo=echo)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._file = path.open("ab", buffering=0)
+
+    def write(self, data: bytes) -> None:
+        """As of every log. What the disk has no room for is not in the file."""
+        super().write(data)
+        with contextlib.suppress(OSError):
+            self._file.write(data)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class ObjectLog(Log):
+    """A log that is an object, which cannot be appended to: the whole is put again and again while it grows."""
+
+    def __init__(self, address: str, every: float, *, echo: bool = True) -> None:
+        """every: seconds from one upload to the next."""
+        super().__init__(echo=echo)
+        self._address = address
+        self._every = every
+        self._put_size = 0
+        self._closing = Event()
+        self._thread = Thread(target=self._keep, daemon=True)
+        self._thread.start()
 
     def content(self) -> bytes:
         """What is kept, with a line for what is not."""
@@ -116,3 +148,8 @@ class Log:
             program = Path(sys.argv[0]).name
             with contextlib.suppress(OSError):
                 print(f"{program}: the log could not be put to {self._address}: {problem}", file=sys.stderr, flush=True)
+
+
+def open_log(address: str, every: float, *, echo: bool = True) -> Log:
+    """A log at an address of the lake; an object is put every so many seconds. Raises OSError."""
+    return ObjectLog(address, every, echo=echo) if "://" in address else FileLog(Path(address), echo=echo)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import math
 import os
+import pkgutil
 import re
 import signal
 import subprocess
@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import NamedTuple, NoReturn
 
 from step_log import Log, last_problem
@@ -22,6 +22,8 @@ KILL_AFTER = 30  # seconds that a program has to end itself when its time is up
 TERMINATED_AFTER = 10  # the same after SIGTERM, as nobody knows how long its sender waits
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
+_GUARD = f"exec 3<&0 </dev/null\n{pkgutil.get_data(__name__, 'guard.sh').decode()}"
+_LOOK_SECONDS = 0.5  # from one look at the clock to the next
 _PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 _PROGRESS = re.compile(r"\[oneoff\] (\S+) (\d+)/(\d+)\s*")  # as assets/jobs/oneoff.py prints it
 
@@ -53,27 +55,27 @@ def run_program(
     on_sigterm: Callable[[TerminatedError], None] | None = None,
     terminated_after: float = TERMINATED_AFTER,
 ) -> Ended:
-    """Runs a program with a time limit, and ends whatever it leaves behind. What it prints goes to `log` and to ours.
+    """Runs a program with a time limit, and ends whatever it leaves behind. It ends when we do, kill -9 included.
 
-    on_line: is given each line, from several threads. on_sigterm: is called at once when SIGTERM comes, after which
-    TerminatedError is raised.
+    What it prints goes to `log`. on_line: is given each line, from several threads. on_sigterm: is called at once when
+    SIGTERM comes, after which TerminatedError is raised.
     """
-    limit = max(1, math.ceil(seconds))
-    before, started = log.size, time.monotonic()
+    before = log.size
     process = subprocess.Popen(
-        ["timeout", "--signal=TERM", f"--kill-after={KILL_AFTER}", str(limit), *command],
-        stdin=subprocess.DEVNULL,
+        ["/bin/sh", "-c", _GUARD, "guard", *command],
+        stdin=subprocess.PIPE,  # nobody writes there: it closes when we end
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=env,
         cwd=folder,
         start_new_session=True,  # a process group of its own
     )
+    limit = _Limit(process, seconds)
     streams = ((process.stdout, sys.stdout.buffer, on_line), (process.stderr, sys.stderr.buffer, on_line))
     readers = [Thread(target=log.copy, args=stream, daemon=True) for stream in streams]
     try:
-        for reader in readers:
-            reader.start()
+        for thread in (limit, *readers):
+            thread.start()
         code = process.wait()
     except TerminatedError as reason:
         signal_group(process, signal.SIGTERM)
@@ -83,11 +85,36 @@ def run_program(
             process.wait(terminated_after)
         raise
     finally:
+        limit.ended.set()
         signal_group(process, signal.SIGKILL)
+        process.stdin.close()
         for reader in readers:
             with contextlib.suppress(RuntimeError):  # SIGTERM came before it was started
                 reader.join(5)
-    return Ended(code, bool(code) and time.monotonic() - started >= limit, log.since(before))
+    return Ended(code, limit.passed, log.since(before))
+
+
+class _Limit(Thread):
+    """Ends a process when its time is up: by SIGTERM, and by SIGKILL when that is not enough.
+
+    It looks at the clock: a machine that slept has not stopped it.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        super().__init__(daemon=True)
+        self.process = process
+        self.ends = time.time() + seconds
+        self.passed = False
+        self.ended = Event()  # of the process
+
+    def run(self) -> None:
+        while (left := self.ends - time.time()) > 0:
+            if self.ended.wait(min(left, _LOOK_SECONDS)):
+                return
+        self.passed = True
+        signal_group(self.process, signal.SIGTERM)
+        if not self.ended.wait(KILL_AFTER):
+            signal_group(self.process, signal.SIGKILL)
 
 
 def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
@@ -120,6 +147,11 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it was quicker
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def with_options(command: Sequence[str], *options: str) -> list[str]:
+    """A `spark-submit` with options before its own: of a property that stands twice Spark takes the last."""
+    return [command[0], *options, *command[1:]]
 
 
 def states_of(names: Sequence[str], current: str, state: str) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import google_cloud
 import oneoff
 from step_log import last_problem
-from step_runner import StepError, one_line
+from step_runner import StepError, one_line, with_options
 
 TOOL_SECONDS = 60  # that yarn, hdfs and aws may take to answer
 _CLEAR_SECONDS = 600  # that removing a folder may take: S3 takes a thousand objects at a time
@@ -69,7 +69,7 @@ def with_tag(command: Sequence[str], tag: str) -> list[str]:
         if given[at - 1] == "--conf" and given[at].startswith("spark.yarn.tags="):
             tags.append(given[at].partition("=")[2])
             del given[at - 1 : at + 1]
-    return [command[0], "--conf", f"spark.yarn.tags={','.join(tags)}", *given]
+    return with_options([command[0], *given], "--conf", f"spark.yarn.tags={','.join(tags)}")
 
 
 def end_applications(tag: str) -> list[str]:

@@ -47,7 +47,7 @@ export function runArchive(job: Job, plan: SwarmPlan, lake: string): string {
 }
 
 /** What run.py imports beside its own. */
-const SHARED = ["jobs/oneoff.py", "steps/step_log.py", "steps/step_runner.py"];
+const SHARED = ["jobs/oneoff.py", "steps/guard.sh", "steps/step_log.py", "steps/step_runner.py"];
 
 /** Python runs an archive's `__main__.py`. */
 const ROOT: Readonly<Record<string, string>> = { "run.py": "__main__.py" };

@@ -109,7 +109,7 @@ test("the package has what runs elsewhere, and no sources or tests", () => {
   for (const file of [
     ...bundled,
     ...carriedFiles(root),
-    ...["assets/jobs/oneoff.py", "assets/jobs/xo/train.py", "assets/jobs/xo/requirements.txt", "provider/step.sh"],
+    ...["assets/jobs/oneoff.py", "assets/jobs/xo/train.py", "assets/jobs/xo/requirements.txt", "assets/steps/guard.sh"],
     ...["provider/pulumi-resource-oneoff-local", "provider/provider.js", "provider/supervisor.js"],
     ...["assets/local/step.sh", "assets/local/requirements.py"], // where runs of version 0.1.0 look for them
     ...["assets/driver/run.py", "assets/steps/step_runner.py", "assets/notebooks/startup.ipynb"],

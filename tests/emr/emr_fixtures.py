@@ -52,6 +52,6 @@ def code(node: Node) -> Path:
     """The code folder of a node, as far as step.py needs it."""
     folder = node.home / "code" / "emr"
     folder.mkdir(parents=True)
-    for file in (*STEPS.glob("*.py"), JOBS / "oneoff.py"):
+    for file in (*STEPS.glob("*.*"), JOBS / "oneoff.py"):
         shutil.copy(file, folder)
     return folder

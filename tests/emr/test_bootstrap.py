@@ -53,7 +53,7 @@ def machine(node: Node) -> Machine:
     s3 = machine.stub_s3()
     code = s3 / "lake" / "_code" / "1" / "emr"
     code.mkdir(parents=True)
-    for file in (*STEPS.glob("*.py"), STEPS / "venv.sh", JOBS / "oneoff.py", EMR / "jupyter" / "jupyter.sh"):
+    for file in (*STEPS.glob("*.*"), JOBS / "oneoff.py", EMR / "jupyter" / "jupyter.sh"):
         shutil.copy(file, code)
     add_wheel(s3 / "lake" / "_wheels" / "2")
     machine.stub("sudo", 'exec "$@"')

@@ -134,7 +134,7 @@ def test_a_failure_says_why(step: Step) -> None:
 def test_a_command_that_is_not_there(step: Step) -> None:
     (step.node.home / "bin" / "spark-submit").unlink()
     assert step.run()[0] == 1
-    assert step.bucket.record()["error"].startswith('step "train" failed (exit 127): timeout: failed to run command')
+    assert step.bucket.record()["error"].startswith('step "train" failed (exit 127): guard: ')
 
 
 def test_the_time_limit_ends_all_that_the_step_started(step: Step) -> None:

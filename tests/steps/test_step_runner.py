@@ -15,12 +15,12 @@ import pytest
 import steps_support
 
 import step_runner  # isort: skip
-from step_log import Log  # isort: skip
+from step_log import Log, open_log  # isort: skip
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[Log]:
-    log = Log(str(tmp_path / "x.log"), 60)
+    log = open_log(str(tmp_path / "x.log"), 60)
     yield log
     log.close()
 
@@ -44,21 +44,47 @@ def test_a_program_runs_where_it_is_told(log: Log, tmp_path: Path) -> None:
 def test_the_time_limit_ends_all_that_it_started(log: Log, tmp_path: Path) -> None:
     started = time.monotonic()
     script = f"sleep 300 & echo $! >{tmp_path}/pid; trap '' TERM; echo on; wait"
-    ended = step_runner.run_program(["sh", "-c", script], log, 0.1)
+    ended = step_runner.run_program(["sh", "-c", script], log, 1)
     assert ended.timed_out
     assert ended.printed == "on\n"
     assert time.monotonic() - started < 20
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/fd").exists()
 
 
+def test_a_program_ends_with_who_started_it(tmp_path: Path) -> None:
+    program = textwrap.dedent(f"""
+        import sys
+        sys.path[:0] = {[str(steps_support.ROOT / "assets" / name) for name in ("steps", "jobs")]!r}
+        from step_log import open_log
+        from step_runner import run_program
+        run_program(["sh", "-c", "trap '' TERM HUP; echo $$; sleep 300"], open_log({str(tmp_path / "x.log")!r}, 60), 60)
+    """)
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    started = Path("/proc", process.stdout.readline().strip())
+    assert started.exists()
+    process.kill()
+    process.wait()
+    ends = time.monotonic() + 20
+    while started.exists() and time.monotonic() < ends:
+        time.sleep(0.02)
+    assert not started.exists()
+
+
+@pytest.mark.parametrize(("script", "code"), [("kill -9 $$", 137), ("exec no-such-program", 127)])
+def test_how_a_program_ended(log: Log, script: str, code: int) -> None:
+    ended = step_runner.run_program(["sh", "-c", script], log, 60)
+    assert (ended.code, ended.timed_out) == (code, False)
+
+
 def test_sigterm_is_told_of_at_once_and_raised(tmp_path: Path) -> None:
     program = textwrap.dedent(f"""
         import sys
         sys.path[:0] = {[str(steps_support.ROOT / "assets" / name) for name in ("steps", "jobs")]!r}
-        from step_log import Log
+        from step_log import open_log
         from step_runner import TerminatedError, raise_on_sigterm, run_program
         raise_on_sigterm("the end has come")
-        log = Log({str(tmp_path / "x.log")!r}, 60)
+        log = open_log({str(tmp_path / "x.log")!r}, 60)
         told = lambda reason: print(f"told: {{reason}}", flush=True)
         try:
             run_program(["sh", "-c", "trap 'sleep 0.5; echo bye; exit' TERM; echo on; sleep 300 & wait"], log, 60,

@@ -163,7 +163,7 @@ class Archive:
             **self.change,
         }
         ours = {
-            **{path.name: path for folder in ("steps", "driver") for path in (ASSETS / folder).glob("*.py")},
+            **{path.name: path for folder in ("steps", "driver") for path in (ASSETS / folder).glob("*.*")},
             "oneoff.py": JOBS / "oneoff.py",
         }
         ours["__main__.py"] = ours.pop("run.py")
