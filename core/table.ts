@@ -66,3 +66,7 @@ export interface DateRange {
   readonly from: string;
   readonly to: string;
 }
+
+/** Columns that a table's digest covers: all but those that each run measures anew. */
+export const digestColumns = ({ columns }: Pick<Table, "columns">): readonly string[] =>
+  columns.filter(({ measured }) => !measured).map(({ name }) => name);

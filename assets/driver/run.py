@@ -1,7 +1,8 @@
-"""Runs a job in a Swarm: waits for the cluster, runs the steps one after another, and tells the lake of it.
+"""Runs a job: waits for the cluster, runs the steps one after another, and tells the lake of it.
 
-It is the main program of an archive, which has beside it the steps' files and `run.json`, where all that differs from
-run to run is said; components/docker/run.ts makes it.
+All that differs from run to run, and from cluster to cluster, is said in a description of the run (run_spec.py). A
+Swarm is given an archive whose main program this is, with the description and the steps' files
+(components/docker/run.ts); on one machine all of that lies in a folder (provider/run.ts).
 """
 
 from __future__ import annotations
@@ -10,22 +11,22 @@ import argparse
 import contextlib
 import json
 import os
-import re
+import shutil
 import socket
 import sys
 import tarfile
-import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
 
 import oneoff
+import run_spec
 from run_services import address_towards, is_hdfs, missing_of_hdfs, missing_of_spark
+from run_spec import RunSpec, SpecError, Step
 from run_status import Status, iso, now
 from run_tables import Stage, make_folder, remove_folder
 from step_log import Log, open_log
@@ -39,44 +40,43 @@ from step_runner import (
     run_program,
     spoken,
     why,
+    with_options,
 )
 
 DESTROYED = "the cluster was destroyed before its run ended"
 CLEAR_SECONDS = 60  # that removing what nobody needs any more may take
-# After SIGTERM the service has 2 minutes (components/docker/service.ts), but whoever destroys it waits for it:
+# Whoever destroys the cluster waits for it: Docker 2 minutes (components/docker/service.ts), the provider seconds.
 TERMINATED_AFTER = 3  # seconds that a step has to end itself
 TERMINATED_CLEAR_SECONDS = 3
 LAKE_CREDENTIALS = "lake-credentials"  # the secret that opens the lake
-_KILLED = (-9, 137)  # exit codes of a program that was sent SIGKILL
-
-Spec = Mapping[str, Any]
+_KILLED = 137  # exit code of a program that was sent SIGKILL
 
 
 class Run:
     """A run of a job while it runs."""
 
-    def __init__(self, spec: Spec, code: Path, work: Path, options: argparse.Namespace) -> None:
-        """spec: run.json. code: the unpacked archive. work: a folder for what is not to be kept."""
-        self.spec, self.code, self.work, self.options = spec, code, work, options
-        self.steps: Sequence[Spec] = spec["steps"]
+    def __init__(self, spec: RunSpec, options: argparse.Namespace) -> None:
+        """options: as `parse` returns them."""
+        self.spec, self.options = spec, options
+        self.work = Path(spec.work)
         started = datetime.now(timezone.utc)
-        self.ends = time.monotonic() + spec["deadlineSeconds"]
+        # By the clock of the day: a machine that sleeps does not stop it.
+        self.ends = started.timestamp() + spec.deadline_seconds
         self.status = Status(
-            f"{spec['lake']}/_clusters/{spec['run']}/status.json",
+            f"{spec.lake}/_clusters/{spec.run}/status.json",
             {
-                "run": spec["run"],
-                "job": spec["job"],
+                "run": spec.run,
+                "job": spec.job,
                 "state": "running",
                 "started": iso(started),
-                "deadline": iso(started + timedelta(seconds=spec["deadlineSeconds"])),
-                "steps": [{"name": step["name"], "state": "pending"} for step in self.steps],
+                "deadline": iso(started + timedelta(seconds=spec.deadline_seconds)),
+                "steps": [{"name": step.name, "state": "pending"} for step in spec.steps],
             },
         )
-        names = [table["name"] for table in spec["tables"]]
-        self.stage = Stage(spec["stage"], spec["lake"], spec["run"], names) if spec["stage"] else None
+        names = [table.name for table in spec.tables]
+        self.stage = Stage(spec.stage, spec.lake, spec.run, names) if spec.stage else None
         self.log: Log | None = None
         self.sites: dict[str, Path] = {}
-        self.secrets: dict[str, Path] = {}
         self.failed = False
 
     def run(self) -> None:
@@ -89,32 +89,21 @@ class Run:
             raise
         self.begin()
         self.wait_for_services()
-        self.make_folders()
-        for number, file in enumerate(dict.fromkeys(filter(None, (step.get("requirements") for step in self.steps)))):
+        make_folder(self.spec.scratch)
+        for number, file in enumerate(dict.fromkeys(filter(None, (step.requirements for step in self.spec.steps)))):
             self.install(file, self.work / f"site-{number}")
-        for index, step in enumerate(self.steps):
+        for index, step in enumerate(self.spec.steps):
             self.run_step(index, step)
         self.clear(CLEAR_SECONDS)
         self.end("succeeded")
 
     def unpack_secrets(self) -> None:
         """Gives each secret a file of its own, and opens the lake with the one that is meant for it."""
-        file = self.spec["secretsFile"]
-        try:
-            values = json.loads(Path(file).read_text(encoding="utf-8"))
-        except OSError as problem:
-            raise StepError(f"the run's secrets could not be read: {problem}") from None
-        except ValueError:  # what it says may repeat some of them
-            values = None
-        if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-            raise StepError(f"the run's secrets could not be read: {file} is no JSON object of text values")
         folder = self.work / "secrets"
-        folder.mkdir(mode=0o700)
-        for name, value in values.items():
-            self.secrets[name] = folder / name
-            self.secrets[name].touch(mode=0o600)
-            self.secrets[name].write_bytes(value.encode())
-        if path := self.secrets.get(LAKE_CREDENTIALS):
+        if self.spec.secrets_file is not None:
+            write_secrets(self.spec.secrets_file, folder)
+        path = folder / LAKE_CREDENTIALS
+        if path.exists():
             os.environ.update(AWS_SHARED_CREDENTIALS_FILE=str(path), GOOGLE_APPLICATION_CREDENTIALS=str(path))
 
     def begin(self) -> None:
@@ -127,10 +116,11 @@ class Run:
 
     def wait_for_services(self) -> None:
         """Until Spark has a worker and HDFS, where it is used, a datanode."""
-        master, ui_port = self.spec["master"], self.spec.get("masterUiPort", 8080)
-        self.wait(lambda: missing_of_spark(master, ui_port))
-        for address in filter(is_hdfs, (self.spec["stage"] or self.spec["scratch"],)):
-            self.wait(lambda address=address: missing_of_hdfs(address))
+        spec, shared = self.spec, self.spec.stage or self.spec.scratch
+        if spec.master_page is not None:
+            self.wait(lambda: missing_of_spark(spec.master, spec.master_page))
+        if is_hdfs(shared):
+            self.wait(lambda: missing_of_hdfs(shared))
         self.status.change(cluster=None)
 
     def wait(self, missing: Callable[[], str | None]) -> None:
@@ -146,34 +136,31 @@ class Run:
             self.time_left()
             time.sleep(1)
 
-    def make_folders(self) -> None:
-        """What steps and Spark expect to be there."""
-        make_folder(self.spec["scratch"])
-        events = self.spec["conf"].get("spark.eventLog.dir", "")
-        if events.startswith("file:"):
-            make_folder(urlsplit(events).path)
-        elif events.startswith("hdfs:") and self.spec["stage"]:
-            make_folder(f"webhdfs://{urlsplit(self.spec['stage']).netloc}{urlsplit(events).path}")
-
     def install(self, file: str, site: Path) -> None:
-        """Installs what a requirements file asks for and the image lacks, and packs it for the executors."""
+        """Installs what a requirements file asks for and this Python lacks, and packs it for the executors."""
         self.open_log("requirements")
-        command = [sys.executable, str(self.code / "requirements.py"), "--exact", "--into", str(site)]
-        self.execute([*command, str(self.code / file)], "installing the steps' requirements")
+        exact = ["--exact"] if self.spec.exact_requirements else []
+        command = [sys.executable, str(self.work / "code" / "requirements.py"), *exact, "--into", str(site), file]
+        self.execute(command, "installing the steps' requirements")
         if site.exists():
             self.sites[file] = site
+        if site.exists() and not self.is_local():
             with tarfile.open(f"{site}.tar.gz", "w:gz", compresslevel=1) as archive:
                 archive.add(site, arcname=".")
 
-    def run_step(self, index: int, step: Spec) -> None:
+    def run_step(self, index: int, step: Step) -> None:
         """Runs a step and brings the tables that it wrote into the lake."""
         self.status.change_step(index, state="running", started=now())
         try:
             self.record_progress()
-            self.open_log(step["name"])
-            command, env = self.spark_submit(step)
-            what, limit = f'step "{step["name"]}"', step["timeLimitSeconds"]
-            self.execute(command, what, limit, env, lambda line: self.status.note_progress(index, line))
+            self.open_log(step.name)
+            self.execute(
+                self.command_of(step),
+                f'step "{step.name}"',
+                step.time_limit_seconds,
+                self.environment_of(step),
+                lambda line: self.status.note_progress(index, line),
+            )
             if self.stage:
                 self.copy_tables(self.stage)
         except Exception:
@@ -186,7 +173,7 @@ class Run:
         started = time.monotonic()
         files, size = stage.copy(self.time_left())
         seconds = time.monotonic() - started
-        self.say(f"run.py: {files} part files ({size} bytes) copied to {self.spec['lake']} in {seconds:.1f} s")
+        self.say(f"run.py: {files} part files ({size} bytes) copied to {self.spec.lake} in {seconds:.1f} s")
 
     def execute(
         self,
@@ -213,77 +200,56 @@ class Run:
             if limit < left:
                 raise StepError(f"{what} took longer than its time limit of {spoken(limit)}")
             self.time_left()
-        if ended.code in _KILLED:
-            raise StepError(f"{what} was killed; the memory of its container may be too small: {why(ended.printed)}")
         if ended.code:
-            raise StepError(f"{what} failed (exit {ended.code}): {why(ended.printed)}")
+            raise StepError(f"{what} failed{self.reason(ended.code, ended.printed)}")
+
+    def reason(self, code: int, printed: str) -> str:
+        """Why a program failed."""
+        if "No space left on device" in printed and self.is_local():
+            return f": no space is left on the disk of {self.spec.lake}; free some, or put the lake elsewhere"
+        killed = "it was killed; it may have taken more memory than there is: " if code == _KILLED else ""
+        return f" (exit {code}): {killed}{why(printed)}"
 
     def time_left(self) -> float:
         """Seconds until the deadline. Raises StepError when it has passed."""
-        left = self.ends - time.monotonic()
+        left = self.ends - time.time()
         if left <= 0:
-            raise StepError(f"the deadline of {spoken(self.spec['deadlineSeconds'])} has passed")
+            raise StepError(f"the deadline of {spoken(self.spec.deadline_seconds)} has passed")
         return left
 
-    def spark_submit(self, step: Spec) -> tuple[list[str], dict[str, str]]:
-        """The command of a step and what it adds to the environment."""
-        spec, site = self.spec, self.sites.get(step.get("requirements", ""))
-        conf = {
-            # Executors connect to the driver; of several networks only the cluster's is theirs too.
-            "spark.driver.host": address_towards(spec["master"]) or socket.gethostname(),
-            "spark.log.level": "WARN",
-            "spark.sql.warehouse.dir": str(self.work / "warehouse"),
-            "spark.ui.showConsoleProgress": "false",
-            **({"spark.executorEnv.PYTHONPATH": "site"} if site else {}),
-            **spec["conf"],
-            **step["conf"],
-        }
-        # Of a module that goes by --py-files the driver gets a copy, and Spark refuses steps that add the copy as well,
-        # by `SparkContext(pyFiles=[module.__file__])`. Executors can import what goes by --files; the driver, where it
-        # lies.
-        given = [self.code / path for path in step["pyFiles"]]
-        modules = [path for path in given if path.suffix == ".py"]
-        packed = [path for path in given if path.suffix != ".py"]
-        files = [*modules, *(self.code / path for path in step["files"])]
-        command = [
-            *("spark-submit", "--master", spec["master"], "--deploy-mode", "client"),
-            *("--name", f"{spec['job']} {spec['run']} {step['name']}"),
-            *("--driver-memory", f"{spec['driverMemoryMebibytes']}m"),
-            *(word for key, value in conf.items() for word in ("--conf", f"{key}={value}")),
-            *_listed("--archives", [f"{site}.tar.gz#site"] if site else []),
-            *_listed("--files", map(str, files)),
-            *_listed("--py-files", map(str, packed)),
-            *_listed("--packages", step["packages"]),
-            *(("--class", step["mainClass"]) if step.get("mainClass") else ()),
-            str(self.code / (step.get("script") or step["jar"])),
-            *(re.sub(r"\{([^{}]*)\}", lambda found: self.place(found[1]), text) for text in step["arguments"]),
-        ]
-        folders = [*(path.parent for path in modules), *([site] if site else []), os.environ.get("PYTHONPATH")]
-        return command, {"PYTHONPATH": os.pathsep.join(str(folder) for folder in folders if folder)}
+    def is_local(self) -> bool:
+        """Whether executors are threads of the driver, on this machine, with everything on its disk."""
+        return self.spec.master.startswith("local")
 
-    def place(self, placeholder: str) -> str:
-        """What a placeholder of a step's arguments stands for."""
-        spec = self.spec
-        if placeholder in ("run", "lake", "scratch"):
-            return spec[placeholder]
-        if placeholder.startswith("secret:"):
-            return str(self.secrets[placeholder.removeprefix("secret:")])
-        return f"{spec['stage'] or spec['lake']}/{placeholder}/run={spec['run']}"
+    def command_of(self, step: Step) -> list[str]:
+        """A step's command, with what is known only here."""
+        if self.is_local():
+            return step.command
+        # Executors connect to the driver; of several networks only the cluster's is theirs too.
+        host = address_towards(self.spec.master) or socket.gethostname()
+        options = ["--conf", f"spark.driver.host={host}"]
+        if site := self.sites.get(step.requirements or ""):
+            options += ["--archives", f"{site}.tar.gz#site", "--conf", "spark.executorEnv.PYTHONPATH=site"]
+        return with_options(step.command, *options)
+
+    def environment_of(self, step: Step) -> Mapping[str, str]:
+        """What a step has in its environment beside ours."""
+        site = self.sites.get(step.requirements or "")
+        folders = [*step.python_path, *([str(site)] if site else []), os.environ.get("PYTHONPATH")]
+        return {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
 
     def clear(self, seconds: float) -> None:
-        """Removes what the steps kept for each other and what is in the lake by now, as well as that can be done."""
-        threads = [
-            Thread(target=self.clear_folder, args=(address,), daemon=True)
-            for address in (self.spec["scratch"], self.spec["stage"])
-            if address
-        ]
+        """Removes all that was for the run alone, and is in the lake by now, as well as that can be done."""
+        spec = self.spec
+        apart = [address for address in (spec.scratch, spec.stage) if address and not is_below(address, spec.work)]
+        threads = [Thread(target=self.clear_folder, args=(address,), daemon=True) for address in (*apart, spec.work)]
         ends = time.monotonic() + seconds
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(max(0, ends - time.monotonic()))
         if any(thread.is_alive() for thread in threads):
-            self.say(f"run.py: scratch and stage were not removed within {spoken(round(seconds))}")
+            self.say(f"run.py: what was for the run alone was not removed within {spoken(round(seconds))}")
 
     def clear_folder(self, address: str) -> None:
         """Says so when a folder can't be removed."""
@@ -322,12 +288,12 @@ class Run:
         """Writes the run's record; returns it."""
         spec, status = self.spec, self.status.content
         return oneoff.record(
-            spec["lake"],
-            spec["run"],
-            spec["job"],
+            spec.lake,
+            spec.run,
+            spec.job,
             state,
             steps=[(step["name"], step["state"]) for step in status["steps"]],
-            tables=[(table["name"], table["columns"]) for table in spec["tables"]],
+            tables=[(table.name, table.columns) for table in spec.tables],
             deadline=status["deadline"],
             error=error,
         )
@@ -343,7 +309,8 @@ class Run:
         """From here on, what is said goes to `_logs/<run>/<name>.log`."""
         if self.log:
             self.log.close()
-        self.log = open_log(f"{self.spec['lake']}/_logs/{self.spec['run']}/{name}.log", self.options.log_every)
+        address = f"{self.spec.lake}/_logs/{self.spec.run}/{name}.log"
+        self.log = open_log(address, self.options.log_every, echo=not self.options.quiet)
 
     def say(self, line: str) -> None:
         """Tells those who read the step's log, or the container's."""
@@ -359,9 +326,25 @@ class Run:
         self.status.close()
 
 
-def _listed(option: str, items: Iterable[str]) -> list[str]:
-    joined = ",".join(items)
-    return [option, joined] if joined else []
+def write_secrets(file: str, folder: Path) -> None:
+    """Makes a file of each secret, which only we can read. file: a JSON object of them. Raises StepError."""
+    try:
+        values = json.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise StepError(f"the run's secrets could not be read: {problem}") from None
+    except ValueError:  # what it says may repeat some of them
+        values = None
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise StepError(f"the run's secrets could not be read: {file} is no JSON object of text values")
+    folder.mkdir(mode=0o700)
+    for name, value in values.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_bytes(value.encode())
+
+
+def is_below(address: str, folder: str) -> bool:
+    """Whether an address is that of a file or folder within a folder."""
+    return "://" not in address and Path(address).is_relative_to(folder)
 
 
 def perform(run: Run) -> int:
@@ -393,26 +376,38 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line's options."""
     parser = oneoff.ArgumentParser(
         prog="run.py",
-        description="Run the job of this archive. Exit code 0: it succeeded, or had ended before; 1: it failed; "
-        f"{EXIT_TERMINATED}: SIGTERM came.",
+        description="Run a job. Exit code 0: it succeeded, or had ended before; 1: it failed; 2: it is not described "
+        f"as it should be; {EXIT_TERMINATED}: SIGTERM came.",
     )
+    about = "description of the run; the driver lies in the folder `code` of its `work` (default: that of this archive)"
+    parser.add_argument("--spec", type=Path, metavar="FILE", help=about)
     patience = "how long to wait for Spark and HDFS (default: %(default)s)"
     parser.add_argument("--patience", type=oneoff.count, default=180, metavar="SECONDS", help=patience)
-    often = "how often the log is put (default: %(default)s)"
+    often = "how often a log that is an object is put (default: %(default)s)"
     parser.add_argument("--log-every", type=float, default=5, metavar="SECONDS", help=often)
+    quiet = "write what the steps print into their logs alone"
+    parser.add_argument("--quiet", action="store_true", help=quiet)
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = parse(arguments)
-    with tempfile.TemporaryDirectory(prefix="oneoff-", ignore_cleanup_errors=True) as folder:
-        code, work = Path(folder, "code"), Path(folder, "work")
-        work.mkdir()
-        with zipfile.ZipFile(Path(__file__).parent) as archive:
-            archive.extractall(code)
-        spec = json.loads((code / "run.json").read_text(encoding="utf-8"))
-        return perform(Run(spec, code, work, options))
+    archive = Path(__file__).parent
+    try:
+        spec = run_spec.read(options.spec or zipfile.Path(archive, "run.json"))
+    except (SpecError, OSError) as problem:
+        print(f"run.py: error: {one_line(problem)}", file=sys.stderr)
+        return 2
+    work = Path(spec.work)
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        if not options.spec:
+            with zipfile.ZipFile(archive) as opened:
+                opened.extractall(work / "code")
+        return perform(Run(spec, options))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 if __name__ == "__main__":

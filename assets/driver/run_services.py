@@ -1,4 +1,4 @@
-"""What a Swarm's services lack before a step can run there."""
+"""What a cluster's services lack before a step can run there."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def address_towards(master: str) -> str | None:
         return None
 
 
-def missing_of_spark(master: str, ui_port: int) -> str | None:
-    """What Spark lacks to run a step; None when nothing is missing."""
+def missing_of_spark(master: str, page: str) -> str | None:
+    """What Spark lacks to run a step; None when nothing is missing. page: the address of the master's page."""
     if address_towards(master) is None:
         return f"{master} did not answer"
-    page = f"http://{urlsplit(master).hostname}:{ui_port}/json/"
-    answer = _ask(page)
+    state = f"{page}/json/"
+    answer = _ask(state)
     if not isinstance(answer, dict):
-        return f"{page} did not answer"
+        return f"{state} did not answer"
     return None if answer.get("aliveworkers") else f"no worker registered with {master}"
 
 

@@ -1,4 +1,4 @@
-"""How a run in a Swarm is doing, as the lake tells it while it runs."""
+"""How a run is doing, as the lake tells it while it runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -20,6 +21,8 @@ class Status:
         """content: a RunStatus of core/run.ts."""
         self.content = content
         self._address = address
+        self._folder = None if "://" in address else Path(address).parent
+        self._was_put = False
         self._changing, self._putting = Lock(), Lock()
         self._dirty = False
         self._closing = Event()
@@ -68,11 +71,14 @@ class Status:
     def _put(self) -> None:
         with self._putting:
             self._dirty = False
+            if self._was_put and self._folder and not self._folder.is_dir():
+                return  # whoever took it away wants nothing to be there
             with self._changing:
                 text = json.dumps(self.content, indent=2) + "\n"
             problem = ""
             try:
                 oneoff.put(self._address, text.encode())
+                self._was_put = True
             except OSError as error:  # it may work the next time, and the run goes on in any case
                 self._dirty = True
                 problem = f"run.py: {self._address} could not be written: {one_line(error)}"

@@ -142,12 +142,19 @@ def make_folder(address: str) -> None:
     """Makes a folder with those above it. Object stores have none, so nothing is done there."""
     if address.startswith(("s3://", "gs://")):
         return
+    if "://" not in address:
+        Path(address).mkdir(parents=True, exist_ok=True)
+        return
     filesystem, path = oneoff._filesystem(address)
     filesystem.create_dir(path, recursive=True)
 
 
 def remove_folder(address: str) -> None:
     """Removes a folder, if it is there, with all that is in it."""
+    if "://" not in address:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(address)
+        return
     from pyarrow.fs import FileType
 
     filesystem, path = oneoff._filesystem(address)

@@ -1,7 +1,8 @@
-import { fill, type Job, placeholders } from "../../core/job.ts";
+import { type Job, placeholders } from "../../core/job.ts";
 import { Prefix } from "../../core/lake-layout.ts";
+import { type Places, placedArguments, sparkSubmit } from "../../core/spark-submit.ts";
 import type { SparkStep } from "../../core/step.ts";
-import type { Table } from "../../core/table.ts";
+import { digestColumns } from "../../core/table.ts";
 import { type ClusterCode, NODE } from "./node-code.ts";
 
 /** A run on the nodes of a cluster with YARN, whoever rents them. */
@@ -24,11 +25,10 @@ export interface NodeRun {
 /** What assets/steps/step.py is told of a step, but for the command. `{deadline}` is filled in when the run is begun. */
 export function wrapperArguments(at: NodeRun, step: SparkStep): readonly string[] {
   const { job, run } = at;
-  const digested = (table: Table) => table.columns.filter((column) => !column.measured).map((column) => column.name);
   return [
     ...["--lake", at.lake, "--run", run, "--job", job.name],
     ...["--step", step.name, "--steps", job.steps.map((step) => step.name).join(",")],
-    ...job.tables.flatMap((table) => ["--table", `${table.name}=${digested(table).join(",")}`]),
+    ...job.tables.flatMap((table) => ["--table", `${table.name}=${digestColumns(table).join(",")}`]),
     ...["--deadline", "{deadline}", "--time-limit", String(step.timeLimitSeconds)],
     ...(at.stageFolder ? ["--stage", at.stageFolder] : []),
     ...(usesScratch(job) ? ["--scratch", scratch(at)] : []),
@@ -42,45 +42,35 @@ const usesScratch = (job: Job): boolean =>
   job.steps.some((step) => step.arguments.some((argument) => placeholders(argument).includes("scratch")));
 
 /** The command that runs a step on YARN. */
-export function sparkSubmit(at: NodeRun, step: SparkStep): readonly string[] {
+export function yarnSubmit(at: NodeRun, step: SparkStep): readonly string[] {
   const { executors, driverMebibytes } = at;
   const python = NODE.python(at.code.venvOf(step));
-  const conf: Record<string, string> = {
-    "spark.app.name": `${at.job.name}: ${step.name}`,
-    ...at.conf,
-    ...(step.script && { "spark.pyspark.python": python, "spark.pyspark.driver.python": python }),
-    ...(executors && {
-      "spark.dynamicAllocation.enabled": "false",
-      "spark.executor.instances": String(executors.count),
-      "spark.executor.cores": String(executors.cores),
-      "spark.executor.memory": `${executors.memoryMebibytes}m`,
-    }),
-    ...(driverMebibytes && { "spark.driver.memory": `${driverMebibytes}m` }),
-    ...step.conf,
-  };
-  const on = (path: string) => NODE.step(step, path);
-  const list = (option: string, items: readonly string[]) => (items.length > 0 ? [option, items.join(",")] : []);
-  return [
-    ...["spark-submit", "--master", "yarn", "--deploy-mode", "client"],
-    ...Object.entries(conf).flatMap(([key, value]) => ["--conf", `${key}=${value}`]),
-    ...list("--packages", step.packages),
-    ...list("--py-files", step.pyFiles.map(on)),
-    ...list("--files", step.files.map(on)),
-    ...(step.mainClass ? ["--class", step.mainClass] : []),
-    on((step.script ?? step.jar) as string),
-    ...stepArguments(at, step),
-  ];
+  return sparkSubmit(step, {
+    master: "yarn",
+    conf: {
+      "spark.app.name": `${at.job.name}: ${step.name}`,
+      ...at.conf,
+      ...(step.script && { "spark.pyspark.python": python, "spark.pyspark.driver.python": python }),
+      ...(executors && {
+        "spark.dynamicAllocation.enabled": "false",
+        "spark.executor.instances": String(executors.count),
+        "spark.executor.cores": String(executors.cores),
+        "spark.executor.memory": `${executors.memoryMebibytes}m`,
+      }),
+      ...(driverMebibytes && { "spark.driver.memory": `${driverMebibytes}m` }),
+    },
+    file: (path) => NODE.step(step, path),
+    places: placesOf(at),
+  });
 }
 
 /** A step's own arguments, with values for their placeholders. */
-export const stepArguments = (at: NodeRun, step: SparkStep): readonly string[] =>
-  step.arguments.map((argument) => fill(argument, (placeholder) => place(at, placeholder)));
+export const stepArguments = (at: NodeRun, step: SparkStep): readonly string[] => placedArguments(step, placesOf(at));
 
-function place(at: NodeRun, placeholder: string): string {
-  const { run, lake, stageFolder } = at;
-  if (placeholder === "run") return run;
-  if (placeholder === "lake") return lake;
-  if (placeholder === "scratch") return scratch(at);
-  if (placeholder.startsWith("secret:")) return `/dev/shm/oneoff-${placeholder.slice("secret:".length)}`;
-  return stageFolder ? `${stageFolder}/${placeholder}` : `${lake}/${placeholder}/run=${run}`;
-}
+const placesOf = (at: NodeRun): Places => ({
+  run: at.run,
+  lake: at.lake,
+  scratch: scratch(at),
+  table: (name) => (at.stageFolder ? `${at.stageFolder}/${name}` : `${at.lake}/${name}/run=${at.run}`),
+  secret: (name) => `/dev/shm/oneoff-${name}`,
+});

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -102,7 +101,6 @@ class Archive:
     steps: list[dict[str, Any]] = field(default_factory=list)
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     change: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, Path] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -121,10 +119,10 @@ class Archive:
         self.steps.append(
             {
                 "name": name,
-                "script": self.place(script),
+                "script": str(script),
                 "arguments": arguments,
                 "files": [],
-                "pyFiles": [self.place(JOBS / "oneoff.py")],
+                "pyFiles": [str(JOBS / "oneoff.py")],
                 "packages": [],
                 "conf": {},
                 "timeLimitSeconds": 60,
@@ -134,45 +132,41 @@ class Archive:
         )
         return self
 
-    def place(self, path: Path) -> str:
-        """Puts a file of a step into the archive; returns where."""
-        name = f"job/{len(self.files)}/{path.name}"
-        self.files[name] = path
-        return name
-
     def write(self) -> Path:
-        """Makes the archive, as components/docker/run.ts does."""
-        spec = {
-            "run": "1",
-            "job": "tiny",
-            "lake": str(self.lake),
-            "stage": str(self.home / "stage"),
-            "scratch": str(self.home / "_scratch" / "1"),
-            "deadlineSeconds": 120,
-            "master": self.cluster.master,
-            "masterUiPort": self.cluster.ui_port,
+        """Makes the archive, by what components/docker/run.ts makes it with."""
+        quick = "-XX:TieredStopAtLevel=1"
+        told = {
+            "job": {
+                "name": "tiny",
+                "steps": self.steps,
+                "tables": [
+                    {"name": name, "columns": [{"name": column} for column in columns]}
+                    for name, columns in self.tables.items()
+                ],
+            },
+            "place": {
+                "run": "1",
+                "lake": str(self.lake),
+                "stage": str(self.home / "stage"),
+                "scratch": str(self.home / "_scratch" / "1"),
+                "work": str(self.home / "tmp" / "work"),
+                "deadlineSeconds": 120,
+                "master": self.cluster.master,
+                "masterPage": f"http://127.0.0.1:{self.cluster.ui_port}",
+                "secretsFile": str(self.secrets_file),
+                "exactRequirements": True,
+                **self.change,
+            },
             "conf": {
                 "spark.executor.memory": "512m",
-                "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
-                "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+                "spark.executor.extraJavaOptions": quick,
+                "spark.driver.extraJavaOptions": quick,
             },
-            "driverMemoryMebibytes": 512,
-            "steps": self.steps,
-            "tables": [{"name": name, "columns": columns} for name, columns in self.tables.items()],
-            "secretsFile": str(self.secrets_file),
-            **self.change,
         }
-        ours = {
-            **{path.name: path for folder in ("steps", "driver") for path in (ASSETS / folder).glob("*.*")},
-            "oneoff.py": JOBS / "oneoff.py",
-        }
-        ours["__main__.py"] = ours.pop("run.py")
         self.secrets_file.write_text(json.dumps(self.secrets))
         path = self.home / "run.zip"
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("run.json", json.dumps(spec))
-            for name, file in {**ours, **self.files}.items():
-                archive.write(file, name)
+        command = ["node", ROOT / "tests" / "swarm" / "archive.ts", path]
+        subprocess.run(command, input=json.dumps(told), text=True, check=True)
         return path
 
     def start(self, *options: str, **env: str) -> subprocess.Popen[str]:

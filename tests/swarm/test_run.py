@@ -24,6 +24,7 @@ sys.path[:0] = [str(ASSETS / "driver"), str(ASSETS / "steps"), str(JOBS)]
 import oneoff  # noqa: E402
 import run  # noqa: E402
 import run_services  # noqa: E402
+import run_spec  # noqa: E402
 
 if sys.platform != "linux":
     pytest.skip("a Swarm is made of Linux's programs", allow_module_level=True)
@@ -135,7 +136,7 @@ def test_what_a_step_asks_for_reaches_driver_and_executors(archive: Archive) -> 
     archive.secrets = {"token": "hush!"}
     archive.tables = {"points": ["id", "answer"]}
     arguments = ["{run}", "{lake}", "{scratch}", "{secret:token}", "{points}"]
-    archive.add("read", READER, *arguments, requirements=archive.place(requirements), secrets=["token"])
+    archive.add("read", READER, *arguments, requirements=str(requirements), secrets=["token"])
     code, _, err = archive.run(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(path.parent))
     assert code == 0, err
     assert archive.record()["tables"]["points"]["rows"] == 2
@@ -178,13 +179,14 @@ def test_the_lake_is_opened_before_it_is_used(
     monkeypatch.setattr(oneoff, "record", record)
     monkeypatch.setattr(oneoff, "put", record)
     (tmp_path / "secrets").write_text(json.dumps(secrets))
-    spec = {
-        **{"run": "1", "job": "tiny", "lake": "s3://lake", "stage": None, "deadlineSeconds": 60, "steps": []},
-        **{"tables": [], "secretsFile": str(tmp_path / "secrets")},
-    }
+    spec = run_spec.RunSpec(
+        **{"run": "1", "job": "tiny", "lake": "s3://lake", "stage": None, "scratch": "s3://lake/_scratch/1"},
+        **{"work": str(tmp_path / "work"), "deadline_seconds": 60, "master": "local", "master_page": None},
+        **{"steps": [], "tables": [], "secrets_file": str(tmp_path / "secrets"), "exact_requirements": True},
+    )
     (tmp_path / "work").mkdir()
     with pytest.raises(oneoff.RunEndedError):
-        run.Run(spec, tmp_path, tmp_path / "work", argparse.Namespace()).run()
+        run.Run(spec, argparse.Namespace()).run()
     path = str(tmp_path / "work" / "secrets" / "lake-credentials") if "lake-credentials" in secrets else "/none"
     assert seen == [(path, path)]
 
@@ -299,7 +301,8 @@ def test_a_driver_that_is_killed_fails_the_run(archive: Archive) -> None:
     os.kill(int(driver), signal.SIGKILL)
     process.communicate(timeout=180)
     assert process.returncode == 1
-    assert archive.record()["error"].startswith('step "nap" was killed; the memory of its container may be too small')
+    why = 'step "nap" failed (exit 137): it was killed; it may have taken more memory than there is: '
+    assert archive.record()["error"].startswith(why)
     assert (archive.left(), archive.processes()) == ([], [])
 
 
@@ -363,7 +366,7 @@ def service() -> Iterator[tuple[int, dict[str, object]]]:
 def test_no_worker(archive: Archive, service: tuple[int, dict[str, object]]) -> None:
     port, pages = service
     pages["/json/"] = {"aliveworkers": 0, "workers": []}
-    archive.change.update(master=f"spark://127.0.0.1:{port}", masterUiPort=port)
+    archive.change.update(master=f"spark://127.0.0.1:{port}", masterPage=f"http://127.0.0.1:{port}")
     archive.add("nap", SLEEPER, "0")
     process = archive.start("--patience", "2")
     reason = f"no worker registered with spark://127.0.0.1:{port}"
@@ -380,12 +383,12 @@ def test_what_spark_lacks(service: tuple[int, dict[str, object]]) -> None:
     port, pages = service
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
-        nobody = f"spark://127.0.0.1:{deaf.getsockname()[1]}"
-        assert run_services.missing_of_spark(nobody, port) == f"{nobody} did not answer"
+        nobody, page = f"spark://127.0.0.1:{deaf.getsockname()[1]}", f"http://127.0.0.1:{port}"
+        assert run_services.missing_of_spark(nobody, page) == f"{nobody} did not answer"
     master = f"spark://127.0.0.1:{port}"
-    assert run_services.missing_of_spark(master, port) == f"http://127.0.0.1:{port}/json/ did not answer"
+    assert run_services.missing_of_spark(master, page) == f"http://127.0.0.1:{port}/json/ did not answer"
     pages["/json/"] = {"aliveworkers": 1}
-    assert run_services.missing_of_spark(master, port) is None
+    assert run_services.missing_of_spark(master, page) is None
     assert run_services.address_towards(master) == "127.0.0.1"
 
 

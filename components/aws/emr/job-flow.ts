@@ -3,7 +3,7 @@ import type { Job } from "../../../core/job.ts";
 import { Prefix } from "../../../core/lake-layout.ts";
 import type { SparkStep } from "../../../core/step.ts";
 import { type ClusterCode, NODE, RECORDER } from "../../common/node-code.ts";
-import { type NodeRun, sparkSubmit, wrapperArguments } from "../../common/node-run.ts";
+import { type NodeRun, wrapperArguments, yarnSubmit } from "../../common/node-run.ts";
 
 /** Where the steps write. */
 export const Stage = {
@@ -151,6 +151,6 @@ function stepArguments(flow: JobFlow, step: SparkStep): readonly string[] {
     ...["env", `AWS_REGION=${flow.region}`, NODE.python(RECORDER), `${NODE.code}/emr/step.py`],
     ...wrapperArguments(run, step),
     "--",
-    ...sparkSubmit(run, step),
+    ...yarnSubmit(run, step),
   ];
 }

@@ -2,7 +2,7 @@
 import { basename, join } from "node:path";
 import type { SparkStep } from "../../../core/step.ts";
 import { RECORDER } from "../../common/node-code.ts";
-import { type NodeRun, sparkSubmit, stepArguments, wrapperArguments } from "../../common/node-run.ts";
+import { type NodeRun, stepArguments, wrapperArguments, yarnSubmit } from "../../common/node-run.ts";
 import type { DataprocPlan } from "./args.ts";
 
 /** What is known once there is a lake. */
@@ -46,7 +46,7 @@ export function pysparkJob(plan: DataprocPlan, place: StepPlace, step: SparkStep
   const run = nodeRun(plan, place);
   return {
     mainPythonFileUri: `${codeOf(plan, place)}/node/main.py`,
-    args: [...wrapperArguments(run, step), "--", ...sparkSubmit(run, step)],
+    args: [...wrapperArguments(run, step), "--", ...yarnSubmit(run, step)],
   };
 }
 

@@ -9,6 +9,7 @@ import { xo } from "../../../assets/jobs/xo/index.ts";
 import { haproxyConfig } from "../../../components/docker/gateway.ts";
 import { SwarmCluster, type SwarmClusterArgs, SwarmDashboard } from "../../../components/docker/index.ts";
 import { type Job, job } from "../../../core/job.ts";
+import { RunSpec } from "../../../core/run-spec.ts";
 import { fakeDocker } from "../../stacks/fake-docker.ts";
 import { isSecret, type Registered, record, settle } from "../mocks.ts";
 
@@ -137,11 +138,12 @@ describe("what a cluster is made of", () => {
     expect(names).toEqual(
       expect.arrayContaining(["__main__.py", "oneoff.py", "step_runner.py", "run.json", "job/0/generate.py"]),
     );
-    expect(runSpec().steps[0]).toMatchObject({
-      name: "generate",
-      script: "job/0/generate.py",
-      pyFiles: ["job/1/oneoff.py"],
-    });
+    expect(RunSpec.parse(runSpec())).toEqual(runSpec());
+    const [step] = runSpec().steps;
+    expect(step).toMatchObject({ name: "generate", pythonPath: ["/tmp/oneoff/code/job/1"] });
+    expect(step.command.slice(0, 3)).toEqual(["spark-submit", "--master", "spark://master:7077"]);
+    expect(step.command).toContain("/tmp/oneoff/code/job/0/generate.py");
+    expect(step.command).toContain("webhdfs://namenode:9870/runs/1/points/run=1");
     expect(runSpec().tables.map(({ name }: { name: string }) => name)).toEqual([
       "points",
       "models",
