@@ -1,56 +1,16 @@
 import { join } from "node:path";
-import { z } from "zod";
 import { lakeLayout } from "../core/lake-layout.ts";
 import { failedStatus, RunRecord, RunStatus, recordedStatus } from "../core/run.ts";
+import { SECRETS } from "../core/run-spec.ts";
 import { readJson } from "./json.ts";
 import { isAlive, registered } from "./process.ts";
 
-const Step = z.object({
-  name: z.string(),
-  script: z.string().optional(),
-  jar: z.string().optional(),
-  mainClass: z.string().optional(),
-  arguments: z.array(z.string()),
-  files: z.array(z.string()),
-  pyFiles: z.array(z.string()),
-  packages: z.array(z.string()),
-  requirements: z.string().optional(),
-  conf: z.record(z.string(), z.string()),
-  timeLimitSeconds: z.int(),
-  secrets: z.array(z.string()),
-});
-
-/** What a local cluster is told to do, in `spec.json` of its folder. */
-export const ClusterSpec = z.object({
-  run: z.string(),
-  job: z.object({
-    name: z.string(),
-    steps: z.array(Step),
-    tables: z.array(
-      z.object({
-        name: z.string(),
-        columns: z.array(z.object({ name: z.string(), measured: z.boolean().optional() })),
-      }),
-    ),
-  }),
-  /** Absolute path. */
-  lake: z.string(),
-  deadlineSeconds: z.int(),
-  cores: z.int(),
-  memoryMebibytes: z.int(),
-  /** Absolute path of a Python interpreter with PySpark beside it. */
-  python: z.string(),
-});
-export type ClusterSpec = z.infer<typeof ClusterSpec>;
-export type ClusterStep = z.infer<typeof Step>;
-
+/** What the driver is told. */
 export const specFile = (folder: string): string => join(folder, "spec.json");
 export const statusFile = (folder: string): string => join(folder, "status.json");
-/** Scratch space of the steps, gone when the cluster ends. */
+/** The driver, the job's files and scratch space, gone when the cluster ends. */
 export const workFolder = (folder: string): string => join(folder, "work");
-/** What the steps of a run keep for each other. */
-export const scratchFolder = (folder: string): string => join(workFolder(folder), "scratch");
-export const secretsFolder = (folder: string): string => join(folder, "secrets");
+export const secretsFolder = (folder: string): string => join(workFolder(folder), SECRETS);
 
 /** The status that a cluster last wrote, in `status.json` of its folder; undefined while there is none. */
 const readStatus = (folder: string): RunStatus | undefined => RunStatus.safeParse(readJson(statusFile(folder))).data;

@@ -7,13 +7,6 @@ const lines = (log: string): readonly string[] =>
 /** The last lines of a log. */
 export const tail = (log: string, count = 15): string => lines(log).slice(-count).join("\n");
 
-/** Why a program failed: the last exception that its log names, else the last line. */
-export function lastProblem(log: string): string {
-  const candidates = lines(log).filter((line) => !/ (INFO|WARN) |^\[oneoff\]/.test(line));
-  const exception = candidates.findLast((line) => /^[\w.]*(Error|Exception|Interrupt)\b: /.test(line));
-  return (exception ?? candidates.at(-1) ?? "it printed nothing").trim();
-}
-
 /** How far a step says that it is: the line that assets/jobs/oneoff.py prints for it; undefined for any other line. */
 export function progressOf(line: string): NonNullable<RunStatus["steps"][number]["progress"]> | undefined {
   const match = /^\[oneoff\] (\S+) (\d+)\/(\d+)\s*$/.exec(line);

@@ -62,9 +62,12 @@ export function killTree(leader: number): void {
 }
 
 /** Kills what is left of a process group whose leader has ended; as long as something is, its id is not given anew. */
-export function killGroup(leader: number): void {
+export const killGroup = (leader: number): void => signalGroup(leader, "SIGKILL");
+
+/** Signals a process and what it started, but for what is in a group of its own. */
+export function signalGroup(leader: number, name: NodeJS.Signals): void {
   try {
-    signal(-leader, "SIGKILL");
+    signal(-leader, name);
   } catch (error) {
     // What macOS says of a group in which only zombies are left.
     if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
@@ -114,14 +117,25 @@ function signal(pid: number, name: NodeJS.Signals): void {
  * registered itself in `folder`. It registers itself, rather than being registered here, so that it is known even if we
  * are killed in between.
  *
- * @param script path without its ending: it is TypeScript in a checkout and JavaScript in the published package.
+ * @param script path without its ending: it is TypeScript in a checkout and JavaScript in the published package. It is given
+ * the folder, and what `more` says.
  * @throws Error when it ends before it is registered, with the last lines it printed.
  */
-export async function startDetached(script: URL, folder: string, logFile: string): Promise<ProcessId> {
+export async function startDetached(
+  script: URL,
+  folder: string,
+  logFile: string,
+  more: { readonly arguments?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<ProcessId> {
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, "a");
   const path = fileURLToPath(script) + extname(fileURLToPath(import.meta.url));
-  const child = spawn(process.execPath, [path, folder], { detached: true, stdio: ["ignore", log, log], cwd: folder });
+  const child = spawn(process.execPath, [path, folder, ...(more.arguments ?? [])], {
+    detached: true,
+    stdio: ["ignore", log, log],
+    cwd: folder,
+    ...(more.env && { env: more.env }),
+  });
   closeSync(log);
   child.unref();
   let ended = false;
@@ -131,11 +145,14 @@ export async function startDetached(script: URL, folder: string, logFile: string
   for (;;) {
     const id = registered(folder);
     if (id?.pid === child.pid && isAlive(id)) return id;
-    if (ended)
-      throw new Error(`it did not start; the last lines of ${logFile}:\n${tail(readFileSync(logFile, "utf8"))}`);
+    if (ended) throw notStarted(logFile);
     await sleep(20);
   }
 }
+
+/** What to say of a process that ended before it did what it was started for. */
+export const notStarted = (logFile: string): Error =>
+  new Error(`it did not start; the last lines of ${logFile}:\n${tail(readFileSync(logFile, "utf8"))}`);
 
 /** Makes this process the one registered in `folder`. */
 export function register(folder: string): void {

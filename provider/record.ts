@@ -2,24 +2,18 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { RunStatus } from "../core/run.ts";
-import type { ClusterSpec } from "./cluster.ts";
 
 const script = fileURLToPath(new URL("../assets/jobs/oneoff.py", import.meta.url));
 
-/** Has the run's record in the lake say what a cluster's status says; with the tables' digests once it succeeded. */
-export async function keepRecord(spec: ClusterSpec, status: RunStatus): Promise<void> {
-  const tables = spec.job.tables.map(({ name, columns }) => {
-    const digested = columns.filter((column) => !column.measured).map((column) => column.name);
-    return `${name}=${digested.join(",")}`;
-  });
-  const { deadline, error } = status;
+/** Has the record of a run in the lake say that it failed, as its status does; for a driver that could not. */
+export async function keepRecord(python: string, lake: string, status: RunStatus): Promise<void> {
+  const { run, job, state, deadline, error } = status;
   try {
-    await promisify(execFile)(spec.python, [
-      ...[script, "record", "--lake", spec.lake, "--run", spec.run, "--job", spec.job.name, "--state", status.state],
+    await promisify(execFile)(python, [
+      ...[script, "record", "--lake", lake, "--run", run, "--job", job, "--state", state],
       ...(deadline ? ["--deadline", deadline] : []),
       ...(error ? ["--error", error] : []),
       ...status.steps.flatMap((step) => ["--step", `${step.name}=${step.state}`]),
-      ...tables.flatMap((table) => ["--table", table]),
     ]);
   } catch (failure) {
     const printed = (failure as { stderr?: string }).stderr?.trim();
