@@ -67,6 +67,15 @@ export const folder: ResourceKind = {
   inputsOf: ({ path, retain }: Folder) => ({ path, retain }),
 };
 
+/**
+ * For what is about to be put into a lake: an engine that was killed may have had it removed since.
+ * @throws Error when it is none any more.
+ */
+export function checkLake(path: string): void {
+  if (readMarker(path)) return;
+  throw new Error(`the lake ${path} is gone: it was removed meanwhile; "pulumi up" makes it anew`);
+}
+
 const MARKER = { about: "A lake of pulumi-oneoff: one folder per table, one per run below it." };
 
 const readMarker = (path: string) => readJson(lakeLayout(path).marker) as { readonly owner?: string } | undefined;

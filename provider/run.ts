@@ -1,7 +1,7 @@
 /** One execution of a job by a local cluster. It is made once and never again: a run that has ended stays as it is. */
 import { spawnSync } from "node:child_process";
 import { constants, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { driverFiles, jobFiles } from "../assets/driver/code.ts";
@@ -10,6 +10,7 @@ import { lakeLayout } from "../core/lake-layout.ts";
 import type { RunStatus } from "../core/run.ts";
 import { CODE, RunSpec, runSpec } from "../core/run-spec.ts";
 import { findRun, secretsFolder, specFile, statusFile, workFolder } from "./cluster.ts";
+import { checkLake } from "./folder.ts";
 import { writeJson } from "./json.ts";
 import { isAlive, notStarted, registered, startDetached, stop } from "./process.ts";
 import { keepRecord } from "./record.ts";
@@ -52,7 +53,7 @@ export const run: ResourceKind = {
     if (state.run !== inputs.run || state.lake !== inputs.lake) {
       return { changes: true, replaces: ["run"], deleteBeforeReplace: true };
     }
-    const changed = TOLD.filter((key) => !isSame(state[key], inputs[key]));
+    const changed = TOLD.filter((key) => !isSame(asked(state)[key], asked(inputs)[key]));
     if (changed.length > 0) {
       pulumi.log.warn(
         `Changed: ${changed.join(", ")}. But run "${state.run}" was started as it was and stays: a new runId computes again (npx oneoff run).`,
@@ -64,6 +65,7 @@ export const run: ResourceKind = {
     const { secrets, ...state } = inputs;
     const home = lakeLayout(state.lake).cluster(state.run);
     if (!findRun(state.lake, state.run)) {
+      checkLake(state.lake);
       try {
         writeJson(specFile(home), RunSpec.parse(specOf(state, home)));
         copyCode(state.job, join(workFolder(home), CODE));
@@ -101,6 +103,12 @@ export const run: ResourceKind = {
     memoryMebibytes,
     python,
   }),
+};
+
+/** What was asked for. Steps that didn't name the module which all of them share didn't have it in version 0.1.0. */
+const asked = ({ job, ...rest }: RunInputs): RunInputs => {
+  const named = (paths: readonly string[]) => paths.filter((path) => basename(path) !== "oneoff.py");
+  return { ...rest, job: { ...job, steps: job.steps.map((step) => ({ ...step, pyFiles: named(step.pyFiles) })) } };
 };
 
 /** What became of a run, written down when its cluster could not do so; undefined when nothing of it is left. */

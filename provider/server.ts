@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lakeLayout } from "../core/lake-layout.ts";
+import { checkLake } from "./folder.ts";
 import { writeJson } from "./json.ts";
 import { isAlive, registered, startDetached, stop } from "./process.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
@@ -56,6 +57,7 @@ const tokenOf = (lake: string, name: string): string =>
 /** Starts the server, in place of the one that runs, and waits until it answers. */
 async function start(inputs: Server): Promise<Running> {
   const { lake, name, port, job } = inputs;
+  checkLake(lake);
   await stop(registered(home(inputs)));
   mkdirSync(home(inputs), { recursive: true });
   const config = { job, port, token: tokenOf(lake, name), engine: { kind: "duckdb", lake } };

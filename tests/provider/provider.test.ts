@@ -135,6 +135,17 @@ test("a run goes to its end, leaves its table, record, log and nothing running, 
   expect(statSync(join(places().table("numbers", "1"), "part.parquet")).mtimeMs).toBe(written);
 }, 90_000);
 
+test("a run of before is not told changed because its steps now have the module that all of them share", () => {
+  const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+  const now = inputs([], {}, { pyFiles: [] });
+  const steps = now.job.steps.map((step) => ({ ...step, pyFiles: [] }));
+  expect(run.diff({ ...now, job: { ...now.job, steps } }, now)).toEqual({ changes: false });
+  expect(warn.mock.calls).toEqual([]);
+  run.diff({ ...now, job: { ...now.job, name: "another" } }, now);
+  expect(warn.mock.calls).toHaveLength(1);
+  warn.mockRestore();
+});
+
 test("a step that fails fails the run, in one line that says why", async () => {
   await run.create("", inputs(["--fail", "the moon is in the wrong house"]));
   await ended();
@@ -242,6 +253,15 @@ test("a supervisor whose folder is taken away ends by itself", async () => {
   rmSync(lake, { recursive: true, force: true, maxRetries: 20 });
   await until(() => processesOf(lake).length === 0, "the end of every process", 15);
 }, 60_000);
+
+test("nothing is put into a lake that is gone", async () => {
+  await folder.delete({ path: lake, retain: false });
+  const board = { name: "board", lake, port: 1, job: { name: "numbers", tables: [], panels: [] } };
+  for (const made of [run.create("", inputs([])), server.create("", board)]) {
+    await expect(made).rejects.toThrow(`the lake ${lake} is gone: it was removed meanwhile; "pulumi up" makes it anew`);
+  }
+  expect(existsSync(lake)).toBe(false);
+});
 
 test("a recycled process id is not killed", async () => {
   const bystander = spawn("sleep", ["60"]);
