@@ -104,7 +104,7 @@ async function keepPrograms(): Promise<void> {
     packages: "external", // what is ours is enough
     external: ["./engines/athena/engine.ts", "./engines/bigquery/engine.ts"],
   });
-  for (const file of ["assets/steps/guard.sh", "assets/driver/requirements.py", "assets/jobs/oneoff.py"]) {
+  for (const file of ["assets/steps/guard.sh", "assets/jobs/oneoff.py"]) {
     mkdirSync(dirname(join(folder, "programs", file)), { recursive: true });
     cpSync(join(root, file), join(folder, "programs", file));
   }
