@@ -150,6 +150,9 @@ export interface SwarmPlan {
   readonly reads: readonly string[];
 }
 
+/** Names of the pages a cluster can have, in the order of their ports: each has its own, whichever others there are. */
+export const PAGES: readonly string[] = ["spark", "history", "hdfs", "notebook", "mongo"];
+
 const MANAGER = "node.role==manager";
 
 /** @throws UsageError for what Docker, Spark or HDFS would refuse later. */
@@ -256,7 +259,7 @@ function sparkMemory(least: number, argument: string, size: Size): number {
 
 /** The first of ports that are used one after another. @throws UsageError when they go beyond the last. */
 export function checkPort(port: number): number {
-  const last = 65_535 - 4;
+  const last = 65_535 - (PAGES.length - 1);
   if (Number.isInteger(port) && port > 0 && port <= last) return port;
   throw invalid("port", port, `expected a whole number from 1 to ${last}, as the next ones are used too`);
 }

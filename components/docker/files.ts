@@ -3,15 +3,28 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { LABEL } from "../../core/docker-names.ts";
+import type { ServiceFile } from "../../core/service.ts";
 import { contentName, DIGEST_LENGTH } from "./args.ts";
 
-/** A Docker secret or config, and where a service finds it. */
+/** A file of a service, whose content may be known later. */
+export type SwarmServiceFile = ServiceFile<pulumi.Input<string>>;
+
+/** A Docker secret or config. */
 export interface SwarmFile {
   readonly id: pulumi.Output<string>;
   readonly name: pulumi.Output<string>;
-  /** Of the file in the container; a bare name is below /run/secrets. */
-  readonly path: string;
 }
+
+/** Where Docker puts a secret whose path is a bare name. */
+export const SECRETS = "/run/secrets/";
+
+/** A secret file. @param path of it, below /run/secrets. */
+export const secretFile = (name: string, content: pulumi.Input<string>, path = name): SwarmServiceFile => ({
+  name,
+  path: `${SECRETS}${path}`,
+  content,
+  isSecret: true,
+});
 
 /** Who makes a file, and how its name begins. */
 export interface FilePlace {
@@ -33,38 +46,43 @@ export const password = (name: string, parent: pulumi.Resource): pulumi.Output<s
   new random.RandomPassword(name, { length: 32, special: false }, { parent }).result;
 
 /**
- * A Docker secret. Docker can't change one, nor delete one in use: its name has a digest of the content, so that a new
- * content is a new secret, which the services get before the old one goes.
- *
- * @param path of its file in a container, below /run/secrets.
+ * What makes Docker secrets and configs of services' files, each once for however many services have it. Docker can't change
+ * one, nor delete one in use: its name has a digest of the content, so that a new content is a new one, which the services
+ * get before the old one goes.
  */
-export function secret(place: FilePlace, name: string, content: pulumi.Input<string>, path = name): SwarmFile {
-  const made = new docker.Secret(
-    `${logicalName(place, name)}-secret`,
+export function swarmFiles(place: FilePlace): (file: SwarmServiceFile) => SwarmFile {
+  const made = new Map<string, SwarmFile>();
+  return (file) => {
+    const key = `${file.isSecret ? "secret" : "config"} ${file.name}`;
+    const known = made.get(key) ?? (file.isSecret ? secret(place, file) : config(place, file));
+    made.set(key, known);
+    return known;
+  };
+}
+
+function secret(place: FilePlace, file: SwarmServiceFile): SwarmFile {
+  return new docker.Secret(
+    `${logicalName(place, file.name)}-secret`,
     {
-      name: physicalName(place, name, content),
-      data: pulumi.secret(pulumi.output(content).apply((text) => Buffer.from(text).toString("base64"))),
+      name: physicalName(place, file.name, file.content),
+      data: pulumi.secret(base64(file)),
       labels: labels(place.prefix),
     },
     options(place),
   );
-  return { id: made.id, name: made.name, path };
 }
 
-/**
- * A Docker config; what is said of secrets holds for it too.
- *
- * @param path absolute path of its file in a container.
- * @param data base64.
- */
-export function config(place: FilePlace, name: string, path: string, data: pulumi.Input<string>): SwarmFile {
-  const made = new docker.ServiceConfig(
-    `${logicalName(place, name)}-config`,
-    { name: physicalName(place, name, data), data, labels: labels(place.prefix) },
+function config(place: FilePlace, file: SwarmServiceFile): SwarmFile {
+  const data = base64(file);
+  return new docker.ServiceConfig(
+    `${logicalName(place, file.name)}-config`,
+    { name: physicalName(place, file.name, data), data, labels: labels(place.prefix) },
     options(place),
   );
-  return { id: made.id, name: made.name, path };
 }
+
+const base64 = ({ content, isBase64 }: SwarmServiceFile): pulumi.Output<string> =>
+  pulumi.output(content).apply((text) => (isBase64 ? text : Buffer.from(text).toString("base64")));
 
 const logicalName = ({ name, run }: FilePlace, file: string): string => [name, file, run].filter(Boolean).join("-");
 

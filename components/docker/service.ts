@@ -1,116 +1,92 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { Mount, Service } from "../../core/service.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
-import type { SwarmPlan } from "./args.ts";
-import { labels, type SwarmFile } from "./files.ts";
+import { labels, SECRETS, type SwarmFile, type SwarmServiceFile } from "./files.ts";
 
-/** One service of a cluster. */
-export interface ServicePart {
-  /** Its name on the cluster's network, and the end of its name in the Swarm. */
-  readonly role: string;
-  /** @default `role` */
-  readonly serviceName?: string;
-  readonly image: pulumi.Input<string>;
-  /** What the image's entrypoint is given. @default what the image says */
-  readonly args?: readonly string[];
-  /** @default none */
-  readonly env?: Readonly<Record<string, pulumi.Input<string>>>;
-  /** It is ended when it takes more, and the scheduler finds room for as much. */
-  readonly memoryMebibytes: number;
-  /** @default 1 */
-  readonly replicas?: number;
-  /** @default none */
-  readonly secrets?: readonly SwarmFile[];
-  /** @default none */
-  readonly configs?: readonly SwarmFile[];
-  /** Paths of its node that are mounted at the same place; they say on which nodes it can be. @default none: on any */
-  readonly binds?: readonly Bind[];
-  /** Folders on disks of their own, which end with the task. @default none */
-  readonly scratch?: readonly string[];
-  /** Command that exits with 0 once the service can be used. @default it can when it has started */
-  readonly health?: readonly string[];
-  /** User and group. @default the image's */
-  readonly user?: string;
-  /** Whether it runs once and ends. @default false: it is started again whenever it ends */
-  readonly once?: boolean;
-}
-
-export interface Bind {
-  readonly path: string;
-  readonly readOnly: boolean;
-  /** Placement constraint of the nodes that have the path. */
-  readonly on: string;
-}
+/** A service of a cluster, as data; some of it may be known later. */
+export type SwarmService = Service<pulumi.Input<string>>;
 
 /** What all services of a cluster share. */
 export interface ServicePlace {
   /** The component's. */
   readonly name: string;
-  readonly plan: Pick<SwarmPlan, "prefix">;
+  readonly prefix: string;
   readonly network: docker.Network;
+  /** What makes their files. */
+  readonly file: (file: SwarmServiceFile) => SwarmFile;
+  /** Placement constraint of the nodes that have what is mounted. */
+  readonly nodeOf: (mount: Mount) => string;
   /** What makes the folders that are mounted. */
   readonly needs: readonly pulumi.Resource[];
   readonly transform: Transform<docker.ServiceArgs> | undefined;
   readonly parent: pulumi.Resource;
 }
 
-/** A service of a cluster: what it is, and what became of it. */
-export interface Service {
-  readonly part: ServicePart;
-  readonly resource: docker.Service;
-}
-
 /**
- * A service that publishes no port and is found by its tasks' own addresses: Swarm's virtual ones drop connections that
- * rest for 15 minutes (moby#31208), as those of Spark and MongoDB do.
+ * Renders a service as one of the Swarm. It publishes no port and is found by its tasks' own addresses: Swarm's virtual ones
+ * drop connections that rest for 15 minutes (moby#31208), as those of Spark and MongoDB do.
  *
  * What the provider reads back is given in full, because what is left out would be changed at each `up`.
+ *
+ * @param swarmName end of its name in the Swarm.
  */
-export function service(place: ServicePlace, part: ServicePart, opts: pulumi.CustomResourceOptions = {}): Service {
-  const { name, plan, network, needs, transform, parent } = place;
-  const { role, serviceName = role, binds = [], replicas = 1 } = part;
-  const bytes = part.memoryMebibytes * 2 ** 20;
+export function swarmService(
+  place: ServicePlace,
+  service: SwarmService,
+  opts: pulumi.CustomResourceOptions = {},
+  swarmName = service.name,
+): docker.Service {
+  const { name, prefix, network, nodeOf, needs, transform, parent } = place;
+  const { mounts = [], replicas = 1 } = service;
+  const bytes = service.memoryMebibytes * 2 ** 20;
   const args: docker.ServiceArgs = {
-    name: `${plan.prefix}-${serviceName}`,
-    labels: labels(plan.prefix),
+    name: `${prefix}-${swarmName}`,
+    labels: labels(prefix),
     mode: { replicated: { replicas } },
     endpointSpec: { mode: "dnsrr" },
     taskSpec: {
-      containerSpec: containerSpec(part, plan.prefix),
-      networksAdvanceds: [{ id: network.id, aliases: [role] }],
+      containerSpec: containerSpec(place, service),
+      networksAdvanceds: [{ id: network.id, aliases: [service.name] }],
       // No cores: Spark shares them out, and a machine with fewer than it is told only takes longer.
       resources: { limits: { memoryBytes: bytes }, reservation: { memoryBytes: bytes } },
-      restartPolicy: { condition: part.once ? "none" : "any", delay: "2s", window: "0s", maxAttempts: 0 },
-      ...(binds.length > 0 && { placement: { constraints: [...new Set(binds.map(({ on }) => on))] } }),
+      restartPolicy: { condition: service.once ? "none" : "any", delay: "2s", window: "0s", maxAttempts: 0 },
+      ...(mounts.length > 0 && { placement: { constraints: [...new Set(mounts.map(nodeOf))] } }),
     },
   };
   const options = pulumi.mergeOptions(
-    { parent, ignoreChanges: ["taskSpec.placement.platforms"], dependsOn: binds.length > 0 ? [...needs] : [] },
+    { parent, ignoreChanges: ["taskSpec.placement.platforms"], dependsOn: mounts.length > 0 ? [...needs] : [] },
     opts,
   );
-  return { part, resource: new docker.Service(...applyTransform(transform, `${name}-${serviceName}`, args, options)) };
+  return new docker.Service(...applyTransform(transform, `${name}-${swarmName}`, args, options));
 }
 
-function containerSpec(part: ServicePart, prefix: string): docker.types.input.ServiceTaskSpecContainerSpec {
-  const { args, env, health, user, secrets = [], configs = [], binds = [], scratch = [] } = part;
-  const mounts = [
-    ...binds.map(({ path, readOnly }) => ({ type: "bind", source: path, target: path, readOnly })),
+function containerSpec(
+  { prefix, file }: ServicePlace,
+  service: SwarmService,
+): docker.types.input.ServiceTaskSpecContainerSpec {
+  const { image, command, env, user, health, files = [], mounts = [], disks = [] } = service;
+  const volumes = [
+    ...mounts.map(({ path, readOnly }) => ({ type: "bind", source: path, target: path, readOnly })),
     // Without options, labels among them: with any, Docker makes a second volume that nobody uses (moby#31492).
-    ...scratch.map((target) => ({ type: "volume", target })),
+    ...disks.map((target) => ({ type: "volume", target })),
   ];
+  const made = files.map((one) => ({ ...file(one), isSecret: one.isSecret, place: placed(one, service) }));
+  const secrets = made.filter(({ isSecret }) => isSecret);
+  const configs = made.filter(({ isSecret }) => !isSecret);
   return {
-    image: part.image,
-    ...(args && { args: [...args] }),
+    image,
+    ...(command && { args: [...command] }),
     ...(env && { env }),
     ...(user && { user }),
     labels: labels(prefix),
     capDrops: ["ALL"],
-    ...(mounts.length > 0 && { mounts }),
+    ...(volumes.length > 0 && { mounts: volumes }),
     ...(secrets.length > 0 && {
-      secrets: secrets.map((file) => ({ secretId: file.id, secretName: file.name, ...placed(file, part) })),
+      secrets: secrets.map(({ id, name, place }) => ({ secretId: id, secretName: name, ...place })),
     }),
     ...(configs.length > 0 && {
-      configs: configs.map((file) => ({ configId: file.id, configName: file.name, ...placed(file, part) })),
+      configs: configs.map(({ id, name, place }) => ({ configId: id, configName: name, ...place })),
     }),
     // Within it a deleted service's containers must be gone, or the network could not be deleted.
     stopGracePeriod: "2m",
@@ -127,9 +103,10 @@ function containerSpec(part: ServicePart, prefix: string): docker.types.input.Se
 }
 
 /** Where a secret or config lies; only the service's own user can read it. */
-const placed = ({ path }: SwarmFile, { user }: ServicePart) => {
+function placed({ path }: SwarmServiceFile, { user }: SwarmService) {
+  const fileName = path.startsWith(SECRETS) ? path.slice(SECRETS.length) : path;
   const [uid, gid] = user?.split(":") ?? [];
   return user
-    ? { fileName: path, fileUid: uid as string, fileGid: gid as string, fileMode: 0o400 }
-    : { fileName: path, fileUid: "0", fileGid: "0", fileMode: 0o444 };
-};
+    ? { fileName, fileUid: uid as string, fileGid: gid as string, fileMode: 0o400 }
+    : { fileName, fileUid: "0", fileGid: "0", fileMode: 0o444 };
+}
