@@ -15,6 +15,13 @@ export function mebibytesFrom(least: number, argument: string, size: Size, cure:
   throw invalid(argument, size, cure);
 }
 
+/** The first of so many ports that are used one after another. @throws UsageError when they go beyond the last. */
+export function firstPort(argument: string, port: number, count: number): number {
+  const last = 65_536 - count;
+  if (Number.isInteger(port) && port > 0 && port <= last) return port;
+  throw invalid(argument, port, `expected a whole number from 1 to ${last}, as the next ones are used too`);
+}
+
 /** Gibibytes of a disk. @throws UsageError when they aren't whole, or out of bounds. */
 export function diskGibibytes(size: Size, least: Size, most: Size): number {
   const given = mebibytes(size, "disk");

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { givenSecrets, mebibytesFrom, neededSecrets, wholeNumber } from "../../core/checks.ts";
+import { firstPort, givenSecrets, mebibytesFrom, neededSecrets, wholeNumber } from "../../core/checks.ts";
 import { dockerName } from "../../core/docker-names.ts";
 import { arg, invalid, quote, refusal, UsageError } from "../../core/errors.ts";
 import { type Job, readsInAll } from "../../core/job.ts";
@@ -257,12 +257,8 @@ function sparkMemory(least: number, argument: string, size: Size): number {
   return mebibytesFrom(least, argument, size, `Spark and Python need at least "${least} MB"`);
 }
 
-/** The first of ports that are used one after another. @throws UsageError when they go beyond the last. */
-export function checkPort(port: number): number {
-  const last = 65_535 - (PAGES.length - 1);
-  if (Number.isInteger(port) && port > 0 && port <= last) return port;
-  throw invalid("port", port, `expected a whole number from 1 to ${last}, as the next ones are used too`);
-}
+/** The first of the pages' ports. @throws UsageError when they go beyond the last. */
+export const checkPort = (port: number): number => firstPort("port", port, PAGES.length);
 
 /** Who owns what a lake's folder gets: by default who runs this program. @throws UsageError when it isn't "1000:1000". */
 export function checkUser(user = `${process.getuid?.() ?? 10_001}:${process.getgid?.() ?? 10_001}`): string {
