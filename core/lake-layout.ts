@@ -41,6 +41,9 @@ export const lakeLayout = (lake: string) => ({
   clusters: join(lake, Prefix.clusters),
   /** The local cluster of a run: its specification, its process, its status, and scratch space while it lives. */
   cluster: (run: string) => join(lake, Prefix.clusters, run),
+  services: join(lake, "_services"),
+  /** A service that is a process: what it was started with, its files and disks, and its log. */
+  service: (name: string) => join(lake, "_services", name),
   dashboards: join(lake, "_dashboards"),
   dashboard: (name: string) => join(lake, "_dashboards", name),
   /** What was written in JupyterLab, beside copies of assets/notebooks. */

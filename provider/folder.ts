@@ -49,8 +49,8 @@ export const folder: ResourceKind = {
   async delete({ path, retain }: Folder) {
     if (!readMarker(path)) return;
     await stopProcesses(path);
-    const { marker, clusters, dashboards, records, logs, events, scratch } = lakeLayout(path);
-    for (const own of [clusters, dashboards, scratch]) remove(own);
+    const { marker, clusters, services, dashboards, records, logs, events, scratch } = lakeLayout(path);
+    for (const own of [clusters, services, dashboards, scratch]) remove(own);
     if (retain) return writeJson(marker, MARKER); // the next stack may have it
     for (const own of [records, logs, events]) remove(own);
     for (const entry of readdirSync(path, { withFileTypes: true })) {
@@ -128,10 +128,10 @@ function warnOfKept(lake: string, kept: readonly string[]): void {
   );
 }
 
-/** Ends clusters and dashboards that live in the folder: those the engine was killed too early to hear of. */
+/** Ends clusters, services and dashboards that live in the folder: those the engine was killed too early to hear of. */
 async function stopProcesses(path: string): Promise<void> {
-  const { clusters, dashboards } = lakeLayout(path);
-  const homes = [clusters, dashboards]
+  const { clusters, services, dashboards } = lakeLayout(path);
+  const homes = [clusters, services, dashboards]
     .filter((home) => existsSync(home))
     .flatMap((home) => readdirSync(home).map((name) => join(home, name)));
   await Promise.all(homes.map((home) => stop(registered(home))));

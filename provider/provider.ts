@@ -6,10 +6,12 @@ import { folder } from "./folder.ts";
 import { plain, type ResourceKind } from "./resource.ts";
 import { run } from "./run.ts";
 import { server } from "./server.ts";
+import { serviceProcess } from "./service-process.ts";
 import { services } from "./services.ts";
 
 const kinds: Readonly<Record<string, ResourceKind>> = {
   "oneoff-local:index:Folder": folder,
+  "oneoff-local:index:Process": serviceProcess,
   "oneoff-local:index:Run": run,
   "oneoff-local:index:Server": server,
   "oneoff-local:index:Services": services,

@@ -1,12 +1,12 @@
 /** The dashboard's server: a process on this machine that lives until it is deleted, started again when it has died. */
 import { createHash } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lakeLayout } from "../core/lake-layout.ts";
 import { checkLake } from "./folder.ts";
 import { writeJson } from "./json.ts";
+import { isTaken } from "./port.ts";
 import { isAlive, registered, startDetached, stop } from "./process.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 
@@ -73,16 +73,6 @@ async function start(inputs: Server): Promise<Running> {
   }
   return { ...inputs, url: `http://127.0.0.1:${port}` };
 }
-
-const isTaken = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.once("error", () => resolve(false));
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
 
 /** The token of the dashboard that listens on a port, undefined where there is none. */
 async function tokenAt(port: number): Promise<string | undefined> {
