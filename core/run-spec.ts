@@ -7,7 +7,7 @@ import { digestColumns } from "./table.ts";
 
 const Step = z.strictObject({
   name: z.string(),
-  /** The program and its arguments, in which nothing has to be filled in. */
+  /** The program and its arguments, in which nothing has to be filled in. It is run in `work`. */
   command: z.array(z.string()),
   /** Folders that the step's Python imports from, before those of the environment. */
   pythonPath: z.array(z.string()),
@@ -104,6 +104,7 @@ function stepOf(job: string, step: SparkStep, at: RunPlace, how: Submission): Ru
       ...how.conf,
     },
     file,
+    listed: (path) => join(CODE, how.place(path)), // the folder of work is where it is run, and may have a comma
     files: [...modules, ...step.files],
     pyFiles: step.pyFiles.filter((path) => !modules.includes(path)),
     places,

@@ -34,6 +34,8 @@ export interface SparkSubmit {
   readonly conf: Readonly<Record<string, string>>;
   /** Where a file of the step is. */
   readonly file: (path: string) => string;
+  /** The same as it stands in a list, which commas part. @default `file` */
+  readonly listed?: (path: string) => string;
   /** Files that lie in every executor's working directory. @default the step's */
   readonly files?: readonly string[];
   /** What Spark gives driver and executors to import. @default the step's */
@@ -43,14 +45,14 @@ export interface SparkSubmit {
 
 /** The command that runs a step, with the driver where the command is run. */
 export function sparkSubmit(step: SparkStep, on: SparkSubmit): readonly string[] {
-  const { program = "spark-submit", files = step.files, pyFiles = step.pyFiles } = on;
+  const { program = "spark-submit", files = step.files, pyFiles = step.pyFiles, listed = on.file } = on;
   const list = (option: string, items: readonly string[]) => (items.length > 0 ? [option, items.join(",")] : []);
   return [
     ...[program, "--master", on.master, "--deploy-mode", "client"],
     ...Object.entries({ ...on.conf, ...step.conf }).flatMap(([key, value]) => ["--conf", `${key}=${value}`]),
     ...list("--packages", step.packages),
-    ...list("--py-files", pyFiles.map(on.file)),
-    ...list("--files", files.map(on.file)),
+    ...list("--py-files", pyFiles.map(listed)),
+    ...list("--files", files.map(listed)),
     ...(step.mainClass ? ["--class", step.mainClass] : []),
     on.file((step.script ?? step.jar) as string),
     ...placedArguments(step, on.places),

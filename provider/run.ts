@@ -183,7 +183,7 @@ function environment(python: string, work: string): NodeJS.ProcessEnv {
     ...Object.fromEntries(own),
     PYSPARK_PYTHON: python,
     PYSPARK_DRIVER_PYTHON: python,
-    SPARK_LOCAL_DIRS: work,
+    SPARK_LOCAL_DIRS: ".", // work, where steps are run: a comma in its path would part it
     SPARK_SUBMIT_OPTS: `"-Djava.io.tmpdir=${work}"`,
     TMPDIR: work,
     SPARK_LOCAL_IP: "127.0.0.1",

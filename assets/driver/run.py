@@ -95,7 +95,10 @@ class Run:
         for index, step in enumerate(self.spec.steps):
             self.run_step(index, step)
         self.clear(CLEAR_SECONDS)
-        self.end("succeeded")
+        try:
+            self.end("succeeded")
+        except (OSError, ValueError) as problem:
+            raise StepError(f"the steps ran, but their tables could not be recorded: {problem}") from problem
 
     def unpack_secrets(self) -> None:
         """Gives each secret a file of its own, and opens the lake with the one that is meant for it."""

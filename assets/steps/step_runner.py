@@ -24,6 +24,7 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 
 _GUARD = f"exec 3<&0 </dev/null\n{pkgutil.get_data(__name__, 'guard.sh').decode()}"
 _LOOK_SECONDS = 0.5  # from one look at the clock to the next
+_PR_SET_CHILD_SUBREAPER = 36  # https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
 _PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 _PROGRESS = re.compile(r"\[oneoff\] (\S+) (\d+)/(\d+)\s*")  # as assets/jobs/oneoff.py prints it
 
@@ -60,6 +61,7 @@ def run_program(
     What it prints goes to `log`. on_line: is given each line, from several threads. on_sigterm: is called at once when
     SIGTERM comes, after which TerminatedError is raised.
     """
+    _adopt_orphans()
     before = log.size
     process = subprocess.Popen(
         ["/bin/sh", "-c", _GUARD, "guard", *command],
@@ -87,6 +89,7 @@ def run_program(
     finally:
         limit.ended.set()
         signal_group(process, signal.SIGKILL)
+        _end_orphans()
         process.stdin.close()
         for reader in readers:
             with contextlib.suppress(RuntimeError):  # SIGTERM came before it was started
@@ -121,6 +124,33 @@ def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
     """Signals a process and all that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
+
+
+def _adopt_orphans() -> None:
+    """Has us be the parent of what programs leave behind in a group of its own, where the system can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _end_orphans() -> None:
+    """Ends all that is a child of ours, and what those leave to us in turn."""
+    while orphans := _children():
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _children() -> list[int]:
+    """Ids of our children; none on systems other than Linux."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            # The fields after the command, which may hold anything: state, parent and more (proc(5)).
+            if int(file.read_text(errors="replace").rpartition(")")[2].split()[1]) == os.getpid():
+                found.append(int(file.parent.name))
+    return found
 
 
 def raise_on_sigterm(meaning: str) -> None:

@@ -71,6 +71,7 @@ describe("a run that is described", () => {
   test("has its steps as commands in which nothing is to be filled in", () => {
     const [script] = spec.steps;
     const at = (path: string) => `/work/code/${places.get(path.startsWith("/") ? path : join(folder, path))}`;
+    const listed = (path: string) => at(path).replace("/work/", "");
     const shared = count.steps[0]?.pyFiles[0] as string;
     expect(script).toEqual({
       name: "script",
@@ -79,8 +80,8 @@ describe("a run that is described", () => {
         ...["--conf", "spark.app.name=count 7 script", "--conf", "spark.driver.memory=512m"],
         ...["--conf", "spark.log.level=INFO", "--conf", "spark.sql.warehouse.dir=/work/warehouse"],
         ...["--conf", "spark.ui.showConsoleProgress=false", "--conf", "spark.executor.cores=2"],
-        ...["--py-files", at("words.zip")],
-        ...["--files", [shared, "words.py", "stop.txt"].map(at).join(",")],
+        ...["--py-files", listed("words.zip")],
+        ...["--files", [shared, "words.py", "stop.txt"].map(listed).join(",")],
         at("count.py"),
         ...["7:s3://lake/x:s3://lake/x/_scratch/7", "--to=s3://lake/x/counts/run=7", "/work/secrets/token"],
       ],

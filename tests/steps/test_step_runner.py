@@ -61,14 +61,23 @@ def test_a_program_ends_with_who_started_it(tmp_path: Path) -> None:
     """)
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert process.stdout
-    started = Path("/proc", process.stdout.readline().strip())
-    assert started.exists()
+    command = Path("/proc", process.stdout.readline().strip(), "cmdline")
+    assert command.read_text()
     process.kill()
     process.wait()
     ends = time.monotonic() + 20
-    while started.exists() and time.monotonic() < ends:
+    while command.exists() and command.read_text() and time.monotonic() < ends:  # a zombie has none
         time.sleep(0.02)
-    assert not started.exists()
+    assert not command.exists() or not command.read_text()
+
+
+@pytest.mark.parametrize("seconds", [60, 1])
+def test_what_a_program_leaves_behind_in_a_group_of_its_own_ends_too(log: Log, tmp_path: Path, seconds: float) -> None:
+    left = f"setsid sh -c 'sleep 300 & echo $! >{tmp_path}/pid; wait' &"
+    more = "sleep 300" if seconds == 1 else "while [ ! -s pid ]; do sleep 0.01; done"
+    ended = step_runner.run_program(["sh", "-c", f"{left} {more}"], log, seconds, folder=tmp_path)
+    assert ended.timed_out == (seconds == 1)
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/fd").exists()
 
 
 @pytest.mark.parametrize(("script", "code"), [("kill -9 $$", 137), ("exec no-such-program", 127)])
