@@ -9,6 +9,8 @@ import { server } from "./server.ts";
 import { serviceProcess } from "./service-process.ts";
 import { services } from "./services.ts";
 
+const ENGINE_LOOK_MS = 1000;
+
 const kinds: Readonly<Record<string, ResourceKind>> = {
   "oneoff-local:index:Folder": folder,
   "oneoff-local:index:Process": serviceProcess,
@@ -26,6 +28,10 @@ function kindOf(urn: string): ResourceKind {
 
 // For warnings to reach the user: the SDK connects a provider's log to the engine only for components.
 settings.resetOptions("", "", 0, process.argv.at(-1) as string, "", false, "");
+
+// An engine that is killed can't end what it started.
+const engine = process.ppid;
+setInterval(() => process.ppid === engine || process.exit(), ENGINE_LOOK_MS).unref();
 
 await provider.main(
   {

@@ -188,7 +188,7 @@ function readsOf({ job, lake, reads = [] }: SwarmPlanArgs): readonly string[] {
     [...new Set(given)],
     own.map((path) => checkPath(path, "job.reads")),
   );
-  return all.filter((path) => !("path" in lake && path === lake.path)); // the lake is mounted as it is
+  return all.filter((path) => !("path" in lake && path === resolve(lake.path))); // the lake is mounted as it is
 }
 
 /** How everything of a stack is called in a Swarm, which has one space of names for all: "oneoff-swarm". */

@@ -385,6 +385,20 @@ test("what the engine breaks off is told to what waits", async () => {
   }
 }, 30_000);
 
+test("the provider ends when the engine that started it is killed", async () => {
+  const plugin = fileURLToPath(new URL("../../provider/pulumi-resource-oneoff-local", import.meta.url));
+  const engine = spawn("sh", ["-c", '"$0" 127.0.0.1:1 & echo $!; wait', plugin], { stdio: ["ignore", "pipe", "pipe"] });
+  let printed = "";
+  engine.stdout.on("data", (chunk) => {
+    printed += chunk;
+  });
+  await until(() => /^\d+\n\d+\n/.test(printed), "the provider's port");
+  const provider = identify(Number(printed.split("\n")[0])) as ProcessId;
+  expect(isAlive(provider)).toBe(true);
+  engine.kill("SIGKILL");
+  await until(() => !isAlive(provider), "the end of the provider");
+}, 60_000);
+
 test("a lake that moves away from its results is refused, unless they are retained", () => {
   const moved = { path: join(home, "elsewhere"), retain: false };
   expect(folder.check("", moved, { path: lake, retain: false })).toEqual([]); // no results yet

@@ -139,7 +139,7 @@ function instances(flow: JobFlow, stays: boolean): RunJobFlowCommandInput["Insta
   };
 }
 
-/** The command of a step: assets/steps/step.py, which has `timeout` run spark-submit and keeps log and record. */
+/** The command of a step: assets/steps/step.py, which runs spark-submit and keeps log and record. */
 function stepArguments(flow: JobFlow, step: SparkStep): readonly string[] {
   const run: NodeRun = {
     ...flow,

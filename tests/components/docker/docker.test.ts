@@ -131,6 +131,11 @@ describe("what a cluster is made of", () => {
     ]);
   });
 
+  test("a lake that is read too is mounted once, however its path is written", async () => {
+    await make({ lake: { path: "/lake/" }, reads: ["/lake"] });
+    expect(container("run-1").mounts).toEqual([{ type: "bind", source: "/lake", target: "/lake", readOnly: false }]);
+  });
+
   test("the run is a service that ends, with all that it needs in one archive", async () => {
     await make();
     expect(named("cluster-run-1").taskSpec.restartPolicy.condition).toBe("none");
