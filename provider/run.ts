@@ -1,18 +1,15 @@
 /** One execution of a job by a local cluster. It is made once and never again: a run that has ended stays as it is. */
 import { spawnSync } from "node:child_process";
-import { constants, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
-import { driverFiles, jobFiles } from "../assets/driver/code.ts";
-import type { Job } from "../core/job.ts";
 import { lakeLayout } from "../core/lake-layout.ts";
 import type { RunStatus } from "../core/run.ts";
-import { CODE, RunSpec, runSpec } from "../core/run-spec.ts";
-import { findRun, secretsFolder, specFile, statusFile, workFolder } from "./cluster.ts";
+import { findRun, statusFile, workFolder } from "./cluster.ts";
+import { type RunInputs, type RunState, startDriver } from "./driver.ts";
 import { checkLake } from "./folder.ts";
 import { writeJson } from "./json.ts";
-import { isAlive, notStarted, registered, startDetached, stop } from "./process.ts";
+import { registered, stop } from "./process.ts";
 import { keepRecord } from "./record.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 
@@ -20,23 +17,6 @@ const LEAST_JAVA = 17;
 
 /** Inputs whose change is told of, because it comes too late for the run. */
 const TOLD = ["job", "deadlineSeconds", "cores", "memoryMebibytes"] as const;
-
-interface RunState {
-  readonly run: string;
-  readonly job: Pick<Job, "name" | "steps" | "tables">;
-  /** Absolute path. */
-  readonly lake: string;
-  readonly deadlineSeconds: number;
-  readonly cores: number;
-  readonly memoryMebibytes: number;
-  /** Absolute path of a Python interpreter with PySpark beside it. */
-  readonly python: string;
-}
-
-interface RunInputs extends RunState {
-  /** Secrets by name; they never come back as outputs. */
-  readonly secrets?: Readonly<Record<string, string>>;
-}
 
 export const run: ResourceKind = {
   check(_urn, inputs: RunInputs) {
@@ -62,15 +42,12 @@ export const run: ResourceKind = {
     return { changes: false };
   },
   async create(_urn, inputs: RunInputs) {
-    const { secrets, ...state } = inputs;
+    const { secrets: _, ...state } = inputs;
     const home = lakeLayout(state.lake).cluster(state.run);
     if (!findRun(state.lake, state.run)) {
       checkLake(state.lake);
       try {
-        writeJson(specFile(home), RunSpec.parse(specOf(state, home)));
-        copyCode(state.job, join(workFolder(home), CODE));
-        writeSecrets(home, secrets ?? {});
-        await start(state, home);
+        await startDriver(inputs, home);
       } catch (error) {
         await stop(registered(home));
         rmSync(home, { recursive: true, force: true });
@@ -116,85 +93,12 @@ async function settle({ lake, run, python }: RunState): Promise<RunStatus["state
   const found = findRun(lake, run);
   if (found?.orphaned) {
     const home = lakeLayout(lake).cluster(run);
-    rmSync(workFolder(home), { recursive: true, force: true, maxRetries: 5 });
+    const old = join(home, "secrets"); // where version 0.1.0 had them
+    for (const path of [workFolder(home), old]) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
     if (existsSync(home)) writeJson(statusFile(home), found.status);
     if (existsSync(lakeLayout(lake).record(run))) await keepRecord(python, lake, found.status);
   }
   return found?.status.state;
-}
-
-/** The run as its driver is told of it: that of a cluster that is this machine alone. */
-function specOf({ job, run, lake, deadlineSeconds, cores, memoryMebibytes, python }: RunState, home: string): RunSpec {
-  const work = workFolder(home);
-  const places = jobFiles(job);
-  return runSpec(
-    job,
-    {
-      run,
-      lake,
-      stage: null,
-      scratch: join(work, "scratch"),
-      work,
-      deadlineSeconds,
-      master: `local[${cores}]`,
-      masterPage: null,
-      secretsFile: null,
-      exactRequirements: false,
-    },
-    {
-      program: join(dirname(python), "spark-submit"),
-      conf: {
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.ui.enabled": "false",
-      },
-      driverMebibytes: memoryMebibytes,
-      place: (path) => places.get(path) as string,
-    },
-  );
-}
-
-/** Copies what the run is run with: what happens to it from now on is for the next run. */
-function copyCode(job: RunState["job"], folder: string): void {
-  const copies = [...driverFiles, ...[...jobFiles(job)].map(([path, place]) => [place, path] as const)];
-  for (const [place, path] of copies) {
-    mkdirSync(dirname(join(folder, place)), { recursive: true, mode: 0o700 });
-    copyFileSync(path, join(folder, place), constants.COPYFILE_FICLONE);
-  }
-}
-
-/** Starts the driver, and waits until it has taken on the run. */
-async function start({ lake, run, python }: RunState, home: string): Promise<void> {
-  const logFile = join(home, "supervisor.log");
-  const driver = join(workFolder(home), CODE, "run.py");
-  const command = [python, driver, "--spec", specFile(home), "--quiet"];
-  const env = environment(python, workFolder(home));
-  const id = await startDetached(new URL("./supervisor", import.meta.url), home, logFile, { arguments: command, env });
-  for (let alive = true; !findRun(lake, run); await sleep(20)) {
-    if (!alive) throw notStarted(logFile); // it was looked at once more after its end
-    alive = isAlive(id);
-  }
-}
-
-/** The environment of driver and steps: ours without what is Pulumi's (its passphrase among it) and without another Spark. */
-function environment(python: string, work: string): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([key]) => !key.startsWith("PULUMI_") && key !== "SPARK_HOME");
-  return {
-    ...Object.fromEntries(own),
-    PYSPARK_PYTHON: python,
-    PYSPARK_DRIVER_PYTHON: python,
-    SPARK_LOCAL_DIRS: ".", // work, where steps are run: a comma in its path would part it
-    SPARK_SUBMIT_OPTS: `"-Djava.io.tmpdir=${work}"`,
-    TMPDIR: work,
-    SPARK_LOCAL_IP: "127.0.0.1",
-  };
-}
-
-function writeSecrets(home: string, secrets: Readonly<Record<string, string>>): void {
-  mkdirSync(secretsFolder(home), { recursive: true, mode: 0o700 });
-  for (const [name, text] of Object.entries(secrets)) {
-    writeFileSync(join(secretsFolder(home), name), text, { mode: 0o600 });
-  }
 }
 
 function javaProblem(): string | undefined {
