@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
@@ -163,6 +163,10 @@ function makeStep(where: string, step: SparkStepArgs, folder: string, tables: Re
   const file = (kind: string, path: string) => {
     const absolute = resolve(folder, path);
     need(existsSync(absolute), `${where}: ${kind} ${quote(path)} is not there; it was looked for at ${absolute}`);
+    need(
+      !statSync(absolute).isDirectory(),
+      `${where}: ${kind} ${quote(path)} is a folder: give the files, or a zip of them`,
+    );
     return absolute;
   };
   for (const coordinate of step.packages ?? []) {
@@ -181,6 +185,13 @@ function makeStep(where: string, step: SparkStepArgs, folder: string, tables: Re
   const bringsOwn = [step.script, ...(step.files ?? []), ...(step.pyFiles ?? [])].some(
     (path) => path !== undefined && basename(path) === basename(SHARED_MODULE),
   );
+  const named = [step.script, step.jar, ...(step.files ?? []), ...(step.pyFiles ?? [])].filter(
+    (path) => path !== undefined,
+  );
+  for (const path of new Set(named.map((path) => resolve(folder, path)))) {
+    const alike = named.filter((other) => basename(other) === basename(path) && resolve(folder, other) !== path);
+    need(alike.length === 0, `${where} has two files called ${quote(basename(path))}; rename one`);
+  }
   return {
     name: step.name,
     ...(step.script && { script: file("script", step.script) }),

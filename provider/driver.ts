@@ -78,6 +78,9 @@ function specOf({ job, run, lake, deadlineSeconds, cores, memoryMebibytes, pytho
   );
 }
 
+/** Another Spark, and what keeps a script from importing what lies beside it. */
+const NOT_OURS: readonly string[] = ["SPARK_HOME", "PYTHONSAFEPATH"];
+
 /** Copies what the run is run with: what happens to it from now on is for the next run. */
 function copyCode(job: RunState["job"], folder: string): void {
   const copies = [...driverFiles, ...[...jobFiles(job)].map(([path, place]) => [place, path] as const)];
@@ -89,7 +92,7 @@ function copyCode(job: RunState["job"], folder: string): void {
 
 /** The environment of driver and steps: ours without what is Pulumi's (its passphrase among it) and without another Spark. */
 function environment(python: string, work: string): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([key]) => !key.startsWith("PULUMI_") && key !== "SPARK_HOME");
+  const own = Object.entries(process.env).filter(([key]) => !key.startsWith("PULUMI_") && !NOT_OURS.includes(key));
   return {
     ...Object.fromEntries(own),
     PYSPARK_PYTHON: python,

@@ -32,6 +32,7 @@ from run_tables import Stage, make_folder, remove_folder
 from step_log import Log, open_log
 from step_runner import (
     EXIT_TERMINATED,
+    KILL_AFTER,
     StepError,
     TerminatedError,
     ignore_sigterm,
@@ -49,7 +50,8 @@ CLEAR_SECONDS = 60  # that removing what nobody needs any more may take
 TERMINATED_AFTER = 3  # seconds that a step has to end itself
 TERMINATED_CLEAR_SECONDS = 3
 LAKE_CREDENTIALS = "lake-credentials"  # the secret that opens the lake
-_KILLED = 137  # exit code of a program that was sent SIGKILL
+LOCAL_KILL_AFTER = 3  # seconds that a program of this machine has to end itself when its time is up
+_KILLED = (-9, 137)  # exit codes of a program that was sent SIGKILL
 
 
 class Run:
@@ -89,7 +91,6 @@ class Run:
             raise
         self.begin()
         self.wait_for_services()
-        make_folder(self.spec.scratch)
         for number, file in enumerate(dict.fromkeys(filter(None, (step.requirements for step in self.spec.steps)))):
             self.install(file, self.work / f"site-{number}")
         for index, step in enumerate(self.spec.steps):
@@ -103,8 +104,9 @@ class Run:
     def unpack_secrets(self) -> None:
         """Gives each secret a file of its own, and opens the lake with the one that is meant for it."""
         folder = self.work / "secrets"
-        if self.spec.secrets_file is not None:
-            write_secrets(self.spec.secrets_file, folder)
+        if self.spec.secrets_file is None:
+            return
+        write_secrets(self.spec.secrets_file, folder)
         path = folder / LAKE_CREDENTIALS
         if path.exists():
             os.environ.update(AWS_SHARED_CREDENTIALS_FILE=str(path), GOOGLE_APPLICATION_CREDENTIALS=str(path))
@@ -156,6 +158,7 @@ class Run:
         self.status.change_step(index, state="running", started=now())
         try:
             self.record_progress()
+            make_folder(self.spec.scratch)  # a step before may have taken it away
             self.open_log(step.name)
             self.execute(
                 self.command_of(step),
@@ -198,6 +201,7 @@ class Run:
             on_line=on_line,
             on_sigterm=lambda reason: self.fail(str(reason)),  # at once: there may be no time for it later
             terminated_after=TERMINATED_AFTER,
+            kill_after=LOCAL_KILL_AFTER if self.is_local() else KILL_AFTER,
         )
         if ended.timed_out:
             if limit < left:
@@ -210,7 +214,7 @@ class Run:
         """Why a program failed."""
         if "No space left on device" in printed and self.is_local():
             return f": no space is left on the disk of {self.spec.lake}; free some, or put the lake elsewhere"
-        killed = "it was killed; it may have taken more memory than there is: " if code == _KILLED else ""
+        killed = "it was killed; it may have taken more memory than there is: " if code in _KILLED else ""
         return f" (exit {code}): {killed}{why(printed)}"
 
     def time_left(self) -> float:
@@ -320,7 +324,8 @@ class Run:
         if self.log:
             self.log.say(line)
         else:
-            print(line, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):
+                print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Puts the last of log and status."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping
@@ -83,7 +84,8 @@ class Status:
                 self._dirty = True
                 problem = f"run.py: {self._address} could not be written: {one_line(error)}"
             if problem and problem != self._problem:
-                print(problem, file=sys.stderr, flush=True)
+                with contextlib.suppress(OSError):  # that disk may be full too
+                    print(problem, file=sys.stderr, flush=True)
             self._problem = problem
 
 

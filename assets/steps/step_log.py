@@ -17,7 +17,7 @@ TAIL = 1 << 20  # bytes that are kept of the end
 _PIECE = 64 << 10  # a longer line is taken in pieces
 # What of a Spark log is no reason for a failure.
 _FRAME = re.compile(r"\s+at |\s+\.\.\. \d+ more$")
-_CHATTER = re.compile(r" (INFO|WARN) |^\[oneoff\]")
+_CHATTER = re.compile(r" (INFO|WARN) |^\[oneoff\]|^(NOTE: )?Picked up \w+_OPTIONS: ")
 _EXCEPTION = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b: ")
 
 

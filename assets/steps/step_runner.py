@@ -23,6 +23,7 @@ TERMINATED_AFTER = 10  # the same after SIGTERM, as nobody knows how long its se
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
 _GUARD = f"exec 3<&0 </dev/null\n{pkgutil.get_data(__name__, 'guard.sh').decode()}"
+_ORPHANS_SECONDS = 3  # that what a program leaves behind may take to end
 _LOOK_SECONDS = 0.5  # from one look at the clock to the next
 _PR_SET_CHILD_SUBREAPER = 36  # https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
 _PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
@@ -55,6 +56,7 @@ def run_program(
     on_line: Callable[[str], None] | None = None,
     on_sigterm: Callable[[TerminatedError], None] | None = None,
     terminated_after: float = TERMINATED_AFTER,
+    kill_after: float = KILL_AFTER,
 ) -> Ended:
     """Runs a program with a time limit, and ends whatever it leaves behind. It ends when we do, kill -9 included.
 
@@ -72,7 +74,7 @@ def run_program(
         cwd=folder,
         start_new_session=True,  # a process group of its own
     )
-    limit = _Limit(process, seconds)
+    limit = _Limit(process, seconds, kill_after)
     streams = ((process.stdout, sys.stdout.buffer, on_line), (process.stderr, sys.stderr.buffer, on_line))
     readers = [Thread(target=log.copy, args=stream, daemon=True) for stream in streams]
     try:
@@ -91,9 +93,11 @@ def run_program(
         signal_group(process, signal.SIGKILL)
         _end_orphans()
         process.stdin.close()
-        for reader in readers:
+        for reader, (stream, *_) in zip(readers, streams, strict=True):
             with contextlib.suppress(RuntimeError):  # SIGTERM came before it was started
                 reader.join(5)
+            if not reader.is_alive():
+                stream.close()
     return Ended(code, limit.passed, log.since(before))
 
 
@@ -103,9 +107,10 @@ class _Limit(Thread):
     It looks at the clock: a machine that slept has not stopped it.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float, kill_after: float) -> None:
         super().__init__(daemon=True)
         self.process = process
+        self.kill_after = kill_after
         self.ends = time.time() + seconds
         self.passed = False
         self.ended = Event()  # of the process
@@ -116,7 +121,7 @@ class _Limit(Thread):
                 return
         self.passed = True
         signal_group(self.process, signal.SIGTERM)
-        if not self.ended.wait(KILL_AFTER):
+        if not self.ended.wait(self.kill_after):
             signal_group(self.process, signal.SIGKILL)
 
 
@@ -133,13 +138,15 @@ def _adopt_orphans() -> None:
 
 
 def _end_orphans() -> None:
-    """Ends all that is a child of ours, and what those leave to us in turn."""
-    while orphans := _children():
+    """Ends all that is a child of ours, and what those leave to us in turn; what can't be ended is left."""
+    ends = time.monotonic() + _ORPHANS_SECONDS
+    while (orphans := _children()) and time.monotonic() < ends:
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.01)
 
 
 def _children() -> list[int]:

@@ -83,6 +83,16 @@ test.each<[string, JobArgs, string]>([
   ["an unknown placeholder", withStep({ arguments: ["{pints}"] }), "{pints} in argument"],
   ["a secret that is not declared", withStep({ secrets: [] }), "{secret:token} in argument"],
   ["a file that is not there", withStep({ files: ["no.txt"] }), 'file "no.txt" is not there'],
+  [
+    "two files of one name",
+    withStep({ pyFiles: ["a/util.py", "b/util.py"] }),
+    'has two files called "util.py"; rename one',
+  ],
+  [
+    "a folder",
+    withStep({ pyFiles: ["../core"] }),
+    'Python file "../core" is a folder: give the files, or a zip of them',
+  ],
   ["a Python file that is not there", withStep({ pyFiles: ["no.py"] }), 'Python file "no.py" is not there'],
   ["requirements that are not there", withStep({ requirements: "no.txt" }), 'requirements "no.txt" is not there'],
   ["a coordinate without a version", withStep({ packages: ["a:b"] }), 'package "a:b" must be group:artifact:version'],
