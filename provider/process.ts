@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -154,8 +154,9 @@ export async function startDetached(
 export const notStarted = (logFile: string): Error =>
   new Error(`it did not start; the last lines of ${logFile}:\n${tail(readFileSync(logFile, "utf8"))}`);
 
-/** Makes this process the one registered in `folder`. */
+/** Makes this process the one registered in `folder`; ends it where that was taken away before we came to it. */
 export function register(folder: string): void {
+  if (!existsSync(folder)) process.exit();
   writeJson(registration(folder), identify(process.pid));
 }
 
