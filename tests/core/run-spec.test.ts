@@ -45,7 +45,7 @@ const place: RunPlace = {
   lake: "s3://lake/x",
   stage: null,
   scratch: "s3://lake/x/_scratch/7",
-  work: "/work",
+  work: "/driver",
   deadlineSeconds: 60,
   master: "spark://there:7077",
   masterPage: "http://there:8080",
@@ -70,20 +70,20 @@ describe("a run that is described", () => {
 
   test("has its steps as commands in which nothing is to be filled in", () => {
     const [script] = spec.steps;
-    const at = (path: string) => `/work/code/${places.get(path.startsWith("/") ? path : join(folder, path))}`;
-    const listed = (path: string) => at(path).replace("/work/", "");
+    const at = (path: string) => `/driver/code/${places.get(path.startsWith("/") ? path : join(folder, path))}`;
+    const listed = (path: string) => at(path).replace("/driver/", "");
     const shared = count.steps[0]?.pyFiles[0] as string;
     expect(script).toEqual({
       name: "script",
       command: [
         ...["spark-submit", "--master", "spark://there:7077", "--deploy-mode", "client"],
         ...["--conf", "spark.app.name=count 7 script", "--conf", "spark.driver.memory=512m"],
-        ...["--conf", "spark.log.level=INFO", "--conf", "spark.sql.warehouse.dir=/work/warehouse"],
+        ...["--conf", "spark.log.level=INFO", "--conf", "spark.sql.warehouse.dir=/driver/warehouse"],
         ...["--conf", "spark.ui.showConsoleProgress=false", "--conf", "spark.executor.cores=2"],
         ...["--py-files", listed("words.zip")],
         ...["--files", [shared, "words.py", "stop.txt"].map(listed).join(",")],
         at("count.py"),
-        ...["7:s3://lake/x:s3://lake/x/_scratch/7", "--to=s3://lake/x/counts/run=7", "/work/secrets/token"],
+        ...["7:s3://lake/x:s3://lake/x/_scratch/7", "--to=s3://lake/x/counts/run=7", "/driver/secrets/token"],
       ],
       pythonPath: [shared, "words.py"].map((path) => at(path).replace(/\/[^/]*$/, "")),
       requirements: at("requirements.txt"),
@@ -96,7 +96,7 @@ describe("a run that is described", () => {
     expect(jar).toMatchObject({ pythonPath: [], requirements: null, timeLimitSeconds: 120 });
     expect(jar?.command[0]).toBe("/venv/bin/spark-submit");
     expect(jar?.command.slice(-5)).toEqual([
-      ...["--packages", "a:b:1", "--class", "Count", `/work/code/${places.get(join(folder, "count.jar"))}`],
+      ...["--packages", "a:b:1", "--class", "Count", `/driver/code/${places.get(join(folder, "count.jar"))}`],
     ]);
   });
 

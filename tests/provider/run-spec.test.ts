@@ -15,7 +15,7 @@ const good: RunSpec = {
   lake: "/lake",
   stage: "webhdfs://namenode:9870/runs/1",
   scratch: "/lake/_scratch/1",
-  work: "/work",
+  work: "/driver",
   deadlineSeconds: 60,
   master: "local[1]",
   masterPage: "http://master:8080",
