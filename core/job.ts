@@ -182,12 +182,10 @@ function makeStep(where: string, step: SparkStepArgs, folder: string, tables: Re
   }
   const known = [...RESERVED, ...tables, ...secrets.map((secret) => `secret:${secret}`)];
   for (const argument of step.arguments ?? []) checkPlaceholders(where, argument, known);
-  const bringsOwn = [step.script, ...(step.files ?? []), ...(step.pyFiles ?? [])].some(
-    (path) => path !== undefined && basename(path) === basename(SHARED_MODULE),
-  );
   const named = [step.script, step.jar, ...(step.files ?? []), ...(step.pyFiles ?? [])].filter(
     (path) => path !== undefined,
   );
+  const bringsOwn = named.some((path) => basename(path) === basename(SHARED_MODULE));
   for (const path of new Set(named.map((path) => resolve(folder, path)))) {
     const alike = named.filter((other) => basename(other) === basename(path) && resolve(folder, other) !== path);
     need(alike.length === 0, `${where} has two files called ${quote(basename(path))}; rename one`);

@@ -7,7 +7,7 @@ import type { Job } from "../core/job.ts";
 import { CODE, RunSpec, runSpec } from "../core/run-spec.ts";
 import { findRun, secretsFolder, specFile, workFolder } from "./cluster.ts";
 import { writeJson } from "./json.ts";
-import { isAlive, notStarted, startDetached } from "./process.ts";
+import { isAlive, notStarted, ownEnvironment, startDetached } from "./process.ts";
 
 /** What is known of a run from its inputs. */
 export interface RunState {
@@ -78,9 +78,6 @@ function specOf({ job, run, lake, deadlineSeconds, cores, memoryMebibytes, pytho
   );
 }
 
-/** Another Spark, and what keeps a script from importing what lies beside it. */
-const NOT_OURS: readonly string[] = ["SPARK_HOME", "PYTHONSAFEPATH"];
-
 /** Copies what the run is run with: what happens to it from now on is for the next run. */
 function copyCode(job: RunState["job"], folder: string): void {
   const copies = [...driverFiles, ...[...jobFiles(job)].map(([path, place]) => [place, path] as const)];
@@ -90,11 +87,11 @@ function copyCode(job: RunState["job"], folder: string): void {
   }
 }
 
-/** The environment of driver and steps: ours without what is Pulumi's (its passphrase among it) and without another Spark. */
+/** The environment of driver and steps. */
 function environment(python: string, work: string): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([key]) => !key.startsWith("PULUMI_") && !NOT_OURS.includes(key));
+  const { SPARK_HOME: _, PYTHONSAFEPATH: __, ...own } = ownEnvironment(); // another Spark; imports from beside a script
   return {
-    ...Object.fromEntries(own),
+    ...own,
     PYSPARK_PYTHON: python,
     PYSPARK_DRIVER_PYTHON: python,
     SPARK_LOCAL_DIRS: ".", // work, where steps are run: a comma in its path would part it

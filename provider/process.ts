@@ -154,6 +154,10 @@ export async function startDetached(
 export const notStarted = (logFile: string): Error =>
   new Error(`it did not start; the last lines of ${logFile}:\n${tail(readFileSync(logFile, "utf8"))}`);
 
+/** Our environment for what we start: without what is Pulumi's, its passphrase among it. */
+export const ownEnvironment = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("PULUMI_")));
+
 /** Makes this process the one registered in `folder`; ends it where that was taken away before we came to it. */
 export function register(folder: string): void {
   if (!existsSync(folder)) process.exit();

@@ -9,7 +9,7 @@ import { cancelled } from "./cancel.ts";
 import { readJson, writeJson } from "./json.ts";
 import { tail } from "./log.ts";
 import { isTaken } from "./port.ts";
-import { isAlive, type ProcessId, registered, startDetached, stop } from "./process.ts";
+import { isAlive, ownEnvironment, type ProcessId, registered, startDetached, stop } from "./process.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 
 /** Limits of what is waited for: until its ports are free, until it can be used, and for one answer to that. */
@@ -123,11 +123,12 @@ function write(place: Place, { path, content, isBase64 }: ServiceFile): void {
   writeFileSync(file, Buffer.from(content, isBase64 ? "base64" : "utf8"), { mode: 0o600 });
 }
 
-/** Ours without what is Pulumi's (its passphrase among it), and the service's. */
-function environment(inputs: Process): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([key]) => !key.startsWith("PULUMI_"));
-  return { ...Object.fromEntries(own), ...inputs.env, TMPDIR: below(inputs, "/tmp"), ONEOFF_ROOT: rootOf(inputs) };
-}
+const environment = (inputs: Process): NodeJS.ProcessEnv => ({
+  ...ownEnvironment(),
+  ...inputs.env,
+  TMPDIR: below(inputs, "/tmp"),
+  ONEOFF_ROOT: rootOf(inputs),
+});
 
 /** @throws Error with the last lines of its log when it ends or can't be used in time. */
 async function ready(inputs: Process, id: ProcessId | undefined): Promise<void> {
