@@ -9,6 +9,7 @@ export const BIGQUERY_TYPE: Readonly<Record<ColumnType, string>> = {
   string: "STRING",
   integer: "INTEGER",
   double: "FLOAT",
+  decimal: "NUMERIC",
   boolean: "BOOLEAN",
   timestamp: "TIMESTAMP",
   date: "DATE",
@@ -40,9 +41,10 @@ export interface BigQueryTable {
 export function bigQueryTable(table: Table): BigQueryTable {
   const where = `table ${quote(table.name)}`;
   checkColumns(where, table.columns);
-  const field = ({ name, type, unit }: Column) => ({
+  const field = ({ name, type, precision, scale, unit }: Column) => ({
     name,
     type: BIGQUERY_TYPE[type],
+    ...(type === "decimal" && { precision: String(precision), scale: String(scale) }),
     mode: "NULLABLE",
     ...(unit && { description: unit }),
   });

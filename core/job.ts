@@ -6,7 +6,7 @@ import { seconds } from "./duration.ts";
 import { arg, quote, refusal, UsageError } from "./errors.ts";
 import type { Panel } from "./panel.ts";
 import type { SparkStep, SparkStepArgs } from "./step.ts";
-import { ColumnType, type Table } from "./table.ts";
+import { type Column, ColumnType, checkDigits, type Table } from "./table.ts";
 
 export interface JobArgs {
   /** Lower-case words joined by dashes. */
@@ -63,7 +63,10 @@ export function job(args: JobArgs): Job {
   for (const table of args.tables) checkTable(where, table);
   const tables = unique(where, "table", args.tables);
   const folder = dirname(args.from.startsWith("file:") ? fileURLToPath(args.from) : args.from);
-  const steps = args.steps.map((step) => makeStep(`${where}, step ${quote(step.name)}`, step, folder, tables));
+  const steps = args.steps.map((step, at) => {
+    const leaves = step.leaves ?? tablesFirstNamed(args.steps.slice(0, at), step, tables);
+    return makeStep(`${where}, step ${quote(step.name)}`, { ...step, leaves }, folder, tables);
+  });
   unique(where, "step", steps);
   const panels = args.panels ?? [];
   for (const panel of panels) checkPanel(`${where}, panel ${quote(panel.name)}`, panel, tables);
@@ -156,6 +159,17 @@ function firstUnlike<T extends Table | Panel>(
 const isAlike = (one: unknown, other: unknown): boolean =>
   isDeepStrictEqual(JSON.parse(JSON.stringify(one)), JSON.parse(JSON.stringify(other)));
 
+/** Tables that a step's arguments name, and no earlier step's. */
+function tablesFirstNamed(
+  earlier: readonly SparkStepArgs[],
+  step: SparkStepArgs,
+  tables: ReadonlySet<string>,
+): readonly string[] {
+  const namedBy = (one: SparkStepArgs) => (one.arguments ?? []).flatMap(placeholders);
+  const before = new Set(earlier.flatMap(namedBy));
+  return [...new Set(namedBy(step))].filter((name) => tables.has(name) && !before.has(name));
+}
+
 function makeStep(where: string, step: SparkStepArgs, folder: string, tables: ReadonlySet<string>): SparkStep {
   need(WORDS.test(step.name), `${where}: the name must be lower-case words joined by dashes`);
   need(!step.script !== !step.jar, `${where}: give either a script or a jar`);
@@ -180,6 +194,12 @@ function makeStep(where: string, step: SparkStepArgs, folder: string, tables: Re
   for (const secret of secrets) {
     need(WORDS.test(secret), `${where}: secret ${quote(secret)} must be lower-case words joined by dashes`);
   }
+  for (const table of step.leaves ?? []) {
+    need(
+      tables.has(table),
+      `${where}: leaves has ${quote(table)}; the tables of the job are ${[...tables].join(", ")}`,
+    );
+  }
   const known = [...RESERVED, ...tables, ...secrets.map((secret) => `secret:${secret}`)];
   for (const argument of step.arguments ?? []) checkPlaceholders(where, argument, known);
   const named = [step.script, step.jar, ...(step.files ?? []), ...(step.pyFiles ?? [])].filter(
@@ -202,6 +222,7 @@ function makeStep(where: string, step: SparkStepArgs, folder: string, tables: Re
     ],
     packages: step.packages ?? [],
     ...(step.requirements && { requirements: file("requirements", step.requirements) }),
+    leaves: step.leaves ?? [],
     conf: step.conf ?? {},
     timeLimitSeconds: seconds(step.timeLimit ?? "1 hour", `${where}: timeLimit`),
     secrets,
@@ -224,10 +245,13 @@ function checkTable(where: string, table: Table): void {
       column.type in ColumnType,
       `${here}: column ${quote(column.name)} has type ${quote(column.type)}; types are ${Object.keys(ColumnType).join(", ")}`,
     );
+    checkDigits(here, column);
   }
   const columns = unique(here, "column", table.columns);
   for (const partition of table.partitions ?? []) {
     need(columns.has(partition), `${here}: partition ${quote(partition)} is not one of its columns`);
+    const { type } = table.columns.find(({ name }) => name === partition) as Column;
+    need(type !== ColumnType.decimal, `${here}: partition ${quote(partition)} is a decimal, which no folder's name is`);
   }
 }
 

@@ -29,6 +29,11 @@ export interface SparkStepArgs {
   readonly packages?: readonly string[];
   /** A pip requirements file with every version and hash pinned for Python 3.11 on x86_64 and aarch64. @default none */
   readonly requirements?: string;
+  /**
+   * Tables that are complete when the step ends, and are then checked against their declaration.
+   * @default those of the placeholders in its arguments that no earlier step has named
+   */
+  readonly leaves?: readonly string[];
   /** Spark properties that the job itself needs. Those that size the cluster are refused. @default none */
   readonly conf?: Readonly<Record<string, string>>;
   /** The step is ended and the run fails when it takes longer. @default "1 hour" */
@@ -49,6 +54,7 @@ export interface SparkStep {
   readonly pyFiles: readonly string[];
   readonly packages: readonly string[];
   readonly requirements?: string;
+  readonly leaves: readonly string[];
   readonly conf: Readonly<Record<string, string>>;
   /** `timeLimit`, in seconds. */
   readonly timeLimitSeconds: number;

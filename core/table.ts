@@ -1,3 +1,5 @@
+import { quote, UsageError } from "./errors.ts";
+
 /** Types a column may have; each exists alike in Parquet, Athena, BigQuery and DuckDB. */
 export const ColumnType = {
   /** UTF-8 text. */
@@ -6,6 +8,8 @@ export const ColumnType = {
   integer: "integer",
   /** 64-bit floating point number. */
   double: "double",
+  /** Exact decimal number, with so many digits as the column's `precision` and `scale` say. */
+  decimal: "decimal",
   boolean: "boolean",
   /** Instant in UTC, in microseconds. */
   timestamp: "timestamp",
@@ -19,6 +23,13 @@ export interface Column {
   readonly name: string;
   /** What the values are; see {@link ColumnType}. */
   readonly type: ColumnType;
+  /**
+   * Of a `decimal`, which needs it: how many digits it has in all, 1 to 38, and at most {@link MOST_WHOLE_DIGITS} of them
+   * before the point.
+   */
+  readonly precision?: number;
+  /** Of a `decimal`, which needs it: how many of them stand behind the point, 0 to {@link MOST_SCALE}. */
+  readonly scale?: number;
   /** Unit of the values, such as "s" or "kWh". @default none */
   readonly unit?: string;
   /**
@@ -45,6 +56,11 @@ export interface Table {
    * @default none: needed for each of `partitions` where the lake is on S3
    */
   readonly partitionValues?: Readonly<Record<string, PartitionValues>>;
+  /**
+   * The run may leave it without rows, or without any file. Otherwise a run whose step leaves no rows of it fails.
+   * @default false
+   */
+  readonly mayBeEmpty?: boolean;
 }
 
 /** Values of a partition column: those listed, or every one of a range, both ends included. */
@@ -70,3 +86,38 @@ export interface DateRange {
 /** Columns that a table's digest covers: all but those that each run measures anew. */
 export const digestColumns = ({ columns }: Pick<Table, "columns">): readonly string[] =>
   columns.filter(({ measured }) => !measured).map(({ name }) => name);
+
+/** What BigQuery's NUMERIC holds (https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#decimal_types); the others hold more. */
+export const MOST_SCALE = 9;
+export const MOST_WHOLE_DIGITS = 29;
+
+/**
+ * A column's type as a query engine writes it: its word for the type, with the digits of a decimal.
+ *
+ * @param words what the engine calls the types.
+ */
+export const typeInSql = (words: Readonly<Record<ColumnType, string>>, { type, precision, scale }: Column): string =>
+  type === ColumnType.decimal ? `${words[type]}(${precision},${scale})` : words[type];
+
+/** @throws UsageError when a decimal's digits are missing or too many, or another type has some. */
+export function checkDigits(where: string, { name, type, precision, scale }: Column): void {
+  const here = `${where}: column ${quote(name)}`;
+  if (type !== ColumnType.decimal) {
+    if (precision === undefined && scale === undefined) return;
+    throw new UsageError(`${here} is of type ${quote(type)}, which has no precision and scale: leave them out`);
+  }
+  if (precision === undefined || scale === undefined) {
+    throw new UsageError(`${here} is a decimal: give its precision and scale, such as { precision: 18, scale: 2 }`);
+  }
+  const isCount = (digits: number, least: number) => Number.isInteger(digits) && digits >= least;
+  if (!isCount(precision, 1) || !isCount(scale, 0) || scale > precision) {
+    throw new UsageError(
+      `${here} has precision ${precision} and scale ${scale}: give digits in all, and those of them behind the point`,
+    );
+  }
+  if (scale > MOST_SCALE || precision - scale > MOST_WHOLE_DIGITS) {
+    throw new UsageError(
+      `${here} has precision ${precision} and scale ${scale}: BigQuery holds ${MOST_WHOLE_DIGITS} digits before the point and ${MOST_SCALE} behind it exactly; declare fewer, or a double`,
+    );
+  }
+}

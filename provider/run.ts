@@ -82,10 +82,11 @@ export const run: ResourceKind = {
   }),
 };
 
-/** What was asked for. Steps that didn't name the module which all of them share didn't have it in version 0.1.0. */
-const asked = ({ job, ...rest }: RunInputs): RunInputs => {
+/** What was asked for, without what version 0.1.0 didn't write down: the module that all steps share, and what they leave. */
+const asked = ({ job, ...rest }: RunInputs) => {
   const named = (paths: readonly string[]) => paths.filter((path) => basename(path) !== "oneoff.py");
-  return { ...rest, job: { ...job, steps: job.steps.map((step) => ({ ...step, pyFiles: named(step.pyFiles) })) } };
+  const steps = job.steps.map(({ leaves: _, pyFiles, ...step }) => ({ ...step, pyFiles: named(pyFiles) }));
+  return { ...rest, job: { ...job, steps } };
 };
 
 /** What became of a run, written down when its cluster could not do so; undefined when nothing of it is left. */

@@ -13,7 +13,15 @@ const TableConfig = z.object({
   name: Identifier,
   about: z.string(),
   columns: z
-    .array(z.object({ name: Identifier, type: z.enum(ColumnType), unit: z.string().optional() }))
+    .array(
+      z.object({
+        name: Identifier,
+        type: z.enum(ColumnType),
+        precision: z.int().optional(),
+        scale: z.int().optional(),
+        unit: z.string().optional(),
+      }),
+    )
     .min(1, "expected at least one column"),
   partitions: z.array(Identifier).optional(),
 });

@@ -1,11 +1,21 @@
 import { quote, UsageError } from "../../core/errors.ts";
-import type { ColumnType, DateRange, IntegerRange, ListedValues, PartitionValues, Table } from "../../core/table.ts";
+import {
+  type Column,
+  type ColumnType,
+  type DateRange,
+  type IntegerRange,
+  type ListedValues,
+  type PartitionValues,
+  type Table,
+  typeInSql,
+} from "../../core/table.ts";
 
 /** What the types of columns are called in Athena's catalog. */
 export const GLUE_TYPE: Readonly<Record<ColumnType, string>> = {
   string: "string",
   integer: "bigint",
   double: "double",
+  decimal: "decimal",
   boolean: "boolean",
   timestamp: "timestamp",
   date: "date",
@@ -27,7 +37,7 @@ export interface CatalogEntry {
  */
 export function catalogEntry(table: Table): CatalogEntry {
   const partitions = table.partitions ?? [];
-  const typeOf = (name: string) => table.columns.find((column) => column.name === name)?.type as ColumnType;
+  const columnOf = (name: string) => table.columns.find((column) => column.name === name) as Column;
   const projections = partitions.map((name) => {
     const where = `table ${quote(table.name)}, partition ${quote(name)}`;
     const values = table.partitionValues?.[name];
@@ -36,7 +46,7 @@ export function catalogEntry(table: Table): CatalogEntry {
         `${where} has no partitionValues: Athena finds folders by them; give { values: [...] } or { from, to }`,
       );
     }
-    const type = typeOf(name);
+    const { type } = columnOf(name);
     if ("values" in values ? type === "date" || type === "timestamp" : !fits(values).includes(type)) {
       throw new UsageError(`${where} is of type ${quote(type)}, which its partitionValues are not`);
     }
@@ -45,10 +55,14 @@ export function catalogEntry(table: Table): CatalogEntry {
   return {
     columns: table.columns
       .filter(({ name }) => !partitions.includes(name))
-      .map(({ name, type, unit }) => ({ name, type: GLUE_TYPE[type], ...(unit && { comment: unit }) })),
+      .map((column) => ({
+        name: column.name,
+        type: typeInSql(GLUE_TYPE, column),
+        ...(column.unit && { comment: column.unit }),
+      })),
     partitionKeys: [
       { name: "run", type: "string" },
-      ...partitions.map((name) => ({ name, type: GLUE_TYPE[typeOf(name)] })),
+      ...partitions.map((name) => ({ name, type: typeInSql(GLUE_TYPE, columnOf(name)) })),
     ],
     parameters: (location) => ({
       EXTERNAL: "TRUE",

@@ -36,6 +36,7 @@ test("a job is plain data with defaults filled in and files found beside the mod
       files: [],
       pyFiles: [SHARED],
       packages: [],
+      leaves: ["points"],
       conf: {},
       timeLimitSeconds: 3600,
       secrets: ["token"],
@@ -71,7 +72,42 @@ test("the module that steps share is there without being named, unless a step br
   rmSync(folder, { recursive: true });
 });
 
+test("a step leaves the tables that its arguments are the first to name, or those that it says", () => {
+  const names = ["points", "models", "extra"];
+  const leaves = (...steps: object[]) =>
+    job({
+      ...good,
+      tables: names.map((name) => ({ ...table, name })),
+      steps: steps.map((change, at) => ({ ...step, name: `s${at}`, ...change })),
+    }).steps.map((step) => step.leaves);
+  const train = { arguments: ["{points}", "{models}", "--again={models}"] };
+  expect(leaves({}, train)).toEqual([["points"], ["models"]]);
+  expect(leaves({}, { ...train, leaves: ["models", "extra"] })).toEqual([["points"], ["models", "extra"]]);
+  expect(leaves({ leaves: [] }, train)).toEqual([[], ["models"]]);
+});
+
+const decimal = { name: "x", type: "decimal" };
 test.each<[string, JobArgs, string]>([
+  ["a decimal without digits", withTable({ columns: [decimal] }), "give its precision and scale, such as"],
+  [
+    "digits of a double",
+    withTable({ columns: [{ name: "x", type: "double", scale: 2 }] }),
+    "has no precision and scale",
+  ],
+  [
+    "more digits behind the point than in all",
+    withTable({ columns: [{ ...decimal, precision: 2, scale: 3 }] }),
+    "has precision 2 and scale 3: give digits in all",
+  ],
+  ["half a digit", withTable({ columns: [{ ...decimal, precision: 2.5, scale: 0 }] }), "give digits in all"],
+  ["ten decimals", withTable({ columns: [{ ...decimal, precision: 12, scale: 10 }] }), "BigQuery holds 29 digits"],
+  ["thirty digits", withTable({ columns: [{ ...decimal, precision: 32, scale: 2 }] }), "declare fewer, or a double"],
+  [
+    "folders of decimals",
+    withTable({ columns: [{ ...decimal, precision: 9, scale: 2 }], partitions: ["x"] }),
+    'partition "x" is a decimal, which no folder\'s name is',
+  ],
+  ["leaves of no table", withStep({ leaves: ["pints"] }), 'leaves has "pints"; the tables of the job are points'],
   ["a name with blanks", { ...good, name: "My Job" }, 'job "My Job": the name must be lower-case words'],
   ["no steps", { ...good, steps: [] }, "has no steps"],
   ["no tables", { ...good, tables: [] }, "leaves no tables"],

@@ -5,6 +5,7 @@ const ATHENA_TYPE = {
   string: "varchar",
   integer: "bigint",
   double: "double",
+  decimal: "decimal",
   boolean: "boolean",
   timestamp: "timestamp",
   date: "date",

@@ -525,6 +525,7 @@ describe("the lake", () => {
       about: "R",
       columns: [
         { name: "kwh", type: "double", unit: "kWh" },
+        { name: "price", type: "decimal", precision: 18, scale: 2 },
         { name: "month", type: "string" },
         { name: "hour", type: "integer" },
         { name: "tariff", type: "string" },
@@ -536,7 +537,10 @@ describe("the lake", () => {
         tariff: { values: ["Std", "ToU"] },
       },
     });
-    expect(entry.columns).toEqual([{ name: "kwh", type: "double", comment: "kWh" }]);
+    expect(entry.columns).toEqual([
+      { name: "kwh", type: "double", comment: "kWh" },
+      { name: "price", type: "decimal(18,2)" },
+    ]);
     expect(entry.partitionKeys).toEqual([
       { name: "run", type: "string" },
       { name: "month", type: "string" },

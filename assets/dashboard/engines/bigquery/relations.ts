@@ -1,6 +1,6 @@
 import { BIGQUERY_TYPE, RUN_COLUMN } from "../../../../core/bigquery-table.ts";
 import { fill, placeholders } from "../../../../core/job.ts";
-import type { Column, ColumnType, Table } from "../../../../core/table.ts";
+import { type Column, type ColumnType, type Table, typeInSql } from "../../../../core/table.ts";
 
 /** A panel's SQL as BigQuery takes it. */
 export interface Filled {
@@ -25,6 +25,7 @@ const SQL_TYPE: Readonly<Record<ColumnType, string>> = {
   string: "STRING",
   integer: "INT64",
   double: "FLOAT64",
+  decimal: "NUMERIC",
   boolean: "BOOL",
   timestamp: "TIMESTAMP",
   date: "DATE",
@@ -100,6 +101,6 @@ const folderType = (type: ColumnType): ColumnType => (FOLDER_TYPES.includes(type
 
 /** The declared names and types, whatever the files have. */
 const cast = ({ columns }: Table, value: (column: Column) => string) =>
-  columns.map((column) => `CAST(${value(column)} AS ${SQL_TYPE[column.type]}) AS \`${column.name}\``).join(", ");
+  columns.map((column) => `CAST(${value(column)} AS ${typeInSql(SQL_TYPE, column)}) AS \`${column.name}\``).join(", ");
 
 const tableOf = (tables: Tables, name: string) => tables.get(name) as Table;

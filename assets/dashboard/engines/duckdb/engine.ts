@@ -4,7 +4,7 @@ import { FolderStore } from "../../../../clients/lake/folder.ts";
 import { partKeys } from "../../../../clients/lake/read.ts";
 import { fill, type Job } from "../../../../core/job.ts";
 import type { RunRecord } from "../../../../core/run.ts";
-import type { ColumnType, Table } from "../../../../core/table.ts";
+import { type ColumnType, type Table, typeInSql } from "../../../../core/table.ts";
 import { type CallOptions, type QueryEngine, QueryError, type QueryResult, type TableVersions } from "../../engine.ts";
 import { LakeIndex } from "../../lake/lake-index.ts";
 import { columnsOf } from "./columns.ts";
@@ -20,6 +20,7 @@ export const SQL_TYPE: Readonly<Record<ColumnType, string>> = {
   string: "VARCHAR",
   integer: "BIGINT",
   double: "DOUBLE",
+  decimal: "DECIMAL",
   boolean: "BOOLEAN",
   timestamp: "TIMESTAMP",
   date: "DATE",
@@ -144,7 +145,9 @@ async function openLocked(lake: string): Promise<DuckDBInstance> {
 /** Rows of one run of a table, with the declared names and types whatever the files have. */
 function relation(table: Table, files: readonly string[]): string {
   const cast = (value: (name: string) => string) =>
-    table.columns.map(({ name, type }) => `CAST(${value(`"${name}"`)} AS ${SQL_TYPE[type]}) AS "${name}"`).join(", ");
+    table.columns
+      .map((column) => `CAST(${value(`"${column.name}"`)} AS ${typeInSql(SQL_TYPE, column)}) AS "${column.name}"`)
+      .join(", ");
   if (files.length === 0) return `(SELECT ${cast(() => "NULL")} WHERE false)`;
   const partitions = new Set(table.partitions?.map((name) => `"${name}"`));
   // What Spark calls the folder of rows whose partition column is null.
