@@ -4,7 +4,7 @@ import { join } from "node:path";
  * What lies in a lake beside its tables. Names that begin with "_" are no table's, and query engines leave them out.
  */
 export const Prefix = {
-  /** `_runs/<run>.json`: what became of a run. Written by assets/jobs/oneoff.py alone. */
+  /** `_runs/<run>.json`: what became of a run. Written by assets/steps/run_record.py alone. */
   runs: "_runs",
   /** `_launches/<run>.json`: the cluster that was rented for a run. Written by assets/emr-launcher or assets/dataproc-orchestrator. */
   launches: "_launches",

@@ -4,7 +4,7 @@ import { invalid } from "./errors.ts";
 const StepState = z.enum(["pending", "running", "succeeded", "failed"]);
 
 /**
- * What the lake says of a run, at `<lake>/_runs/<runId>.json`. Written only by assets/jobs/oneoff.py, whole and
+ * What the lake says of a run, at `<lake>/_runs/<runId>.json`. Written only by assets/steps/run_record.py, whole and
  * atomically; times are ISO 8601 in UTC.
  */
 export const RunRecord = z.object({

@@ -24,6 +24,7 @@ from threading import Thread
 from typing import Any
 
 import oneoff
+import run_record
 import run_spec
 from run_services import address_towards, is_hdfs, missing_of_hdfs, missing_of_spark
 from run_spec import RunSpec, SpecError, Step
@@ -287,14 +288,14 @@ class Run:
         """Writes the record and the status for the last time; with success the tables' digests are computed."""
         try:
             ended = self.record(state, error)["ended"]
-        except oneoff.RunEndedError:  # SIGTERM came just after the record was written
+        except run_record.RunEndedError:  # SIGTERM came just after the record was written
             state, error, ended = "succeeded", None, now()
         self.status.change(state=state, error=error, ended=ended, cluster=None)
 
     def record(self, state: str, error: str | None = None) -> dict[str, Any]:
         """Writes the run's record; returns it."""
         spec, status = self.spec, self.status.content
-        return oneoff.record(
+        return run_record.record(
             spec.lake,
             spec.run,
             spec.job,
@@ -363,7 +364,7 @@ def perform(run: Run) -> int:
         run.run()
     except Exception as problem:
         ignore_sigterm()
-        if isinstance(problem, oneoff.RunEndedError):
+        if isinstance(problem, run_record.RunEndedError):
             print(f"run.py: {problem}; nothing is run", file=sys.stderr)
             return 0
         code = 1

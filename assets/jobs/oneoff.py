@@ -1,8 +1,8 @@
-"""What the steps of every job share: part files, progress, digests and the run record of a lake.
+"""What the steps of every job share: part files, progress and digests.
 
 A lake is a local folder, or `s3://bucket/prefix` or `gs://bucket/prefix`; steps may also read and write HDFS, as
 `webhdfs://namenode:9870/path`. Only the standard library is imported up here: pyarrow and numpy take most of a second
-to load, and a run is recorded many times without needing them.
+to load, and runs are recorded many times without needing them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ import argparse
 import functools
 import getpass
 import hashlib
-import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,11 +26,6 @@ if TYPE_CHECKING:
     from pyspark import RDD
     from requests import Response
 
-RUN_STATES = ("running", "succeeded", "failed")
-STEP_STATES = ("pending", *RUN_STATES)
-EXIT_RUN_ENDED = 3
-
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _POLL_SECONDS = 0.2
 
 
@@ -431,145 +423,3 @@ def _hash_strings(array: pa.Array, key: np.ndarray) -> np.ndarray:
     # Without its length "a" and "a\0" would be alike, without the position "12345678abcdefgh" and its halves swapped.
     place = _mix((length[owner] << 32 | position).view(np.uint64) ^ key)
     return np.add.reduceat(_mix(word ^ place), first, axis=1)
-
-
-# Run record ----------------------------------------------------------------------------------------------------------
-
-
-class RunEndedError(Exception):
-    """The run has ended, so its record stays as it is."""
-
-
-def record(
-    lake: str,
-    run: str,
-    job: str,
-    state: str,
-    *,
-    steps: Sequence[tuple[str, str]] = (),
-    tables: Sequence[tuple[str, Sequence[str]]] = (),
-    deadline: str | None = None,
-    error: str | None = None,
-) -> dict[str, Any]:
-    """Writes `<lake>/_runs/<run>.json` whole and atomically, and returns what it wrote.
-
-    steps: name and state, in the order they run. tables: name and the columns of its digest, computed when `state` is
-    "succeeded". Raises RunEndedError when the record says that the run has ended.
-    """
-    address = _join(lake, f"_runs/{run}.json")
-    written = _get(address)
-    before: dict[str, Any] = json.loads(written) if written else {}
-    if before.get("state", "running") != "running":
-        raise RunEndedError(f"run {run} has ended: it {before['state']} at {before['ended']}; its record is kept")
-    content: dict[str, Any] = {"run": run, "job": job, "state": state, "started": before.get("started", _now())}
-    if deadline or "deadline" in before:
-        content["deadline"] = deadline or before["deadline"]
-    if error:
-        content["error"] = " ".join(error.split())
-    content["steps"] = [{"name": name, "state": step_state} for name, step_state in steps]
-    content["tables"] = {}
-    if state == "succeeded":
-        for name, columns in tables:
-            rows, hexadecimal = digest(_join(lake, f"{name}/run={run}"), columns)
-            content["tables"][name] = {"rows": rows, "digest": hexadecimal}
-    if state != "running":
-        content["ended"] = _now()
-    put(address, (json.dumps(content, indent=2) + "\n").encode())
-    return content
-
-
-def _iso(time: datetime) -> str:
-    return time.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _now() -> str:
-    return _iso(datetime.now(timezone.utc))
-
-
-def _instant(text: str) -> str:
-    try:
-        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-11-21T13:30:00Z")
-    return _iso(time)
-
-
-def _run_id(text: str) -> str:
-    if not _RUN_ID.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 63 letters, digits, dots, dashes or underscores")
-    return text
-
-
-def _step(text: str) -> tuple[str, str]:
-    name, _, state = text.rpartition("=")
-    if not name or state not in STEP_STATES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=STATE with one of the states {', '.join(STEP_STATES)}")
-    return name, state
-
-
-def _table(text: str) -> tuple[str, list[str]]:
-    name, _, columns = text.partition("=")
-    if not name or not all(columns.split(",")):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=COLUMN,COLUMN")
-    return name, columns.split(",")
-
-
-def add_record_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is the same in every record of a run: --lake, --run, --job, --deadline and --table (as `tables`)."""
-    parser.add_argument("--lake", required=True, help="a folder, or s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
-    parser.add_argument("--run", required=True, type=_run_id, help="id of the run")
-    parser.add_argument("--job", required=True, help="name of the job")
-    parser.add_argument("--deadline", type=_instant, help="when the cluster ends whatever happens (ISO 8601)")
-    parser.add_argument(
-        "--table",
-        dest="tables",
-        action="append",
-        default=[],
-        type=_table,
-        metavar="NAME=COLUMN,COLUMN",
-        help="once per table: the columns of its digest, which is computed when the run has succeeded",
-    )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = ArgumentParser(prog="oneoff.py", description="What the steps of every job share.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    about = "Write what the lake says of a run: <lake>/_runs/<run>.json."
-    command = commands.add_parser(
-        "record",
-        help=about,
-        description=f"{about} Exit code {EXIT_RUN_ENDED}: the run has ended, and its record stays as it is.",
-    )
-    add_record_arguments(command)
-    command.add_argument("--state", required=True, choices=RUN_STATES)
-    command.add_argument("--error", help="why the run failed")
-    command.add_argument(
-        "--step",
-        dest="steps",
-        action="append",
-        default=[],
-        type=_step,
-        metavar="NAME=STATE",
-        help=f"once per step, in the order they run; states: {', '.join(STEP_STATES)}",
-    )
-    return parser
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.error and options.state != "failed":
-        parser.error("--error goes with --state failed only")
-    try:
-        record(**vars(options))
-    except (RunEndedError, OSError, ValueError) as problem:
-        print(f"{parser.prog}: error: {' '.join(str(problem).split())}", file=sys.stderr)
-        return EXIT_RUN_ENDED if isinstance(problem, RunEndedError) else 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

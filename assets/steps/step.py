@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 
 import oneoff
+import run_record
 from step_log import open_log
 from step_runner import (
     EXIT_TERMINATED,
@@ -107,7 +108,7 @@ class Runner:
     def record(self, state: str, step_state: str, error: str | None = None) -> None:
         """Writes the run's record."""
         options = self.options
-        oneoff.record(
+        run_record.record(
             options.lake,
             options.run,
             options.job,
@@ -151,9 +152,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="step.py",
         usage="step.py [options] -- COMMAND ...",
         description="Run one step of a run, and tell the lake of it. Exit code 0: the step succeeded; 1: it failed; "
-        f"{oneoff.EXIT_RUN_ENDED}: the run had ended before, so nothing was run; {EXIT_TERMINATED}: SIGTERM came.",
+        f"{run_record.EXIT_RUN_ENDED}: the run had ended before, so nothing was run; {EXIT_TERMINATED}: SIGTERM came.",
     )
-    oneoff.add_record_arguments(parser)
+    run_record.add_record_arguments(parser)
     parser.add_argument("--step", required=True, help="name of the step")
     parser.add_argument("--steps", required=True, metavar="NAME,NAME", help="all steps of the job, in their order")
     limit = "the step is ended when it takes longer"
@@ -197,9 +198,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         step.succeed()
     except Exception as problem:
         ignore_sigterm()
-        if isinstance(problem, oneoff.RunEndedError):
+        if isinstance(problem, run_record.RunEndedError):
             print(f"step.py: error: {problem}", file=sys.stderr)
-            return oneoff.EXIT_RUN_ENDED
+            return run_record.EXIT_RUN_ENDED
         code = EXIT_TERMINATED if isinstance(problem, TerminatedError) else 1
         ours = isinstance(problem, (StepError, TerminatedError))
         step.fail(str(problem) if ours else f"{step.name} could not be run: {type(problem).__name__}: {problem}")

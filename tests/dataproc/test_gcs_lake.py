@@ -10,6 +10,7 @@ import pytest
 from dataproc_support import Bucket
 
 import oneoff  # isort: skip
+import run_record  # isort: skip
 import step_tools  # isort: skip
 
 pytest_plugins = "dataproc_fixtures"
@@ -90,13 +91,13 @@ def test_a_digest_is_the_same_there_and_in_a_folder(lake: Bucket, tmp_path: Path
 
 
 def test_the_record_of_a_run(lake: Bucket) -> None:
-    running = oneoff.record(lake.address, "1", "xo", "running")
+    running = run_record.record(lake.address, "1", "xo", "running")
     assert lake.record() == running
-    ended = oneoff.record(lake.address, "1", "xo", "failed", error="why")
+    ended = run_record.record(lake.address, "1", "xo", "failed", error="why")
     assert lake.record() == ended
     assert (ended["started"], ended["error"]) == (running["started"], "why")
-    with pytest.raises(oneoff.RunEndedError):
-        oneoff.record(lake.address, "1", "xo", "running")
+    with pytest.raises(run_record.RunEndedError):
+        run_record.record(lake.address, "1", "xo", "running")
     assert lake.keys() == ["_runs/1.json"]
 
 

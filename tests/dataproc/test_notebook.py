@@ -14,6 +14,7 @@ from dataproc_support import ROOT, spark_conf
 from nbclient import NotebookClient
 
 import oneoff  # isort: skip
+import run_record  # isort: skip
 
 NOTEBOOK = ROOT / "assets" / "notebooks" / "lake.ipynb"
 PLACEHOLDERS = ("{lake}", "{run}", "{dataset}")
@@ -43,8 +44,8 @@ def lake(tmp_path: Path) -> Path:
         oneoff.write_part(pa.table(points), f"{lake}/points/run={run}", "part")
         oneoff.write_part(pa.table({"hidden": [5]}), f"{lake}/models/run={run}", "part")
         tables = [("points", ["id", "x"]), ("models", ["hidden"])]
-        oneoff.record(str(lake), run, "xo", "succeeded", steps=[("a", "succeeded")], tables=tables)
-    oneoff.record(str(lake), "3", "xo", "failed", error="why")
+        run_record.record(str(lake), run, "xo", "succeeded", steps=[("a", "succeeded")], tables=tables)
+    run_record.record(str(lake), "3", "xo", "failed", error="why")
     return lake
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs
 import pytest
-from emr_support import JOBS, REGION, Bucket
+from emr_support import JOBS, REGION, STEPS, Bucket
 
 pytest_plugins = "emr_fixtures"
-sys.path.insert(0, str(JOBS))
+sys.path[:0] = [str(STEPS), str(JOBS)]
 import oneoff  # noqa: E402
+import run_record  # noqa: E402
 
 ROWS = pa.table({"id": [1, 2], "text": ["a", "b"]})
 
@@ -98,12 +99,12 @@ def test_a_digest_is_the_same_on_s3_and_in_a_folder(bucket: Bucket, tmp_path: Pa
 
 
 def test_the_record_of_a_run(bucket: Bucket) -> None:
-    running = oneoff.record(bucket.address, "1", "xo", "running")
+    running = run_record.record(bucket.address, "1", "xo", "running")
     assert bucket.record() == running
-    ended = oneoff.record(bucket.address, "1", "xo", "failed", error="why")
+    ended = run_record.record(bucket.address, "1", "xo", "failed", error="why")
     assert bucket.record() == ended
     assert (ended["started"], ended["error"]) == (running["started"], "why")
-    with pytest.raises(oneoff.RunEndedError):
-        oneoff.record(bucket.address, "1", "xo", "running")
+    with pytest.raises(run_record.RunEndedError):
+        run_record.record(bucket.address, "1", "xo", "running")
     assert bucket.keys() == ["_runs/1.json"]
     assert oneoff._filesystem(bucket.address)[0].region == REGION

@@ -14,6 +14,7 @@ from emr_support import JOBS, STEPS, Bucket, Node, wait_for
 pytest_plugins = "emr_fixtures"
 sys.path[:0] = [str(STEPS), str(JOBS)]
 import oneoff  # noqa: E402
+import run_record  # noqa: E402
 import step_tools  # noqa: E402
 
 NAMES = ["generate", "train"]
@@ -95,7 +96,7 @@ def test_a_run_that_ended_is_not_run_again(step: Step) -> None:
     assert step.run()[0] == 0
     record, log, calls = step.bucket.record(), step.log(), step.node.calls
     code, out, err = step.run()
-    assert (code, out) == (oneoff.EXIT_RUN_ENDED, "")
+    assert (code, out) == (run_record.EXIT_RUN_ENDED, "")
     assert err == f"step.py: error: run 1 has ended: it succeeded at {record['ended']}; its record is kept\n"
     assert (step.bucket.record(), step.log(), step.node.calls) == (record, log, calls)
 

@@ -15,8 +15,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ROOT / "assets" / "jobs"
+STEPS = ROOT / "assets" / "steps"
 BENCH = ROOT / "tests" / "bench"
-sys.path[:0] = [str(JOBS), str(JOBS / "xo"), str(BENCH)]
+sys.path[:0] = [str(JOBS), str(JOBS / "xo"), str(STEPS), str(BENCH)]
 
 import oneoff  # noqa: E402 - found through the line above
 import train  # noqa: E402
@@ -47,7 +48,10 @@ def object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 
 def run_python(script: Path, *arguments: str, flags: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """Runs a script without Spark."""
-    return subprocess.run([sys.executable, *flags, script, *arguments], capture_output=True, text=True, check=False)
+    env = {**os.environ, "PYTHONPATH": str(JOBS)}
+    return subprocess.run(
+        [sys.executable, *flags, script, *arguments], env=env, capture_output=True, text=True, check=False
+    )
 
 
 def run_here(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

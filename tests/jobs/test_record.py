@@ -1,4 +1,4 @@
-"""`oneoff.py record`: the record of a run, as the components read it."""
+"""run_record.py: the record of a run, as the components read it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Any
 import oneoff
 import pyarrow as pa
 import pytest
-from conftest import JOBS, ROOT, run_here, run_python
+import run_record
+from conftest import ROOT, STEPS, run_here, run_python
 
-SCRIPT = JOBS / "oneoff.py"
+SCRIPT = STEPS / "run_record.py"
 STEPS = ["--step", "generate=succeeded", "--step", "train=running"]
 
 
 def record(lake: Path, *arguments: str, run: str = "r1") -> subprocess.CompletedProcess[str]:
-    return run_here(SCRIPT, "record", "--lake", str(lake), "--run", run, "--job", "xo", *arguments)
+    return run_here(SCRIPT, "--lake", str(lake), "--run", run, "--job", "xo", *arguments)
 
 
 def written(lake: Path, run: str = "r1") -> dict[str, Any]:
@@ -79,13 +80,15 @@ def test_failed_says_why_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["succeeded", "failed"])
-@pytest.mark.parametrize("later", oneoff.RUN_STATES)
+@pytest.mark.parametrize("later", run_record.RUN_STATES)
 def test_what_has_ended_stays_as_it_is(tmp_path: Path, end: str, later: str) -> None:
     assert record(tmp_path, "--state", end).returncode == 0
     before = (tmp_path / "_runs" / "r1.json").read_bytes()
     refused = record(tmp_path, "--state", later)
-    assert refused.returncode == oneoff.EXIT_RUN_ENDED == 3
-    assert re.fullmatch(rf"oneoff\.py: error: run r1 has ended: it {end} at \S+; its record is kept\n", refused.stderr)
+    assert refused.returncode == run_record.EXIT_RUN_ENDED == 3
+    assert re.fullmatch(
+        rf"run_record\.py: error: run r1 has ended: it {end} at \S+; its record is kept\n", refused.stderr
+    )
     assert (tmp_path / "_runs" / "r1.json").read_bytes() == before
     assert record(tmp_path, "--state", later, run="r2").returncode == 0
 
@@ -105,24 +108,26 @@ def test_a_digest_that_cannot_be_had_leaves_the_run_running(tmp_path: Path) -> N
     oneoff.write_part(pa.table({"id": [1]}), str(tmp_path / "models" / "run=r1"), "part")
     refused = record(tmp_path, "--state", "succeeded", "--table", "models=id,absent")
     assert refused.returncode == 1
-    assert re.fullmatch(r"oneoff\.py: error: \S+ has no column 'absent'\n", refused.stderr)
+    assert re.fullmatch(r"run_record\.py: error: \S+ has no column 'absent'\n", refused.stderr)
     assert written(tmp_path)["state"] == "running"
 
 
 def test_in_an_object_store(object_store: Path) -> None:
     (object_store / "bucket" / "_runs").mkdir(parents=True)
-    running = oneoff.record("s3://bucket", "r1", "xo", "running")
+    running = run_record.record("s3://bucket", "r1", "xo", "running")
     assert written(object_store / "bucket") == running
-    ended = oneoff.record("s3://bucket", "r1", "xo", "failed", error="why")
+    ended = run_record.record("s3://bucket", "r1", "xo", "failed", error="why")
     assert written(object_store / "bucket") == ended
     assert ended["started"] == running["started"]
-    with pytest.raises(oneoff.RunEndedError):
-        oneoff.record("s3://bucket", "r1", "xo", "succeeded")
+    with pytest.raises(run_record.RunEndedError):
+        run_record.record("s3://bucket", "r1", "xo", "succeeded")
 
 
 def test_a_record_without_digests_loads_the_standard_library_only(tmp_path: Path) -> None:
-    arguments = ["record", "--lake", str(tmp_path), "--run", "r1", "--job", "xo", "--state", "running"]
-    loaded = run_python(SCRIPT, *arguments, flags=["-X", "importtime"]).stderr
+    arguments = ["--lake", str(tmp_path), "--run", "r1", "--job", "xo", "--state", "running"]
+    done = run_python(SCRIPT, *arguments, flags=["-X", "importtime"])
+    assert done.returncode == 0
+    loaded = done.stderr
     assert "argparse" in loaded
     assert not re.search(r"\b(numpy|pyarrow|pyspark)\b", loaded)
 
@@ -145,10 +150,9 @@ def test_a_record_without_digests_loads_the_standard_library_only(tmp_path: Path
 def test_bad_arguments(tmp_path: Path, arguments: list[str], message: str) -> None:
     refused = record(tmp_path, *arguments)
     assert refused.returncode == 2
-    assert re.fullmatch(rf"oneoff\.py( record)?: error: {re.escape(message)}.*\n", refused.stderr)
+    assert re.fullmatch(rf"run_record\.py: error: {re.escape(message)}.*\n", refused.stderr)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_help() -> None:
-    assert "record" in run_python(SCRIPT, "--help").stdout
-    assert "--deadline" in run_python(SCRIPT, "record", "--help").stdout
+    assert "--deadline" in run_python(SCRIPT, "--help").stdout

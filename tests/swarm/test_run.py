@@ -23,6 +23,7 @@ from swarm_support import ASSETS, DESTROYED, JOBS, ROOT, Archive, Cluster, spark
 sys.path[:0] = [str(ASSETS / "driver"), str(ASSETS / "steps"), str(JOBS)]
 import oneoff  # noqa: E402
 import run  # noqa: E402
+import run_record  # noqa: E402
 import run_services  # noqa: E402
 import run_spec  # noqa: E402
 
@@ -174,7 +175,7 @@ def test_the_lake_is_opened_before_it_is_used(
 
     def record(*_: object, **__: object) -> None:
         seen.append((os.environ["AWS_SHARED_CREDENTIALS_FILE"], os.environ["GOOGLE_APPLICATION_CREDENTIALS"]))
-        raise oneoff.RunEndedError
+        raise run_record.RunEndedError
 
     monkeypatch.setattr(oneoff, "record", record)
     monkeypatch.setattr(oneoff, "put", record)
@@ -185,7 +186,7 @@ def test_the_lake_is_opened_before_it_is_used(
         **{"steps": [], "tables": [], "secrets_file": str(tmp_path / "secrets"), "exact_requirements": True},
     )
     (tmp_path / "work").mkdir()
-    with pytest.raises(oneoff.RunEndedError):
+    with pytest.raises(run_record.RunEndedError):
         run.Run(spec, argparse.Namespace()).run()
     path = str(tmp_path / "work" / "secrets" / "lake-credentials") if "lake-credentials" in secrets else "/none"
     assert seen == [(path, path)]
@@ -308,7 +309,7 @@ def test_a_driver_that_is_killed_fails_the_run(archive: Archive) -> None:
 
 def test_a_run_that_ended_is_not_run_again(archive: Archive) -> None:
     archive.add("nap", SLEEPER, "0")
-    ended = oneoff.record(str(archive.lake), "1", "tiny", "failed", error="no luck")
+    ended = run_record.record(str(archive.lake), "1", "tiny", "failed", error="no luck")
     code, out, err = archive.run()
     assert (code, out) == (0, "")
     assert err == f"run.py: run 1 has ended: it failed at {ended['ended']}; its record is kept; nothing is run\n"
@@ -318,7 +319,7 @@ def test_a_run_that_ended_is_not_run_again(archive: Archive) -> None:
 
 def test_a_run_that_was_interrupted_fails(archive: Archive) -> None:
     archive.add("nap", SLEEPER, "0")
-    started = oneoff.record(str(archive.lake), "1", "tiny", "running")["started"]
+    started = run_record.record(str(archive.lake), "1", "tiny", "running")["started"]
     time.sleep(0.01)
     assert archive.run()[0] == 1
     for content in (archive.record(), archive.status()):
