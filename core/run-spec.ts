@@ -1,9 +1,9 @@
 import { dirname, join } from "node:path/posix";
 import { z } from "zod";
+import { DeclaredTable, declaredTable } from "./declared-table.ts";
 import type { Job } from "./job.ts";
 import { type Places, sparkSubmit } from "./spark-submit.ts";
 import type { SparkStep } from "./step.ts";
-import { digestColumns } from "./table.ts";
 
 const Step = z.strictObject({
   name: z.string(),
@@ -14,6 +14,8 @@ const Step = z.strictObject({
   /** Path of a pip requirements file; null: it needs none. */
   requirements: z.string().nullable(),
   timeLimitSeconds: z.int().positive(),
+  /** Names of the tables that are complete when it ends. */
+  leaves: z.array(z.string()),
 });
 
 /**
@@ -38,8 +40,7 @@ export const RunSpec = z.strictObject({
   /** Address of the master's page, which says whether there are workers; null: there is nothing to wait for. */
   masterPage: z.string().nullable(),
   steps: z.array(Step),
-  /** Name, and the columns of the digest. */
-  tables: z.array(z.strictObject({ name: z.string(), columns: z.array(z.string()) })),
+  tables: z.array(DeclaredTable),
   /** Path of a JSON object of secrets, text by name; null: they are in files already, below `secrets` of `work`. */
   secretsFile: z.string().nullable(),
   /** Whether a Python package that is there in another version than is required is installed as it is required. */
@@ -76,7 +77,7 @@ export const runSpec = (
   ...place,
   job: job.name,
   steps: job.steps.map((step) => stepOf(job.name, step, place, submission)),
-  tables: job.tables.map((table) => ({ name: table.name, columns: [...digestColumns(table)] })),
+  tables: job.tables.map(declaredTable),
 });
 
 function stepOf(job: string, step: SparkStep, at: RunPlace, how: Submission): RunSpec["steps"][number] {
@@ -115,5 +116,6 @@ function stepOf(job: string, step: SparkStep, at: RunPlace, how: Submission): Ru
     pythonPath: modules.map((path) => dirname(file(path))),
     requirements: step.requirements === undefined ? null : file(step.requirements),
     timeLimitSeconds: step.timeLimitSeconds,
+    leaves: [...step.leaves],
   };
 }

@@ -83,10 +83,6 @@ export interface DateRange {
   readonly to: string;
 }
 
-/** Columns that a table's digest covers: all but those that each run measures anew. */
-export const digestColumns = ({ columns }: Pick<Table, "columns">): readonly string[] =>
-  columns.filter(({ measured }) => !measured).map(({ name }) => name);
-
 /** What BigQuery's NUMERIC holds (https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#decimal_types); the others hold more. */
 export const MOST_SCALE = 9;
 export const MOST_WHOLE_DIGITS = 29;

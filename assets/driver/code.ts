@@ -7,7 +7,15 @@ import type { RunSpec } from "../../core/run-spec.ts";
 const ASSETS = join(import.meta.dirname, "..");
 
 /** What run.py imports beside what lies with it. */
-const SHARED = ["jobs/oneoff.py", "steps/guard.sh", "steps/run_record.py", "steps/step_log.py", "steps/step_runner.py"];
+const SHARED = [
+  "jobs/oneoff.py",
+  "steps/guard.sh",
+  "steps/run_record.py",
+  "steps/step_log.py",
+  "steps/step_runner.py",
+  "steps/table_check.py",
+  "steps/typed_json.py",
+];
 
 /** The driver's own files: where each lies in its folder, and where it is here. */
 export const driverFiles: ReadonlyMap<string, string> = new Map(

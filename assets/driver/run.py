@@ -27,7 +27,7 @@ import oneoff
 import run_record
 import run_spec
 from run_services import address_towards, is_hdfs, missing_of_hdfs, missing_of_spark
-from run_spec import RunSpec, SpecError, Step
+from run_spec import RunSpec, Step
 from run_status import Status, iso, now
 from run_tables import Stage, make_folder, remove_folder
 from step_log import Log, open_log
@@ -44,6 +44,8 @@ from step_runner import (
     why,
     with_options,
 )
+from table_check import check_left
+from typed_json import JsonError
 
 DESTROYED = "the cluster was destroyed before its run ended"
 CLEAR_SECONDS = 60  # that removing what nobody needs any more may take
@@ -170,10 +172,19 @@ class Run:
             )
             if self.stage:
                 self.copy_tables(self.stage)
+            self.check_tables(step)
         except Exception:
             self.status.change_step(index, state="failed", ended=now())
             raise
         self.status.change_step(index, state="succeeded", ended=now())
+
+    def check_tables(self, step: Step) -> None:
+        """Holds the tables that are complete by now against their declarations."""
+        try:
+            for told in check_left(self.spec.tables, step.leaves, self.spec.lake, self.spec.run):
+                self.say(f"run.py: {told}")
+        except (ValueError, OSError) as problem:
+            raise StepError(f'step "{step.name}": {problem}') from problem
 
     def copy_tables(self, stage: Stage) -> None:
         """Brings what is new in the stage into the lake."""
@@ -301,7 +312,7 @@ class Run:
             spec.job,
             state,
             steps=[(step["name"], step["state"]) for step in status["steps"]],
-            tables=[(table.name, table.columns) for table in spec.tables],
+            tables=spec.tables,
             deadline=status["deadline"],
             error=error,
         )
@@ -405,7 +416,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     archive = Path(__file__).parent
     try:
         spec = run_spec.read(options.spec or zipfile.Path(archive, "run.json"))
-    except (SpecError, OSError) as problem:
+    except (JsonError, OSError) as problem:
         print(f"run.py: error: {one_line(problem)}", file=sys.stderr)
         return 2
     work = Path(spec.work)

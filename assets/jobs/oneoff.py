@@ -8,21 +8,23 @@ to load, and runs are recorded many times without needing them.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import getpass
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from fsspec.implementations.webhdfs import WebHDFS
     from pyarrow.fs import FileSystem, S3FileSystem
+    from pyarrow.parquet import ParquetFile
     from pyspark import RDD
     from requests import Response
 
@@ -213,28 +215,64 @@ def open_file(address: str) -> pa.NativeFile:
     return filesystem.open_input_file(path)
 
 
-def _batches(folder: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Rows of the part files below `folder`; folders such as `month=2012-01` are a column, of text."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+class PartFile(NamedTuple):
+    """A file with rows of a table."""
+
+    path: str  # in its file system
+    below: str  # the folder that was asked for
+    partition: Mapping[str, str | None]  # `month=2012-01/` in the path is `{"month": "2012-01"}`
+
+
+def part_files(folder: str) -> tuple[FileSystem, list[PartFile]]:
+    """The part files below `folder`, by their paths, and the file system that they are in."""
     from pyarrow.fs import FileSelector, FileType
 
     filesystem, root = _filesystem(folder)
     selector = FileSelector(root, recursive=True, allow_not_found=True)
+    parts = []
     for info in sorted(filesystem.get_file_info(selector), key=lambda info: info.path):
-        below = info.path[len(root) :].strip("/").split("/")
+        below = info.path[len(root) :].strip("/")
+        names = below.split("/")
         # "month=1_$folder$" is how Hadoop marks a folder of S3.
-        if info.type != FileType.File or any(part.startswith((".", "_")) for part in below) or "_$folder$" in below[-1]:
+        if info.type != FileType.File or any(name.startswith((".", "_")) for name in names) or "_$folder$" in names[-1]:
             continue
-        partition = _partition(below[:-1])
-        stored = [column for column in columns if column not in partition]
-        with filesystem.open_input_file(info.path) as source:
+        parts.append(PartFile(info.path, below, _partition(names[:-1])))
+    return filesystem, parts
+
+
+@contextlib.contextmanager
+def open_parquet(filesystem: FileSystem, part: PartFile) -> Iterator[ParquetFile]:
+    """A part file with its footer read. Raises ValueError when it is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with filesystem.open_input_file(part.path) as source:
+        try:
             parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
+        except pa.ArrowInvalid as problem:
+            raise ValueError(f"{part.path} is no Parquet file: {problem}") from problem
+        yield parquet
+
+
+# Is told of each part file before its rows are read.
+See = Callable[[PartFile, "ParquetFile"], None]
+
+
+def _batches(folder: str, columns: Sequence[str], see: See | None = None) -> Iterator[pa.RecordBatch]:
+    """Rows of the part files below `folder`; folders such as `month=2012-01` are a column, of text."""
+    import pyarrow as pa
+
+    filesystem, parts = part_files(folder)
+    for part in parts:
+        stored = [column for column in columns if column not in part.partition]
+        with open_parquet(filesystem, part) as parquet:
+            if see:
+                see(part, parquet)
             for column in stored:
                 if column not in parquet.schema_arrow.names:
-                    raise ValueError(f"{info.path} has no column {column!r}")
+                    raise ValueError(f"{part.path} has no column {column!r}")
             for batch in parquet.iter_batches(columns=stored):
-                constant = {name: pa.scalar(value, pa.string()) for name, value in partition.items()}
+                constant = {name: pa.scalar(value, pa.string()) for name, value in part.partition.items()}
                 arrays = [
                     pa.repeat(constant[column], batch.num_rows) if column in constant else batch.column(column)
                     for column in columns
@@ -301,17 +339,17 @@ def _why(message: str) -> str:
 # Digests -------------------------------------------------------------------------------------------------------------
 
 
-def digest(folder: str, columns: Sequence[str]) -> tuple[int, str]:
+def digest(folder: str, columns: Sequence[str], see: See | None = None) -> tuple[int, str]:
     """Number of rows of the Parquet files below `folder`, and 128 bits in hexadecimal that equal rows have in common.
 
     The order of the rows and columns, the number of files and their compression make no difference. Doubles are equal
     when they agree in 9 significant digits, so that another summation order makes no difference either. It tells
-    accidents, not forgeries: it is no cryptographic hash.
+    accidents, not forgeries: it is no cryptographic hash. see: is told of each part file before its rows are read.
     """
     import numpy as np
 
     rows, sums = 0, np.zeros(2, np.uint64)
-    for batch in _batches(folder, columns):
+    for batch in _batches(folder, columns, see):
         if batch.num_rows:
             rows += batch.num_rows
             sums += _hash_rows(batch).sum(axis=1)
@@ -353,6 +391,8 @@ def _hash_column(array: pa.Array, name: str) -> np.ndarray:
         return np.repeat(null, len(array), axis=1)
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         hashes = _hash_strings(array, _key(f"{name}:string"))
+    elif pa.types.is_decimal(array.type):
+        hashes = _hash_decimals(array, _key(f"{name}:decimal"))
     else:
         kind, codes = _codes(array)
         hashes = _mix(codes + _key(f"{name}:{kind}"))
@@ -399,6 +439,17 @@ def _round_doubles(values: np.ndarray) -> np.ndarray:
     sign = (values < 0).astype(np.uint64)
     codes = sign << np.uint64(63) | digits << np.uint64(11) | exponent
     return np.where(regular, codes, np.where(np.isnan(values), np.uint64(1), np.isinf(values) * (sign + np.uint64(2))))
+
+
+def _hash_decimals(array: pa.Array, key: np.ndarray) -> np.ndarray:
+    """Hashes of exact numbers: 1.5 is 1.50, however many digits there are room for."""
+    import numpy as np
+    import pyarrow as pa
+
+    widest = array.cast(pa.decimal128(38, 9))  # whatever core/table.ts has columns hold
+    _, buffer = widest.buffers()
+    halves = np.frombuffer(buffer, "<u8").reshape(-1, 2)[widest.offset : widest.offset + len(widest)]
+    return _mix(_mix(halves[:, 0] + key) + halves[:, 1])
 
 
 def _hash_strings(array: pa.Array, key: np.ndarray) -> np.ndarray:

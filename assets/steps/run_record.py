@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import oneoff
+from table_check import Look, Table
 
 RUN_STATES = ("running", "succeeded", "failed")
 STEP_STATES = ("pending", *RUN_STATES)
@@ -30,14 +31,14 @@ def record(
     state: str,
     *,
     steps: Sequence[tuple[str, str]] = (),
-    tables: Sequence[tuple[str, Sequence[str]]] = (),
+    tables: Sequence[Table] = (),
     deadline: str | None = None,
     error: str | None = None,
 ) -> dict[str, Any]:
     """Writes `<lake>/_runs/<run>.json` whole and atomically, and returns what it wrote.
 
-    steps: name and state, in the order they run. tables: name and the columns of its digest, computed when `state` is
-    "succeeded". Raises RunEndedError when the record says that the run has ended.
+    steps: name and state, in the order they run. tables: held against their declarations, and their digests computed,
+    when `state` is "succeeded". Raises RunEndedError when the record says that the run has ended, and TableError.
     """
     address = oneoff._join(lake, f"_runs/{run}.json")
     written = oneoff._get(address)
@@ -52,9 +53,12 @@ def record(
     content["steps"] = [{"name": name, "state": step_state} for name, step_state in steps]
     content["tables"] = {}
     if state == "succeeded":
-        for name, columns in tables:
-            rows, hexadecimal = oneoff.digest(oneoff._join(lake, f"{name}/run={run}"), columns)
-            content["tables"][name] = {"rows": rows, "digest": hexadecimal}
+        for table in tables:
+            folder = oneoff._join(lake, f"{table.name}/run={run}")
+            look = Look(table, folder)
+            rows, hexadecimal = oneoff.digest(folder, table.digest_columns(), look.see)
+            look.end()
+            content["tables"][table.name] = {"rows": rows, "digest": hexadecimal}
     if state != "running":
         content["ended"] = _now()
     oneoff.put(address, (json.dumps(content, indent=2) + "\n").encode())
@@ -92,28 +96,11 @@ def _step(text: str) -> tuple[str, str]:
     return name, state
 
 
-def _table(text: str) -> tuple[str, list[str]]:
-    name, _, columns = text.partition("=")
-    if not name or not all(columns.split(",")):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=COLUMN,COLUMN")
-    return name, columns.split(",")
-
-
 def add_record_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is the same in every record of a run: --lake, --run, --job, --deadline and --table (as `tables`)."""
+    """What is the same in every record of a run: --lake, --run and --deadline."""
     parser.add_argument("--lake", required=True, help="a folder, or s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
     parser.add_argument("--run", required=True, type=_run_id, help="id of the run")
-    parser.add_argument("--job", required=True, help="name of the job")
     parser.add_argument("--deadline", type=_instant, help="when the cluster ends whatever happens (ISO 8601)")
-    parser.add_argument(
-        "--table",
-        dest="tables",
-        action="append",
-        default=[],
-        type=_table,
-        metavar="NAME=COLUMN,COLUMN",
-        help="once per table: the columns of its digest, which is computed when the run has succeeded",
-    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,7 +110,8 @@ def _parser() -> argparse.ArgumentParser:
         f"Exit code {EXIT_RUN_ENDED}: the run has ended, and its record stays as it is.",
     )
     add_record_arguments(parser)
-    parser.add_argument("--state", required=True, choices=RUN_STATES)
+    parser.add_argument("--job", required=True, help="name of the job")
+    parser.add_argument("--state", required=True, choices=("running", "failed"))
     parser.add_argument("--error", help="why the run failed")
     parser.add_argument(
         "--step",

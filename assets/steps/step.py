@@ -8,11 +8,14 @@ is set and the second made true.
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import oneoff
 import run_record
@@ -41,6 +44,25 @@ from step_tools import (
     with_tag,
     yarn_tag,
 )
+from table_check import Table, check_left
+from typed_json import typed
+
+
+@dataclasses.dataclass(frozen=True)
+class JobStep:
+    """A step, and the tables that are complete when it ends."""
+
+    name: str
+    leaves: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class JobFile:
+    """As core/job-file.ts has it."""
+
+    job: str
+    steps: list[JobStep]
+    tables: list[Table]
 
 
 class Runner:
@@ -49,6 +71,7 @@ class Runner:
     def __init__(self, options: argparse.Namespace) -> None:
         """options: as `parse` returns them."""
         self.options = options
+        self.job: JobFile = options.job
         self.name = f'step "{options.step}"'
         self.tag = yarn_tag(options.run, options.step)
         self.ends = time.monotonic() + options.time_limit
@@ -56,11 +79,25 @@ class Runner:
         self.failed = False
 
     def run(self) -> None:
-        """Runs the step's command; after the last brings staged tables into the lake. Raises StepError."""
+        """Runs the step's command, and looks at what it left; after the last brings staged tables into the lake.
+
+        Raises StepError.
+        """
         with secret_files(self.options.secrets):
             self.execute(with_tag(self.options.command, self.tag), self.name)
-        if self.options.stage and self.options.step == self.options.steps[-1]:
+        if self.options.stage and self.is_last():
             self.copy_tables(self.options.stage.rstrip("/"))
+        self.check_tables()
+
+    def check_tables(self) -> None:
+        """Holds the tables that are complete by now against their declarations; staged ones are not in the lake yet."""
+        options = self.options
+        leaves = [] if options.stage else next(step.leaves for step in self.job.steps if step.name == options.step)
+        try:
+            for told in check_left(self.job.tables, leaves, options.lake, options.run):
+                self.log.say(f"step.py: {told}")
+        except (ValueError, OSError) as problem:
+            raise StepError(f"{self.name}: {problem}") from problem
 
     def execute(self, command: Sequence[str], what: str) -> None:
         """Runs a program within what is left of the time limit, and ends whatever it leaves behind."""
@@ -73,8 +110,8 @@ class Runner:
 
     def copy_tables(self, stage: str) -> None:
         """Brings what the steps left in HDFS into the lake."""
-        for table, _ in self.options.tables:
-            source, target = f"{stage}/{table}", f"{self.options.lake}/{table}/run={self.options.run}"
+        for table in self.job.tables:
+            source, target = f"{stage}/{table.name}", f"{self.options.lake}/{table.name}/run={self.options.run}"
             test = ["hdfs", "dfs", "-test", "-d", source]
             code = subprocess.run(test, check=False, timeout=TOOL_SECONDS).returncode
             if code == 0:
@@ -84,6 +121,10 @@ class Runner:
                 self.execute(["hdfs", "dfs", "-rm", "-r", "-skipTrash", source], f"{self.name}: clearing {source}")
             elif code != 1:  # 1: there is none
                 raise StepError(f"{self.name}: HDFS did not say whether {source} is there (exit {code})")
+
+    def is_last(self) -> bool:
+        """Whether the run ends with the step."""
+        return self.options.step == self.job.steps[-1].name
 
     def end_applications(self) -> None:
         """Makes sure that nothing of the step still runs on the cluster."""
@@ -98,7 +139,7 @@ class Runner:
     def clear_scratch(self) -> None:
         """Removes what the steps of the run kept for each other, after the last or one that failed."""
         options = self.options
-        if not options.scratch or not (self.failed or options.step == options.steps[-1]):
+        if not options.scratch or not (self.failed or self.is_last()):
             return
         try:
             clear_folder(options.scratch)
@@ -111,19 +152,18 @@ class Runner:
         run_record.record(
             options.lake,
             options.run,
-            options.job,
+            self.job.job,
             state,
-            steps=states_of(options.steps, options.step, step_state),
-            tables=options.tables,
+            steps=states_of([step.name for step in self.job.steps], options.step, step_state),
+            tables=self.job.tables,
             deadline=options.deadline,
             error=error,
         )
 
     def succeed(self) -> None:
         """Records that the step succeeded, and with the last one the run: then the tables' digests are computed."""
-        last = self.options.step == self.options.steps[-1]
         try:
-            self.record("succeeded" if last else "running", "succeeded")
+            self.record("succeeded" if self.is_last() else "running", "succeeded")
         except (OSError, ValueError) as problem:
             raise StepError(f"{self.name} ran, but its tables could not be recorded: {problem}") from problem
 
@@ -156,7 +196,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     run_record.add_record_arguments(parser)
     parser.add_argument("--step", required=True, help="name of the step")
-    parser.add_argument("--steps", required=True, metavar="NAME,NAME", help="all steps of the job, in their order")
+    job = "the job's steps and tables (default: job.json beside this file)"
+    parser.add_argument("--job-file", default=Path(__file__).with_name("job.json"), type=Path, metavar="FILE", help=job)
     limit = "the step is ended when it takes longer"
     parser.add_argument("--time-limit", required=True, type=oneoff.count, metavar="SECONDS", help=limit)
     stage = "in HDFS: its tables are copied into the lake, which is in S3, at the end"
@@ -176,11 +217,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="what to run; spark-submit is given a YARN tag")
     options = parser.parse_args(arguments)
     options.lake = options.lake.rstrip("/")
-    options.steps = options.steps.split(",")
     if options.stage and not options.lake.startswith("s3://"):
         parser.error(f"argument --stage: {options.stage!r} needs a --lake in S3, which {options.lake!r} is not")
-    if options.step not in options.steps:
-        parser.error(f"argument --step: {options.step!r} is not among --steps {','.join(options.steps)}")
+    try:
+        options.job = typed(json.loads(options.job_file.read_text(encoding="utf-8")), JobFile, options.job_file.name)
+    except (ValueError, OSError) as problem:
+        parser.error(f"argument --job-file: {one_line(problem)}")
+    steps = [step.name for step in options.job.steps]
+    if options.step not in steps:
+        parser.error(f"argument --step: {options.step!r} is not among the job's steps {', '.join(steps)}")
     return options
 
 

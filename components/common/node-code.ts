@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import { quote, UsageError } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
+import { jobFile } from "../../core/job-file.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import type { SparkStep } from "../../core/step.ts";
 
@@ -24,6 +26,8 @@ export interface ClusterCode {
   readonly prefix: string;
   /** Key below the prefix, and the file that goes there. */
   readonly files: Readonly<Record<string, string>>;
+  /** Key below the prefix, and the text that goes there. */
+  readonly texts: Readonly<Record<string, string>>;
   /** Virtual environment to prefix: `_wheels/<digest>`. */
   readonly wheels: Readonly<Record<string, string>>;
   /** Prefix of wheels to the file that becomes its requirements.txt. */
@@ -73,26 +77,37 @@ export function clusterCode(job: Job, kit: NodeKit): ClusterCode {
   for (const step of job.steps) {
     if (step.requirements && !venvs.has(step.requirements)) addVenv(`step-${step.name}`, step.requirements);
   }
-  const prefix = `${Prefix.code}/${digestOf(Object.values(files), Object.keys(files))}`;
+  const texts = { [`${kit.folder}/job.json`]: `${JSON.stringify(jobFile(job), null, 2)}\n` };
+  const named = [...Object.keys(files), ...Object.entries(texts).flat()];
+  const prefix = `${Prefix.code}/${digestOf(Object.values(files), named)}`;
   const venvOf = (step: SparkStep) => (step.requirements && venvs.get(step.requirements)) || RECORDER;
-  return { prefix, files, wheels, requirements, venvOf };
+  return { prefix, files, texts, wheels, requirements, venvOf };
 }
 
-/** What is uploaded of it: the key in the lake, the file, and a name for the resource. */
-export const uploads = (
-  code: ClusterCode,
-): readonly { readonly key: string; readonly path: string; readonly logical: string }[] => [
-  ...Object.entries(code.files).map(([key, path]) => ({
-    key: `${code.prefix}/${key}`,
-    path,
-    logical: key.replaceAll("/", "-"),
-  })),
+/** An object of a lake. */
+interface Upload {
+  readonly key: string;
+  readonly source: pulumi.asset.Asset;
+  /** For the resource's name. */
+  readonly logical: string;
+}
+
+/** What is uploaded of it. */
+export const uploads = (code: ClusterCode): readonly Upload[] => [
+  ...Object.entries(code.files).map(([key, path]) => at(code, key, new pulumi.asset.FileAsset(path))),
+  ...Object.entries(code.texts).map(([key, text]) => at(code, key, new pulumi.asset.StringAsset(text))),
   ...Object.entries(code.wheels).map(([venv, prefix]) => ({
     key: `${prefix}/requirements.txt`,
-    path: code.requirements[prefix] as string,
+    source: new pulumi.asset.FileAsset(code.requirements[prefix] as string),
     logical: `requirements-${venv}`,
   })),
 ];
+
+const at = ({ prefix }: ClusterCode, key: string, source: pulumi.asset.Asset): Upload => ({
+  key: `${prefix}/${key}`,
+  source,
+  logical: key.replaceAll("/", "-"),
+});
 
 /** Scripts of a folder of ours, by name: they import each other. */
 export const scripts = (folder: string): Record<string, string> =>

@@ -2,7 +2,6 @@ import { type Job, placeholders } from "../../core/job.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import { type Places, placedArguments, sparkSubmit } from "../../core/spark-submit.ts";
 import type { SparkStep } from "../../core/step.ts";
-import { digestColumns } from "../../core/table.ts";
 import { type ClusterCode, NODE } from "./node-code.ts";
 
 /** A run on the nodes of a cluster with YARN, whoever rents them. */
@@ -22,13 +21,11 @@ export interface NodeRun {
   readonly conf: Readonly<Record<string, string>>;
 }
 
-/** What assets/steps/step.py is told of a step, but for the command. `{deadline}` is filled in when the run is begun. */
+/** What assets/steps/step.py is told of a step, but for the command and what is in the job's file. `{deadline}` is filled in when the run is begun. */
 export function wrapperArguments(at: NodeRun, step: SparkStep): readonly string[] {
   const { job, run } = at;
   return [
-    ...["--lake", at.lake, "--run", run, "--job", job.name],
-    ...["--step", step.name, "--steps", job.steps.map((step) => step.name).join(",")],
-    ...job.tables.flatMap((table) => ["--table", `${table.name}=${digestColumns(table).join(",")}`]),
+    ...["--lake", at.lake, "--run", run, "--step", step.name],
     ...["--deadline", "{deadline}", "--time-limit", String(step.timeLimitSeconds)],
     ...(at.stageFolder ? ["--stage", at.stageFolder] : []),
     ...(usesScratch(job) ? ["--scratch", scratch(at)] : []),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { unzipSync } from "fflate";
 import { afterAll, describe, expect, test } from "vitest";
 import { driverArchive, driverFiles, jobFiles } from "../../assets/driver/code.ts";
+import { declaredTable } from "../../core/declared-table.ts";
 import { job } from "../../core/job.ts";
 import { type RunPlace, RunSpec, runSpec } from "../../core/run-spec.ts";
 
@@ -61,10 +62,20 @@ const submission = {
 const spec = runSpec(count, place, submission);
 
 describe("a run that is described", () => {
-  test("says all that its place says, the job's name, and the columns that a table's digest covers", () => {
+  test("says all that its place says, the job's name, and its tables as they are declared", () => {
     expect(spec).toMatchObject(place);
     expect(spec.job).toBe("count");
-    expect(spec.tables).toEqual([{ name: "counts", columns: ["word"] }]);
+    expect(spec.tables).toEqual([
+      {
+        name: "counts",
+        columns: [
+          { name: "word", type: "string", measured: false },
+          { name: "seconds", type: "double", measured: true },
+        ],
+        partitions: [],
+        mayBeEmpty: false,
+      },
+    ]);
     expect(RunSpec.parse(JSON.parse(JSON.stringify(spec)))).toEqual(spec);
   });
 
@@ -88,6 +99,7 @@ describe("a run that is described", () => {
       pythonPath: [shared, "words.py"].map((path) => at(path).replace(/\/[^/]*$/, "")),
       requirements: at("requirements.txt"),
       timeLimitSeconds: 3600,
+      leaves: ["counts"],
     });
   });
 
@@ -112,6 +124,34 @@ describe("a run that is described", () => {
       expect(problem(change), JSON.stringify(change)).toBe(false);
     }
   });
+});
+
+test("a table is declared with its digits, the folders of its partitions, and whether it may be empty", () => {
+  const table = {
+    name: "meters",
+    about: "A meter",
+    columns: ["price", "month", "hour", "tariff", "zone"].map((name) => ({ name, type: "string" as const })),
+    partitions: ["month", "hour", "tariff", "zone"],
+    partitionValues: {
+      month: { from: "2012-01", to: "2012-12" },
+      hour: { from: 0, to: 23, digits: 2 },
+      tariff: { values: ["flat", "tou"] },
+    },
+    mayBeEmpty: true,
+  };
+  const declared = declaredTable({
+    ...table,
+    columns: [{ name: "price", type: "decimal", precision: 18, scale: 2 }, ...table.columns.slice(1)],
+  });
+  const nothing = { values: null, first: null, last: null, digits: null };
+  expect(declared.columns[0]).toEqual({ name: "price", type: "decimal(18,2)", measured: false });
+  expect(declared.partitions).toEqual([
+    { ...nothing, column: "month", first: "2012-01", last: "2012-12" },
+    { ...nothing, column: "hour", first: "0", last: "23", digits: 2 },
+    { ...nothing, column: "tariff", values: ["flat", "tou"] },
+    { ...nothing, column: "zone" },
+  ]);
+  expect(declared.mayBeEmpty).toBe(true);
 });
 
 test("a file of the job lies alone in a folder, once however many steps have it", () => {

@@ -29,7 +29,7 @@ MAVEN = os.environ.get("MAVEN", "https://repo1.maven.org/maven2")
 CONNECTOR = "com/google/cloud/bigdataoss/gcs-connector/3.1.9/gcs-connector-3.1.9-shaded.jar"
 CONNECTOR_DIGEST = "c5fcafb3b1671801c9fe61dff16d946729314d495c4e03590b79e52d01d081bb"
 
-sys.path[:0] = [str(ROOT / "tests" / "emr"), str(DATAPROC), str(STEPS), str(JOBS)]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "emr"), str(DATAPROC), str(STEPS), str(JOBS)]
 from emr_support import Node, add_wheel, wait_for  # noqa: E402, F401 - for the tests
 
 
@@ -114,8 +114,11 @@ def jobs() -> dict[str, dict[str, Any]]:
     """Small ones, as components see them, by name."""
     program = """
         import { londonPower, xo } from "./assets/jobs/index.ts";
+        import { jobFile } from "./core/job-file.ts";
         const small = [xo({ rows: 2000, hidden: [5, 10], seeds: 1 }), londonPower({ households: 8, days: 12 })];
-        console.log(JSON.stringify(Object.fromEntries(small.map((job) => [job.name, job]))));
+        console.log(JSON.stringify(Object.fromEntries(
+          small.map((job) => [job.name, { ...job, file: JSON.stringify(jobFile(job)) }]),
+        )));
     """
     node = [str(ROOT / "node_modules/.bin/node"), "--input-type=module", "--eval", program]
     return json.loads(subprocess.check_output(node, cwd=ROOT, text=True))
@@ -123,14 +126,8 @@ def jobs() -> dict[str, dict[str, Any]]:
 
 def options_of(job: dict[str, Any], step: dict[str, Any], lake: str, limit: int = 300) -> list[str]:
     """What step.py is told of a step."""
-    columns = {
-        table["name"]: ",".join(column["name"] for column in table["columns"] if not column.get("measured"))
-        for table in job["tables"]
-    }
-    steps = ",".join(each["name"] for each in job["steps"])
     return [
-        *("--lake", lake, "--run", "1", "--job", job["name"], "--step", step["name"], "--steps", steps),
-        *(f"--table={name}={of}" for name, of in columns.items()),
+        *("--lake", lake, "--run", "1", "--step", step["name"]),
         *("--deadline", "2030-01-01T00:00:00Z", "--time-limit", str(limit)),
         *("--scratch", f"{lake}/_scratch/1", "--log-every", "0.5"),
     ]
@@ -155,6 +152,7 @@ def code_of(job: dict[str, Any]) -> dict[str, Path]:
 
 def put_code(bucket: Bucket, job: dict[str, Any]) -> str:
     """Puts the code into the lake, as components do; returns its address."""
+    bucket.put("_code/1/node/job.json", job["file"].encode())
     for key, file in code_of(job).items():
         bucket.put(f"_code/1/{key}", file.read_bytes())
     return f"{bucket.address}/_code/1"
@@ -165,6 +163,7 @@ def set_up_node(root: Path, job: dict[str, Any]) -> Path:
     for key, file in code_of(job).items():
         (root / "code" / key).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, root / "code" / key)
+    (root / "code" / "node" / "job.json").write_text(job["file"])
     python = root / "venv" / "recorder" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')

@@ -21,6 +21,7 @@ import pytest
 from dataproc_support import BIN, DATAPROC, STEPS, Bucket, node_files, spark_conf, wait_for
 
 import batch  # isort: skip
+import declared  # isort: skip
 
 pytest_plugins = "dataproc_fixtures"
 
@@ -41,6 +42,7 @@ class Batch:
         (folder / "tmp").mkdir()
         for file in node_files():
             lake.put(f"_code/1/node/{file.name}", file.read_bytes())
+        lake.put("_code/1/node/job.json", declared.job_file("j", {"x": []}, []).encode())
 
     def script(self, text: str) -> None:
         self.lake.put("_code/1/steps/x/script.py", textwrap.dedent(text))
@@ -64,8 +66,8 @@ class Batch:
         limit: int = 100,
         arguments: tuple[str, ...] = (),
     ) -> subprocess.Popen[str]:
-        options = ["--code", f"{self.lake.address}/_code/1", *own, "--lake", self.lake.address, "--run=1", "--job=j"]
-        options += ["--step=x", "--steps=x", f"--time-limit={limit}", "--log-every=0.2"]
+        options = ["--code", f"{self.lake.address}/_code/1", *own, "--lake", self.lake.address, "--run=1"]
+        options += ["--step=x", f"--time-limit={limit}", "--log-every=0.2"]
         return subprocess.Popen(
             [*command, str(DATAPROC / "batch.py"), *options, "--", "steps/x/script.py", *arguments],
             env=self.env if command != PLAIN else self.env | {"PYTHONPATH": str(STEPS)},

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from dataproc_support import BIN, DATAPROC, Node, set_up_node, spark_conf, wait_for
 
+import declared  # isort: skip
+
 import main  # isort: skip
 
 pytest_plugins = ("dataproc_fixtures", "emr_fixtures")
 
-JOB: dict[str, Any] = {"steps": []}
+JOB: dict[str, Any] = {"steps": [], "file": declared.job_file("xo", {"train": []}, [])}
 
 
 class Job(Node):
@@ -27,7 +29,7 @@ class Job(Node):
 
     def start(self, *conf: str) -> subprocess.Popen[str]:
         outer = [BIN / "spark-submit", *(part for each in conf for part in ("--conf", each)), DATAPROC / "main.py"]
-        step = ["--lake", self.lake, "--run=1", "--job=xo", "--step=train", "--steps=train", "--time-limit=60"]
+        step = ["--lake", self.lake, "--run=1", "--step=train", "--time-limit=60"]
         inner = ["--", "spark-submit", "--master", "yarn", "script.py", "--", "x y"]
         return subprocess.Popen(
             [*outer, *step, "--log-every=0.2", *inner],

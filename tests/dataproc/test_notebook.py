@@ -15,6 +15,10 @@ from nbclient import NotebookClient
 
 import oneoff  # isort: skip
 import run_record  # isort: skip
+from table_check import Table  # isort: skip
+from typed_json import typed  # isort: skip
+
+import declared
 
 NOTEBOOK = ROOT / "assets" / "notebooks" / "lake.ipynb"
 PLACEHOLDERS = ("{lake}", "{run}", "{dataset}")
@@ -36,6 +40,15 @@ def test_placeholders_stand_once_in_the_first_cell_of_code() -> None:
         assert everything.count(placeholder) == first.count(placeholder) == 1
 
 
+TABLES = [
+    typed(declaration, Table, "a table")
+    for declaration in (
+        declared.declaration("points", id="integer", x="double"),
+        declared.declaration("models", hidden="integer"),
+    )
+]
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
     lake = tmp_path / "lake"
@@ -43,8 +56,7 @@ def lake(tmp_path: Path) -> Path:
         points = {"id": list(range(rows)), "x": [n / 7 for n in range(rows)]}
         oneoff.write_part(pa.table(points), f"{lake}/points/run={run}", "part")
         oneoff.write_part(pa.table({"hidden": [5]}), f"{lake}/models/run={run}", "part")
-        tables = [("points", ["id", "x"]), ("models", ["hidden"])]
-        run_record.record(str(lake), run, "xo", "succeeded", steps=[("a", "succeeded")], tables=tables)
+        run_record.record(str(lake), run, "xo", "succeeded", steps=[("a", "succeeded")], tables=TABLES)
     run_record.record(str(lake), "3", "xo", "failed", error="why")
     return lake
 

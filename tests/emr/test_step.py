@@ -12,7 +12,8 @@ import pytest
 from emr_support import JOBS, STEPS, Bucket, Node, wait_for
 
 pytest_plugins = "emr_fixtures"
-sys.path[:0] = [str(STEPS), str(JOBS)]
+sys.path[:0] = [str(STEPS), str(JOBS), str(STEPS.parents[1] / "tests")]
+import declared  # noqa: E402
 import oneoff  # noqa: E402
 import run_record  # noqa: E402
 import step_tools  # noqa: E402
@@ -29,9 +30,8 @@ class Step:
         self.env = {**node.env, **env}
 
     def start(self, *options: str, step: str = "train", limit: int = 60, run: str = "1") -> subprocess.Popen[str]:
-        arguments = ["--lake", self.bucket.address, "--run", run, "--job", "xo", "--step", step]
-        arguments += ["--steps", ",".join(NAMES), "--time-limit", str(limit), "--deadline", "2030-01-01T00:00:00Z"]
-        arguments += ["--table", "points=id", "--table", "models=id", "--log-every", "0.2", *options]
+        arguments = ["--lake", self.bucket.address, "--run", run, "--step", step, "--time-limit", str(limit)]
+        arguments += ["--deadline", "2030-01-01T00:00:00Z", "--log-every", "0.2", *options]
         if "--" not in arguments:
             arguments += ["--", "spark-submit", "--conf", "a=b", "script.py", "{x}"]
         command = [sys.executable, self.code / "step.py", *arguments]
@@ -53,6 +53,8 @@ def step(node: Node, code: Path, bucket: Bucket, s3_env: dict[str, str]) -> Step
     """With a spark-submit that prints, and a YARN where nothing runs."""
     node.stub("spark-submit", "echo one; echo two >&2")
     node.stub("yarn", "")
+    tables = [declared.declaration(name, id="integer", may_be_empty=True) for name in ("points", "models")]
+    (code / "job.json").write_text(declared.job_file("xo", {name: [] for name in NAMES}, tables))
     return Step(node, code, bucket, s3_env)
 
 
@@ -296,27 +298,39 @@ def test_a_failed_step_is_not_staged(step: Step) -> None:
     assert not [call for call in step.node.calls if call.startswith(("hdfs", "s3-dist-cp"))]
 
 
-def test_a_table_without_a_column_fails_the_run(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("leaves", [[], ["points"]])
+def test_a_table_that_is_not_as_declared_fails_the_run(
+    step: Step, monkeypatch: pytest.MonkeyPatch, leaves: list[str]
+) -> None:
+    """At the end of the step that leaves it, else with the record."""
     import pyarrow as pa
 
     for name, value in step.env.items():
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, value)
     oneoff.write_part(pa.table({"other": [1]}), f"{step.bucket.address}/points/run=1", "part")
-    assert step.run()[0] == 1
-    assert step.bucket.record()["error"].endswith("part.parquet has no column 'id'")
+    tables = [declared.declaration("points", id="integer")]
+    (step.code / "job.json").write_text(declared.job_file("xo", {"generate": leaves, "train": []}, tables))
+    assert step.run(step="generate")[0] == (1 if leaves else 0)
+    assert states(step.bucket.record()) == ["failed" if leaves else "succeeded", "pending"]
+    if not leaves:
+        assert step.run()[0] == 1
+    why = 'table "points": part.parquet has no column "id" (integer); it has a column "other" (integer)'
+    assert why in step.bucket.record()["error"]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--step", "other"], "argument --step: 'other' is not among --steps generate,train"),
+        (["--step", "other"], "argument --step: 'other' is not among the job's steps generate, train"),
         (["--secret", "x"], "argument --secret: 'x' is not NAME=ARN"),
         (["--secret", "../x=arn"], "argument --secret: '../x=arn' is not NAME=ARN"),
         (["--secret", "x=name"], "argument --secret: 'x=name' is not NAME=ARN or NAME=projects/P/secrets/S/versions/V"),
         (["--lake", "gs://b", "--stage", "hdfs:///s"], "argument --stage: 'hdfs:///s' needs a --lake in S3"),
         (["--time-limit", "0"], "argument --time-limit: '0' is not a whole number of at least 1"),
         (["--run", "../x"], "argument --run: '../x' is not"),
+        (["--job-file", "/none"], "argument --job-file: [Errno 2] No such file or directory: '/none'"),
+        (["--job-file", "/dev/null"], "argument --job-file: Expecting value"),
     ],
 )
 def test_bad_arguments(step: Step, options: list[str], message: str) -> None:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 JOBS = ROOT / "assets" / "jobs"
 STEPS = ROOT / "assets" / "steps"
 BENCH = ROOT / "tests" / "bench"
-sys.path[:0] = [str(JOBS), str(JOBS / "xo"), str(STEPS), str(BENCH)]
+sys.path[:0] = [str(JOBS), str(JOBS / "xo"), str(STEPS), str(BENCH), str(ROOT / "tests")]
 
 import oneoff  # noqa: E402 - found through the line above
 import train  # noqa: E402

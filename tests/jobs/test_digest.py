@@ -8,6 +8,7 @@ import random
 import struct
 from collections.abc import Sequence
 from datetime import date, datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,10 @@ def test_doubles_alike_in_nine_digits(tmp_path: Path, one: float, other: float) 
         ("X", "O", pa.string()),
         ("12345678abcdefgh", "abcdefgh12345678", pa.string()),
         ("abcdefgh", "abcdefgi", pa.string()),
+        (Decimal("0.00"), None, pa.decimal128(18, 2)),
+        (Decimal("1.25"), Decimal("1.26"), pa.decimal128(18, 2)),
+        (Decimal("1.25"), Decimal("-1.25"), pa.decimal128(18, 2)),
+        (Decimal(2**64), Decimal(2**65), pa.decimal128(29, 0)),  # alike in the lower half
         (False, None, pa.bool_()),
         (False, True, pa.bool_()),
         (date(2012, 1, 1), date(2012, 1, 2), pa.date32()),
@@ -205,13 +210,14 @@ def test_swapped_columns_are_seen(tmp_path: Path) -> None:
 
 def test_the_same_values_stored_otherwise_are_alike(tmp_path: Path) -> None:
     moment = datetime(2012, 1, 1, 12, tzinfo=timezone.utc)
-    rows = [{"id": 1, "value": 0.5, "text": "a", "at": moment}, {"id": None, "value": None, "text": None, "at": None}]
-    usual = pa.schema([*TYPES, ("at", pa.timestamp("us", "UTC"))])
+    rows = [{"id": 1, "value": 0.5, "text": "a", "at": moment, "price": Decimal("1.5")}, {}]
+    usual = pa.schema([*TYPES, ("at", pa.timestamp("us", "UTC")), ("price", pa.decimal128(18, 2))])
     kinds = {
         "id": pa.int32(),
         "value": pa.float32(),
         "text": pa.dictionary(pa.int32(), pa.string()),
         "at": pa.timestamp("ns", "UTC"),
+        "price": pa.decimal128(9, 4),
     }
     assert of(tmp_path / "usual", rows, usual) == of(tmp_path / "other", rows, pa.schema(kinds))
     nothing = pa.schema({name: pa.null() for name in usual.names})

@@ -20,9 +20,23 @@ const good: RunSpec = {
   master: "local[1]",
   masterPage: "http://master:8080",
   steps: [
-    { name: "a", command: ["spark-submit", "a.py"], pythonPath: ["/a"], requirements: "/r.txt", timeLimitSeconds: 9 },
+    {
+      name: "a",
+      command: ["spark-submit", "a.py"],
+      pythonPath: ["/a"],
+      requirements: "/r.txt",
+      timeLimitSeconds: 9,
+      leaves: ["t"],
+    },
   ],
-  tables: [{ name: "t", columns: ["x"] }],
+  tables: [
+    {
+      name: "t",
+      columns: [{ name: "x", type: "decimal(18,2)", measured: false }],
+      partitions: [{ column: "x", values: ["a"], first: "1", last: "2", digits: 2 }],
+      mayBeEmpty: false,
+    },
+  ],
   secretsFile: "/run/secrets/run",
   exactRequirements: true,
 };
@@ -46,7 +60,7 @@ function readByPython(specs: readonly unknown[]): readonly string[] {
   const program = `
 import json, sys
 from pathlib import Path
-sys.path.insert(0, "assets/driver")
+sys.path[:0] = ["assets/driver", "assets/steps", "assets/jobs"]
 import run_spec
 for spec in json.loads(Path(sys.argv[1]).read_text()):
     file = Path(sys.argv[1]).with_name("spec.json")
@@ -54,7 +68,7 @@ for spec in json.loads(Path(sys.argv[1]).read_text()):
     try:
         run_spec.read(file)
         print()
-    except run_spec.SpecError as problem:
+    except run_spec.JsonError as problem:
         print(problem)
 `;
   const printed = execFileSync(".oneoff/venv/bin/python", ["-c", program, file], { encoding: "utf8" });

@@ -99,7 +99,7 @@ class Archive:
     cluster: Cluster
     home: Path
     steps: list[dict[str, Any]] = field(default_factory=list)
-    tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tables: Sequence[dict[str, Any]] = ()
     change: dict[str, Any] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
 
@@ -124,8 +124,9 @@ class Archive:
                 "files": [],
                 "pyFiles": [str(JOBS / "oneoff.py")],
                 "packages": [],
+                "leaves": [],
                 "conf": {},
-                "timeLimitSeconds": 60,
+                "timeLimitSeconds": 300,
                 "secrets": [],
                 **change,
             }
@@ -139,10 +140,7 @@ class Archive:
             "job": {
                 "name": "tiny",
                 "steps": self.steps,
-                "tables": [
-                    {"name": name, "columns": [{"name": column} for column in columns]}
-                    for name, columns in self.tables.items()
-                ],
+                "tables": self.tables,
             },
             "place": {
                 "run": "1",

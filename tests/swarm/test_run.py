@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 from swarm_support import ASSETS, DESTROYED, JOBS, ROOT, Archive, Cluster, spark_cluster, wait_for
 
-sys.path[:0] = [str(ASSETS / "driver"), str(ASSETS / "steps"), str(JOBS)]
+sys.path[:0] = [str(ASSETS / "driver"), str(ASSETS / "steps"), str(JOBS), str(ROOT / "tests")]
+import declared  # noqa: E402
 import oneoff  # noqa: E402
 import run  # noqa: E402
 import run_record  # noqa: E402
@@ -30,12 +31,6 @@ import run_spec  # noqa: E402
 if sys.platform != "linux":
     pytest.skip("a Swarm is made of Linux's programs", allow_module_level=True)
 
-XO = {
-    "points": ["id", "x", "y", "label"],
-    "models": ["hidden", "seed", "accuracy", "accuracy_se"],
-    "surface": ["hidden", "seed", "x", "y", "predicted"],
-    "optimum": ["hidden", "accuracy", "accuracy_se", "reason"],
-}
 SLEEPER = """
 import sys, time
 print("[oneoff] naps 1/3", flush=True)
@@ -52,7 +47,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture
 def archive(cluster: Cluster, tmp_path: Path) -> Archive:
     """Without any steps yet."""
-    return Archive(cluster, tmp_path, tables={"points": ["id"]})
+    return Archive(cluster, tmp_path, tables=[declared.table("points", id="integer", may_be_empty=True)])
 
 
 def states(content: dict) -> list[str]:
@@ -60,8 +55,10 @@ def states(content: dict) -> list[str]:
 
 
 def test_xo_has_the_digests_of_a_local_run(archive: Archive) -> None:
+    archive.tables, tables = declared.tables_of("xo()")
+
     def steps(address: str) -> dict[str, list[str]]:
-        folder = {name: f"--{name}={address.replace('NAME', name)}" for name in XO}
+        folder = {table["name"]: f"--{table['name']}={address.replace('NAME', table['name'])}" for table in tables}
         return {
             "generate": [folder["points"], "--rows=2000"],
             "train": [*folder.values(), "--hidden=5,10", "--seeds=1", "--grid=10"],
@@ -69,7 +66,7 @@ def test_xo_has_the_digests_of_a_local_run(archive: Archive) -> None:
 
     for name, arguments in steps("{NAME}").items():
         archive.add(name, JOBS / "xo" / f"{name}.py", *arguments)
-    archive.tables = XO
+    archive.steps[0]["leaves"], archive.steps[1]["leaves"] = ["points"], ["models", "surface", "optimum"]
     code, out, err = archive.run()
     assert (code, "[oneoff] models 2/2\n" in out) == (0, True), (out, err)
 
@@ -80,10 +77,11 @@ def test_xo_has_the_digests_of_a_local_run(archive: Archive) -> None:
     subprocess.run(command, env=env, capture_output=True, check=True)
     record, status = archive.record(), archive.status()
     assert (record["state"], states(record)) == ("succeeded", ["succeeded"] * 2)
-    for name, columns in XO.items():
-        rows, digest = oneoff.digest(f"{local}/{name}/run=1", columns)
+    for table in tables:
+        columns = [column["name"] for column in table["columns"] if not column["measured"]]
+        rows, digest = oneoff.digest(f"{local}/{table['name']}/run=1", columns)
         assert rows > 0
-        assert record["tables"][name] == {"rows": rows, "digest": digest}
+        assert record["tables"][table["name"]] == {"rows": rows, "digest": digest}
     assert {key: status[key] for key in ("run", "job", "state", "started", "deadline", "ended")} == {
         key: record[key] for key in ("run", "job", "state", "started", "deadline", "ended")
     }
@@ -94,7 +92,10 @@ def test_xo_has_the_digests_of_a_local_run(archive: Archive) -> None:
     assert all(step["started"] < step["ended"] for step in status["steps"])
     assert "[oneoff] models 2/2\n" in archive.log("train")
     assert "part files" in archive.log("generate")
-    assert sorted(path.name for path in archive.lake.iterdir()) == ["_clusters", "_logs", "_runs", *sorted(XO)]
+    assert sorted(path.name for path in archive.lake.iterdir()) == [
+        *("_clusters", "_logs", "_runs"),
+        *sorted(table["name"] for table in tables),
+    ]
     assert (archive.left(), archive.processes()) == ([], [])
 
 
@@ -135,7 +136,9 @@ def test_what_a_step_asks_for_reaches_driver_and_executors(archive: Archive) -> 
     requirements = archive.home / "requirements.txt"
     requirements.write_text(f"oneoff-test-module==1.0 \\\n    --hash=sha256:{digest}\n")
     archive.secrets = {"token": "hush!"}
-    archive.tables = {"points": ["id", "answer"]}
+    archive.tables = [
+        {**declared.table("points", id="integer", answer="integer"), "partitions": ["answer"]},
+    ]
     arguments = ["{run}", "{lake}", "{scratch}", "{secret:token}", "{points}"]
     archive.add("read", READER, *arguments, requirements=str(requirements), secrets=["token"])
     code, _, err = archive.run(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(path.parent))
@@ -177,7 +180,7 @@ def test_the_lake_is_opened_before_it_is_used(
         seen.append((os.environ["AWS_SHARED_CREDENTIALS_FILE"], os.environ["GOOGLE_APPLICATION_CREDENTIALS"]))
         raise run_record.RunEndedError
 
-    monkeypatch.setattr(oneoff, "record", record)
+    monkeypatch.setattr(run_record, "record", record)
     monkeypatch.setattr(oneoff, "put", record)
     (tmp_path / "secrets").write_text(json.dumps(secrets))
     spec = run_spec.RunSpec(
@@ -245,7 +248,7 @@ if len(sys.argv) > 3: raise ValueError("no luck")
 
 
 def test_a_failure_says_why_and_what_finished_steps_wrote_is_kept(archive: Archive) -> None:
-    archive.tables = {"points": ["id"], "models": ["id"]}
+    archive.tables = [declared.table(name, id="integer") for name in ("points", "models")]
     archive.add("first", WRITE_AND_FAIL, "{points}", "{scratch}")
     archive.add("second", WRITE_AND_FAIL, "{models}", "{scratch}", "fail")
     archive.add("third", SLEEPER, "1")
@@ -258,6 +261,39 @@ def test_a_failure_says_why_and_what_finished_steps_wrote_is_kept(archive: Archi
     assert (archive.lake / "points" / "run=1" / "part.parquet").exists()
     assert not (archive.lake / "models").exists()
     assert archive.left() == []
+
+
+WRITE_TEXT = """
+import sys, pyarrow, oneoff
+oneoff.write_part(pyarrow.table({"id": ["one"], "more": [1.5]}), sys.argv[1], "part")
+"""
+
+
+def test_what_a_step_left_is_looked_at_when_it_ends(archive: Archive) -> None:
+    archive.tables = [declared.table("points", id="integer"), declared.table("models", id="integer", may_be_empty=True)]
+    archive.add("first", SLEEPER, "0", leaves=["models"])
+    archive.add("second", WRITE_TEXT, "{points}", leaves=["points"])
+    archive.add("third", SLEEPER, "1")
+    assert archive.run()[0] == 1
+    why = (
+        'step "second": table "points": part.parquet has column "id" as string, declared integer; it has a column '
+        '"more" (double) that is not declared: have the step write what the job declares, or declare what it writes'
+    )
+    record = archive.record()
+    assert (record["state"], record["error"], record["tables"]) == ("failed", why, {})
+    assert states(record) == ["succeeded", "failed", "pending"]
+    assert archive.log("first").endswith('run.py: table "models" has no rows, which it is declared to be able to\n')
+    assert (archive.lake / "points" / "run=1" / "part.parquet").exists()  # to be looked at
+
+
+def test_a_table_that_no_step_leaves_is_missed_at_the_end(archive: Archive) -> None:
+    archive.tables = [declared.table("points", id="integer")]
+    archive.add("nap", SLEEPER, "0")
+    assert archive.run()[0] == 1
+    assert archive.record()["error"] == (
+        'the steps ran, but their tables could not be recorded: table "points" is missing: there is no Parquet file '
+        f"below {archive.lake}/points/run=1; have the step write it, or declare that it mayBeEmpty"
+    )
 
 
 @pytest.mark.parametrize(

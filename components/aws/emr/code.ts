@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import * as aws from "@pulumi/aws";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { Job } from "../../../core/job.ts";
 import { stackTags } from "../../common/naming.ts";
 import { ASSETS, type ClusterCode, clusterCode, RECORDER, scripts, uploads } from "../../common/node-code.ts";
@@ -30,10 +30,10 @@ export const emrCode = (job: Job, jupyter: boolean): ClusterCode =>
  */
 export const uploadCode = (name: string, code: ClusterCode, lake: S3Lake, parent: pulumi.Resource): pulumi.Resource[] =>
   uploads(code).map(
-    ({ key, path, logical }) =>
+    ({ key, source, logical }) =>
       new aws.s3.BucketObjectv2(
         `${name}-${logical}`,
-        { bucket: lake.bucket, key, source: new pulumi.asset.FileAsset(path), tags: stackTags() },
+        { bucket: lake.bucket, key, source, tags: stackTags() },
         { parent, retainOnDelete: true },
       ),
   );

@@ -36,10 +36,10 @@ export const uploadDataprocCode = (
   parent: pulumi.Resource,
 ): readonly pulumi.Resource[] =>
   uploads(code).map(
-    ({ key, path, logical }) =>
+    ({ key, source, logical }) =>
       new gcp.storage.BucketObject(
         `${name}-${logical}`,
-        { bucket: lake.bucket, name: key, source: new pulumi.asset.FileAsset(path) },
+        { bucket: lake.bucket, name: key, source },
         { parent, retainOnDelete: true },
       ),
   );

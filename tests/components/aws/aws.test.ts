@@ -119,8 +119,7 @@ describe("what EMR is asked for", () => {
     const { Jar, Args } = flow.Steps[1].HadoopJarStep;
     expect(Jar).toBe("command-runner.jar");
     expect(Args.slice(0, Args.indexOf("--")).join(" ")).toBe(
-      "env AWS_REGION=us-west-2 /opt/oneoff/venv/recorder/bin/python /opt/oneoff/code/emr/step.py --lake s3://the-lake --run 1 --job xo --step train --steps generate,train" +
-        " --table points=id,x,y,label --table models=hidden,seed,accuracy,accuracy_se --table surface=hidden,seed,x,y,predicted --table optimum=hidden,accuracy,accuracy_se,reason" +
+      "env AWS_REGION=us-west-2 /opt/oneoff/venv/recorder/bin/python /opt/oneoff/code/emr/step.py --lake s3://the-lake --run 1 --step train" +
         " --deadline {deadline} --time-limit 1800",
     );
     const spark = submit(flow, 1).join(" ");
