@@ -8,7 +8,7 @@ export const Prefix = {
   runs: "_runs",
   /** `_launches/<run>.json`: the cluster that was rented for a run. Written by assets/emr-launcher or assets/dataproc-orchestrator. */
   launches: "_launches",
-  /** `_clusters/<run>/status.json`: how a run is doing, where its cluster is not asked for that. */
+  /** `_clusters/<run>/`: `origin.json`, what made a run; `status.json`, how it is doing, where its cluster is not asked for that. */
   clusters: "_clusters",
   /** `_loads/<run>.json`: the tables of a run that are in BigQuery. Written by assets/dataproc-orchestrator alone. */
   loads: "_loads",
@@ -27,6 +27,9 @@ export const Prefix = {
   /** `_dashboard/<name>/<digest>/`: releases of a dashboard, and in `_dashboard/<name>/current` the digest to run. */
   dashboard: "_dashboard",
 } as const;
+
+/** Where a run's machines find what made it, which they record with it. */
+export const originKey = (run: string): string => `${Prefix.clusters}/${run}/origin.json`;
 
 /** Where things lie in the folder of a local lake, beside the tables. Whatever begins with "_" is no table. */
 export const lakeLayout = (lake: string) => ({

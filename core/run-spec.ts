@@ -41,6 +41,8 @@ export const RunSpec = z.strictObject({
   masterPage: z.string().nullable(),
   steps: z.array(Step),
   tables: z.array(DeclaredTable),
+  /** What made the run, for its record: a RunOrigin as JSON. */
+  origin: z.string().nullable(),
   /** Path of a JSON object of secrets, text by name; null: they are in files already, below `secrets` of `work`. */
   secretsFile: z.string().nullable(),
   /** Whether a Python package that is there in another version than is required is installed as it is required. */

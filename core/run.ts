@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { invalid } from "./errors.ts";
+import { RunOrigin } from "./run-origin.ts";
 
 const StepState = z.enum(["pending", "running", "succeeded", "failed"]);
 
@@ -21,6 +22,8 @@ export const RunRecord = z.object({
   steps: z.array(z.object({ name: z.string(), state: StepState })),
   /** Of each table once the run succeeded. Equal digests mean equal rows, whatever their order and number of files. */
   tables: z.record(z.string(), z.object({ rows: z.int(), digest: z.string() })).default({}),
+  /** @default it was not recorded, as before version 0.2.0 */
+  origin: RunOrigin.optional(),
 });
 export type RunRecord = z.infer<typeof RunRecord>;
 
@@ -36,7 +39,7 @@ const ClusterState = z.object({
 });
 
 /** How a run is doing, as its cluster tells: the record and what changes too often to be recorded. */
-export const RunStatus = RunRecord.omit({ tables: true }).extend({
+export const RunStatus = RunRecord.omit({ tables: true, origin: true }).extend({
   steps: z.array(
     RunRecord.shape.steps.element.extend({
       started: z.iso.datetime().optional(),
@@ -63,7 +66,7 @@ export function recordedStatus(
   statusIsLast = false,
 ): RunStatus | undefined {
   if (!record) return status;
-  const { tables: _, ...rest } = record;
+  const { tables: _, origin: __, ...rest } = record;
   const isOver = record.state !== "running" && !statusIsLast;
   return status && (!isOver || status.state === record.state) ? status : rest;
 }

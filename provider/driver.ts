@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { driverFiles, jobFiles } from "../assets/driver/code.ts";
 import type { Job } from "../core/job.ts";
+import type { RunOrigin } from "../core/run-origin.ts";
 import { CODE, RunSpec, runSpec } from "../core/run-spec.ts";
 import { findRun, secretsFolder, specFile, workFolder } from "./cluster.ts";
 import { writeJson } from "./json.ts";
@@ -20,6 +21,8 @@ export interface RunState {
   readonly memoryMebibytes: number;
   /** Absolute path of a Python interpreter with PySpark beside it. */
   readonly python: string;
+  /** @default it is not recorded, as in version 0.1.0 */
+  readonly origin?: RunOrigin;
 }
 
 export interface RunInputs extends RunState {
@@ -48,7 +51,10 @@ export async function startDriver({ secrets, ...state }: RunInputs, home: string
 }
 
 /** The run as its driver is told of it: that of a cluster that is this machine alone. */
-function specOf({ job, run, lake, deadlineSeconds, cores, memoryMebibytes, python }: RunState, home: string): RunSpec {
+function specOf(
+  { job, run, lake, deadlineSeconds, cores, memoryMebibytes, python, origin }: RunState,
+  home: string,
+): RunSpec {
   const work = workFolder(home);
   const places = jobFiles(job);
   return runSpec(
@@ -62,6 +68,7 @@ function specOf({ job, run, lake, deadlineSeconds, cores, memoryMebibytes, pytho
       deadlineSeconds,
       master: `local[${cores}]`,
       masterPage: null,
+      origin: origin ? JSON.stringify(origin) : null,
       secretsFile: null,
       exactRequirements: false,
     },

@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { lakeLayout } from "../core/lake-layout.ts";
 import type { RunStatus } from "../core/run.ts";
+import { stepDifferences } from "../core/run-origin.ts";
 import { findRun, statusFile, workFolder } from "./cluster.ts";
 import { type RunInputs, type RunState, startDriver } from "./driver.ts";
 import { checkLake } from "./folder.ts";
@@ -16,7 +17,7 @@ import { isSame, type ResourceKind } from "./resource.ts";
 const LEAST_JAVA = 17;
 
 /** Inputs whose change is told of, because it comes too late for the run. */
-const TOLD = ["job", "deadlineSeconds", "cores", "memoryMebibytes"] as const;
+const TOLD = ["deadlineSeconds", "cores", "memoryMebibytes"] as const;
 
 export const run: ResourceKind = {
   check(_urn, inputs: RunInputs) {
@@ -33,10 +34,10 @@ export const run: ResourceKind = {
     if (state.run !== inputs.run || state.lake !== inputs.lake) {
       return { changes: true, replaces: ["run"], deleteBeforeReplace: true };
     }
-    const changed = TOLD.filter((key) => !isSame(asked(state)[key], asked(inputs)[key]));
+    const changed = [...changesOfJob(state, inputs), ...TOLD.filter((key) => !isSame(state[key], inputs[key]))];
     if (changed.length > 0) {
       pulumi.log.warn(
-        `Changed: ${changed.join(", ")}. But run "${state.run}" was started as it was and stays: a new runId computes again (npx oneoff run).`,
+        `Changed: ${changed.join("; ")}. But run "${state.run}" was started as it was and stays: a new runId computes again (npx oneoff run).`,
       );
     }
     return { changes: false };
@@ -71,7 +72,7 @@ export const run: ResourceKind = {
     );
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   },
-  inputsOf: ({ run, job, lake, deadlineSeconds, cores, memoryMebibytes, python }: RunInputs) => ({
+  inputsOf: ({ run, job, lake, deadlineSeconds, cores, memoryMebibytes, python, origin }: RunInputs) => ({
     run,
     job,
     lake,
@@ -79,14 +80,29 @@ export const run: ResourceKind = {
     cores,
     memoryMebibytes,
     python,
+    ...(origin && { origin }),
   }),
 };
 
+/** What of the job is another than it was, in a few words each. */
+function changesOfJob(state: RunInputs, inputs: RunInputs): readonly string[] {
+  const steps = stepDifferences(state.origin?.steps ?? [], inputs.origin?.steps ?? []);
+  const before = asked(state.job);
+  const after = asked(inputs.job);
+  const changes = [
+    ...(state.origin && inputs.origin ? steps : []),
+    ...after.tables.flatMap((table) => {
+      const old = before.tables.find(({ name }) => name === table.name);
+      return isSame(old, table) ? [] : [`table ${JSON.stringify(table.name)}${old ? "" : " is new"}`];
+    }),
+  ];
+  return changes.length > 0 || isSame(before, after) ? changes : ["job"];
+}
+
 /** What was asked for, without what version 0.1.0 didn't write down: the module that all steps share, and what they leave. */
-const asked = ({ job, ...rest }: RunInputs) => {
+const asked = ({ steps, ...job }: RunInputs["job"]) => {
   const named = (paths: readonly string[]) => paths.filter((path) => basename(path) !== "oneoff.py");
-  const steps = job.steps.map(({ leaves: _, pyFiles, ...step }) => ({ ...step, pyFiles: named(pyFiles) }));
-  return { ...rest, job: { ...job, steps } };
+  return { ...job, steps: steps.map(({ leaves: _, pyFiles, ...step }) => ({ ...step, pyFiles: named(pyFiles) })) };
 };
 
 /** What became of a run, written down when its cluster could not do so; undefined when nothing of it is left. */

@@ -31,7 +31,7 @@ export interface RunsAnswer {
   /** The server's clock, ISO 8601 in UTC: elapsed time is told by it, as the browser's may be off. */
   readonly now: string;
   /** Newest first. */
-  readonly runs: readonly RunRecord[];
+  readonly runs: readonly Omit<RunRecord, "origin">[];
 }
 
 /** `GET /api/panels/:panel?run=` */

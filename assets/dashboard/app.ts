@@ -6,11 +6,12 @@ import type { Identity, JobAnswer, RunsAnswer } from "./api.ts";
 import { type Body, bodyHeaders, negotiate } from "./body.ts";
 import type { DashboardConfig } from "./config.ts";
 import { type QueryEngine, QueryError } from "./engine.ts";
-import { type EventStreams, SHOWN_RUNS } from "./events.ts";
+import type { EventStreams } from "./events.ts";
 import { failure, guard } from "./guard.ts";
 import { log } from "./log.ts";
 import { PageFiles } from "./page-files.ts";
 import { type Rows, tablesOf } from "./rows.ts";
+import { shownRuns } from "./shown-runs.ts";
 
 /** What the routes need. */
 export interface AppParts {
@@ -37,8 +38,13 @@ export function dashboardApp({ config, engine, page, rows, streams }: AppParts):
   );
   app.get("/api/job", async (context) => context.json(jobAnswer(config, await version()), 200, FRESH));
   app.get("/api/runs", async (context) => {
-    const runs = (await engine.runs()).slice(0, SHOWN_RUNS);
+    const runs = shownRuns(await engine.runs());
     return context.json({ now: new Date().toISOString(), runs } satisfies RunsAnswer, 200, FRESH);
+  });
+  app.get("/api/runs/:run/origin", async (context) => {
+    const run = await knownRun(engine, context.req.param("run"));
+    const record = (await engine.runs()).find((record) => record.run === run);
+    return context.json(record?.origin ?? null, 200, FRESH);
   });
   app.get("/api/panels/:panel", async (context) => {
     const name = context.req.param("panel");

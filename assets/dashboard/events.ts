@@ -1,15 +1,13 @@
 import type { Context } from "hono";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { Events } from "./api.ts";
+import { shownRuns } from "./shown-runs.ts";
 import type { LakeWatch } from "./watch.ts";
 
 /** A proxy or the page gives a silent connection up after some time; this is well below any such time. */
 const BEAT_MILLISECONDS = 10_000;
 /** How long the browser waits before it connects again. */
 const RETRY_MILLISECONDS = 1000;
-
-/** How many records a page is given: a chooser with more is no help. */
-export const SHOWN_RUNS = 200;
 
 /** Open streams of server-sent events. */
 export class EventStreams {
@@ -38,7 +36,7 @@ export class EventStreams {
     send("hello", { version }, RETRY_MILLISECONDS);
     const unsubscribe = this.#watch.subscribe({
       runIds,
-      runs: (records) => send("runs", { now: now(), runs: records.slice(0, SHOWN_RUNS) }),
+      runs: (records) => send("runs", { now: now(), runs: shownRuns(records) }),
       tables: (run, tables) => send("tables", { run, tables }),
     });
     const beat = setInterval(() => send("beat", { now: now() }), BEAT_MILLISECONDS);

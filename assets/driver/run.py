@@ -313,6 +313,7 @@ class Run:
             state,
             steps=[(step["name"], step["state"]) for step in status["steps"]],
             tables=spec.tables,
+            origin=json.loads(spec.origin or "null"),
             deadline=status["deadline"],
             error=error,
         )

@@ -38,6 +38,7 @@ class RunSpec:
     master_page: str | None
     steps: list[Step]
     tables: list[Table]
+    origin: str | None
     secrets_file: str | None
     exact_requirements: bool
 

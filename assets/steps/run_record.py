@@ -34,11 +34,13 @@ def record(
     tables: Sequence[Table] = (),
     deadline: str | None = None,
     error: str | None = None,
+    origin: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes `<lake>/_runs/<run>.json` whole and atomically, and returns what it wrote.
 
     steps: name and state, in the order they run. tables: held against their declarations, and their digests computed,
-    when `state` is "succeeded". Raises RunEndedError when the record says that the run has ended, and TableError.
+    when `state` is "succeeded". origin: what made the run (core/run-origin.ts), unless its record says so already.
+    Raises RunEndedError when the record says that the run has ended, and TableError.
     """
     address = oneoff._join(lake, f"_runs/{run}.json")
     written = oneoff._get(address)
@@ -52,6 +54,8 @@ def record(
         content["error"] = " ".join(error.split())
     content["steps"] = [{"name": name, "state": step_state} for name, step_state in steps]
     content["tables"] = {}
+    if made := before.get("origin") or origin:
+        content["origin"] = made
     if state == "succeeded":
         for table in tables:
             folder = oneoff._join(lake, f"{table.name}/run={run}")

@@ -77,6 +77,7 @@ class Runner:
         self.ends = time.monotonic() + options.time_limit
         self.log = open_log(f"{options.lake}/_logs/{options.run}/{options.step}.log", options.log_every)
         self.failed = False
+        self.origin = json.loads(oneoff._get(f"{options.lake}/_clusters/{options.run}/origin.json") or "null")
 
     def run(self) -> None:
         """Runs the step's command, and looks at what it left; after the last brings staged tables into the lake.
@@ -147,7 +148,7 @@ class Runner:
             self.log.say(f"step.py: {options.scratch} could not be removed: {problem}")
 
     def record(self, state: str, step_state: str, error: str | None = None) -> None:
-        """Writes the run's record."""
+        """Writes the run's record, which the first time says what made the run."""
         options = self.options
         run_record.record(
             options.lake,
@@ -158,6 +159,7 @@ class Runner:
             tables=self.job.tables,
             deadline=options.deadline,
             error=error,
+            origin=self.origin,
         )
 
     def succeed(self) -> None:

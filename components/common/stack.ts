@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { parseSettings, type SettingsSchema } from "../../core/settings.ts";
+import { noteSettings } from "./run-origin.ts";
 
 /** A program of stacks/: what it makes, and the settings it takes. */
 export interface StackProgram<S extends SettingsSchema = SettingsSchema> {
@@ -25,5 +26,7 @@ export const stackProgram = <S extends SettingsSchema>(program: StackProgram<S>)
  */
 export function settingsOf(program: StackProgram, config: Readonly<Record<string, string>>): z.output<SettingsSchema> {
   const { "oneoff:program": _, ...given } = config;
-  return parseSettings(program.settings(given), given);
+  const settings = parseSettings(program.settings(given), given);
+  noteSettings(settings);
+  return settings;
 }

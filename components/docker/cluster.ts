@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { jobFor } from "../../core/job.ts";
+import { runOrigin } from "../common/run-origin.ts";
 import { hdfsServices } from "../common/services/hdfs.ts";
 import { applyTransform } from "../common/transform.ts";
 import {
@@ -169,7 +170,9 @@ function runService(
   const { runId, user } = plan;
   const ours = swarmFiles({ ...files, run: runId });
   const own = { ...place, file: (file: SwarmServiceFile) => (file.name === "run" ? ours(file) : place.file(file)) };
-  const archive = pulumi.output(lakeAddress(args)).apply((lake) => runArchive(args.job, plan, lake));
+  const archive = pulumi
+    .all([lakeAddress(args), runOrigin(args.job)])
+    .apply(([lake, origin]) => runArchive(args.job, plan, lake, origin));
   const service: SwarmService = {
     name: "run",
     image: needs.image,

@@ -4,6 +4,7 @@ import { driverArchive, jobFiles } from "../../assets/driver/code.ts";
 import { quote, UsageError } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
 import { Prefix } from "../../core/lake-layout.ts";
+import type { RunOrigin } from "../../core/run-origin.ts";
 import { type RunSpec, runSpec } from "../../core/run-spec.ts";
 import type { SwarmPlan } from "./args.ts";
 
@@ -21,16 +22,17 @@ export const executorHeap = ({ workers }: SwarmPlan): number => Math.round(worke
  * What runs a job in a Swarm, as a Python archive: the driver (assets/driver), the steps' files and `run.json`.
  *
  * @param lake address of the lake as the containers see it.
+ * @param origin what makes the run, to be recorded.
  * @returns base64.
  * @throws UsageError when it is larger than what Docker takes for a config.
  */
-export function runArchive(job: Job, plan: SwarmPlan, lake: string): string {
-  const archive = driverArchive(job, swarmRunSpec(job, plan, lake));
+export function runArchive(job: Job, plan: SwarmPlan, lake: string, origin?: RunOrigin): string {
+  const archive = driverArchive(job, swarmRunSpec(job, plan, lake, origin));
   if (archive.length > LARGEST_CONFIG) throw tooLarge(job, archive.length);
   return Buffer.from(archive).toString("base64");
 }
 
-function swarmRunSpec(job: Job, plan: SwarmPlan, lake: string): RunSpec {
+function swarmRunSpec(job: Job, plan: SwarmPlan, lake: string, origin?: RunOrigin): RunSpec {
   const { runId, hdfs } = plan;
   const places = jobFiles(job);
   return runSpec(
@@ -44,6 +46,7 @@ function swarmRunSpec(job: Job, plan: SwarmPlan, lake: string): RunSpec {
       deadlineSeconds: plan.deadlineSeconds,
       master: "spark://master:7077",
       masterPage: "http://master:8080",
+      origin: origin ? JSON.stringify(origin) : null,
       secretsFile: "/run/secrets/run",
       exactRequirements: true,
     },

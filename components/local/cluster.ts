@@ -7,7 +7,9 @@ import { arg, quote, refusal } from "../../core/errors.ts";
 import { type Job, jobFor } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import { checkRunId } from "../../core/run.ts";
+import type { RunOrigin } from "../../core/run-origin.ts";
 import { mebibytes, type Size } from "../../core/size.ts";
+import { runOrigin } from "../common/run-origin.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import type { LocalLake } from "./lake.ts";
 
@@ -65,7 +67,7 @@ export class LocalCluster extends pulumi.ComponentResource {
     super("oneoff:index:LocalCluster", name, {}, opts);
     const plan = planOf({ ...args, job: jobFor(args) });
     this.runId = plan.run;
-    const runArgs: RunArgs = { ...plan, lake: args.lake.path };
+    const runArgs: RunArgs = { ...plan, lake: args.lake.path, origin: runOrigin(plan.job) };
     const options = { parent: this, dependsOn: [args.lake] };
     const run = new Run(...applyTransform(args.transform?.run, `${name}-run`, runArgs, options));
     this.state = run.state;
@@ -106,6 +108,8 @@ export interface RunArgs {
   readonly memoryMebibytes: pulumi.Input<number>;
   /** Absolute path of the interpreter. */
   readonly python: pulumi.Input<string>;
+  /** What makes the run, to be recorded. */
+  readonly origin: pulumi.Input<RunOrigin>;
   /** Values by name. */
   readonly secrets: pulumi.Input<Readonly<Record<string, pulumi.Input<string>>>>;
 }

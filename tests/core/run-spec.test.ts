@@ -50,6 +50,7 @@ const place: RunPlace = {
   deadlineSeconds: 60,
   master: "spark://there:7077",
   masterPage: "http://there:8080",
+  origin: null,
   secretsFile: "/run/secrets/run",
   exactRequirements: true,
 };

@@ -37,6 +37,7 @@ const good: RunSpec = {
       mayBeEmpty: false,
     },
   ],
+  origin: "{}",
   secretsFile: "/run/secrets/run",
   exactRequirements: true,
 };

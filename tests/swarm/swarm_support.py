@@ -22,6 +22,7 @@ JOBS = ASSETS / "jobs"
 BIN = Path(sys.executable).parent
 # First in a class path, as for those who have no SPARK_CONF_DIR: the archive of classes goes by that (tests/spark).
 JARS = f"{Path(find_spec('pyspark').origin).parent}/jars/*"
+ORIGIN = {"version": "0", "settings": {"oneoff:rows": "1", "oneoff:token": None}, "steps": []}
 DESTROYED = "the cluster was destroyed before its run ended"
 
 
@@ -151,6 +152,7 @@ class Archive:
                 "deadlineSeconds": 120,
                 "master": self.cluster.master,
                 "masterPage": f"http://127.0.0.1:{self.cluster.ui_port}",
+                "origin": json.dumps(ORIGIN),
                 "secretsFile": str(self.secrets_file),
                 "exactRequirements": True,
                 **self.change,

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from swarm_support import ASSETS, DESTROYED, JOBS, ROOT, Archive, Cluster, spark_cluster, wait_for
+from swarm_support import ASSETS, DESTROYED, JOBS, ORIGIN, ROOT, Archive, Cluster, spark_cluster, wait_for
 
 sys.path[:0] = [str(ASSETS / "driver"), str(ASSETS / "steps"), str(JOBS), str(ROOT / "tests")]
 import declared  # noqa: E402
@@ -77,6 +77,7 @@ def test_xo_has_the_digests_of_a_local_run(archive: Archive) -> None:
     subprocess.run(command, env=env, capture_output=True, check=True)
     record, status = archive.record(), archive.status()
     assert (record["state"], states(record)) == ("succeeded", ["succeeded"] * 2)
+    assert record["origin"] == ORIGIN
     for table in tables:
         columns = [column["name"] for column in table["columns"] if not column["measured"]]
         rows, digest = oneoff.digest(f"{local}/{table['name']}/run=1", columns)
@@ -186,7 +187,13 @@ def test_the_lake_is_opened_before_it_is_used(
     spec = run_spec.RunSpec(
         **{"run": "1", "job": "tiny", "lake": "s3://lake", "stage": None, "scratch": "s3://lake/_scratch/1"},
         **{"work": str(tmp_path / "work"), "deadline_seconds": 60, "master": "local", "master_page": None},
-        **{"steps": [], "tables": [], "secrets_file": str(tmp_path / "secrets"), "exact_requirements": True},
+        **{
+            "steps": [],
+            "tables": [],
+            "origin": None,
+            "secrets_file": str(tmp_path / "secrets"),
+            "exact_requirements": True,
+        },
     )
     (tmp_path / "work").mkdir()
     with pytest.raises(run_record.RunEndedError):

@@ -1,3 +1,4 @@
+import type { RunOrigin } from "../../../core/run-origin.ts";
 import type { ErrorAnswer, JobAnswer, RowsAnswer, RunsAnswer } from "../api.ts";
 
 /** The server was reached and refused or failed; `message` is its sentence. */
@@ -6,6 +7,10 @@ export class AnswerError extends Error {}
 export const fetchJob = (): Promise<JobAnswer> => get("api/job");
 
 export const fetchRuns = (): Promise<RunsAnswer> => get("api/runs");
+
+/** null: it was not recorded. */
+export const fetchOrigin = (run: string): Promise<RunOrigin | null> =>
+  get(`api/runs/${encodeURIComponent(run)}/origin`);
 
 /** @param signal ends the query too, where nobody else waits for it. */
 export const fetchRows = (panel: string, run: string, signal: AbortSignal): Promise<RowsAnswer> =>

@@ -1,5 +1,6 @@
 import type { RunRecord } from "../../../core/run.ts";
 import { h, labelled, setOptions } from "./dom.ts";
+import { Origins } from "./origin.ts";
 import { optionText } from "./runs.ts";
 import { RunStrip } from "./strip.ts";
 import type { Clock } from "./time.ts";
@@ -17,6 +18,7 @@ export class Header {
   readonly #with = h("select");
   readonly #choosers: HTMLElement;
   readonly #place = h("div", { class: "strips" });
+  readonly #origins = new Origins();
   #strips: readonly RunStrip[] = [];
 
   constructor(element: HTMLElement, title: string, clock: Clock, actions: HeaderActions) {
@@ -30,7 +32,7 @@ export class Header {
       h("h1", {}, h("img", { src: "icon.svg", alt: "", width: "26", height: "26" }), title),
       this.#choosers,
     );
-    element.replaceChildren(h("div", { class: "inner" }, bar, this.#place));
+    element.replaceChildren(h("div", { class: "inner" }, bar, this.#place, this.#origins.element));
   }
 
   /** @param shown the chosen run and, when there is one, the run it is compared with. */
@@ -46,6 +48,7 @@ export class Header {
       this.#strips = shown.map((_, i) => this.#strips[i] ?? new RunStrip(this.#clock));
       this.#place.replaceChildren(...this.#strips.map((strip) => strip.element));
     }
+    this.#origins.update(shown);
     for (const [i, record] of shown.entries()) this.#strips[i]?.show(record);
   }
 

@@ -10,7 +10,7 @@ import { physicalName, stackId, stackTags } from "../../common/naming.ts";
 import { lambdaFunction } from "../function.ts";
 import { EMR_TAG, Network } from "../network.ts";
 import { EMR_DEADLINES, type EmrClusterArgs, type EmrPlan, type EmrPlanArgs, emrPlan } from "./args.ts";
-import { uploadCode } from "./code.ts";
+import { uploadCode, uploadOrigin } from "./code.ts";
 import { type ClusterGroups, clusterGroups } from "./groups.ts";
 import { jobFlow } from "./job-flow.ts";
 import { launcherStatements } from "./launcher-policy.ts";
@@ -70,7 +70,7 @@ export class EmrCluster extends pulumi.ComponentResource {
       this,
     );
     const groups = clusterGroups(name, network, args.ssh, this);
-    const code = uploadCode(name, plan.code, lake, this);
+    const code = [...uploadCode(name, plan.code, lake, this), uploadOrigin(name, plan, lake, this)];
     const launcher = lambdaFunction(
       `${name}-launcher`,
       {

@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import * as aws from "@pulumi/aws";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { Job } from "../../../core/job.ts";
+import { originKey } from "../../../core/lake-layout.ts";
 import { stackTags } from "../../common/naming.ts";
 import { ASSETS, type ClusterCode, clusterCode, RECORDER, scripts, uploads } from "../../common/node-code.ts";
+import { runOrigin } from "../../common/run-origin.ts";
 import type { S3Lake } from "../lake.ts";
 
 /**
@@ -36,4 +38,17 @@ export const uploadCode = (name: string, code: ClusterCode, lake: S3Lake, parent
         { bucket: lake.bucket, key, source, tags: stackTags() },
         { parent, retainOnDelete: true },
       ),
+  );
+
+/** Puts what makes a run into the lake, once for each run, to be recorded with it: what changes meanwhile is for the next. */
+export const uploadOrigin = (
+  name: string,
+  { job, run }: { readonly job: Job; readonly run: string },
+  lake: S3Lake,
+  parent: pulumi.Resource,
+): pulumi.Resource =>
+  new aws.s3.BucketObjectv2(
+    `${name}-origin-${run}`,
+    { bucket: lake.bucket, key: originKey(run), content: pulumi.jsonStringify(runOrigin(job)), tags: stackTags() },
+    { parent, retainOnDelete: true, ignoreChanges: ["content"] },
   );

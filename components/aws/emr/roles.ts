@@ -107,7 +107,7 @@ function nodeStatements({ job, lake, diskKeyArn, secretArns, reads }: ClusterRol
   const tables = job.tables.map((table) => table.name);
   const own = [Prefix.runs, Prefix.logs, Prefix.scratch, "_jupyter"];
   return [
-    ...lake.statements.read([...tables, ...own, Prefix.code, Prefix.wheels, Prefix.certificates]),
+    ...lake.statements.read([...tables, ...own, Prefix.clusters, Prefix.code, Prefix.wheels, Prefix.certificates]),
     ...lake.statements.write([...tables, ...own]),
     // Spark's own writers commit by multipart uploads, and delete what they wrote on the way.
     { Action: ["s3:ListBucketMultipartUploads"], Resource: lake.bucketArn },

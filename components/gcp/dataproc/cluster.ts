@@ -23,7 +23,7 @@ import {
   dataprocPlan,
 } from "./args.ts";
 import { type ClusterParts, clusterConfig, managedConfig } from "./config.ts";
-import { type LaunchPlace, launchOf, orchestrator, uploadDataprocCode } from "./launch.ts";
+import { type LaunchPlace, launchOf, orchestrator, uploadDataprocCode, uploadDataprocOrigin } from "./launch.ts";
 import { type DataprocRoles, dataprocRoles } from "./roles.ts";
 import { nodeMetadata, pysparkJob, setUpScript } from "./steps.ts";
 
@@ -74,7 +74,7 @@ export class DataprocCluster extends pulumi.ComponentResource {
     const reads = bucketsToRead(job, args.reads, lake.bucketGiven);
     const roles = dataprocRoles(name, plan, { lake, reads, hex, kerberos: args.kerberos }, this);
     const secrets = keepSecrets(name, plan, args, roles, hex, this);
-    const code = uploadDataprocCode(name, plan, lake, this);
+    const code = [...uploadDataprocCode(name, plan, lake, this), uploadDataprocOrigin(name, plan, lake, this)];
     const labels = lakeLabels(lake.bucket, { [Label.cluster]: labelValue(name), [Label.run]: labelValue(plan.run) });
     const parts: ClusterParts = {
       lake,

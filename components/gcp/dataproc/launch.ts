@@ -4,10 +4,11 @@ import { join } from "node:path";
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { DataprocMode, type Launch } from "../../../assets/dataproc-orchestrator/launch.ts";
-import { Prefix } from "../../../core/lake-layout.ts";
+import { originKey, Prefix } from "../../../core/lake-layout.ts";
 import { bundle } from "../../common/bundle.ts";
 import { lakeLabels } from "../../common/naming.ts";
 import { ASSETS, uploads } from "../../common/node-code.ts";
+import { runOrigin } from "../../common/run-origin.ts";
 import { applyTransform } from "../../common/transform.ts";
 import type { GcsLake } from "../lake.ts";
 import type { DataprocClusterArgs, DataprocPlan } from "./args.ts";
@@ -42,6 +43,19 @@ export const uploadDataprocCode = (
         { bucket: lake.bucket, name: key, source },
         { parent, retainOnDelete: true },
       ),
+  );
+
+/** Puts what makes a run into the lake, once for each run, to be recorded with it: what changes meanwhile is for the next. */
+export const uploadDataprocOrigin = (
+  name: string,
+  { job, run }: DataprocPlan,
+  lake: GcsLake,
+  parent: pulumi.Resource,
+): pulumi.Resource =>
+  new gcp.storage.BucketObject(
+    `${name}-origin-${run}`,
+    { bucket: lake.bucket, name: originKey(run), content: pulumi.jsonStringify(runOrigin(job)) },
+    { parent, retainOnDelete: true, ignoreChanges: ["content"] },
   );
 
 /** What is known once there is a place to run in. */

@@ -6,6 +6,7 @@ import { buildPage } from "../../../assets/dashboard/build.ts";
 import { type Dashboard, serve } from "../../../assets/dashboard/server.ts";
 import { xo } from "../../../assets/jobs/xo/index.ts";
 import type { RunRecord } from "../../../core/run.ts";
+import type { RunOrigin } from "../../../core/run-origin.ts";
 import { changed, launch, open, otherPixels, panel, picture, pixels, remember, soon } from "./browser.ts";
 import { FakeLake } from "./fake-lake.ts";
 import { FakeXo, SIZES } from "./fake-xo.ts";
@@ -109,6 +110,41 @@ test("it waits for the first run and fills in while the files appear", async () 
   await record("live", succeeded(60));
   await soon(() => text(page, ".state")).toEqual(["✓ Succeeded"]);
   await soon(() => text(page, ".text dd")).toEqual(["30", "94.12%", "0.41%"]);
+  expect(complaints).toEqual([]);
+});
+
+test("what made a run is told when it is asked for, and of two runs what differs first", async () => {
+  await twoRuns();
+  const made = (rows: string, digest: string, changed: boolean): RunOrigin => ({
+    version: "0.1.0",
+    settings: { "oneoff:rows": rows, "oneoff:seeds": "3", "oneoff:token": null },
+    steps: [{ name: "train", arguments: ["--rows", rows, "{models}"], files: { "train.py": digest } }],
+    commit: "0123456789abcdef",
+    changed,
+  });
+  await record("first", { ...succeeded(4000), origin: made("20000", "aaaaaaaabbbb", false) });
+  await record("second", { ...succeeded(2000), origin: made("50000", "ccccccccdddd", true) });
+  await record("old", succeeded(9000));
+  const { page, complaints } = await open(browser, dashboard.url);
+  const told = () => page.locator("#header tbody tr").evaluateAll((rows) => rows.map((row) => row.textContent));
+  await page.getByText("What made this run").click();
+  await soon(told).toEqual([
+    ...["oneoff:rows50000", "oneoff:seeds3", "oneoff:tokensecret"],
+    ...["train: arguments--rows 50000 {models}", "train: train.pycontent cccccccc"],
+    ...["commit0123456789, and files changed since", "pulumi-oneoff0.1.0"],
+  ]);
+  await page.getByLabel("Compare with").selectOption("first");
+  await soon(told).toEqual([
+    ...["oneoff:rows5000020000", "train: arguments--rows 50000 {models}--rows 20000 {models}"],
+    ...["train: train.pycontent cccccccccontent aaaaaaaa", "commit0123456789, and files changed since0123456789"],
+    ...["oneoff:seeds33", "oneoff:tokensecretsecret", "pulumi-oneoff0.1.00.1.0"],
+  ]);
+  expect(await page.locator("#header .origin-name.differs").count()).toBe(4);
+  await picture(page, "origins");
+  await page.getByLabel("Compare with").selectOption("");
+  await page.getByLabel("Run", { exact: true }).selectOption("old");
+  await page.getByText("It was not recorded what made this run.").waitFor();
+  expect(JSON.stringify(await (await fetch(`${dashboard.url}/api/runs`)).json())).not.toContain("oneoff:rows");
   expect(complaints).toEqual([]);
 });
 

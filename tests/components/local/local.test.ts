@@ -39,7 +39,7 @@ test("the three nouns make exactly a folder, a run and a server", async () => {
   ]);
   const [server, run, folder] = custom();
   expect(folder?.inputs).toEqual({ path: inRoot("data"), retain: false });
-  expect(run?.inputs).toEqual({
+  expect(run?.inputs).toMatchObject({
     run: "1",
     job: { name: "xo", steps: small.steps, tables: small.tables },
     lake: inRoot("data"),
@@ -47,6 +47,7 @@ test("the three nouns make exactly a folder, a run and a server", async () => {
     cores: 2,
     memoryMebibytes: 2048,
     python: "/venv/bin/python",
+    origin: { version: expect.any(String), settings: {}, steps: [{ name: "generate" }, { name: "train" }] },
     secrets: {},
   });
   expect(server?.inputs).toEqual({

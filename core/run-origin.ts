@@ -1,0 +1,56 @@
+import { z } from "zod";
+
+const StepOrigin = z.object({
+  name: z.string(),
+  /** As the job has them, with placeholders. */
+  arguments: z.array(z.string()),
+  /** Beginning of the SHA-256 of each file's content, by its name: script, jar, modules, files, requirements. */
+  files: z.record(z.string(), z.string()),
+});
+
+/** What made a run: the settings, the steps' programs, and the commit of the project that they were in. No secret is in it. */
+export const RunOrigin = z.object({
+  /** Of pulumi-oneoff. */
+  version: z.string(),
+  /** By full key; null: its value is a secret, and only its name is recorded. */
+  settings: z.record(z.string(), z.string().nullable()),
+  steps: z.array(StepOrigin),
+  /** Of the project's git. @default there is no git, or it didn't answer */
+  commit: z.string().optional(),
+  /** Whether files of the project were changed since that commit, but for the stacks' settings. */
+  changed: z.boolean().optional(),
+});
+export type RunOrigin = z.infer<typeof RunOrigin>;
+
+/** Less would be found everywhere, and so tell nothing. */
+const SHORTEST_SECRET = 4;
+
+/**
+ * A text in which each secret stands as its name, `[secret oneoff:token]`.
+ *
+ * @param secrets by name.
+ */
+export const withoutSecrets = (text: string, secrets: Readonly<Record<string, string>>): string =>
+  Object.entries(secrets).reduce(
+    (left, [name, secret]) =>
+      left === secret || secret.length >= SHORTEST_SECRET ? left.replaceAll(secret, `[secret ${name}]`) : left,
+    text,
+  );
+
+/** What of a job's steps differs, each difference as a few words: `step "train": arguments, train.py`. */
+export function stepDifferences(before: RunOrigin["steps"], after: RunOrigin["steps"]): readonly string[] {
+  const named = new Map(before.map((step) => [step.name, step]));
+  const told = after.flatMap((step) => {
+    const old = named.get(step.name);
+    if (!old) return [`step ${JSON.stringify(step.name)} is new`];
+    const names = new Set([...Object.keys(old.files), ...Object.keys(step.files)]);
+    const parts = [
+      ...(JSON.stringify(old.arguments) === JSON.stringify(step.arguments) ? [] : ["arguments"]),
+      ...[...names].filter((name) => old.files[name] !== step.files[name]),
+    ];
+    return parts.length > 0 ? [`step ${JSON.stringify(step.name)}: ${parts.join(", ")}`] : [];
+  });
+  const kept = new Set(after.map((step) => step.name));
+  const gone = before.filter(({ name }) => !kept.has(name)).map(({ name }) => `step ${JSON.stringify(name)} is gone`);
+  return [...told, ...gone];
+}
