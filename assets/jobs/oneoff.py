@@ -191,10 +191,10 @@ def _get(address: str) -> bytes | None:
         return None
 
 
-def list_files(address: str) -> list[tuple[str, int]]:
-    """Address and size of a file, or of the files of a folder (not of those below), by name. Hidden ones are left out.
+def list_files(address: str, below: bool = False) -> list[tuple[str, int]]:
+    """Address and size of a file, or of the files of a folder, by name. What is hidden is left out.
 
-    Raises FileNotFoundError when there is neither.
+    below: also those of the folders in it. Raises FileNotFoundError when there is neither.
     """
     from pyarrow.fs import FileSelector, FileType
 
@@ -204,9 +204,9 @@ def list_files(address: str) -> list[tuple[str, int]]:
         return [(address, info.size)]
     if info.type == FileType.NotFound:
         raise FileNotFoundError(f"{address}: there is no such file or folder")
-    infos = sorted(filesystem.get_file_info(FileSelector(path)), key=lambda info: info.base_name)
-    files = [info for info in infos if info.type == FileType.File and not info.base_name.startswith((".", "_"))]
-    return [(_join(address, info.base_name), info.size) for info in files]
+    infos = filesystem.get_file_info(FileSelector(path, recursive=below))
+    files = sorted((info.path[len(path) :].strip("/"), info.size) for info in infos if info.type == FileType.File)
+    return [(_join(address, name), size) for name, size in files if not re.search(r"(^|/)[._]", name)]
 
 
 def open_file(address: str) -> pa.NativeFile:

@@ -1,6 +1,6 @@
 import { quote, UsageError } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
-import type { SettingsSchema } from "../../core/settings.ts";
+import { inSettingsOf, type SettingsSchema } from "../../core/settings.ts";
 import { londonPower } from "./london-power/index.ts";
 import { londonPowerSettings } from "./london-power/settings.ts";
 import { xo } from "./xo/index.ts";
@@ -20,7 +20,7 @@ export const jobs: Readonly<Record<string, JobKind>> = {
   "london-power": {
     about: "What London's households use, by Acorn group, tariff and half hour, and models that predict it",
     settings: londonPowerSettings,
-    create: londonPower,
+    create: (settings) => inSettingsOf(londonPowerSettings, {})(() => londonPower(settings)),
   },
 };
 

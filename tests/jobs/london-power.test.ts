@@ -43,6 +43,14 @@ test.each([
   expect(londonPower({ ...(input && { input }) }).reads).toEqual(reads);
 });
 
+test("a table of the households' Acorn groups is read by the same rules as the readings", () => {
+  const job = londonPower({ input: "s3://bucket/power", acorn: "/data/households.csv" });
+  expect(argumentsOf(job, "convert")).toContain(" --input s3://bucket/power --acorn /data/households.csv --readings ");
+  expect(job.reads).toEqual(["s3://bucket/power", "/data/households.csv"]);
+  expect(londonPower({ input: "gs://bucket/power", acorn: "gs://bucket/households.csv" }).reads).toEqual([]);
+  expect(argumentsOf(londonPower({ input: "/data" }), "convert")).not.toContain("--acorn");
+});
+
 test("with MongoDB readings and results go there too, by a connection string that is a secret", () => {
   const job = londonPower({ mongo: true });
   expect(names(job)).toEqual(["generate", "convert", "load", "analyze", "model"]);
@@ -62,6 +70,7 @@ test("steps are given the modules that they import, and the time that the publis
     expect(step.pyFiles.map((path) => path.split("/").at(-1))).toEqual([
       "oneoff.py",
       "lcl.py",
+      "london_input.py",
       "london_load.py",
       "london_mongo.py",
       "london_readings.py",
@@ -93,6 +102,22 @@ test.each<[string, object, string]>([
   ["another scheme", { input: "https://host/power.csv" }, "that begins with s3://, gs:// or webhdfs://"],
   ["a scheme alone", { input: "s3://" }, "expected an absolute path"],
   ["a placeholder", { input: "/data/{run}" }, "expected an absolute path"],
+  [
+    "an archive",
+    { input: "/data/Partitioned LCL Data.zip" },
+    "not an archive: unpack it with \"unzip 'Partitioned LCL Data.zip' -d FOLDER\"",
+  ],
+  ["a file that is packed", { input: "s3://bucket/a.CSV.GZ" }, "not an archive: unpack it with \"gunzip 'a.CSV.GZ'\""],
+  [
+    "a table of households of readings that are made up",
+    { acorn: "/data/households.csv" },
+    'acorn is "/data/households.csv": it goes with input, as readings that are made up have Acorn; set that too, or leave it out',
+  ],
+  [
+    "households at another address",
+    { input: "/data", acorn: "households.csv" },
+    'acorn is "households.csv": expected an',
+  ],
   ["no households", { households: 0 }, "londonPower: households is 0: expected a number above zero"],
   ["half a day", { days: 1.5 }, "londonPower: days is 1.5: expected a whole number"],
   [
@@ -107,6 +132,7 @@ test.each<[string, object, string]>([
 test("settings of a stack are those of the job, and it takes no notice of the stack's others", () => {
   expect(describeSettings(londonPowerSettings).map(({ key, default: value }) => [key, value])).toEqual([
     ["oneoff:input", undefined],
+    ["oneoff:acorn", undefined],
     ["oneoff:households", "100"],
     ["oneoff:days", "60"],
     ["oneoff:start", "2012-10-01"],
@@ -115,6 +141,9 @@ test("settings of a stack are those of the job, and it takes no notice of the st
   const parsed = parseSettings(londonPowerSettings, { "oneoff:households": "20", "oneoff:input": "gs://bucket/csv" });
   const job = jobKind("london-power").create({ ...parsed, workers: 3 });
   expect(job).toEqual(londonPower({ input: "gs://bucket/csv" }));
+  expect(() => jobKind("london-power").create({ acorn: "/a.csv" })).toThrow(
+    'oneoff:acorn is "/a.csv": it goes with oneoff:input, as readings',
+  );
   expect(() => parseSettings(londonPowerSettings, { "oneoff:start": "soon" })).toThrow(
     'oneoff:start is "soon": expected a day such as "2012-10-01"; set it with: pulumi config set oneoff:start VALUE',
   );

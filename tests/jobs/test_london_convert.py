@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 import re
 import time
@@ -18,9 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import run_here, run_python, submit
-from london_support import HEADER, LONDON, ROW, Hdfs, Mongo, load, spark_here, write_twin
+from london_support import HEADER, HEADER_TODAY, LONDON, ROW, ROW_TODAY, Hdfs, Mongo, load, spark_here, write_twin
 
 import lcl  # isort: skip - london_support says where it is
+import london_input  # isort: skip
 import london_load  # isort: skip
 import london_mongo  # isort: skip
 
@@ -337,11 +339,59 @@ def test_parts_follow_from_the_input_alone(csv: Path, tmp_path: Path) -> None:
 
 # Bad input -----------------------------------------------------------------------------------------------------------
 
-EXPECTED = f"expected the columns {HEADER}, found"
-INPUTS: dict[str, tuple[dict[str, str], str]] = {
+EXPECTED = f"expected the columns {HEADER_TODAY}and, after them or not, Acorn,Acorn_grouped, found"
+UNPACK = "expected CSV files, found an archive: unpack it with:"
+INPUTS: dict[str, tuple[dict[str, str | bytes], str]] = {
     "missing": ({}, "{input}: there is no such file or folder"),
     "empty folder": ({"in/.hidden": ""}, "{input}: expected files that end in .csv, found no file at all"),
-    "no csv": ({"in/a.txt": "", "in/b.zip": ""}, "{input}: expected files that end in .csv, found a.txt, b.zip"),
+    "no csv": ({"in/a.txt": "", "in/b/c.pdf": ""}, "{input}: expected files that end in .csv, found a.txt, b/c.pdf"),
+    "archive": (
+        {"in/b c.zip": "PK", "in/a.csv": f"{HEADER}\n{ROW}\n"},
+        f"{{input}}/b c.zip: {UNPACK} unzip '{{input}}/b c.zip' -d '{{input}}/b c', and move the archive elsewhere",
+    ),
+    "packed files": (
+        {"in/x/a.csv.gz": "", "in/b.csv.gz": ""},
+        f"{{input}}/b.csv.gz: {UNPACK} gunzip {{input}}/b.csv.gz",
+    ),
+    "another archive": (
+        {"in/a.7z": ""},
+        "{input}/a.7z: expected CSV files, found an archive: unpack it, and move the archive elsewhere",
+    ),
+    "zip with another name": (
+        {"in/a.csv": b"PK\3\4\24\0\0\0\xff"},
+        f"{{input}}/a.csv: {EXPECTED} a zip archive: give it a name that ends in .zip, and unpack it with unzip",
+    ),
+    "gzip with another name": (
+        {"in/a.csv": gzip.compress(random.Random(1).randbytes(5_000))},
+        f"{{input}}/a.csv: {EXPECTED} gzip data: give it a name that ends in .gz, and unpack it with gunzip",
+    ),
+    "parquet": ({"in/a.csv": b"PAR1\25\4\25\20\r\n"}, f"{{input}}/a.csv: {EXPECTED} Parquet"),
+    "UTF-16": (
+        {"in/a.csv": f"{HEADER}\r\n{ROW}\r\n".encode("utf-16")},
+        f"{{input}}/a.csv: {EXPECTED} UTF-16: make UTF-8 of it with iconv -f UTF-16 -t UTF-8",
+    ),
+    "UTF-16 without its mark": (
+        {"in/a.csv": f"{HEADER}\r\n{ROW}\r\n".encode("utf-16-le")},
+        f"{{input}}/a.csv: {EXPECTED} bytes that are no text",
+    ),
+    "bytes": ({"in/a.csv": random.Random(2).randbytes(5_000)}, f"{{input}}/a.csv: {EXPECTED} bytes that are no text"),
+    "carriage returns": (
+        {"in/a.csv": f"{HEADER}\r{ROW}\r"},
+        f"{{input}}/a.csv: {EXPECTED} '{HEADER}', whose lines end in carriage returns alone",
+    ),
+    "bytes below the header": (
+        {"in/a.csv": f"{HEADER_TODAY}\n".encode() + b"\0\xff" * 99},
+        "{input}/a.csv: expected readings below the header, found bytes that are no text (not UTF-8)",
+    ),
+    "zeros at the end": (
+        {"in/a.csv": f"{HEADER}\n{ROW}\n" + "\0" * 9_000},
+        "{input}/a.csv: expected a whole line at the end, found bytes that are no text (1 fields instead of 6): "
+        "the file is cut off",
+    ),
+    "an empty file below": (
+        {"in/a.csv": f"{HEADER}\n{ROW}\n", "in/b/c.csv": ""},
+        f"{{input}}/b/c.csv: {EXPECTED} an empty file",
+    ),
     "empty": ({"in/a.csv": ""}, f"{{input}}/a.csv: {EXPECTED} an empty file"),
     "columns": ({"in/a.csv": f"id,x,y\n{ROW}\n"}, f"{{input}}/a.csv: {EXPECTED} 'id,x,y'"),
     "no header": ({"in/a.csv": f"{ROW}\n"}, f"{{input}}/a.csv: {EXPECTED} '{ROW}'"),
@@ -365,11 +415,11 @@ INPUTS: dict[str, tuple[dict[str, str], str]] = {
 
 @pytest.mark.parametrize(("files", "message"), INPUTS.values(), ids=INPUTS.keys())
 def test_bad_input_is_refused_before_anything_is_written(
-    files: dict[str, str], message: str, tmp_path: Path, no_spark: None
+    files: dict[str, str | bytes], message: str, tmp_path: Path, no_spark: None
 ) -> None:
     for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(content.encode())
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(SystemExit) as refused:
         convert.main(to_parquet(tmp_path / "in", tmp_path / "out"))
     assert str(refused.value) == f"convert.py: error: {message.format(input=tmp_path / 'in')}"
@@ -377,13 +427,174 @@ def test_bad_input_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize("end", ["", "\r\n"])
-@pytest.mark.parametrize("header", [HEADER, "\ufeff" + HEADER, HEADER.replace(" ,", ","), HEADER + "\r"])
-def test_input_that_will_do(end: str, header: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", ["{}", "\ufeff{}", "{}\r", '"{}"'])
+@pytest.mark.parametrize("blank", [" ", ""])
+@pytest.mark.parametrize(("columns", "row"), [(HEADER, ROW), (HEADER_TODAY, ROW_TODAY)])
+def test_input_that_will_do(end: str, header: str, blank: str, columns: str, row: str, tmp_path: Path) -> None:
     path = tmp_path / "one.dat"  # a file that is named may be called anything
-    path.write_bytes(f"{header}\n{ROW}\r\n{ROW}{end}".encode())
+    named = ('","' if '"' in header else ",").join(columns.replace(") ", f"){blank}").split(","))
+    path.write_bytes(f"{header.format(named)}\n{row}\r\n{row}{end}".encode())
     plan = convert.plan_csv(str(path), 1 << 20)
     (part,) = plan.parts
-    assert [table.num_rows for table, _ in convert.read_csv(part)] == [2]
+    (table,) = (table for table, _ in convert.read_csv(part, {}))
+    acorn = "ACORN-A" if columns == HEADER else "unknown"
+    assert (part.name, table.column_names, table["acorn"].to_pylist()) == ("one.dat", list(lcl.COLUMNS), [acorn] * 2)
+
+
+# Without Acorn -------------------------------------------------------------------------------------------------------
+
+TODAY = TWIN._replace(households=6, bad_lines=5, width=lcl.WITHOUT_ACORN)
+
+
+@pytest.fixture(scope="module")
+def today(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as London's archive unpacks, with the table of households beside the readings."""
+    folder = tmp_path_factory.mktemp("today")
+    write_twin(TODAY, folder / "Small LCL Data")
+    (folder / "informations_households.csv").write_bytes(generate.households_file(TODAY))
+    (folder / "Tariffs.xlsx").write_bytes(b"PK")
+    return folder
+
+
+@pytest.mark.usefixtures("here")
+def test_what_london_publishes_today(today: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = pa.concat_tables(generate.truth(TODAY, *file) for file in generate.files(TODAY))
+    table = today / "informations_households.csv"
+    convert.main(to_parquet(today, tmp_path / "known", f"--acorn={table}"))
+    assert stored(tmp_path / "known").cast(lcl.schema()).equals(truth)
+    rejected = stored(tmp_path / "known", "rejected").to_pylist()
+    assert sorted(line["reason"] for line in rejected) == [
+        *("3 fields instead of 4", "5 fields instead of 4", "no household", "not a number", "not a time")
+    ]
+    assert {Path(line["file"]).parent for line in rejected} == {Path("Small LCL Data")}
+    assert capsys.readouterr().out.startswith("[oneoff] readings 0/")
+
+    convert.main(to_parquet(today / "Small LCL Data", tmp_path / "unknown"))
+    unknown = stored(tmp_path / "unknown")
+    measured = ["household", "tariff", "time", "kwh"]
+    assert unknown.select(measured).cast(truth.select(measured).schema).equals(truth.select(measured))
+    assert unknown["acorn"].unique().to_pylist() == unknown["acorn_group"].unique().to_pylist() == ["unknown"]
+    assert capsys.readouterr().out.startswith(
+        f"{today / 'Small LCL Data'} has no Acorn in 6 of 6 files: it is 'unknown' there\n"
+    )
+    (schema,) = {pq.read_schema(path).remove_metadata() for path in tmp_path.glob("*/readings/*.parquet")}
+    assert schema.names == list(lcl.COLUMNS)
+
+
+def test_both_layouts_in_one_folder(tmp_path: Path) -> None:
+    for name, header, row in (("a", HEADER_TODAY, ROW_TODAY), ("b/a", HEADER, ROW)):
+        (tmp_path / f"{name}.csv").parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.csv").write_text(f"{header}\r\n{row}\r\n")
+    plan = convert.plan_csv(str(tmp_path), 1 << 20)
+    assert [part.name for part in plan.parts] == ["a.csv", "b/a.csv"]
+    assert plan.notes == [f"{tmp_path} has no Acorn in 1 of 2 files: it is 'unknown' there"]
+    tables = [table for part in plan.parts for table, _ in convert.read_csv(part, plan.households)]
+    assert lcl.readings(tables)["acorn_group"].to_pylist() == ["unknown", "Affluent"]
+
+
+def test_the_table_of_households_decides_what_the_parts_are_called(today: Path, tmp_path: Path) -> None:
+    """Or a second attempt, with another table, would keep the parts of the first."""
+    table = tmp_path / "households.csv"
+    names = set()
+    for acorn in ("A", "B"):
+        table.write_text(f"LCLid,Acorn,Acorn_grouped\nMAC000002,ACORN-{acorn},Affluent\n")
+        names.add(convert.plan_csv(str(today / "Small LCL Data"), 1 << 20, str(table)).name)
+    assert len(names | {convert.plan_csv(str(today / "Small LCL Data"), 1 << 20).name}) == 3
+
+
+def test_what_a_table_leaves_open_is_unknown(tmp_path: Path) -> None:
+    table = tmp_path / "households.csv"
+    lines = (
+        "file, Acorn_grouped ,Acorn,LCLid",
+        "block_1,Affluent,ACORN-A,MAC000003",
+        ",,Null,MAC000002",
+        "",
+        ",,,MAC1",
+    )
+    table.write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    households = london_input.read_households(str(table))
+    assert households == {
+        "MAC000003": ("ACORN-A", "Affluent"),
+        **dict.fromkeys(("MAC000002", "MAC1"), ("unknown", "unknown")),
+    }
+    block = "\n".join(ROW_TODAY.replace("MAC000002", f"MAC{name}") for name in ("000003", "000002", "9", "000003"))
+    known = lcl.readings([lcl.add_acorn(lcl.parse(block.encode(), 4)[0], households)])
+    assert known["acorn"].to_pylist() == ["ACORN-A", "unknown", "unknown", "ACORN-A"]
+
+
+TABLE = "expected a CSV file with the columns LCLid, Acorn, Acorn_grouped and a line per household, found"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", f"{TABLE} an empty file"),
+        (b"LCLid,Acorn\nMAC1,A\n", f"{TABLE} 'LCLid,Acorn'"),
+        (b"LCLid,Acorn,Acorn_grouped\r\n", f"{TABLE} no household"),
+        (b"LCLid,Acorn,Acorn_grouped\nMAC1,A,b\n,A,b\n", f"{TABLE} no household in line 3"),
+        (b"LCLid,Acorn,Acorn_grouped\nMAC1,A,b\nMAC1,A,b\nMAC1,A,c\n", f"{TABLE} two Acorns of MAC1 in line 4"),
+        (b'LCLid,Acorn,Acorn_grouped\nMAC1,"A"b,c\n', f"{TABLE} that line 2 is none"),
+        (b"PK\3\4\0", f"{TABLE} a zip archive"),
+        (random.Random(3).randbytes(999), f"{TABLE} bytes that are no text"),
+        (b"x" * ((16 << 20) + 1), f"{TABLE} 16777217 bytes"),
+        (b"LCLid,Acorn,Acorn_grouped\nMAC9,A,b\n", "expected the households of {csv}, such as MAC000002, found none"),
+        (None, "households.csv"),
+    ],
+)
+def test_tables_of_households_of_no_use(content: bytes | None, message: str, tmp_path: Path, no_spark: None) -> None:
+    csv, table = tmp_path / "one.csv", tmp_path / "households.csv"
+    csv.write_text(f"{HEADER_TODAY}\n{ROW_TODAY}\n")
+    if content is not None:
+        table.write_bytes(content)
+    with pytest.raises(SystemExit) as refused:
+        convert.main(to_parquet(csv, tmp_path / "out", f"--acorn={table}"))
+    said = str(refused.value)
+    assert str(table) in said and message.format(csv=csv) in said and said.isprintable()
+
+
+def test_a_table_of_households_that_is_not_needed(csv: Path, tmp_path: Path) -> None:
+    table = tmp_path / "households.csv"
+    table.write_text("LCLid,Acorn,Acorn_grouped\nMAC9,A,b\n")
+    assert convert.plan_csv(str(csv), 1 << 20, str(table)).notes == [f"{table} is not needed: the readings have Acorn"]
+
+
+@pytest.mark.parametrize(
+    ("archive", "command"),
+    [
+        ("/d/LCL-FullData.zip", "unzip /d/LCL-FullData.zip -d /d/LCL-FullData, and take /d/LCL-FullData for the input"),
+        ("/d/a b.csv.gz", "gunzip '/d/a b.csv.gz', and take /d/a b.csv for the input"),
+        (
+            "s3://b/p/a b.zip",
+            "aws s3 cp 's3://b/p/a b.zip' . && unzip 'a b.zip' -d 'a b' && aws s3 sync 'a b' 's3://b/p/a b'",
+        ),
+        (
+            "s3://b/a.csv.gz",
+            "aws s3 cp s3://b/a.csv.gz - | gunzip | aws s3 cp - s3://b/a.csv && aws s3 rm s3://b/a.csv.gz",
+        ),
+        (
+            "gs://b/a.zip",
+            "gcloud storage cp gs://b/a.zip . && unzip a.zip -d a && gcloud storage rsync --recursive a gs://b/a",
+        ),
+        ("gs://b/a.csv.gz", "gcloud storage cat gs://b/a.csv.gz | gunzip | gcloud storage cp - gs://b/a.csv"),
+        ("webhdfs://n:9870/d/a.zip", "hdfs dfs -get /d/a.zip . && unzip a.zip -d a && hdfs dfs -put a /d/a"),
+        ("webhdfs://n:9870/a.gz", "hdfs dfs -cat /a.gz | gunzip | hdfs dfs -put - /a && hdfs dfs -rm /a.gz"),
+    ],
+)
+def test_archives_are_named_with_what_unpacks_them(archive: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oneoff, "list_files", lambda address, **_: [(address, 9)])
+    with pytest.raises(ValueError, match=re.escape(f"{archive}: {UNPACK} {command}")):
+        convert.plan_csv(archive, 1 << 20)
+
+
+@pytest.mark.usefixtures("here")
+def test_lines_that_are_no_text_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_bytes(f"{HEADER_TODAY}\n{ROW_TODAY}\n".encode() + b"\0\x1b[31m\n\xff\n")
+    convert.main(to_parquet(tmp_path / "a.csv", tmp_path))
+    output = capsys.readouterr().out
+    assert (
+        "1 fields instead of 4: bytes that are no text\n" in output and "not UTF-8: bytes that are no text\n" in output
+    )
+    assert output.replace("\n", "").isprintable()
 
 
 def test_one_line_says_why(tmp_path: Path) -> None:
@@ -411,6 +622,7 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(csv: Path, tmp_path:
         (["--from=csv", "--to=parquet", "--input=i", "--readings=r"], "--rejected goes with --to parquet, and has to"),
         (["--from=csv", "--to=mongo", "--input=i", "--mongo-uri=m"], "--run goes with --to mongo, and has to"),
         (to_parquet("i", "o", "--run=1"), "--run goes with --to mongo, and has to"),
+        (["--from=parquet", "--to=mongo", "--input=i", "--acorn=a"], "--acorn goes with --from csv only"),
         (to_parquet("i", "o", "--part-size=64"), "argument --part-size: '64' is not a size of at least 1 MB"),
         (to_parquet("i", "o", "--part-size=0 MB"), "argument --part-size: '0 MB' is not a size of at least 1 MB"),
     ],
@@ -436,7 +648,7 @@ def test_object_stores(object_store: Path, scheme: str) -> None:
     plan = convert.plan_csv(f"{scheme}://bucket/in/", 1 << 20)
     for part in plan.parts:
         name = convert.part_name(plan, part)
-        convert.write_part(part, name, f"{scheme}://bucket/out", f"{scheme}://bucket/out")
+        convert.write_part(part, name, {}, f"{scheme}://bucket/out", f"{scheme}://bucket/out")
     done = convert.finished_parts(plan, f"{scheme}://bucket/out", f"{scheme}://bucket/none")
     assert sorted(done) == [part[1] for part in plan.parts]
 

@@ -10,29 +10,30 @@ again, and a step that is started again makes only the parts that are not there 
 from __future__ import annotations
 
 import argparse
-import csv
-import hashlib
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 try:
     import lcl
+    import london_input
     import london_load
     import london_mongo
     import oneoff
 except ImportError:  # not submitted with --py-files: one lies one folder up
     sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (0, 1)]
     import lcl
+    import london_input
     import london_load
     import london_mongo
     import oneoff
-from london_load import SHOWN, Outcome, Part, Plan, summary, tell
+from london_input import PEEKS_AT_ONCE, plan_csv, read_csv
+from london_load import Outcome, Part, Plan, summary, tell
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,100 +41,11 @@ if TYPE_CHECKING:
 
 PART_SIZE = 64 << 20  # bytes of CSV, about a million readings
 ROW_GROUP = 1 << 20  # readings
-PEEK = 64 << 10  # bytes at either end of a file that are looked at before anything is written
-PEEKS_AT_ONCE = 16
-
-# Input ---------------------------------------------------------------------------------------------------------------
-
-
-class Sample(NamedTuple):
-    """What both ends of a CSV file tell."""
-
-    header: int  # bytes
-    lines: int  # of `bytes` bytes, after the header
-    bytes: int
-    digest: bytes
-
-
-def base_name(address: str) -> str:
-    """What a file is called in its folder. Where that is differs from cluster to cluster."""
-    return address.rpartition("/")[2]
-
-
-def csv_files(address: str) -> list[tuple[str, int]]:
-    """Address and size of each file. Raises ValueError when the folder has no CSV, FileNotFoundError without folder."""
-    files = oneoff.list_files(address)
-    if [name for name, _ in files] == [address]:
-        return files
-    found = [(name, size) for name, size in files if name.lower().endswith(".csv")]
-    if not found:
-        others = ", ".join(base_name(name) for name, _ in files[:SHOWN]) or "no file at all"
-        raise ValueError(f"{address}: expected files that end in .csv, found {others}")
-    return found
-
-
-def look_at(address: str, size: int) -> Sample:
-    """Raises ValueError when the file cannot be the published CSV, or its end is missing."""
-    expected = ",".join(lcl.CSV_COLUMNS)
-    if not size:
-        raise ValueError(f"{address}: expected the columns {expected}, found an empty file")
-    with oneoff.open_file(address) as file:
-        head = file.read_at(min(size, PEEK), 0)
-        tail = file.read_at(min(size, PEEK), max(size - PEEK, 0))
-    first, newline, rest = head.partition(b"\n")
-    text = first.removeprefix(b"\xef\xbb\xbf").decode(errors="replace").removesuffix("\r")
-    names = [name.strip() for name in next(csv.reader([text]), [])]
-    if names != [name.strip() for name in lcl.CSV_COLUMNS]:
-        raise ValueError(f"{address}: expected the columns {expected}, found {text[: lcl.KEPT_OF_LINE]!r}")
-    if not rest.strip():
-        raise ValueError(f"{address}: expected readings below the header, found none")
-    whole = rest[: rest.rfind(b"\n") + 1] or rest
-    readings, rejected = lcl.parse(whole)
-    if not readings.num_rows:
-        _, reason, line = rejected[0]
-        raise ValueError(f"{address}: expected readings below the header, found {line!r} ({reason})")
-    last = tail.rpartition(b"\n")[2]
-    reason = lcl.fault(last.removesuffix(b"\r")) if last else None
-    if reason:
-        line = last.decode(errors="replace")[: lcl.KEPT_OF_LINE]
-        raise ValueError(f"{address}: expected a whole line at the end, found {line!r} ({reason}): the file is cut off")
-    digest = hashlib.blake2b(head + tail).digest()
-    return Sample(len(first) + len(newline), whole.count(b"\n") or 1, len(whole), digest)
-
-
-def plan_csv(address: str, part_size: int) -> Plan:
-    """Divides a CSV file, or those of a folder. Raises ValueError or OSError when the input is of no use."""
-    files = csv_files(address)
-    with ThreadPoolExecutor(PEEKS_AT_ONCE) as threads:
-        samples = list(threads.map(lambda file: look_at(*file), files))
-    ranges: list[tuple[str, int, int]] = []
-    for (name, size), sample in zip(files, samples, strict=True):
-        number = max(1, round((size - sample.header) / part_size))
-        cuts = [sample.header + (size - sample.header) * n // number for n in range(number + 1)]
-        ranges += [(name, *cut) for cut in pairwise(cuts)]
-    content = [(base_name(name), size, sample) for (name, size), sample in zip(files, samples, strict=True)]
-    digest = hashlib.blake2b(repr((content, part_size)).encode(), digest_size=6).hexdigest()
-    density = sum(sample.lines for sample in samples) / sum(sample.bytes for sample in samples)
-    rows = round(sum(end - start for _, start, end in ranges) * density)
-    return Plan([(name, n, start, end) for n, (name, start, end) in enumerate(ranges)], rows, f"part-{digest}")
-
-
-def read_csv(part: Part) -> Iterator[tuple[pa.Table, list[lcl.Rejected]]]:
-    """Readings of a byte range and the lines that are none, some megabytes at a time."""
-    name, _, start, end = part
-    with oneoff.open_file(name) as file:
-        try:
-            for offset, block in lcl.lines(file, start, end):
-                table, rejected = lcl.parse(block)
-                yield table, [(offset + at, reason, line) for at, reason, line in rejected]
-        except ValueError as problem:
-            raise ValueError(f"{name}: {problem}") from problem
-
 
 # To Parquet ----------------------------------------------------------------------------------------------------------
 
 
-def write_part(part: Part, name: str, readings: str, rejected: str) -> Outcome:
+def write_part(part: Part, name: str, households: lcl.Households, readings: str, rejected: str) -> Outcome:
     """Makes the part files of a byte range.
 
     That of `readings` comes last: where it is, the part is done. The first part has a file of `rejected` in any case,
@@ -161,24 +73,24 @@ def write_part(part: Part, name: str, readings: str, rejected: str) -> Outcome:
                 writer.write_table(table, row_group_size=max(1, table.num_rows))
                 pending.clear()
 
-        for table, refused in read_csv(part):
+        for table, refused in read_csv(part, households):
             pending.append(table)
             faults += refused
             rows += table.num_rows
             if sum(table.num_rows for table in pending) >= ROW_GROUP:
                 flush()
         flush()
-    if faults or part[1] == 0:
+    if faults or part.number == 0:
         columns = lcl.rejected_schema().names
-        lines = [dict(zip(columns, (base_name(part[0]), *fault), strict=True)) for fault in faults]
+        lines = [dict(zip(columns, (part.name, *fault), strict=True)) for fault in faults]
         oneoff.write_part(pa.Table.from_pylist(lines, lcl.rejected_schema()), rejected, name)
     oneoff.put(f"{readings.rstrip('/')}/{name}.parquet", sink.getvalue())
-    return summary(part[0], rows, faults)
+    return summary(part.file, rows, faults)
 
 
 def part_name(plan: Plan, part: Part) -> str:
     """Without the ending."""
-    return f"{plan.name}-{part[1]:06d}"
+    return f"{plan.name}-{part.number:06d}"
 
 
 def finished_parts(plan: Plan, readings: str, rejected: str) -> dict[int, Outcome]:
@@ -189,7 +101,7 @@ def finished_parts(plan: Plan, readings: str, rejected: str) -> dict[int, Outcom
 
     def there(folder: str) -> dict[str, str]:
         try:
-            files = {base_name(name): name for name, _ in oneoff.list_files(folder)}
+            files = {name.rpartition("/")[2]: name for name, _ in oneoff.list_files(folder)}
         except FileNotFoundError:
             return {}
         other = next((name for name in files if name not in ours), None)
@@ -198,14 +110,14 @@ def finished_parts(plan: Plan, readings: str, rejected: str) -> dict[int, Outcom
         return files
 
     def outcome(name: str) -> tuple[int, Outcome]:
-        file, number, _, _ = ours[name]
+        part = ours[name]
         with oneoff.open_file(done[name]) as source:
             rows = pq.ParquetFile(source).metadata.num_rows
         if name not in refused:
-            return number, summary(file, rows, [])
+            return part.number, summary(part.file, rows, [])
         with oneoff.open_file(refused[name]) as source:
             faults = pq.read_table(source, columns=["byte_offset", "reason", "line"]).to_pylist()
-        return number, summary(file, rows, [tuple(fault.values()) for fault in faults])
+        return part.number, summary(part.file, rows, [tuple(fault.values()) for fault in faults])
 
     done, refused = there(readings), there(rejected)
     with ThreadPoolExecutor(PEEKS_AT_ONCE) as threads:
@@ -215,19 +127,21 @@ def finished_parts(plan: Plan, readings: str, rejected: str) -> dict[int, Outcom
 def to_parquet(options: argparse.Namespace) -> None:
     """Makes tables `readings` and `rejected`."""
     with told(OSError, ValueError, RuntimeError):
-        plan = plan_csv(options.input, options.part_size)
+        plan = plan_csv(options.input, options.part_size, options.acorn)
         finished = finished_parts(plan, options.readings, options.rejected)
+    for note in plan.notes:
+        print(note)
     if finished:
         print(f"{len(finished)} of {len(plan.parts)} parts are there already")
-    readings, rejected = options.readings, options.rejected
-    tasks = [(part, part_name(plan, part)) for part in plan.parts if part[1] not in finished]
+    to = (plan.households, options.readings, options.rejected)
+    tasks = [(part, part_name(plan, part)) for part in plan.parts if part.number not in finished]
     outcomes = list(finished.values())
     if tasks:
         with session("convert") as spark:
             done = spark.accumulator(sum(rows for rows, _, _ in outcomes))
 
             def task(given: tuple[Part, str]) -> Outcome:
-                outcome = write_part(*given, readings, rejected)
+                outcome = write_part(*given, *to)
                 done.add(outcome[0])
                 return outcome
 
@@ -244,10 +158,17 @@ def to_mongo(options: argparse.Namespace) -> None:
     from_csv = options.source == "csv"
     with told(OSError, ValueError, RuntimeError):
         uri = london_mongo.connection_string(options.mongo_uri)
-        plan = plan_csv(options.input, options.part_size) if from_csv else london_load.plan_parquet(options.input)
+        plan = (
+            plan_csv(options.input, options.part_size, options.acorn)
+            if from_csv
+            else london_load.plan_parquet(options.input)
+        )
         london_load.begin(uri)
+    for note in plan.notes:
+        print(note)
+    read = partial(read_csv, households=plan.households) if from_csv else london_load.read_parquet
     with session("load") as spark:
-        number, outcomes = london_load.load(spark, uri, plan, read_csv if from_csv else london_load.read_parquet)
+        number, outcomes = london_load.load(spark, uri, plan, read)
     with told(OSError):
         london_load.show(uri, number, options.run, sum(rows for rows, _, _ in outcomes))
     tell(outcomes, f"in {number:,} documents")
@@ -271,7 +192,7 @@ def session(step: str) -> Iterator[SparkContext]:
     from pyspark import SparkConf, SparkContext
 
     conf = SparkConf().setAppName(f"london-power: {step}").setExecutorEnv("OMP_NUM_THREADS", "1")
-    modules = [str(module.__file__) for module in (oneoff, lcl, london_load, london_mongo)]
+    modules = [str(module.__file__) for module in (oneoff, lcl, london_input, london_load, london_mongo)]
     with SparkContext(conf=conf, pyFiles=modules) as spark:
         yield spark
 
@@ -290,8 +211,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--from", dest="source", required=True, choices=["csv", "parquet"])
     parser.add_argument("--to", dest="target", required=True, choices=["parquet", "mongo"])
     parser.add_argument(
-        "--input", required=True, metavar="ADDRESS", help="a file or a folder of files; also s3://, gs:// or webhdfs://"
+        "--input",
+        required=True,
+        metavar="ADDRESS",
+        help="a file, or a folder with files in it or below; also s3://, gs:// or webhdfs://",
     )
+    about = "table of the households with their Acorn, for a CSV without (default: it is unknown)"
+    parser.add_argument("--acorn", metavar="ADDRESS", help=about)
     parser.add_argument(
         "--part-size", type=size, default=PART_SIZE, metavar="SIZE", help='bytes of CSV per part (default: "64 MB")'
     )
@@ -312,6 +238,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if (options.source, options.target) == ("parquet", "parquet"):
         parser.error("--from parquet goes with --to mongo only")
+    if options.acorn and options.source == "parquet":
+        parser.error("--acorn goes with --from csv only")
     for target, names in needs.items():
         for name in names:
             if (getattr(options, name.replace("-", "_")) is None) == (target == options.target):

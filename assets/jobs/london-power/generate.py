@@ -71,6 +71,7 @@ class Twin(NamedTuple):
     days: int
     start: str  # the first day
     bad_lines: int = 0
+    width: int = lcl.WITH_ACORN  # columns
 
     @property
     def slots(self) -> int:
@@ -195,7 +196,7 @@ def texts(start: str, slots: int) -> tuple[pa.Array, pa.Array]:
 def csv_file(twin: Twin, first: int, last: int) -> bytes:
     """The file with the readings from one place to another."""
     bad = bad_places(twin)
-    pieces = [",".join(lcl.CSV_COLUMNS).encode() + b"\r\n"]
+    pieces = [",".join(lcl.CSV_COLUMNS[: twin.width]).encode() + b"\r\n"]
     for number, slot, until in stays(twin, first, last):
         place = number * twin.slots
         within = range(bisect.bisect_left(bad, place + slot), bisect.bisect_left(bad, place + until))
@@ -214,7 +215,7 @@ def household_lines(
     who = household(twin, number)
     slots, used = slots_read(twin, number, first, last)
     times, numbers = texts(twin.start, twin.slots)
-    head, tail = f"{who.name},{who.tariff},", f",{who.acorn},{lcl.ACORNS[who.acorn]}\r\n"
+    head, tail = f"{who.name},{who.tariff},", f"{acorn_fields(twin, who)}\r\n"
     used[used < 0] = MOST_WATT_HOURS + 1
     lines = pc.binary_join_element_wise(head, times.take(slots), numbers.take(used), tail, "")
     _, offsets, text = lines.buffers()
@@ -227,6 +228,20 @@ def household_lines(
         yield from (memoryview(text or b"")[begin:end], line.encode())
         begin = end
     yield memoryview(text or b"")[begin : int(ends[-1])]
+
+
+def acorn_fields(twin: Twin, who: Household) -> str:
+    """What follows the reading in a line of a household."""
+    return f",{who.acorn},{lcl.ACORNS[who.acorn]}" if twin.width == lcl.WITH_ACORN else ""
+
+
+def households_file(twin: Twin) -> bytes:
+    """The table of the households with their Acorn, for files without."""
+    lines = ["LCLid,stdorToU,Acorn,Acorn_grouped"]
+    for number in range(twin.households):
+        who = household(twin, number)
+        lines.append(f"{who.name},{who.tariff},{who.acorn},{lcl.ACORNS[who.acorn]}")
+    return "".join(f"{line}\r\n" for line in lines).encode()
 
 
 def odd_time(twin: Twin, who: Household) -> datetime:
@@ -246,13 +261,13 @@ def bad_line(twin: Twin, n: int) -> str:
     number, slot = divmod(bad_places(twin)[n], twin.slots)
     who = household(twin, number)
     time = f"{datetime.fromisoformat(twin.start) + slot * lcl.HALF_HOUR}.0000000"
-    group = lcl.ACORNS[who.acorn]
+    rest = acorn_fields(twin, who)
     return (
         f"{who.name},{who.tariff},{time}\r\n",
-        f"{who.name},{who.tariff},{time}, 0.1 ,{who.acorn},{group},{group}\r\n",
-        f"{who.name},{who.tariff},2012-02-30 25:00:00.0000000, 0.1 ,{who.acorn},{group}\r\n",
-        f"{who.name},{who.tariff},{time}, 0.l ,{who.acorn},{group}\r\n",
-        f",{who.tariff},{time}, 0.1 ,{who.acorn},{group}\r\n",
+        f"{who.name},{who.tariff},{time}, 0.1 {rest},{who.tariff}\r\n",
+        f"{who.name},{who.tariff},2012-02-30 25:00:00.0000000, 0.1 {rest}\r\n",
+        f"{who.name},{who.tariff},{time}, 0.l {rest}\r\n",
+        f",{who.tariff},{time}, 0.1 {rest}\r\n",
     )[n % 5]
 
 
@@ -339,14 +354,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--start", type=day, default="2012-10-01", help="first day, in GMT (default: %(default)s)")
     parser.add_argument("--seed", type=whole, default=1, help="equal seeds make equal files (default: %(default)s)")
     parser.add_argument("--bad-lines", type=whole, default=0, help="lines that are no readings (default: %(default)s)")
+    about = "make the readings without Acorn, and put a table of the households with theirs there"
+    parser.add_argument("--acorn", metavar="FILE", help=about)
     parser.add_argument("--truth", metavar="FOLDER", help="where part files go of what step convert must make of it")
     options = parser.parse_args(arguments)
     if options.households > MOST_HOUSEHOLDS:
         parser.error(f"--households {options.households} is more than {MOST_HOUSEHOLDS}")
-    twin = Twin(options.seed, options.households, options.days, options.start, options.bad_lines)
+    width = lcl.WITHOUT_ACORN if options.acorn else lcl.WITH_ACORN
+    twin = Twin(options.seed, options.households, options.days, options.start, options.bad_lines, width)
     csv, truth_folder = options.csv, options.truth
     if other := others(twin, csv):
         sys.exit(f"{parser.prog}: error: {csv}: expected an empty or new folder, found {other[0]}")
+    if options.acorn:
+        oneoff.put(options.acorn, households_file(twin))
 
     from pyspark import SparkConf, SparkContext
 

@@ -1,3 +1,4 @@
+import { arg, quote, refusal } from "../../../core/errors.ts";
 import { canBeRead, type Job, job } from "../../../core/job.ts";
 import { checkArgs, flag } from "../../../core/settings.ts";
 import type { SparkStepArgs } from "../../../core/step.ts";
@@ -7,13 +8,21 @@ import { tables } from "./tables.ts";
 
 export interface LondonPowerArgs {
   /**
-   * Half-hourly readings as Low Carbon London published them: a CSV file or a folder of CSV files, by an absolute path
-   * or an address that begins with `s3://`, `gs://` or `webhdfs://`. A path and an address in S3 are among the job's
+   * Half-hourly readings as Low Carbon London published them, with Acorn or, as today, without: a CSV file, or a folder with
+   * CSV files in it or below, by an absolute path or an address that begins with `s3://`, `gs://` or `webhdfs://`. An archive
+   * is to be unpacked first. A path and an address in S3 are among the job's
    * `reads`, so clusters mount and grant them. A bucket of Google's that is neither public nor of the cluster's project is to
    * be named in `DataprocCluster`'s `reads`.
    * @default readings are made up, with the quirks of the published ones
    */
   readonly input?: string;
+  /**
+   * The households' Acorn groups, for an `input` that was published without: a CSV file with the columns `LCLid`, `Acorn` and
+   * `Acorn_grouped`, such as `informations_households.csv`. Its address is of the same kind as `input`'s, and it is read by the
+   * same rules; it may lie among the readings.
+   * @default of readings without Acorn it is "unknown"
+   */
+  readonly acorn?: string;
   /** Households to make up. Unused with `input`, as are `days` and `start`. @default 100 */
   readonly households?: number;
   /** Days to make up. @default 60 */
@@ -36,10 +45,14 @@ const args = londonPowerSettings.extend({ mongo: flag().default(false) });
  * What London's households used in each half hour: the published CSV (or a made-up twin of it) as Parquet, consumption
  * by month, Acorn group, tariff and time of day, and models that predict it for households they have not seen.
  *
- * @throws UsageError when a number is not whole and above zero, `start` is not a day, or `input` is not an address.
+ * @throws UsageError when a number is not whole and above zero, `start` is not a day, `input` or `acorn` is not an address, or
+ * `acorn` is given without `input`.
  */
 export function londonPower(given: LondonPowerArgs = {}): Job {
-  const { input, households, days, start, seed, mongo } = checkArgs("londonPower", args, given);
+  const { input, acorn, households, days, start, seed, mongo } = checkArgs("londonPower", args, given);
+  if (acorn && !input) {
+    throw refusal`${arg("acorn")} is ${quote(acorn)}: it goes with ${arg("input")}, as readings that are made up have Acorn; set that too, or leave it out`;
+  }
   const csv = "{scratch}/csv";
   const generate = step("generate", {
     arguments: [
@@ -49,7 +62,7 @@ export function londonPower(given: LondonPowerArgs = {}): Job {
   });
   const convert = step("convert", {
     arguments: [
-      ...["--from", "csv", "--to", "parquet", "--input", input ?? csv],
+      ...["--from", "csv", "--to", "parquet", "--input", input ?? csv, ...(acorn ? ["--acorn", acorn] : [])],
       ...["--readings", "{readings}", "--rejected", "{rejected}"],
     ],
     timeLimit: "3 hours",
@@ -82,7 +95,7 @@ export function londonPower(given: LondonPowerArgs = {}): Job {
     steps: [...(input ? [] : [generate]), convert, ...(mongo ? [load] : []), analyze, model],
     tables,
     panels,
-    reads: input && isGranted(input) ? [input] : [],
+    reads: [input, acorn].filter((address) => address !== undefined).filter(isGranted),
   });
 }
 
@@ -95,7 +108,7 @@ const MONGO = { arguments: ["--mongo-uri", "{secret:mongo-uri}"], secrets: ["mon
 const step = (name: string, own: Omit<SparkStepArgs, "name">): SparkStepArgs => ({
   name,
   script: `${name}.py`,
-  pyFiles: ["lcl.py", "london_load.py", "london_mongo.py", "london_readings.py"],
+  pyFiles: ["lcl.py", "london_input.py", "london_load.py", "london_mongo.py", "london_readings.py"],
   requirements: "requirements.txt",
   ...own,
 });

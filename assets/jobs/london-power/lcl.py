@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,14 @@ TARIFFS = ("Std", "ToU")
 HALF_HOURS = 48  # of a day in GMT
 HALF_HOUR = timedelta(minutes=30)
 
-# As published, with the blank at the end of the fourth.
+# As published at first, with the blank at the end of the fourth. What London gives out today ends there.
 CSV_COLUMNS = ("LCLid", "stdorToU", "DateTime", "KWH/hh (per half hour) ", "Acorn", "Acorn_grouped")
+WITHOUT_ACORN, WITH_ACORN = 4, len(CSV_COLUMNS)  # columns of a file
 CSV_NULL = "Null"
 _NULLS = ("", *(CSV_NULL.join(blanks) for blanks in (("", ""), (" ", " "), (" ", ""), ("", " "))))
 
-COLUMNS = ("household", "tariff", "time", "kwh", "acorn", "acorn_group")
+COLUMNS = ("household", "tariff", "time", "kwh", "acorn", "acorn_group")  # in the order of the CSV's
+UNKNOWN = "unknown"  # tariff, Acorn class or Acorn group that the input leaves open
 
 
 def schema() -> pa.Schema:
@@ -59,6 +61,20 @@ ACORN_GROUPS = ("Affluent", "Comfortable", "Adversity", "ACORN-U")
 _ACORN_LETTERS = {"Affluent": "ABCDE", "Comfortable": "FGHIJ", "Adversity": "KLMNOPQ", "ACORN-U": "U"}
 # Classes such as ACORN-A, and the group of each.
 ACORNS = {f"ACORN-{letter}": group for group, letters in _ACORN_LETTERS.items() for letter in letters}
+
+Households = Mapping[str, tuple[str, str]]  # Acorn class and group of each
+
+
+def add_acorn(table: pa.Table, households: Households) -> pa.Table:
+    """Readings of a file without Acorn, with what `households` says; "unknown" where it says nothing."""
+    import pyarrow as pa
+
+    household = table["household"].combine_chunks()
+    found = [households.get(name, (UNKNOWN, UNKNOWN)) for name in household.dictionary.to_pylist()]
+    for column, values in zip(COLUMNS[WITHOUT_ACORN:], zip(*found, strict=True) if found else ((), ()), strict=True):
+        encoded = pa.array(values, pa.string()).dictionary_encode()
+        table = table.append_column(column, encoded.take(household.indices))
+    return table
 
 
 # London's calendar ---------------------------------------------------------------------------------------------------
@@ -125,17 +141,17 @@ def lines(file: pa.NativeFile, start: int, end: int) -> Iterator[tuple[int, byte
             raise ValueError(f"a line is longer than {LONGEST_LINE} bytes, near byte {begin}")
 
 
-def parse(block: bytes) -> tuple[pa.Table, list[Rejected]]:
+def parse(block: bytes, width: int = WITH_ACORN) -> tuple[pa.Table, list[Rejected]]:
     """Readings of whole lines, text columns as dictionaries, and what of the lines are none, with offsets in the block.
 
-    Arrow says what is a time and what is a number. It refuses a block for one bad line; then these lines are looked for
-    one by one and the others parsed again. Blank lines are passed over.
+    width: columns of the file, and of the table. Arrow says what is a time and what is a number. It refuses a block for
+    one bad line; then these lines are looked for one by one and the others parsed again. Blank lines are passed over.
     """
     import pyarrow as pa
 
     if b'"' not in block:
         try:
-            table = _parse(block)
+            table = _parse(block, width)
         except pa.ArrowInvalid:
             table = None
         if table is not None and table.num_rows == _count_lines(block) and _is_sound(table):
@@ -144,13 +160,13 @@ def parse(block: bytes) -> tuple[pa.Table, list[Rejected]]:
     offset = 0
     for line in block.split(b"\n"):
         text = line.removesuffix(b"\r")
-        reason = fault(text) if text else None
+        reason = fault(text, width) if text else None
         if reason:
             rejected.append((offset, reason, text.decode(errors="replace")[:KEPT_OF_LINE]))
         elif text:
             good.append(text)
         offset += len(line) + 1
-    table = _parse(b"\n".join(good), quoted=True)
+    table = _parse(b"\n".join(good), width, quoted=True)
     if table.num_rows != len(good):
         raise AssertionError(f"{len(good)} lines have become {table.num_rows} readings")
     return table, rejected
@@ -167,18 +183,19 @@ def readings(tables: Sequence[pa.Table]) -> pa.Table:
     return table.set_column(time, "time", micros)
 
 
-def _parse(block: bytes, quoted: bool = False) -> pa.Table:
+def _parse(block: bytes, width: int, quoted: bool = False) -> pa.Table:
     """Raises ArrowInvalid when there is anything that is no reading."""
     import pyarrow as pa
     import pyarrow.csv as csv
 
     # Seven digits of a second are more than microseconds can hold.
-    kinds = {**dict.fromkeys(COLUMNS, pa.dictionary(pa.int32(), pa.string())), **_kinds()}
+    columns = COLUMNS[:width]
+    kinds = {**dict.fromkeys(columns, pa.dictionary(pa.int32(), pa.string())), **_kinds()}
     if not block:
         return pa.schema(list(kinds.items())).empty_table()
     return csv.read_csv(
         pa.BufferReader(block),
-        csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=COLUMNS),
+        csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=columns),
         csv.ParseOptions(quote_char='"' if quoted else False),
         csv.ConvertOptions(column_types=kinds, null_values=_NULLS, strings_can_be_null=True),
     )
@@ -206,8 +223,8 @@ def _is_sound(table: pa.Table) -> bool:
     return not table["household"].null_count and not table["time"].null_count and math.isfinite(total or 0)
 
 
-def fault(line: bytes) -> str | None:
-    """Why a line is no reading."""
+def fault(line: bytes, width: int) -> str | None:
+    """Why a line is no reading of a file with so many columns."""
     try:
         text = line.decode()
     except UnicodeDecodeError:
@@ -218,14 +235,24 @@ def fault(line: bytes) -> str | None:
         fields = next(csv.reader([text], strict=True)) if '"' in text else text.split(",")
     except csv.Error:
         return "a quotation mark out of place"
-    if len(fields) != len(COLUMNS):
-        return f"{len(fields)} fields instead of {len(COLUMNS)}"
-    household, _, time, kwh, _, _ = fields
+    if len(fields) != width:
+        return f"{len(fields)} fields instead of {width}"
+    household, _, time, kwh = fields[:WITHOUT_ACORN]
     if household in _NULLS:
         return "no household"
     if time in _NULLS or not _reads_as("time", time):
         return "not a time"
     return None if kwh in _NULLS or _reads_as("kwh", kwh) else "not a number"
+
+
+def shown(line: str) -> str:
+    """A line as messages have it: what is no text is not shown."""
+    return repr(line[:KEPT_OF_LINE]) if is_text(line) else "bytes that are no text"
+
+
+def is_text(line: str) -> bool:
+    """Whether what was read as UTF-8 is that, without control characters."""
+    return not any(character == "\ufffd" or (character < " " and character not in "\t\r") for character in line)
 
 
 @functools.lru_cache(1 << 16)

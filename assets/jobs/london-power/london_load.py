@@ -34,12 +34,21 @@ HALF_HOUR = 30 * 60 * 1_000_000  # in microseconds
 DAY = lcl.HALF_HOURS * HALF_HOUR
 DUPLICATE_KEY = 11000
 
-# A part of the input: file, number among all parts, and first and last byte (of CSV) or row group (of Parquet).
-Part = tuple[str, int, int, int]
 # What has become of a part: readings, rejected lines for each reason, and some of them to show.
 Outcome = tuple[int, "Counter[str]", list[str]]
 # Readings, and lines that are none, some at a time.
 Readings = Iterator[tuple["pa.Table", list[lcl.Rejected]]]
+
+
+class Part(NamedTuple):
+    """A part of the input: some bytes of a CSV file, or row groups of a Parquet file."""
+
+    file: str  # its address
+    number: int  # among all parts
+    start: int
+    end: int
+    name: str  # of the file, below the input: where that is differs from cluster to cluster
+    width: int  # columns of the file
 
 
 class Plan(NamedTuple):
@@ -48,11 +57,13 @@ class Plan(NamedTuple):
     parts: list[Part]
     rows: int  # about
     name: str  # what the names of all part files begin with
+    households: lcl.Households  # for files without Acorn
+    notes: list[str]  # what to tell of the input
 
 
 def summary(file: str, rows: int, faults: Sequence[lcl.Rejected]) -> Outcome:
     """Of a part: how many readings, how many lines were rejected for each reason, and some of them to show."""
-    shown = [f"{file}, byte {offset}: {reason}: {line!r}" for offset, reason, line in faults[:SHOWN]]
+    shown = [f"{file}, byte {offset}: {reason}: {lcl.shown(line)}" for offset, reason, line in faults[:SHOWN]]
     return rows, Counter(reason for _, reason, _ in faults), shown
 
 
@@ -87,19 +98,19 @@ def plan_parquet(address: str) -> Plan:
         found = [group for several in threads.map(groups, files) for group in several]
     if not found:
         raise ValueError(f"{expected}, found none")
-    parts = [(name, n, group, group + 1) for n, (name, group, _) in enumerate(found)]
-    return Plan(parts, sum(rows for _, _, rows in found), "")
+    width = len(lcl.COLUMNS)
+    parts = [Part(file, n, group, group + 1, file, width) for n, (file, group, _) in enumerate(found)]
+    return Plan(parts, sum(rows for _, _, rows in found), "", {}, [])
 
 
 def read_parquet(part: Part) -> Readings:
     """Readings of some row groups, text as dictionaries. None of them is rejected."""
     import pyarrow.parquet as pq
 
-    name, _, first, end = part
     text = [column for column in lcl.COLUMNS if column not in ("time", "kwh")]
-    with oneoff.open_file(name) as file:
+    with oneoff.open_file(part.file) as file:
         parquet = pq.ParquetFile(file, read_dictionary=text)
-        yield parquet.read_row_groups(range(first, end), columns=list(lcl.COLUMNS), use_threads=False), []
+        yield parquet.read_row_groups(range(part.start, part.end), columns=list(lcl.COLUMNS), use_threads=False), []
 
 
 # Documents -----------------------------------------------------------------------------------------------------------
@@ -124,7 +135,7 @@ def shares(part: Part, table: pa.Table, shards: int) -> Iterator[tuple[int, tupl
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table.slice(first, last - first))
-        yield int(shard[first]), (part[1], sink.getvalue().to_pybytes())
+        yield int(shard[first]), (part.number, sink.getvalue().to_pybytes())
 
 
 def documents(table: pa.Table) -> Iterator[dict[str, Any]]:
@@ -198,7 +209,7 @@ def load(spark: SparkContext, uri: str, plan: Plan, read: Callable[[Part], Readi
         if rows:
             yield from shares(part, lcl.readings([table for table, _ in found]), shards)
         halves.add(rows)
-        yield part[1] % shards, (part[1], summary(part[0], rows, faults))
+        yield part.number % shards, (part.number, summary(part.file, rows, faults))
 
     def put(given: Iterable[tuple[int, tuple[int, bytes | Outcome]]]) -> Iterator[tuple[int, list[Outcome]]]:
         import pyarrow as pa

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from lcl import UNKNOWN
 from pyspark.sql import functions as F
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 LONDON = "Europe/London"
 HALF_HOUR = 1_800  # seconds
 COLUMNS = ("household", "tariff", "time", "kwh", "acorn_group")
-UNKNOWN = "unknown"  # tariff or Acorn group that the input leaves open
 
 _READINGS_PER_PARTITION = 250_000  # keeps a task below 100 MB
 _LEAST_PARTITIONS = 8  # so that few readings are spread over the cores too
