@@ -64,6 +64,8 @@ export interface Platform<Part = unknown> {
     resources: readonly RehearsedResource[],
     parts: readonly Part[],
   ): Promise<readonly Check[]>;
+  /** What it keeps on this machine for later runs, whoever's they are. @default nothing */
+  keeps?(resources: readonly RehearsedResource[]): readonly Check[];
   /** How things of a stack are looked for. @default all of it ends with its destroy */
   search?(stack: StackContext, parts: readonly Part[]): Promise<Search>;
   /**

@@ -3,6 +3,7 @@ import { constants, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { driverFiles, jobFiles } from "../assets/driver/code.ts";
+import { keptRequirements } from "../assets/driver/kept.ts";
 import type { Job } from "../core/job.ts";
 import type { RunOrigin } from "../core/run-origin.ts";
 import { CODE, RunSpec, runSpec } from "../core/run-spec.ts";
@@ -41,7 +42,7 @@ export async function startDriver({ secrets, ...state }: RunInputs, home: string
   writeSecrets(home, secrets ?? {});
   const logFile = join(home, "supervisor.log");
   const driver = join(workFolder(home), CODE, "run.py");
-  const command = [python, driver, "--spec", specFile(home), "--quiet"];
+  const command = [python, driver, "--spec", specFile(home), "--kept", keptRequirements(), "--quiet"];
   const env = environment(python, workFolder(home));
   const id = await startDetached(new URL("./supervisor", import.meta.url), home, logFile, { arguments: command, env });
   for (let alive = true; !findRun(lake, run); await sleep(20)) {

@@ -23,6 +23,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import kept
 import oneoff
 import run_record
 import run_spec
@@ -148,8 +149,20 @@ class Run:
         """Installs what a requirements file asks for and this Python lacks, and packs it for the executors."""
         self.open_log("requirements")
         exact = ["--exact"] if self.spec.exact_requirements else []
-        command = [sys.executable, str(self.work / "code" / "requirements.py"), *exact, "--into", str(site), file]
+        keep = ["--kept", str(self.options.kept)] if self.options.kept else []
+        command = [
+            sys.executable,
+            str(self.work / "code" / "requirements.py"),
+            *exact,
+            *keep,
+            "--into",
+            str(site),
+            file,
+        ]
         self.execute(command, "installing the steps' requirements")
+        while site.is_symlink() and not kept.hold(site.resolve().parent):  # it was removed in that moment
+            site.unlink()
+            self.execute(command, "installing the steps' requirements")
         if site.exists():
             self.sites[file] = site
         if site.exists() and not self.is_local():
@@ -406,6 +419,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--patience", type=oneoff.count, default=180, metavar="SECONDS", help=patience)
     often = "how often a log that is an object is put (default: %(default)s)"
     parser.add_argument("--log-every", type=float, default=5, metavar="SECONDS", help=often)
+    place = "where installed requirements are kept for other runs on this machine (default: nowhere)"
+    parser.add_argument("--kept", type=Path, metavar="FOLDER", help=place)
     quiet = "write what the steps print into their logs alone"
     parser.add_argument("--quiet", action="store_true", help=quiet)
     return parser.parse_args(arguments)

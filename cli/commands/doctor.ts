@@ -29,7 +29,8 @@ async function check(stack: StackContext): Promise<boolean> {
   const { resources, checks } = program.rents ? await rentedChecks(program, stack) : await ownChecks(program, stack);
   const isNeeded = ({ name }: Check) =>
     platforms.every(({ setup }) => !setup?.checks.includes(name) || setup.needs(resources));
-  const all = [...(await setupChecks()).filter(isNeeded), backendCheck(program.rents), ...checks];
+  const kept = platformsOn(resources).flatMap((platform) => platform.keeps?.(resources) ?? []);
+  const all = [...(await setupChecks()).filter(isNeeded), backendCheck(program.rents), ...checks, ...kept];
   for (const check of all) console.log(line(check));
   return all.every(({ ok, later }) => ok || later);
 }

@@ -1,7 +1,11 @@
-import type { Platform } from "../platform.ts";
+import { keptBytes, keptRequirements } from "../../assets/driver/kept.ts";
+import type { Check } from "../check.ts";
+import type { Platform, RehearsedResource } from "../platform.ts";
 
 /** What runs on this machine itself, without a container. */
 const RUN = "oneoff-local:index:Run";
+
+const runsHere = (resources: readonly RehearsedResource[]): boolean => resources.some(({ type }) => type === RUN);
 
 /** This machine. What stacks have here alone ends with their destroy. */
 export const thisMachine: Platform = {
@@ -9,11 +13,23 @@ export const thisMachine: Platform = {
   provider: "oneoff-local:",
   setup: {
     checks: ["Java", "Python", "PySpark"],
-    needs: (resources) => resources.some(({ type }) => type === RUN),
+    needs: runsHere,
   },
+  keeps: (resources) => (runsHere(resources) ? keptChecks() : []),
   lakes: {
     scheme: "/",
     title: "a folder",
     open: async (_stack, address) => new (await import("../../clients/lake/folder.ts")).FolderStore(address),
   },
 };
+
+/** Python packages that runs have left for others; nothing where there are none. */
+function keptChecks(): readonly Check[] {
+  const folder = keptRequirements();
+  const sets = keptBytes(folder);
+  if (sets.length === 0) return [];
+  const megabytes = Math.ceil(sets.reduce((all, bytes) => all + bytes, 0) / 1e6);
+  const what = sets.length === 1 ? "1 set of installed requirements" : `${sets.length} sets of installed requirements`;
+  const detail = `${what}, ${megabytes} MB, kept for later runs; while none goes on, "rm -r ${folder}" removes them`;
+  return [{ name: "kept for runs", ok: true, detail }];
+}
