@@ -105,7 +105,9 @@ def _look(site: Path) -> dict[str, Any]:
             path = Path(folder, name)
             info = path.lstat()
             size += info.st_size
-            about = (str(path.relative_to(site)), info.st_mode, info.st_uid, info.st_size, info.st_mtime_ns)
+            # A Mac changes the second time of what it looked at.
+            times = (info.st_mtime_ns, info.st_ctime_ns if sys.platform == "linux" else 0)
+            about = (str(path.relative_to(site)), info.st_mode, info.st_uid, info.st_size, *times)
             digest.update(f"{about}\n".encode(errors="surrogateescape"))
     return {"bytes": size, "digest": digest.hexdigest()}
 

@@ -73,9 +73,17 @@ def test_the_name_has_all_that_decides_what_is_installed(monkeypatch: pytest.Mon
     assert len(found) == 5
 
 
+def rewrite(path: Path) -> None:
+    """As `cp -p` does. A Mac is not asked when it was changed."""
+    times = path.stat()
+    path.write_bytes(b"1" * times.st_size)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + (sys.platform != "linux")))
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "a file is another": lambda place: (place / "site" / "a" / "data").write_bytes(b"1"),
     "a file is newer": lambda place: os.utime(place / "site" / "a" / "data", (1, 1)),
+    "a file is another of that size and age": lambda place: rewrite(place / "site" / "a" / "data"),
     "a file is gone": lambda place: (place / "site" / "a" / "data").unlink(),
     "a file is more": lambda place: (place / "site" / "b.py").write_text(""),
     "all is gone": lambda place: shutil.rmtree(place / "site"),
