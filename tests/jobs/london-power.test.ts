@@ -44,9 +44,11 @@ test.each([
 });
 
 test("a table of the households' Acorn groups is read by the same rules as the readings", () => {
-  const job = londonPower({ input: "s3://bucket/power", acorn: "/data/households.csv" });
-  expect(argumentsOf(job, "convert")).toContain(" --input s3://bucket/power --acorn /data/households.csv --readings ");
-  expect(job.reads).toEqual(["s3://bucket/power", "/data/households.csv"]);
+  const job = londonPower({ input: "s3://bucket/power", acorn: "s3://other/households.csv" });
+  expect(argumentsOf(job, "convert")).toContain(
+    " --input s3://bucket/power --acorn s3://other/households.csv --readings ",
+  );
+  expect(job.reads).toEqual(["s3://bucket/power", "s3://other/households.csv"]);
   expect(londonPower({ input: "gs://bucket/power", acorn: "gs://bucket/households.csv" }).reads).toEqual([]);
   expect(argumentsOf(londonPower({ input: "/data" }), "convert")).not.toContain("--acorn");
 });
@@ -117,6 +119,16 @@ test.each<[string, object, string]>([
     "households at another address",
     { input: "/data", acorn: "households.csv" },
     'acorn is "households.csv": expected an',
+  ],
+  [
+    "households where the machines that read the readings can't read",
+    { input: "s3://bucket/power", acorn: "/data/households.csv" },
+    'acorn is "/data/households.csv": expected an address that begins with s3://, as input is "s3://bucket/power": put it there',
+  ],
+  [
+    "households elsewhere than the file",
+    { input: "/data/power.csv", acorn: "gs://bucket/households.csv" },
+    'acorn is "gs://bucket/households.csv": expected an absolute path, as input is "/data/power.csv": put it there',
   ],
   ["no households", { households: 0 }, "londonPower: households is 0: expected a number above zero"],
   ["half a day", { days: 1.5 }, "londonPower: days is 1.5: expected a whole number"],

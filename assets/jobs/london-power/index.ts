@@ -1,4 +1,4 @@
-import { arg, quote, refusal } from "../../../core/errors.ts";
+import { arg, quote, UsageError } from "../../../core/errors.ts";
 import { canBeRead, type Job, job } from "../../../core/job.ts";
 import { checkArgs, flag } from "../../../core/settings.ts";
 import type { SparkStepArgs } from "../../../core/step.ts";
@@ -18,8 +18,8 @@ export interface LondonPowerArgs {
   readonly input?: string;
   /**
    * The households' Acorn groups, for an `input` that was published without: a CSV file with the columns `LCLid`, `Acorn` and
-   * `Acorn_grouped`, such as `informations_households.csv`. Its address is of the same kind as `input`'s, and it is read by the
-   * same rules; it may lie among the readings.
+   * `Acorn_grouped`, such as `informations_households.csv`. It is where `input` is, by a path or an address that begins as that
+   * does, and may lie among the readings; a path and an address in S3 are among the job's `reads`.
    * @default of readings without Acorn it is "unknown"
    */
   readonly acorn?: string;
@@ -46,13 +46,11 @@ const args = londonPowerSettings.extend({ mongo: flag().default(false) });
  * by month, Acorn group, tariff and time of day, and models that predict it for households they have not seen.
  *
  * @throws UsageError when a number is not whole and above zero, `start` is not a day, `input` or `acorn` is not an address, or
- * `acorn` is given without `input`.
+ * `acorn` is not of `input`'s kind.
  */
 export function londonPower(given: LondonPowerArgs = {}): Job {
   const { input, acorn, households, days, start, seed, mongo } = checkArgs("londonPower", args, given);
-  if (acorn && !input) {
-    throw refusal`${arg("acorn")} is ${quote(acorn)}: it goes with ${arg("input")}, as readings that are made up have Acorn; set that too, or leave it out`;
-  }
+  if (acorn) checkAcorn(acorn, input);
   const csv = "{scratch}/csv";
   const generate = step("generate", {
     arguments: [
@@ -98,6 +96,22 @@ export function londonPower(given: LondonPowerArgs = {}): Job {
     reads: [input, acorn].filter((address) => address !== undefined).filter(isGranted),
   });
 }
+
+/** It is read by whoever reads the readings, in the same way. */
+function checkAcorn(acorn: string, input: string | undefined): void {
+  const is = [arg("acorn"), ` is ${quote(acorn)}: `];
+  if (input === undefined) {
+    const cure = "as readings that are made up have Acorn; set that too, or leave it out";
+    throw new UsageError([...is, "it goes with ", arg("input"), `, ${cure}`]);
+  }
+  if (kindOf(acorn) !== kindOf(input)) {
+    const wanted = kindOf(input) ? `an address that begins with ${kindOf(input)}` : "an absolute path";
+    throw new UsageError([...is, `expected ${wanted}, as `, arg("input"), ` is ${quote(input)}: put it there`]);
+  }
+}
+
+/** How an address begins; "" for a path. */
+const kindOf = (address: string): string => /^\w+:\/\//.exec(address)?.[0] ?? "";
 
 /** Not a bucket of Google's: it may be public, and then nobody but its owner can make a grant, nor is there need of one. */
 const isGranted = (input: string): boolean => canBeRead(input) && !input.startsWith("gs://");

@@ -82,7 +82,7 @@ def _plain(address: str) -> str:
 
 
 def _is_archive(address: str, archive: File) -> str:
-    """Says how an archive is unpacked: no part of it can be read by itself, and one of London's is beyond Python."""
+    """Says how an archive is unpacked: no part of it can be read by itself."""
     file, _, ending = archive.address.rpartition(".")
     away = "" if archive.address == address else ", and move the archive elsewhere"
     taken = f"{archive.address}: expected CSV files, found an archive: unpack it"
@@ -94,7 +94,7 @@ def _is_archive(address: str, archive: File) -> str:
 
 
 def _unzip(archive: str, folder: str) -> str:
-    """The command that unpacks an archive into a folder beside it. `unzip` knows Deflate64, which London's has."""
+    """The command that unpacks an archive into a folder beside it."""
     name, here = (shlex.quote(text.rpartition("/")[2]) for text in (archive, folder))
     source, target = shlex.quote(_for_commands(archive)), shlex.quote(_for_commands(folder))
     unpack = f"unzip {name} -d {here}"

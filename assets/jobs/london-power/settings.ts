@@ -35,7 +35,7 @@ export const londonPowerSettings = z.object({
   acorn: address()
     .optional()
     .describe(
-      "The households' Acorn groups, for readings published without: a CSV file with the columns LCLid, Acorn and Acorn_grouped, addressed as `input` is; unknown when not set",
+      "The households' Acorn groups, for readings published without: a CSV file with the columns LCLid, Acorn and Acorn_grouped, where `input` is; unknown when not set",
     ),
   households: count().default(100).describe("Households to make up, where there is no `input`"),
   days: count().default(60).describe("Days to make up"),
