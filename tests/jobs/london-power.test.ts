@@ -88,6 +88,11 @@ test("steps are given the modules that they import, and the time that the publis
   });
 });
 
+test("only lines that are no readings may be none", () => {
+  const empty = londonPower().tables.filter(({ mayBeEmpty }) => mayBeEmpty);
+  expect(empty.map(({ name }) => name)).toEqual(["rejected"]);
+});
+
 test("only what is measured is left out of the digests", () => {
   const measured = londonPower().tables.flatMap(({ name, columns }) =>
     columns.filter((column) => column.measured).map((column) => `${name}.${column.name}`),

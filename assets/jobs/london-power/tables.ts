@@ -21,6 +21,7 @@ export const tables: readonly Table[] = [
   {
     name: "rejected",
     about: "A line of the input that is no reading, and why",
+    mayBeEmpty: true,
     columns: [
       { name: "file", type: "string" },
       { name: "byte_offset", type: "integer" },
