@@ -21,7 +21,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import * as grpc from "@grpc/grpc-js";
 import * as pulumi from "@pulumi/pulumi";
-import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { job } from "../../core/job.ts";
 import { lakeLayout } from "../../core/lake-layout.ts";
 import { RunRecord, RunStatus } from "../../core/run.ts";
@@ -231,12 +231,15 @@ test("what a step leaves running ends with it", async () => {
 }, 60_000);
 
 test("requirements are installed within the deadline, and what can't be installed fails the run", async () => {
+  vi.stubEnv("XDG_CACHE_HOME", home);
+  onTestFinished(() => void vi.unstubAllEnvs());
   writeFileSync(join(home, "requirements.txt"), "no-such-package-of-oneoff==1.0 --hash=sha256:00\n");
   const spec = inputs([]);
   const steps = spec.job.steps.map((step) => ({ ...step, requirements: join(home, "requirements.txt") }));
   await run.create("", { ...spec, job: { ...spec.job, steps } });
   await ended();
   expect(status()).toMatchObject({ state: "failed", error: expect.stringContaining("no-such-package-of-oneoff") });
+  expect(readdirSync(join(home, "pulumi-oneoff", "requirements")), "nothing of it is kept").toEqual(["lock"]);
 }, 60_000);
 
 test("deleting the lake ends what lives in it, also what the engine never heard of", async () => {
