@@ -206,7 +206,8 @@ def list_files(address: str, below: bool = False) -> list[tuple[str, int]]:
         raise FileNotFoundError(f"{address}: there is no such file or folder")
     infos = filesystem.get_file_info(FileSelector(path, recursive=below))
     files = sorted((info.path[len(path) :].strip("/"), info.size) for info in infos if info.type == FileType.File)
-    return [(_join(address, name), size) for name, size in files if not re.search(r"(^|/)[._]", name)]
+    shown = ((name, size) for name, size in files if not any(part.startswith((".", "_")) for part in name.split("/")))
+    return [(_join(address, name), size) for name, size in shown]
 
 
 def open_file(address: str) -> pa.NativeFile:

@@ -144,15 +144,16 @@ def test_truth_is_what_the_files_say(twin: generate.Twin) -> None:
 
 
 def test_four_cores_write_the_files_that_one_makes(tmp_path: Path) -> None:
-    twin = TWIN._replace(bad_lines=3)
+    twin = TWIN._replace(bad_lines=3, width=lcl.WITHOUT_ACORN)
     size = ["--households=40", "--days=120", "--start=2012-08-01", "--seed=3", "--bad-lines=3"]
-    step = submit(SCRIPT, f"--csv={tmp_path}", *size, cores=4)
+    step = submit(SCRIPT, f"--csv={tmp_path / 'csv'}", f"--acorn={tmp_path / 'acorn.csv'}", *size, cores=4)
     output = step.communicate()[0].splitlines()
     assert step.returncode == 0
     done = [int(found[1]) for line in output if (found := re.fullmatch(r"\[oneoff\] half hours (\d+)/230400", line))]
     assert len(done) == len(output) and done == sorted(set(done)) and (done[0], done[-1]) == (0, 230_400)
     expected = {f"LCL-{n:04d}.csv": generate.csv_file(twin, *file) for n, file in enumerate(generate.files(twin))}
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == expected
+    assert {path.name: path.read_bytes() for path in (tmp_path / "csv").iterdir()} == expected
+    assert (tmp_path / "acorn.csv").read_bytes() == generate.households_file(twin)
 
 
 @pytest.mark.parametrize(
