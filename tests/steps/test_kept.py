@@ -203,17 +203,23 @@ def wheel(folder: Path) -> str:
 def run_once(home: Path, run: str, requirements: str, folder: Path, code: str) -> tuple[dict, str]:
     """Runs a step that is but a Python program; the run's record, and what was said of its requirements."""
     work = home / f"work-{run}"
-    shutil.copytree(ROOT / "assets" / "driver", work / "code")
-    for file in ("jobs/oneoff.py", "steps/guard.sh", "steps/step_log.py", "steps/step_runner.py"):
-        shutil.copy(ROOT / "assets" / file, work / "code")
+    for folder_of in ("driver", "steps"):
+        shutil.copytree(ROOT / "assets" / folder_of, work / "code", dirs_exist_ok=True)
+    shutil.copy(ROOT / "assets" / "jobs" / "oneoff.py", work / "code")
     (work / "secrets").mkdir()
     (home / "requirements.txt").write_text(requirements)
-    step = {"name": "a", "command": [sys.executable, "-c", code], "pythonPath": [], "timeLimitSeconds": 60}
+    step = {
+        "name": "a",
+        "command": [sys.executable, "-c", code],
+        "pythonPath": [],
+        "timeLimitSeconds": 60,
+        "leaves": [],
+    }
     spec = {
         **{"run": run, "job": "j", "lake": str(home / "lake"), "stage": None, "scratch": str(work / "scratch")},
         **{"work": str(work), "deadlineSeconds": 60, "master": "local[1]", "masterPage": None, "tables": []},
         **{"steps": [{**step, "requirements": str(home / "requirements.txt")}]},
-        **{"secretsFile": None, "exactRequirements": False},
+        **{"secretsFile": None, "exactRequirements": False, "origin": None},
     }
     (home / "spec.json").write_text(json.dumps(spec))
     options = ["--spec", home / "spec.json", "--quiet", "--kept", folder]
