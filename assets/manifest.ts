@@ -15,7 +15,7 @@ export interface Deployable {
 }
 
 const manifest = {
-  dashboard: { entry: "server.ts", carried: ["instance/*/*.{sh,mjs,service,timer}"] },
+  dashboard: { entry: "server.ts", carried: ["instance/*/*.{sh,mjs,service,timer}", "panels/*.py"] },
   "dataproc-orchestrator": { entry: "index.ts", carried: ["boot.mjs"] },
   driver: { carried: ["*.py"] },
   "emr-launcher": { entry: "index.ts" },

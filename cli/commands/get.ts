@@ -69,7 +69,7 @@ async function getTable(
 async function write(files: readonly string[], format: TableFormat, file: string, problem: string): Promise<void> {
   const [{ DuckDBInstance }, { literal }] = await Promise.all([
     import("@duckdb/node-api"),
-    import("../../assets/dashboard/engines/duckdb/engine.ts"),
+    import("../../assets/dashboard/engines/duckdb/relation.ts"),
   ]);
   const connection = await (await DuckDBInstance.create()).connect();
   const rows = `read_parquet([${files.map(literal).join(", ")}], hive_partitioning = true)`;

@@ -1,4 +1,5 @@
 /** The commands there are, by their names: a new one is a line here. */
+export { check } from "./check.ts";
 export { cost } from "./cost.ts";
 export { destroy } from "./destroy.ts";
 export { doctor } from "./doctor.ts";

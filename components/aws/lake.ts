@@ -10,9 +10,11 @@ import type { Job } from "../../core/job.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import { checkRemoval, Removal } from "../../core/removal.ts";
 import { mebibytes, type Size } from "../../core/size.ts";
+import { SqlEngine } from "../../core/sql-engine.ts";
 import type { Table } from "../../core/table.ts";
 import { Tag } from "../../core/tags.ts";
 import { physicalName, stackTags } from "../common/naming.ts";
+import { checkPanels } from "../common/panels.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import { lakeBill } from "./bill.ts";
 import { catalogEntry } from "./catalog.ts";
@@ -84,10 +86,14 @@ export class S3Lake extends pulumi.ComponentResource {
     return lakeBill(region, mebibytes(size) / 1024, seconds(span, "span") / 3600);
   }
 
-  /** @throws UsageError for an illegal bucket name, a span that isn't whole days, or a partition without values. */
+  /**
+   * @throws UsageError for an illegal bucket name, a span that isn't whole days, a partition without values, and a panel that
+   * Athena can't show.
+   */
   constructor(name: string, args: S3LakeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:S3Lake", name, {}, opts);
     const { removal, days, queryLimit, entries } = lakePlan(args);
+    checkPanels(args.job, SqlEngine.athena, this);
     const hex = new random.RandomId(`${name}-id`, { byteLength: 4 }, { parent: this }).hex;
     const bucket = makeBucket(name, args, removal, hex, this);
     const closed = closeBucket(name, bucket, removal, days, this);

@@ -2,8 +2,10 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DashboardConfig } from "../../assets/dashboard/config.ts";
 import { type Job, jobFor } from "../../core/job.ts";
+import { SqlEngine } from "../../core/sql-engine.ts";
 import { bundle } from "../common/bundle.ts";
 import { dashboardJob } from "../common/dashboard-job.ts";
+import { checkPanels } from "../common/panels.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import { checkPort, checkUser, dockerPrefix, type FolderLake } from "./args.ts";
 import { labels } from "./files.ts";
@@ -38,7 +40,10 @@ export class SwarmDashboard extends pulumi.ComponentResource {
   /** Address of the page. */
   readonly url: pulumi.Output<string>;
 
-  /** @throws UsageError for a port or a user that can't be, another job than the lake's, and when there is none. */
+  /**
+   * @throws UsageError for a port or a user that can't be, another job than the lake's, and when there is none, and for a panel
+   * that DuckDB can't show.
+   */
   constructor(name: string, args: SwarmDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:SwarmDashboard", name, {}, opts);
     const port = checkPort(args.port ?? 8765);
@@ -46,6 +51,7 @@ export class SwarmDashboard extends pulumi.ComponentResource {
     const prefix = dockerPrefix();
     const { lake } = args;
     const job = jobFor(args, "some");
+    checkPanels(job, SqlEngine.duckdb, this);
     const image = args.image ?? builtImage(name, "dashboard", args, this, bundle("dashboard-image"));
     const config: DashboardConfig = {
       job: dashboardJob(job),

@@ -10,7 +10,9 @@ import { Label } from "../../core/labels.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import { checkRemoval, Removal } from "../../core/removal.ts";
 import { mebibytes, type Size } from "../../core/size.ts";
+import { SqlEngine } from "../../core/sql-engine.ts";
 import { lakeLabels, physicalName, stackLabels } from "../common/naming.ts";
+import { checkPanels } from "../common/panels.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import { gcsLakeBill } from "./bill.ts";
 import { type Granted, type Member, readObjects, runQueries, useDataset, writeObjects } from "./grants.ts";
@@ -108,10 +110,14 @@ export class GcsLake extends pulumi.ComponentResource {
     });
   }
 
-  /** @throws UsageError for an illegal name, schedule, member or column, and a span that isn't whole days. */
+  /**
+   * @throws UsageError for an illegal name, schedule, member or column, a span that isn't whole days, and a panel that BigQuery
+   * can't show.
+   */
   constructor(name: string, args: GcsLakeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:GcsLake", name, {}, opts);
     const plan = lakePlan(args);
+    checkPanels(args.job, SqlEngine.bigquery, this);
     const { project, region, viewers, queries } = plan;
     const hex = new random.RandomId(`${name}-id`, { byteLength: 4 }, { parent: this }).hex;
     const bucket = makeBucket(name, args, plan, hex, this);

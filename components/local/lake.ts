@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { Job } from "../../core/job.ts";
 import { checkRemoval, Removal } from "../../core/removal.ts";
+import { SqlEngine } from "../../core/sql-engine.ts";
+import { checkPanels } from "../common/panels.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 
 export interface LocalLakeArgs {
@@ -27,10 +29,11 @@ export class LocalLake extends pulumi.ComponentResource {
   /** The path, once the folder is there. */
   readonly uri: pulumi.Output<string>;
 
-  /** @throws UsageError when `removal` is neither "delete" nor "retain". */
+  /** @throws UsageError when `removal` is neither "delete" nor "retain", and for a panel that DuckDB can't show. */
   constructor(name: string, args: LocalLakeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:LocalLake", name, {}, opts);
     const removal = checkRemoval(args.removal);
+    checkPanels(args.job, SqlEngine.duckdb, this);
     this.job = args.job;
     this.path = resolve(pulumi.getRootDirectory(), args.path ?? ".oneoff/lake");
     const folderArgs: FolderArgs = { path: this.path, retain: removal === Removal.retain };

@@ -1,6 +1,6 @@
 /** What a viewer waits for: a panel's rows from the server, and the first chart after opening the page. */
 import { fileURLToPath } from "node:url";
-import { SQL_TYPE } from "../../assets/dashboard/engines/duckdb/engine.ts";
+import { SQL_TYPE } from "../../assets/dashboard/engines/duckdb/relation.ts";
 import { serve } from "../../assets/dashboard/server.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
 import type { Job } from "../../core/job.ts";

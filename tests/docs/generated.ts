@@ -1,7 +1,7 @@
 /** The parts of the documentation that are made from code: settings tables, bills, the SQL subset and the rooms. */
-import { execFileSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { markdown } from "../../assets/dashboard/panels/subset.ts";
 import { costText } from "../../cli/commands/cost.ts";
 import { stackFiles } from "../../cli/config.ts";
 import { programOf } from "../../cli/program.ts";
@@ -22,10 +22,7 @@ const made: Readonly<Record<string, (argument: string) => Promise<string>>> = {
     const { text } = await costText(await programOf(files), files);
     return `\n${text.replace(/^(?=.)/gm, "    ")}\n`;
   },
-  sql: async () =>
-    execFileSync(`${root}/.oneoff/venv/bin/python`, [`${root}/tests/jobs/sql_subset.py`, "--markdown"], {
-      encoding: "utf8",
-    }).trim(),
+  sql: async () => markdown(),
   rooms: async () => drawing(importsIn(root).imports),
 };
 

@@ -78,6 +78,9 @@ const CONVERSIONS: ReadonlyMap<DuckDBTypeId, Conversion> = new Map<DuckDBTypeId,
   [DuckDBTypeId.TIMESTAMP_TZ, timestamp],
 ]);
 
+/** What the browser gets a DuckDB type as; undefined for one that it can't have. */
+export const columnType = ({ typeId }: DuckDBType): ColumnType | undefined => CONVERSIONS.get(typeId)?.type;
+
 /** Reads a result to its end, chunk by chunk, so that it stands in memory once. */
 export async function columnsOf(result: DuckDBResult): Promise<readonly ResultColumn[]> {
   const names = result.columnNames();

@@ -4,27 +4,17 @@ import { FolderStore } from "../../../../clients/lake/folder.ts";
 import { partKeys } from "../../../../clients/lake/read.ts";
 import { fill, type Job } from "../../../../core/job.ts";
 import type { RunRecord } from "../../../../core/run.ts";
-import { type ColumnType, type Table, typeInSql } from "../../../../core/table.ts";
+import type { Table } from "../../../../core/table.ts";
 import { type CallOptions, type QueryEngine, QueryError, type QueryResult, type TableVersions } from "../../engine.ts";
 import { LakeIndex } from "../../lake/lake-index.ts";
 import { columnsOf } from "./columns.ts";
+import { literal, relation } from "./relation.ts";
 
 export interface DuckDbEngineArgs {
   /** The lake's folder, absolute. It need not exist yet. */
   readonly lake: string;
   readonly job: Pick<Job, "name" | "tables">;
 }
-
-/** What the types of columns are called in DuckDB. */
-export const SQL_TYPE: Readonly<Record<ColumnType, string>> = {
-  string: "VARCHAR",
-  integer: "BIGINT",
-  double: "DOUBLE",
-  decimal: "DECIMAL",
-  boolean: "BOOLEAN",
-  timestamp: "TIMESTAMP",
-  date: "DATE",
-};
 
 /** Queries a lake that is a folder, in this process. */
 export class DuckDbEngine implements QueryEngine {
@@ -142,20 +132,6 @@ async function openLocked(lake: string): Promise<DuckDBInstance> {
   return database;
 }
 
-/** Rows of one run of a table, with the declared names and types whatever the files have. */
-function relation(table: Table, files: readonly string[]): string {
-  const cast = (value: (name: string) => string) =>
-    table.columns
-      .map((column) => `CAST(${value(`"${column.name}"`)} AS ${typeInSql(SQL_TYPE, column)}) AS "${column.name}"`)
-      .join(", ");
-  if (files.length === 0) return `(SELECT ${cast(() => "NULL")} WHERE false)`;
-  const partitions = new Set(table.partitions?.map((name) => `"${name}"`));
-  // What Spark calls the folder of rows whose partition column is null.
-  const column = (name: string) => (partitions.has(name) ? `nullif(${name}, '__HIVE_DEFAULT_PARTITION__')` : name);
-  const from = `read_parquet([${files.map(literal).join(", ")}], hive_partitioning = true, hive_types_autocast = false)`;
-  return `(SELECT ${cast(column)} FROM ${from})`;
-}
-
 async function select(
   connection: DuckDBConnection,
   sql: string,
@@ -175,9 +151,6 @@ async function select(
     statement.destroySync();
   }
 }
-
-/** Text as it stands in SQL. */
-export const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 /** What DuckDB says before it shows the place in the SQL, which is no use to a reader of the page; files as in the lake. */
 const firstSentence = ({ message }: Error, lake: string) =>
