@@ -6,12 +6,13 @@ export const SQL_ENGINES: readonly SqlEngine[] = Object.values(SqlEngine);
 
 /** Words that are no names unless they are quoted, as each engine's manual lists them. */
 const RESERVED: Readonly<Record<SqlEngine, string>> = {
-  // What `duckdb_keywords()` calls reserved; a test compares.
-  DuckDB: `all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create default
-    deferrable desc describe distinct do else end except false fetch for foreign from group having in initially intersect into
-    lambda lateral leading limit not null offset on only or order pivot pivot_longer pivot_wider placing primary qualify
-    references returning select show some summarize symmetric table then to trailing true union unique unpivot using variadic
-    when where window with`,
+  // Those of `duckdb_keywords()` that can't be a column where they stand alone; a test tries all.
+  DuckDB: `all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by case cast check collate
+    collation column concurrently constraint create cross default deferrable desc describe distinct do else end except
+    fetch for foreign freeze from full glob group having ilike in initially inner intersect into is isnull join lambda
+    lateral leading left like limit natural not notnull null offset on only or order outer overlaps pivot pivot_longer
+    pivot_wider placing positional primary qualify references returning right select semi show similar some summarize
+    symmetric table tablesample then to trailing union unique unpack unpivot using variadic verbose when where window with`,
   // https://trino.io/docs/current/language/reserved.html, and what the list for SELECT has beside those in
   // https://docs.aws.amazon.com/athena/latest/ug/reserved-words.html. Its list for DDL is Hive's: nothing here speaks that.
   Athena: `alter and as auto between by case cast constraint create cross cube current_catalog current_date current_path

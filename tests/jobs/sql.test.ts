@@ -35,8 +35,9 @@ test("what another engine reads otherwise is told with its name", async () => {
   expect(told).toEqual([
     "nulls means something else to BigQuery than to DuckDB",
     "quotes means something else to BigQuery than to DuckDB",
+    "colons means something else to Athena than to DuckDB",
     "colons means something else to BigQuery than to DuckDB",
-    "list can't be read by Athena",
+    "list means something else to BigQuery than to DuckDB",
   ]);
 });
 

@@ -52,7 +52,7 @@ const NAMES: ReadonlySet<string> = new Set(Object.values(FUNCTIONS).flat());
 
 /** Words of SQL that stand before a bracket and call nothing. */
 const WORDS: ReadonlySet<string> = new Set(
-  "SELECT DISTINCT FROM JOIN ON USING WHERE AND OR NOT IN EXISTS IS LIKE BETWEEN BY HAVING WHEN THEN ELSE AS OVER WITH UNION EXCEPT INTERSECT LIMIT WINDOW FILTER ROLLUP CUBE SETS QUALIFY RECURSIVE MATERIALIZED".split(
+  "SELECT DISTINCT FROM JOIN ON USING WHERE AND OR NOT IN EXISTS IS LIKE BETWEEN BY HAVING WHEN THEN ELSE AS OVER WITH UNION EXCEPT INTERSECT LIMIT WINDOW FILTER ROLLUP CUBE SETS QUALIFY RECURSIVE MATERIALIZED EXCLUDE REPLACE RENAME VALUES".split(
     " ",
   ),
 );
@@ -62,7 +62,7 @@ const isFunction = (word: string, previous: string): boolean =>
   NAMES.has(word) ||
   WORDS.has(word) ||
   (word === "ALL" && previous === "UNION") ||
-  ["AS", "WITH", "RECURSIVE"].includes(previous);
+  ["AS", "WITH", "RECURSIVE", ")"].includes(previous);
 
 const ONLY_DUCKDB: Readonly<Record<string, string>> = {
   "::": "write CAST(... AS ...)",

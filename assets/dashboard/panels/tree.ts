@@ -24,8 +24,9 @@ export function* meaning(tree: Node, sql: string, tables: readonly Table[]): Gen
 const given = (value: unknown): boolean =>
   Array.isArray(value) ? value.length > 0 : value !== null && value !== undefined && value !== false && value !== "";
 
+/** DuckDB has read it as a name. */
 function* name(name: string, except: readonly SqlEngine[] = []): Generator<Fault> {
-  const engines = reservedBy(name).filter((engine) => !except.includes(engine));
+  const engines = reservedBy(name).filter((engine) => engine !== SqlEngine.duckdb && !except.includes(engine));
   if (engines.length === 0) return;
   yield {
     engines,

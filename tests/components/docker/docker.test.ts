@@ -245,7 +245,7 @@ writeFileSync(join(folder, "large.bin"), randomBytes(600 * 1024));
 const plain = {
   name: "plain",
   from: join(folder, "index.ts"),
-  tables: [{ name: "rows", about: "Rows", columns: [{ name: "n", type: "integer" }] }],
+  tables: [{ name: "numbers", about: "Numbers", columns: [{ name: "n", type: "integer" }] }],
 } as const;
 
 describe("what is refused, before anything is made", () => {
