@@ -1,4 +1,4 @@
-/** What a stack would cost, by the command, in a project of Pulumi's and outside of one. */
+/** What a stack would cost, and what is to be said of its panels, by the commands, in a project of Pulumi's and outside of one. */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -30,6 +30,14 @@ test("the command: no credentials, no backend; every stack by its own program", 
     const google = await project.oneoff("cost", "dataproc", "--set", "gcp:region=europe-west1");
     expect(google.code).toBe(0);
     expect(google.output).toMatch(/\nAt most \d+\.\d\d USD, by Google's list prices of \d{4}-\d\d-\d\d, without tax/);
+    expect(await project.oneoff("check")).toEqual({
+      code: 0,
+      output: 'job "xo": 5 panels of it looked at, as DuckDB shows them: fine\n',
+    });
+    expect(await project.oneoff("check", "--stack", "emr-oneoff")).toEqual({
+      code: 0,
+      output: 'job "xo": 5 panels of it looked at, as Athena shows them: fine\n',
+    });
     expect(await project.oneoff("cost", "nope")).toMatchObject({
       code: 1,
       output: expect.stringContaining('oneoff: there is no program "nope" in stacks/'),
