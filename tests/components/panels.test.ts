@@ -87,6 +87,13 @@ test.each([
   },
 );
 
+test("the package's own jobs are not looked at again: its tests do", async () => {
+  const job = xo({ rows: 100 });
+  Object.assign(job, { panels: withPanels({ sql: "SELECT nope FROM {models}" }).panels });
+  await settle(() => makers.LocalLake?.("own", job));
+  await expect(settle(() => makers.LocalLake?.("changed", { ...job }))).rejects.toThrow("names column nope");
+});
+
 test("where a file is named, what would be looked at is written there", async () => {
   const folder = mkdtempSync(join(tmpdir(), "oneoff-shown-"));
   const file = join(folder, "jobs");

@@ -2,6 +2,7 @@ import { arg, quote, UsageError } from "../../../core/errors.ts";
 import { canBeRead, type Job, job } from "../../../core/job.ts";
 import { checkArgs, flag } from "../../../core/settings.ts";
 import type { SparkStepArgs } from "../../../core/step.ts";
+import { tried } from "../../../core/tried.ts";
 import { panels } from "./panels.ts";
 import { londonPowerSettings } from "./settings.ts";
 import { tables } from "./tables.ts";
@@ -87,7 +88,7 @@ export function londonPower(given: LondonPowerArgs = {}): Job {
     ],
     ...(mongo && { secrets: MONGO.secrets }),
   });
-  return job({
+  const made = job({
     name: "london-power",
     from: import.meta.url,
     steps: [...(input ? [] : [generate]), convert, ...(mongo ? [load] : []), analyze, model],
@@ -95,6 +96,7 @@ export function londonPower(given: LondonPowerArgs = {}): Job {
     panels,
     reads: [input, acorn].filter((address) => address !== undefined).filter(isGranted),
   });
+  return tried(made);
 }
 
 /** It is read by whoever reads the readings, in the same way. */

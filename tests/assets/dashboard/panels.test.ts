@@ -9,6 +9,7 @@ import { jobs } from "../../../assets/jobs/registry.ts";
 import type { Panel } from "../../../core/panel.ts";
 import { reservedWords, SQL_ENGINES } from "../../../core/sql-engine.ts";
 import type { Table } from "../../../core/table.ts";
+import { isTried } from "../../../core/tried.ts";
 
 const tables: readonly Table[] = [
   {
@@ -338,6 +339,7 @@ describe("the chart of a panel", () => {
 
 test.each(Object.keys(jobs))("%s: nothing is to be said of its panels, on any engine", async (name) => {
   const job = (jobs[name] as (typeof jobs)[string]).create({});
+  expect(isTried(job)).toBe(true);
   expect(await lookAt(job)).toEqual([]);
   expect(await compiled(job.panels)).toEqual([]);
 });
