@@ -6,6 +6,7 @@ import { type ColumnType, ColumnType as Types } from "../../../core/table.ts";
 import { columnType } from "../engines/duckdb/columns.ts";
 import { literal, relation } from "../engines/duckdb/relation.ts";
 import { drawing, type Returned } from "./chart.ts";
+import { comparisons } from "./compare.ts";
 import type { Node } from "./node.ts";
 import type { Fault, Problem } from "./problem.ts";
 import { spelling } from "./tokens.ts";
@@ -43,6 +44,7 @@ async function* faultsOf(connection: DuckDBConnection, panel: Panel, { tables }:
   if (typeof tree === "string") return yield { what: `has SQL that can't be read, ${tree}`, cure: "correct its sql" };
   yield* spelling(plain);
   yield* meaning(tree, plain, tables);
+  yield* comparisons(tree, tables);
   const empty = new Map(tables.map((table) => [table.name, relation(table, [])]));
   const read = tables.filter(({ name }) => placeholders(panel.sql).includes(name));
   try {

@@ -23,74 +23,73 @@ export interface XoArgs {
  */
 export function xo(args: XoArgs = {}): Job {
   const { rows, hidden, seeds, seed } = checkArgs("xo", xoSettings, args);
-  return tried(
-    job({
-      name: "xo",
-      from: import.meta.url,
-      steps: [
-        {
-          name: "generate",
-          script: "generate.py",
-          arguments: ["--points", "{points}", "--rows", String(rows), "--seed", String(seed)],
-          requirements: "requirements.txt",
-          timeLimit: "10 minutes",
-        },
-        {
-          name: "train",
-          script: "train.py",
-          arguments: [
-            ...["--points", "{points}", "--models", "{models}", "--surface", "{surface}", "--optimum", "{optimum}"],
-            ...["--hidden", hidden.join(","), "--seeds", String(seeds)],
-          ],
-          requirements: "requirements.txt",
-          timeLimit: "30 minutes",
-        },
-      ],
-      tables: [
-        {
-          name: "points",
-          about: "A point of the plane and the letter it belongs to",
-          columns: [
-            { name: "id", type: "integer" },
-            { name: "x", type: "double" },
-            { name: "y", type: "double" },
-            { name: "label", type: "string" },
-          ],
-        },
-        {
-          name: "models",
-          about: "A trained network and how well it does on points it has not seen",
-          columns: [
-            { name: "hidden", type: "integer" },
-            { name: "seed", type: "integer" },
-            { name: "accuracy", type: "double" },
-            { name: "accuracy_se", type: "double" },
-            { name: "seconds", type: "double", unit: "s", measured: true },
-          ],
-        },
-        {
-          name: "surface",
-          about: "What a network predicts at a point of a regular grid",
-          columns: [
-            { name: "hidden", type: "integer" },
-            { name: "seed", type: "integer" },
-            { name: "x", type: "double" },
-            { name: "y", type: "double" },
-            { name: "predicted", type: "string" },
-          ],
-        },
-        {
-          name: "optimum",
-          about: "The smallest network that does as well as the best, and why",
-          columns: [
-            { name: "hidden", type: "integer" },
-            { name: "accuracy", type: "double" },
-            { name: "accuracy_se", type: "double" },
-            { name: "reason", type: "string" },
-          ],
-        },
-      ],
-      panels,
-    }),
-  );
+  const made = job({
+    name: "xo",
+    from: import.meta.url,
+    steps: [
+      {
+        name: "generate",
+        script: "generate.py",
+        arguments: ["--points", "{points}", "--rows", String(rows), "--seed", String(seed)],
+        requirements: "requirements.txt",
+        timeLimit: "10 minutes",
+      },
+      {
+        name: "train",
+        script: "train.py",
+        arguments: [
+          ...["--points", "{points}", "--models", "{models}", "--surface", "{surface}", "--optimum", "{optimum}"],
+          ...["--hidden", hidden.join(","), "--seeds", String(seeds)],
+        ],
+        requirements: "requirements.txt",
+        timeLimit: "30 minutes",
+      },
+    ],
+    tables: [
+      {
+        name: "points",
+        about: "A point of the plane and the letter it belongs to",
+        columns: [
+          { name: "id", type: "integer" },
+          { name: "x", type: "double" },
+          { name: "y", type: "double" },
+          { name: "label", type: "string" },
+        ],
+      },
+      {
+        name: "models",
+        about: "A trained network and how well it does on points it has not seen",
+        columns: [
+          { name: "hidden", type: "integer" },
+          { name: "seed", type: "integer" },
+          { name: "accuracy", type: "double" },
+          { name: "accuracy_se", type: "double" },
+          { name: "seconds", type: "double", unit: "s", measured: true },
+        ],
+      },
+      {
+        name: "surface",
+        about: "What a network predicts at a point of a regular grid",
+        columns: [
+          { name: "hidden", type: "integer" },
+          { name: "seed", type: "integer" },
+          { name: "x", type: "double" },
+          { name: "y", type: "double" },
+          { name: "predicted", type: "string" },
+        ],
+      },
+      {
+        name: "optimum",
+        about: "The smallest network that does as well as the best, and why",
+        columns: [
+          { name: "hidden", type: "integer" },
+          { name: "accuracy", type: "double" },
+          { name: "accuracy_se", type: "double" },
+          { name: "reason", type: "string" },
+        ],
+      },
+    ],
+    panels,
+  });
+  return tried(made);
 }

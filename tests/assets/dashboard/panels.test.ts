@@ -163,6 +163,26 @@ describe("the SQL of a panel", () => {
       "SELECT n FROM (SELECT n FROM {words}) t(n)",
       "BigQuery: names columns behind a table's name, which BigQuery doesn't know: name them in the SELECT, with AS",
     ],
+    [
+      "SELECT n FROM {words} WHERE n = word",
+      "Athena BigQuery: compares a number with text, which Athena and BigQuery refuse: compare what is of one type",
+    ],
+    [
+      "SELECT n FROM {words} WHERE n IN ('1', '2')",
+      "Athena BigQuery: compares a number with text, which Athena and BigQuery refuse: compare what is of one type",
+    ],
+    [
+      "SELECT n FROM {words} WHERE best = 1",
+      "Athena BigQuery: compares a boolean with a number, which Athena and BigQuery refuse: compare what is of one type",
+    ],
+    [
+      "SELECT n FROM {words} WHERE day BETWEEN '2012-01-01' AND '2012-01-31'",
+      "Athena: compares a time with text, which Athena refuses: write the day as DATE '2012-01-31'",
+    ],
+    [
+      "SELECT n FROM {words} WHERE word = 1",
+      "Athena BigQuery: compares text with a number, which Athena and BigQuery refuse: compare what is of one type",
+    ],
   ])("%s", async (text, line) => {
     expect(await lines({ sql: text })).toEqual([line]);
   });
