@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { lookNow } from "../../assets/dashboard/panels/now.ts";
-import { isRefused, told } from "../../assets/dashboard/panels/problem.ts";
+import { isRefused, type Problem, told } from "../../assets/dashboard/panels/problem.ts";
 import { quote, UsageError } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
 import type { SqlEngine } from "../../core/sql-engine.ts";
@@ -30,7 +30,7 @@ export function checkPanels(job: Job, engine: SqlEngine, resource: pulumi.Resour
     return;
   }
   if (isTried(job)) return;
-  const problems = lookNow({ tables, panels });
+  const problems = look(job, resource);
   const [first, ...more] = problems.filter((problem) => isRefused(problem, engine));
   if (first) {
     const rest = more.length > 0 ? `; it is not the only one: "npx oneoff check" lists ${more.length + 1}` : "";
@@ -38,4 +38,17 @@ export function checkPanels(job: Job, engine: SqlEngine, resource: pulumi.Resour
   }
   if (!pulumi.runtime.isDryRun()) return;
   for (const problem of problems) pulumi.log.warn(`job ${quote(name)}, ${told(problem)}`, resource);
+}
+
+/** Where DuckDB can't be loaded a run may still be made: then the panels are told of when they are shown. */
+function look({ name, tables, panels }: Job, resource: pulumi.Resource): readonly Problem[] {
+  try {
+    return lookNow({ tables, panels });
+  } catch (error) {
+    pulumi.log.warn(
+      `job ${quote(name)}: its panels can't be looked at before the run: ${(error as Error).message}`,
+      resource,
+    );
+    return [];
+  }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
+import * as now from "../../assets/dashboard/panels/now.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
 import { S3Lake } from "../../components/aws/index.ts";
 import { SHOWN_FILE } from "../../components/common/panels.ts";
@@ -110,4 +111,16 @@ test("where a file is named, what would be looked at is written there", async ()
     vi.unstubAllEnvs();
     rmSync(folder, { recursive: true });
   }
+});
+
+test("where DuckDB can't be loaded a lake is made all the same, and says that nobody has looked", async () => {
+  const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+  const worker = vi.spyOn(now, "lookNow").mockImplementation(() => {
+    throw new Error("Cannot find module '@duckdb/node-bindings-linux-riscv64'");
+  });
+  await settle(() => makers.LocalLake?.("blind", withPanels({ sql: "SELECT nope FROM {models}" })));
+  expect(worker).toHaveBeenCalledOnce();
+  expect(warn.mock.calls.map(([message]) => message)).toEqual([
+    "job \"xo\": its panels can't be looked at before the run: Cannot find module '@duckdb/node-bindings-linux-riscv64'",
+  ]);
 });

@@ -10,11 +10,14 @@ export interface Order {
   readonly answer: MessagePort;
 }
 
-export type Answer = { readonly problems: readonly Problem[] } | { readonly error: unknown };
+export type Answer = { readonly problems: readonly Problem[] } | { readonly error: string };
 
 const seen = new Map<string, readonly Problem[]>();
 
-/** As `lookAt`, at once; the same panels only once. */
+/**
+ * As `lookAt`, at once; the same panels only once.
+ * @throws Error where they can't be looked at: DuckDB is a program for some platforms.
+ */
 export function lookNow({ tables, panels }: Shown): readonly Problem[] {
   if (panels.length === 0) return [];
   const key = JSON.stringify([tables, panels]);
@@ -39,7 +42,7 @@ function ask(job: Shown): readonly Problem[] {
   Atomics.wait(done, 0, 0, MOST_MS);
   const answer = receiveMessageOnPort(port1)?.message as Answer | undefined;
   port1.close();
-  if (!answer) throw new Error(`the panels were not looked at within ${MOST_MS / 1000} seconds`);
-  if ("error" in answer) throw answer.error;
+  if (!answer) throw new Error(`it took more than ${MOST_MS / 1000} seconds`);
+  if ("error" in answer) throw new Error(answer.error);
   return answer.problems;
 }

@@ -374,6 +374,12 @@ test("all that is found is told at once, and once for the same panels", () => {
   expect(lookNow(withPanel({}))).toEqual([]);
 });
 
+test("who waits is told what keeps the panels from being looked at", () => {
+  expect(() => lookNow({ ...withPanel({ title: "Other" }), tables: [null as unknown as Table] })).toThrow(
+    "Cannot read properties of null",
+  );
+});
+
 test("the words that DuckDB reserves are those that can't name a column", async () => {
   const connection = await (await DuckDBInstance.create()).connect();
   const words = (await connection.runAndReadAll("SELECT keyword_name FROM duckdb_keywords() ORDER BY 1")).getRows();
