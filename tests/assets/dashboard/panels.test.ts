@@ -376,7 +376,7 @@ test("all that is found is told at once, and once for the same panels", () => {
 
 test("who waits is told what keeps the panels from being looked at", () => {
   expect(() => lookNow({ ...withPanel({ title: "Other" }), tables: [null as unknown as Table] })).toThrow(
-    "Cannot read properties of null",
+    "as it is null",
   );
 });
 
