@@ -5,9 +5,9 @@ import { isDeepStrictEqual } from "node:util";
 import { seconds } from "./duration.ts";
 import { arg, quote, refusal, UsageError } from "./errors.ts";
 import type { Panel } from "./panel.ts";
-import { listed, reservedBy } from "./sql-engine.ts";
 import type { SparkStep, SparkStepArgs } from "./step.ts";
 import { type Column, ColumnType, checkDigits, type Table } from "./table.ts";
+import { checkUnreserved } from "./unreserved.ts";
 
 export interface JobArgs {
   /** Lower-case words joined by dashes. */
@@ -40,8 +40,6 @@ export interface Job {
 
 /** Placeholders that every step may use, so that no table can be called so. */
 const RESERVED: readonly string[] = ["run", "lake", "scratch"];
-/** A column of `londonPower` since version 0.1.0: BigQuery alone reserves it, and takes it behind a table's name. */
-const KEPT: readonly string[] = ["nulls"];
 const WORDS = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const IDENTIFIER = /^[a-z][a-z0-9_]*$/;
 /** Wildcards would be taken by a policy, and nothing fills in placeholders. */
@@ -238,14 +236,14 @@ function checkTable(where: string, table: Table): void {
     IDENTIFIER.test(table.name) && !RESERVED.includes(table.name),
     `${here}: the name must be lower-case letters, digits and underscores, a letter first, and none of ${RESERVED.map(quote).join(", ")}`,
   );
-  needUnreserved(here, "the table's name", table.name);
+  checkUnreserved(here, "the table's name", table.name);
   need(table.columns.length > 0, `${here} has no columns`);
   for (const column of table.columns) {
     need(
       IDENTIFIER.test(column.name) && column.name !== "run",
       `${here}: column ${quote(column.name)} must be lower-case letters, digits and underscores, a letter first, and not "run"`,
     );
-    needUnreserved(here, "a column's name", column.name);
+    checkUnreserved(here, "a column's name", column.name);
     need(
       column.type in ColumnType,
       `${here}: column ${quote(column.name)} has type ${quote(column.type)}; types are ${Object.keys(ColumnType).join(", ")}`,
@@ -258,15 +256,6 @@ function checkTable(where: string, table: Table): void {
     const { type } = table.columns.find(({ name }) => name === partition) as Column;
     need(type !== ColumnType.decimal, `${here}: partition ${quote(partition)} is a decimal, which no folder's name is`);
   }
-}
-
-/** Panels run unchanged on all engines, and those quote differently: a name that must be quoted on one can stand in no panel. */
-function needUnreserved(where: string, what: string, name: string): void {
-  const engines = KEPT.includes(name) ? [] : reservedBy(name);
-  need(
-    engines.length === 0,
-    `${where}: ${what} is ${quote(name)}, a word of SQL that ${listed(engines)} ${engines.length > 1 ? "reserve" : "reserves"}: call it otherwise, such as ${quote(`${name}_1`)}`,
-  );
 }
 
 function checkPanel(where: string, panel: Panel, tables: ReadonlySet<string>): void {
