@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
 import { DuckDbEngine } from "../../assets/dashboard/engines/duckdb/engine.ts";
 import { jobs } from "../../assets/jobs/registry.ts";
-import { look } from "../../cli/commands/check.ts";
+import { look } from "../../cli/looked.ts";
 import { otherwiseRead } from "../../cli/sqlglot.ts";
 import type { ShownJob } from "../../components/common/panels.ts";
 
