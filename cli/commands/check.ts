@@ -1,4 +1,4 @@
-import { fail } from "../arguments.ts";
+import { DEFAULT_STACK, fail } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { programFiles } from "../program.ts";
 
@@ -6,7 +6,7 @@ export const check: OneoffCommand = {
   describe: (command) =>
     command
       .description("look at the panels of a stack's job, without starting anything")
-      .option("-s, --stack <name>", "the stack", "local")
+      .option("-s, --stack <name>", "the stack", DEFAULT_STACK)
       .action(async ({ stack }: { readonly stack: string }) => {
         const [{ shownJobs }, { look }] = await Promise.all([import("../shown.ts"), import("../looked.ts")]);
         const jobs = await shownJobs(programFiles(stack));
