@@ -20,7 +20,7 @@ const modules = join(home, "node_modules");
 const run = (command: string, args: readonly string[], cwd: string) =>
   execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
-beforeAll(() => void installInto(home), 120_000);
+beforeAll(() => void installInto(home), 500_000);
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 const body = `
@@ -80,6 +80,16 @@ test("a program like Pulumi's TypeScript template (CommonJS, old resolution) com
   run(join(root, "node_modules/typescript5/bin/tsc"), ["-p", "."], folder);
   cpSync(join(folder, "count.py"), join(folder, "bin", "count.py"));
   expect(run(process.execPath, ["bin/index.js"], folder)).toBe(printed);
+}, 60_000);
+
+test("panels are looked at by the package alone: their SQL by DuckDB, their charts by the page's Vega-Lite", () => {
+  const script = `
+    const { lookNow } = await import("./node_modules/pulumi-oneoff/dist/assets/dashboard/panels/now.js");
+    const { compiled } = await import("./node_modules/pulumi-oneoff/dist/assets/dashboard/panels/compile.js");
+    const tables = [{ name: "t", about: "T", columns: [{ name: "x", type: "double" }] }];
+    const panels = [{ name: "p", title: "P", shows: "P.", sql: "SELECT y FROM {t}", chart: { mark: "brr" } }];
+    console.log(JSON.stringify([lookNow({ tables, panels }), await compiled(panels)].map((found) => found.length)));`;
+  expect(run(process.execPath, ["--input-type=module", "-e", script], home)).toBe("[1,1]\n");
 }, 60_000);
 
 test("importing starts and deploys nothing", () => {

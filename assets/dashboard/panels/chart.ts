@@ -53,10 +53,10 @@ type Part = Readonly<Record<string, unknown>>;
 
 /** The parts of a chart that have a mark. */
 function* viewsOf(chart: Part): Generator<Part> {
-  const below = ["layer", "concat", "hconcat", "vconcat"].flatMap((key) => (chart[key] ?? []) as readonly Part[]);
-  const inner = "spec" in chart ? [chart.spec as Part] : [];
   if ("mark" in chart) yield chart;
-  for (const part of [...below, ...inner]) yield* viewsOf(part);
+  for (const key of ["layer", "concat", "hconcat", "vconcat", "spec"]) {
+    for (const part of [chart[key]].flat()) if (typeof part === "object" && part !== null) yield* viewsOf(part as Part);
+  }
 }
 
 function* fields(chart: VegaLiteSpec, columns: readonly Returned[], there: string): Generator<Fault> {
@@ -103,12 +103,12 @@ class Use {
   look(part: unknown, key = ""): void {
     if (Array.isArray(part)) for (const each of part) this.look(each, key);
     else if (typeof part === "object" && part !== null) this.#object(part as Part, key);
-    else if (typeof part === "string" && (key === "filter" || key === "calculate" || key === "test"))
-      this.#expression(part);
+    else if (typeof part === "string" && EXPRESSIONS.includes(key)) this.#expression(part);
   }
 
   #object(part: Part, key: string): void {
     if (key === "transform") this.#transform(part);
+    if (key === "select") for (const field of strings(part.fields)) this.fields.add(columnOf(field));
     if (typeof part.field === "string") {
       const field = columnOf(part.field);
       this.fields.add(field);
@@ -138,6 +138,8 @@ class Use {
   }
 }
 
+/** Where a text is an expression over `datum`. */
+const EXPRESSIONS = ["filter", "calculate", "test", "and", "or", "not", "expr"];
 /** What has names of its own, or data. */
 const OTHERS = [
   "axis",

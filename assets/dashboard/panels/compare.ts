@@ -1,6 +1,6 @@
 import { SqlEngine } from "../../../core/sql-engine.ts";
 import type { ColumnType, Table } from "../../../core/table.ts";
-import { type Node, nodesOf } from "./node.ts";
+import { type Node, nodesOf, typesIn } from "./node.ts";
 import type { Fault } from "./problem.ts";
 
 type Kind = "text" | "a number" | "a boolean" | "a time";
@@ -43,16 +43,13 @@ export function* comparisons(tree: Node, tables: readonly Table[]): Generator<Fa
 
 /** Of names that mean one kind of value wherever they stand. */
 function kindsOf(tree: Node, tables: readonly Table[]): ReadonlyMap<string, Kind> {
-  const kinds = new Map<string, Kind>();
-  const unsure = new Set<string>();
-  const read = new Set([...nodesOf(tree)].map(({ table_name }) => table_name));
-  for (const { name, type } of tables.filter((table) => read.has(table.name)).flatMap(({ columns }) => columns)) {
-    if (kinds.has(name) && kinds.get(name) !== KIND[type]) unsure.add(name);
-    kinds.set(name, KIND[type]);
-  }
-  for (const { alias } of nodesOf(tree)) if (alias) unsure.add(String(alias));
-  for (const name of unsure) kinds.delete(name);
-  return kinds;
+  const kinds = [...typesIn(tree, tables)].map(([name, types]) => ({
+    name,
+    of: [...new Set([...types].map((type) => KIND[type]))],
+  }));
+  return new Map(
+    kinds.flatMap(({ name, of: [kind, ...others] }) => (kind && others.length === 0 ? [[name, kind]] : [])),
+  );
 }
 
 const CONSTANTS: Readonly<Record<string, Kind>> = {

@@ -47,16 +47,13 @@ async function* faultsOf(connection: DuckDBConnection, panel: Panel, { tables }:
   yield* comparisons(tree, tables);
   const empty = new Map(tables.map((table) => [table.name, relation(table, [])]));
   const read = tables.filter(({ name }) => placeholders(panel.sql).includes(name));
-  try {
-    const columns = await returned(
-      connection,
-      fill(panel.sql, (name) => empty.get(name) ?? name),
-    );
-    yield* results(columns);
-    yield* drawing(panel.chart, panel.choice, columns as readonly Returned[]);
-  } catch (error) {
-    yield refused(error as Error, [...new Set(read.flatMap((table) => table.columns.map(({ name }) => name)))]);
+  const text = fill(panel.sql, (name) => empty.get(name) ?? name);
+  const columns = await returned(connection, text).catch((error: Error) => error);
+  if (columns instanceof Error) {
+    return yield refused(columns, [...new Set(read.flatMap((table) => table.columns.map(({ name }) => name)))]);
   }
+  yield* results(columns);
+  yield* drawing(panel.chart, panel.choice, columns as readonly Returned[]);
 }
 
 /** The tree of a SELECT, or what is wrong with it. */
@@ -67,7 +64,8 @@ async function treeOf(connection: DuckDBConnection, sql: string): Promise<Node |
     readonly statements?: readonly { readonly node: Node }[];
   };
   const [statement] = answer.statements ?? [];
-  return statement?.node ?? answer.error_message ?? "it is no SELECT";
+  const said = answer.error_message ?? "";
+  return statement?.node ?? (said.startsWith("Only SELECT") ? "it must be one SELECT" : said);
 }
 
 interface Column {

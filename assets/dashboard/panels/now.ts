@@ -28,7 +28,7 @@ export function lookNow({ tables, panels }: Shown): readonly Problem[] {
   return problems;
 }
 
-const MOST_MS = 60_000;
+const MOST_MS = 30_000;
 
 function ask(job: Shown): readonly Problem[] {
   const { port1, port2 } = new MessageChannel();
@@ -37,6 +37,7 @@ function ask(job: Shown): readonly Problem[] {
   const worker = new Worker(existsSync(plain as URL) ? (plain as URL) : (typed as URL), {
     workerData: { job, done, answer: port2 } satisfies Order,
     transferList: [port2],
+    execArgv: [], // some of the program's are not for a worker, which then never answers
   });
   worker.unref();
   Atomics.wait(done, 0, 0, MOST_MS);

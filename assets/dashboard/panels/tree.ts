@@ -1,6 +1,6 @@
 import { listed, reservedBy, SqlEngine } from "../../../core/sql-engine.ts";
-import type { Table } from "../../../core/table.ts";
-import { type Node, nodesOf } from "./node.ts";
+import { ColumnType, type Table } from "../../../core/table.ts";
+import { type Node, nodesOf, typesIn } from "./node.ts";
 import type { Fault } from "./problem.ts";
 import { Scope } from "./scope.ts";
 import { outside } from "./tokens.ts";
@@ -13,10 +13,14 @@ import { outside } from "./tokens.ts";
  */
 export function* meaning(tree: Node, sql: string, tables: readonly Table[]): Generator<Fault> {
   yield* new Scope(tables).faults(tree);
+  const types = [...typesIn(tree, tables)].map(([name, of]) => ({ name, of: [...of] }));
+  const doubles = new Set(
+    types.filter(({ of }) => of.every((type) => type === ColumnType.double)).map(({ name }) => name),
+  );
   for (const node of nodesOf(tree)) {
     const { type, alias } = node;
     if (typeof alias === "string") yield* name(alias);
-    if ("class" in node) yield* expression(node, sql);
+    if ("class" in node) yield* expression(node, sql, doubles);
     else if (typeof type === "string" && !type.endsWith("TYPE_INFO")) yield* part(type, node);
   }
 }
@@ -47,9 +51,9 @@ const CALLS = [
 const PLAIN = ["COLUMN_REF", "CONSTANT", "COMPARISON", "CONJUNCTION", "CASE", "BETWEEN", "SUBQUERY"];
 const NOW = /^(current|local)_?(date|time|timestamp|user|role|schema|catalog)$/i;
 
-function* expression(node: Node, sql: string): Generator<Fault> {
+function* expression(node: Node, sql: string, doubles: ReadonlySet<string>): Generator<Fault> {
   const kind = String(node.class);
-  if (kind === "FUNCTION") yield* call(node, sql);
+  if (kind === "FUNCTION") yield* call(node, sql, doubles);
   else if (kind === "WINDOW") {
     const { exclude_clause, ignore_nulls, distinct, filter_expr, arg_orders } = node;
     const more = exclude_clause !== "NO_OTHER" || [ignore_nulls, distinct, filter_expr, arg_orders].some(given);
@@ -79,7 +83,7 @@ function* expression(node: Node, sql: string): Generator<Fault> {
 
 const spelt = (word: unknown): string => String(word).toLowerCase().replaceAll("_", " ");
 
-function* call(node: Node, sql: string): Generator<Fault> {
+function* call(node: Node, sql: string, doubles: ReadonlySet<string>): Generator<Fault> {
   const { function_name: operator, is_operator, filter, order_bys, children } = node;
   if (given(filter)) {
     yield {
@@ -93,7 +97,7 @@ function* call(node: Node, sql: string): Generator<Fault> {
   if (operator === "%") {
     yield { engines: [SqlEngine.bigquery], what: "uses %, which BigQuery doesn't have", cure: "write it with FLOOR" };
   } else if (!OPERATORS.includes(String(operator))) yield outside(`uses the operator ${operator}`, "leave it out");
-  if (operator !== "/" || isDouble((children as readonly Node[])[0])) return;
+  if (operator !== "/" || isDouble(children, doubles)) return;
   const before = Buffer.from(sql).subarray(0, Number(node.query_location)).toString();
   const [dividend] = /\S+\s*$/.exec(before) ?? [""];
   const [divisor] = /^\/\s*[\w.]*/.exec(sql.slice(before.length)) ?? [""];
@@ -104,11 +108,28 @@ function* call(node: Node, sql: string): Generator<Fault> {
   };
 }
 
-const isDouble = (node: unknown): boolean =>
-  [...nodesOf(node)].some(
-    (each) =>
-      each.class === "CONSTANT" && ((each.value as Node | undefined)?.type as Node | undefined)?.id === "DOUBLE",
-  );
+const DOUBLES = ["avg", "exp", "ln", "power", "sqrt", "stddev_samp", "var_samp"];
+/** What stands in them says nothing of what they are. */
+const WHOLE = ["count", "count_star", "length", "date_part"];
+
+/** Whether a number is a double, as far as can be told: what is made of one by arithmetic is one too. */
+function isDouble(value: unknown, doubles: ReadonlySet<string>): boolean {
+  if (Array.isArray(value)) return value.some((each) => isDouble(each, doubles));
+  if (typeof value !== "object" || value === null) return false;
+  const node = value as Node;
+  if (node.class === "CONSTANT") return ((node.value as Node).type as Node).id === "DOUBLE";
+  if (node.class === "COLUMN_REF") return doubles.has((node.column_names as readonly string[]).at(-1) as string);
+  const called = String(node.function_name).toLowerCase();
+  if (DOUBLES.includes(called)) return true;
+  if (node.class === "FUNCTION" || node.class === "WINDOW")
+    return !WHOLE.includes(called) && isDouble(node.children, doubles);
+  if (node.type === "OPERATOR_COALESCE") return isDouble(node.children, doubles);
+  const { case_checks = [], else_expr } = node as {
+    readonly case_checks?: readonly Node[];
+    readonly else_expr?: unknown;
+  };
+  return node.class === "CASE" && isDouble([...case_checks.map(({ then_expr }) => then_expr), else_expr], doubles);
+}
 
 /** Parts of a SELECT that are no expressions. */
 function* part(type: string, node: Node): Generator<Fault> {

@@ -51,7 +51,7 @@ describe("the SQL of a panel", () => {
     ["SELECT FROM WHERE", `all: has SQL that can't be read, syntax error at or near "WHERE": correct its sql`],
     [
       "WITH w AS (SELECT 1) DELETE FROM w",
-      "all: has SQL that can't be read, Only SELECT statements can be serialized to json!: correct its sql",
+      "all: has SQL that can't be read, it must be one SELECT: correct its sql",
     ],
     [
       "SELECT m FROM {words}",
@@ -183,8 +183,23 @@ describe("the SQL of a panel", () => {
       "SELECT n FROM {words} WHERE word = 1",
       "Athena BigQuery: compares text with a number, which Athena and BigQuery refuse: compare what is of one type",
     ],
+    [
+      "SELECT n, count(*) / count(DISTINCT word) AS r FROM {words} GROUP BY n",
+      'Athena: divides in "count(*) / count", and Athena truncates integers: multiply what is divided by 1e0 first: a * 1e0 / b',
+    ],
   ])("%s", async (text, line) => {
     expect(await lines({ sql: text })).toEqual([line]);
+  });
+
+  test.each([
+    "share / 2",
+    "n / share",
+    "sum(share) / count(*)",
+    "avg(n) / 2",
+    "n / 2e0",
+    "CASE WHEN n > 1 THEN share END / n",
+  ])("no engine truncates %s", async (text) => {
+    expect(await lines({ sql: `SELECT n, ${text} AS part FROM {words} GROUP BY n, share` })).toEqual([]);
   });
 
   test("what reads files is not let", async () => {
