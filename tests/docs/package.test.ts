@@ -20,7 +20,7 @@ const modules = join(home, "node_modules");
 const run = (command: string, args: readonly string[], cwd: string) =>
   execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
-beforeAll(() => void installInto(home), 500_000);
+beforeAll(() => void installInto(home), 120_000);
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 const body = `
