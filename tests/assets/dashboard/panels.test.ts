@@ -49,10 +49,7 @@ test("a panel that is in order", async () => {
 describe("the SQL of a panel", () => {
   test.each<[string, string]>([
     ["SELECT FROM WHERE", `all: has SQL that can't be read, syntax error at or near "WHERE": correct its sql`],
-    [
-      "WITH w AS (SELECT 1) DELETE FROM w",
-      "all: has SQL that can't be read, it must be one SELECT: correct its sql",
-    ],
+    ["WITH w AS (SELECT 1) DELETE FROM w", "all: has SQL that can't be read, it must be one SELECT: correct its sql"],
     [
       "SELECT m FROM {words}",
       "all: names column m, which its tables don't have: they have word, n, share, price, day, seen, best",
