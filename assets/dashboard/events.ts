@@ -1,6 +1,7 @@
+import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
-import { type SSEStreamingApi, streamSSE } from "hono/streaming";
 import type { Events } from "./api.ts";
+import { failure } from "./guard.ts";
 import { shownRuns } from "./shown-runs.ts";
 import type { LakeWatch } from "./watch.ts";
 
@@ -8,6 +9,11 @@ import type { LakeWatch } from "./watch.ts";
 const BEAT_MILLISECONDS = 10_000;
 /** How long the browser waits before it connects again. */
 const RETRY_MILLISECONDS = 1000;
+/** A reader that takes nothing for so long is gone, or as good as that: its place is another's. */
+const STUCK_MILLISECONDS = 60_000;
+
+/** How many streams there are at a time. A browser has one for each of its tabs that somebody looks at. */
+export const MOST_STREAMS = 64;
 
 /** Open streams of server-sent events. */
 export class EventStreams {
@@ -18,10 +24,22 @@ export class EventStreams {
     this.#watch = watch;
   }
 
+  /** 503 when there are as many as there may be. */
   open(context: Context, runIds: readonly string[], version: string): Response {
+    if (this.#open.size >= MOST_STREAMS) {
+      context.header("Retry-After", "2");
+      const pages = `${MOST_STREAMS} pages are listening to this dashboard, which is the most: close one of them, and this one goes on by itself.`;
+      return failure(context, 503, pages);
+    }
     // What a proxy gathers before it passes it on would come late.
     context.header("X-Accel-Buffering", "no");
-    return streamSSE(context, (stream) => this.#run(stream, runIds, version));
+    context.header("Transfer-Encoding", "chunked");
+    context.header("Content-Type", "text/event-stream");
+    context.header("Cache-Control", "no-cache");
+    context.header("Connection", "keep-alive");
+    if (context.req.method === "HEAD") return context.body(null); // a stream that nobody reads would take a place
+    const { outgoing } = (context.env ?? {}) as Partial<HttpBindings>;
+    return context.body(this.#stream(runIds, version, () => outgoing?.destroy()));
   }
 
   /** Ends every stream, so that the server can end. */
@@ -29,25 +47,97 @@ export class EventStreams {
     for (const end of this.#open) end();
   }
 
-  async #run(stream: SSEStreamingApi, runIds: readonly string[], version: string): Promise<void> {
-    const send = <E extends keyof Events>(event: E, data: Events[E], retry?: number) =>
-      void stream.writeSSE({ event, data: JSON.stringify(data), ...(retry && { retry }) });
+  /** @param drop ends the connection of a reader that takes nothing. */
+  #stream(runIds: readonly string[], version: string, drop: () => void): ReadableStream<Uint8Array> {
+    const news = new News(() => {
+      drop();
+      end();
+    });
     const now = () => new Date().toISOString();
-    send("hello", { version }, RETRY_MILLISECONDS);
+    news.tell("hello", () => ({ version }), RETRY_MILLISECONDS);
     const unsubscribe = this.#watch.subscribe({
       runIds,
-      runs: (records) => send("runs", { now: now(), runs: shownRuns(records) }),
-      tables: (run, tables) => send("tables", { run, tables }),
+      runs: (records) => news.tell("runs", () => ({ now: now(), runs: shownRuns(records) })),
+      tables: (run, tables) => news.tellTables(run, tables),
     });
-    const beat = setInterval(() => send("beat", { now: now() }), BEAT_MILLISECONDS);
-    await new Promise<void>((end) => {
-      this.#open.add(end);
-      stream.onAbort(() => {
-        this.#open.delete(end);
-        end();
-      });
-    });
-    clearInterval(beat);
-    unsubscribe();
+    const beat = setInterval(() => news.isTold && news.tell("beat", () => ({ now: now() })), BEAT_MILLISECONDS);
+    const end = () => {
+      this.#open.delete(end);
+      clearInterval(beat);
+      unsubscribe();
+      news.end();
+    };
+    this.#open.add(end);
+    // It is asked for more only when what was given before has left for the reader, and so keeps nothing itself.
+    return new ReadableStream({ pull: (controller) => news.give(controller), cancel: end }, { highWaterMark: 0 });
   }
 }
+
+type Tables = Events["tables"]["tables"];
+
+/** What a reader has yet to be told: the newest of each kind, so that one who is slow misses history and no state. */
+class News {
+  /** Text of each event, made when it is wanted, by what a newer one takes the place of. */
+  readonly #untold = new Map<string, () => string>();
+  readonly #tables = new Map<string, Tables>();
+  readonly #drop: () => void;
+  readonly #encoder = new TextEncoder();
+  #wake: (() => void) | undefined;
+  #stuck: ReturnType<typeof setTimeout> | undefined;
+  #hasEnded = false;
+
+  constructor(drop: () => void) {
+    this.#drop = drop;
+  }
+
+  /** Whether there is nothing to be told. */
+  get isTold(): boolean {
+    return this.#untold.size === 0;
+  }
+
+  tell<E extends keyof Events>(event: E, data: () => Events[E], retry?: number): void {
+    this.#put(event, () => message(event, data(), retry));
+  }
+
+  tellTables(run: string, tables: Tables): void {
+    this.#tables.set(run, { ...this.#tables.get(run), ...tables });
+    this.#put(`tables ${run}`, () => {
+      const all = this.#tables.get(run) as Tables;
+      this.#tables.delete(run);
+      return message("tables", { run, tables: all });
+    });
+  }
+
+  /** Gives the next event as soon as there is one. */
+  async give(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    clearTimeout(this.#stuck);
+    this.#stuck = undefined;
+    while (this.isTold && !this.#hasEnded) await new Promise<void>((wake) => (this.#wake = wake));
+    const [next] = this.#untold;
+    if (this.#hasEnded || !next) return controller.close();
+    const [what, text] = next;
+    this.#untold.delete(what);
+    controller.enqueue(this.#encoder.encode(text()));
+    if (!this.isTold) this.#expect();
+  }
+
+  end(): void {
+    this.#hasEnded = true;
+    clearTimeout(this.#stuck);
+    this.#wake?.();
+  }
+
+  #put(what: string, text: () => string): void {
+    this.#untold.set(what, text);
+    this.#expect();
+    this.#wake?.();
+  }
+
+  /** Waits for the reader to take what there is. */
+  #expect(): void {
+    this.#stuck ??= setTimeout(this.#drop, STUCK_MILLISECONDS);
+  }
+}
+
+const message = (event: string, data: unknown, retry?: number): string =>
+  `event: ${event}\ndata: ${JSON.stringify(data)}\n${retry === undefined ? "" : `retry: ${retry}\n`}\n`;

@@ -19,6 +19,8 @@ interface Known {
 
 interface Sight {
   readonly records: readonly RunRecord[];
+  /** The same as text, once for all listeners. */
+  readonly runs: string;
   readonly tables: ReadonlyMap<string, TableVersions>;
 }
 
@@ -74,12 +76,15 @@ export class LakeWatch {
       this.#engine.runs(),
       ...runIds.map((run) => this.#engine.versions(run)),
     ]);
-    return { records, tables: new Map(runIds.map((run, i) => [run, versions[i] as TableVersions])) };
+    return {
+      records,
+      runs: JSON.stringify(records),
+      tables: new Map(runIds.map((run, i) => [run, versions[i] as TableVersions])),
+    };
   }
 }
 
-function tell(listener: Listener, known: Known, { records, tables }: Sight): void {
-  const runs = JSON.stringify(records);
+function tell(listener: Listener, known: Known, { records, runs, tables }: Sight): void {
   if (runs !== known.runs) {
     known.runs = runs;
     listener.runs(records);
