@@ -66,8 +66,16 @@ export interface Platform<Part = unknown> {
   ): Promise<readonly Check[]>;
   /** What it keeps on this machine for later runs, whoever's they are. @default nothing */
   keeps?(resources: readonly RehearsedResource[]): readonly Check[];
-  /** How things of a stack are looked for. @default all of it ends with its destroy */
-  search?(stack: StackContext, parts: readonly Part[]): Promise<Search>;
+  /**
+   * How things of a stack are looked for; undefined where there is nothing to look at.
+   * @param resources that its program asks for: none where that is the user's own.
+   * @default all of it ends with its destroy
+   */
+  search?(
+    stack: StackContext,
+    parts: readonly Part[],
+    resources: readonly RehearsedResource[],
+  ): Promise<Search | undefined>;
   /**
    * Whether a stack's settings name it, or else the environment: if its program is the user's own, what is left of it is looked
    * for there. @default it is looked for where nothing names a platform
@@ -103,6 +111,11 @@ export interface Leftover {
   readonly lake?: string;
   /** It stays on purpose, and is no leftover. @default false */
   readonly kept?: boolean;
+  /**
+   * Why it may be another stack's, or how it is removed by hand if it isn't. It is told of, and never removed.
+   * @default it is surely the stack's: it says project and stack exactly, or belongs to something that does
+   */
+  readonly unsure?: string;
   /** What is removed first has the lowest. */
   readonly order: number;
   /** What must be done to all of one order before the first of them can be removed. */

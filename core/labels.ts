@@ -31,5 +31,8 @@ export function labelValue(text: string): string {
 /** Value of label `oneoff-stack` for "project/stack". One that could be another's by its underscores ends in digits too. */
 export const stackLabel = (stackId: string): string => {
   const readable = stackId.replace("/", "__");
-  return labelValue(/__|_\/|\/_/.test(stackId) ? `${readable}/` : readable);
+  return labelValue(isSharedLabel(stackId) ? `${readable}/` : readable);
 };
+
+/** Whether other stacks may have the same value: the digits are those of the underscores, wherever the slash was. */
+export const isSharedLabel = (stackId: string): boolean => /__|_\/|\/_/.test(stackId);

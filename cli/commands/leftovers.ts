@@ -1,11 +1,12 @@
 import { createInterface } from "node:readline/promises";
-import { quote, UsageError } from "../../core/errors.ts";
+import { quote, TransientError, UsageError } from "../../core/errors.ts";
 import { collect, fail, stackArgument } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { stackFiles } from "../config.ts";
-import type { Leftover, Platform, Search, StackContext } from "../platform.ts";
+import type { Leftover, Platform, RehearsedResource, Search, StackContext } from "../platform.ts";
 import { programOf, resourcesOf } from "../program.ts";
-import { partsOf, platforms, platformsOn } from "../registry.ts";
+import { outputsOf } from "../pulumi.ts";
+import { kinds, partsOf, platforms, platformsOn } from "../registry.ts";
 import { stackContext } from "../stack.ts";
 
 export const leftovers: OneoffCommand = {
@@ -43,18 +44,19 @@ interface LeftoversOptions {
 async function findLeftovers(stack: string, options: LeftoversOptions): Promise<boolean> {
   if (options.yes && !options.delete)
     throw new UsageError("--yes is for --delete, which removes what is left: give both");
-  const { find, where = "", shared = false } = await searchOf(stackContext(stack, stackFiles(stack)));
+  const { find, where = "", shared = false } = await searchOf(await stackToLookFor(stack));
   const everybodys = await find();
   const choice = choose(everybodys, options.lake);
   const found = everybodys.filter(choice.has);
-  const left = found.filter((item) => !item.kept);
+  const left = found.filter(isLeft);
+  const unsure = found.some((item) => item.unsure !== undefined);
   for (const line of listing(found, choice.lakes)) console.log(line);
-  const others = everybodys.filter((item) => !item.kept && !choice.has(item)).length;
+  const others = everybodys.filter((item) => isLeft(item) && !choice.has(item)).length;
   if (others > 0) console.log(`${count(others)} of another lake, or ${others === 1 ? "names" : "name"} none.`);
   const what = `stack ${stack}${others > 0 ? ` with lake ${choice.wanted.join(" and ")}` : ""}${where}`;
   if (left.length === 0) {
     console.log(found.length === 0 ? `Nothing is left of ${what}.` : `Nothing else is left of ${what}.`);
-    return true;
+    return !unsure;
   }
   const only = choice.lakes.length === 1 ? ` (lake ${choice.lakes[0]})` : "";
   console.log(
@@ -64,11 +66,15 @@ async function findLeftovers(stack: string, options: LeftoversOptions): Promise<
   checkChosen(choice, options, shared);
   if (!options.yes && !(await agreed(left, shared))) return false;
   await removeAll(left);
-  const still = (await find()).filter((item) => !item.kept && choice.has(item));
+  const still = (await find()).filter((item) => isLeft(item) && choice.has(item));
   for (const item of still) console.log(describe(item));
-  console.log(still.length === 0 ? `Nothing is left of ${what}.` : `${still.length} could not be removed.`);
-  return still.length === 0;
+  const nothing = unsure ? "Nothing else" : "Nothing";
+  console.log(still.length === 0 ? `${nothing} is left of ${what}.` : `${still.length} could not be removed.`);
+  return still.length === 0 && !unsure;
 }
+
+/** What may be another stack's is told of, and left alone. */
+const isLeft = ({ kept, unsure }: Leftover): boolean => !kept && unsure === undefined;
 
 /** @throws UsageError when it isn't said whose things are to be removed, and nobody is asked. */
 function checkChosen({ lakes, wanted }: Choice, { yes }: LeftoversOptions, shared: boolean): void {
@@ -85,10 +91,14 @@ function checkChosen({ lakes, wanted }: Choice, { yes }: LeftoversOptions, share
   }
 }
 
-/** Looks wherever things of a stack may be. What is on this machine alone ends with its destroy. */
+/** Looks wherever things of a stack may be. */
 async function searchOf(stack: StackContext): Promise<Search> {
+  const { platforms, resources = [], isGuess = false } = await whereToLook(stack);
   const searches = await Promise.all(
-    (await whereToLook(stack)).map(async (platform) => platform.search?.(stack, await partsOf(platform))),
+    platforms.map(async (platform) => {
+      const search = await platform.search?.(stack, await partsOf(platform), resources);
+      return search && (isGuess ? { ...search, find: () => findIfThere(platform, search) } : search);
+    }),
   );
   const found = searches.filter((search) => search !== undefined);
   return {
@@ -98,26 +108,56 @@ async function searchOf(stack: StackContext): Promise<Search> {
   };
 }
 
+/** What is left on a platform that nothing says the stack is on: one that can't be asked is told of, and no error. */
+async function findIfThere({ title }: Platform, search: Search): Promise<readonly Leftover[]> {
+  try {
+    return await search.find();
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof TransientError)) throw error;
+    console.log(`${title} was not looked at, and nothing says that the stack is there: ${error.message}`);
+    return [];
+  }
+}
+
+interface Places {
+  readonly platforms: readonly Platform[];
+  /** What the stack's program asks for, where it is known. */
+  readonly resources?: readonly RehearsedResource[];
+  /** Whether nothing says that the stack is there. @default false */
+  readonly isGuess?: boolean;
+}
+
 /**
  * Where a stack makes anything, as its program says. What a program of the user's own makes is not known here: that is
- * looked for where the stack's settings say, else where the environment does, and else where nothing has to.
+ * looked for where the cluster of a stack that is up says, and its settings, else where the environment does, and else where
+ * nothing has to.
  *
  * @throws UsageError when the program refuses its settings, and the defaults too.
  */
-async function whereToLook(stack: StackContext): Promise<readonly Platform[]> {
+async function whereToLook(stack: StackContext): Promise<Places> {
   if (!stack.files.bundled) {
-    const named = (["settings", "environment"] as const).map((by) =>
-      platforms.filter((platform) => platform.isNamed?.(stack, by)),
-    );
-    return named.find((found) => found.length > 0) ?? platforms.filter(({ isNamed }) => !isNamed);
+    const cluster = kinds.find(({ name }) => name === stack.outputs.cluster)?.platform;
+    const named = (by: "settings" | "environment") => platforms.filter((platform) => platform.isNamed?.(stack, by));
+    const known = [...new Set([...(cluster ? [cluster] : []), ...named("settings")])];
+    const found = known.length > 0 ? known : named("environment");
+    if (found.length > 0) return { platforms: found };
+    return { platforms: platforms.filter(({ isNamed }) => !isNamed), isGuess: true };
   }
   const { resources, refused } = await resourcesOf(await programOf(stack.files), stack.files);
   if (resources.length === 0 && refused) throw refused;
   const found = platformsOn(resources);
-  if (found.length > 0) return found;
+  if (found.length > 0) return { platforms: found, resources };
   throw new UsageError(
     `stack ${stack.name} makes nothing on a platform that is known here, so nothing can be looked for`,
   );
+}
+
+/** A stack as its settings have it; one of a program of the user's own also as it is, if it is up. */
+async function stackToLookFor(name: string): Promise<StackContext> {
+  const stack = stackContext(name, stackFiles(name));
+  if (stack.files.bundled) return stack;
+  const outputs = await outputsOf(name).catch(() => ({}));
+  return { ...stack, outputs };
 }
 
 /** As a lake: what names none. */
@@ -135,7 +175,7 @@ interface Choice {
 /** What names no lake may be anybody's: it is meant when all lakes are, or by "none". @throws UsageError for a lake that has nothing. */
 function choose(items: readonly Leftover[], given: readonly string[]): Choice {
   // One that was kept on purpose is nobody else's for that.
-  const left = items.filter(({ kept }) => !kept).map(({ lake }) => lake);
+  const left = items.filter(isLeft).map(({ lake }) => lake);
   const lakes = [...new Set(left.filter((lake) => lake !== undefined))].sort();
   const wanted = [...new Set(given.map((lake) => lake.replace(/^(?:s3|gs):\/\/([^/]*).*$/, "$1")))];
   const unknown = items.length > 0 ? wanted.find((lake) => lake !== NONE && !lakes.includes(lake)) : undefined;
@@ -167,12 +207,13 @@ function listing(items: readonly Leftover[], lakes: readonly string[]): readonly
 
 const count = (things: number): string => (things === 1 ? "1 thing is" : `${things} things are`);
 
-const describe = ({ kind, id, since, kept }: Leftover): string =>
+const describe = ({ kind, id, since, kept, unsure }: Leftover): string =>
   [
     kind.padEnd(26),
     id,
     since ? `since ${since.toISOString().slice(0, 19).replace("T", " ")} UTC` : "",
     kept ? "kept on purpose" : "",
+    unsure === undefined ? "" : `may be another stack's: ${unsure}`,
   ]
     .filter((part) => part !== "")
     .join("  ");

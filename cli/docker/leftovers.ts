@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Docker, isInUse, isMissing, NoSwarmError, SwarmError } from "../../clients/docker.ts";
+import { OWNER } from "../../core/docker-names.ts";
 import type { StackFiles } from "../config.ts";
 import type { Leftover } from "../platform.ts";
+import { byHand } from "../removal.ts";
 import { filterOf } from "./stack.ts";
 
 /** A network is in use until the last container on it has ended, which has two minutes for that. */
@@ -11,12 +13,18 @@ const PAUSE_MS = 1000;
 /** The label with which Docker marks the containers of a service; its value is the service's id. */
 const OF_SERVICE = "com.docker.swarm.service.id";
 
-/** What `docker KIND inspect` says, as far as it is the same for all kinds or tells a name. */
+type Labels = Readonly<Record<string, string>> | null;
+
+/** What `docker KIND inspect` says, as far as it is the same for all kinds or tells a name and labels. */
 interface Inspected {
   readonly ID?: string;
   readonly Id?: string;
   readonly Name?: string;
-  readonly Spec?: { readonly Name: string };
+  readonly Spec?: { readonly Name: string; readonly Labels?: Labels };
+  /** Of a container. */
+  readonly Config?: { readonly Labels?: Labels };
+  /** Of a volume and a network. */
+  readonly Labels?: Labels;
   /** A time; of a container and a network it is called otherwise. */
   readonly CreatedAt?: string;
   readonly Created?: string;
@@ -62,13 +70,26 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** What is left of a stack in Docker, found by its label. Containers and volumes are those of the node that is asked. */
+/**
+ * What is left of a stack in Docker, found by its label; another label says whether it is this stack's, and not one's with
+ * the same value. Containers and volumes are those of the node that is asked.
+ */
 export async function findDockerLeftovers(files: StackFiles): Promise<readonly Leftover[]> {
   const docker = new Docker(files.config);
   const filter = filterOf(files);
   const tasks = await liveTasks(docker, filter);
-  const found = await Promise.all(KINDS.map((kind) => leftoversOf(docker, kind, filter, tasks)));
+  const found = await Promise.all(KINDS.map((kind) => leftoversOf(docker, kind, files, tasks)));
   return found.flat().sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
+}
+
+/** Whose something is that has the label's value of a stack, which others can have too. */
+export function ownerOf(
+  labels: Readonly<Record<string, string>>,
+  { project, stack }: Pick<StackFiles, "project" | "stack">,
+): "own" | "another" | "unsure" {
+  const owner = labels[OWNER];
+  if (owner === undefined) return "unsure";
+  return owner === `${project}/${stack}` ? "own" : "another";
 }
 
 /** What goes with the services that are there. */
@@ -112,14 +133,16 @@ const words = (text: string): readonly string[] => text.split(/\s+/).filter((wor
 async function leftoversOf(
   docker: Docker,
   kind: Kind,
-  filter: readonly string[],
+  files: StackFiles,
   tasks: LiveTasks,
 ): Promise<readonly Leftover[]> {
   const goes = { container: tasks.containers, volume: tasks.volumes }[kind.kind] ?? [];
-  const ids = (await idsOf(docker, kind, filter)).filter((id) => !goes.includes(id));
+  const ids = (await idsOf(docker, kind, filterOf(files))).filter((id) => !goes.includes(id));
   const things = await Promise.all(ids.map((id) => inspect(docker, kind, id)));
   return things.flatMap((thing) => {
     if (!thing) return [];
+    const owner = ownerOf((thing.Spec ?? thing.Config ?? thing).Labels ?? {}, files);
+    if (owner === "another") return [];
     const id = thing.Spec?.Name ?? thing.Name?.replace(/^\//, "") ?? "";
     const since = thing.CreatedAt ?? thing.Created;
     return {
@@ -127,6 +150,7 @@ async function leftoversOf(
       id,
       ...(since !== undefined && { since: new Date(since) }),
       order: kind.order,
+      ...(owner === "unsure" && { unsure: byHand(["docker", ...kind.remove, id].join(" ")) }),
       remove: () => remove(docker, kind, thing.ID ?? thing.Id ?? id),
     };
   });

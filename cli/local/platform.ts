@@ -7,7 +7,10 @@ const RUN = "oneoff-local:index:Run";
 
 const runsHere = (resources: readonly RehearsedResource[]): boolean => resources.some(({ type }) => type === RUN);
 
-/** This machine. What stacks have here alone ends with their destroy. */
+/** What keeps the results. */
+const FOLDER = "oneoff-local:index:Folder";
+
+/** This machine. */
 export const thisMachine: Platform = {
   title: "this machine",
   provider: "oneoff-local:",
@@ -16,6 +19,13 @@ export const thisMachine: Platform = {
     needs: runsHere,
   },
   keeps: (resources) => (runsHere(resources) ? keptChecks() : []),
+  async search({ files, outputs }, _parts, resources) {
+    const paths = [...resources.filter(({ type }) => type === FOLDER).map(({ inputs }) => inputs.path), outputs.lake];
+    const lake = paths.find((path) => typeof path === "string" && path.startsWith("/"));
+    if (lake === undefined) return undefined;
+    const { localLeftovers } = await import("./leftovers.ts");
+    return { find: async () => localLeftovers(files, lake as string), where: ` in ${lake}` };
+  },
   lakes: {
     scheme: "/",
     title: "a folder",

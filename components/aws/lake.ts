@@ -13,7 +13,7 @@ import { mebibytes, type Size } from "../../core/size.ts";
 import { SqlEngine } from "../../core/sql-engine.ts";
 import type { Table } from "../../core/table.ts";
 import { Tag } from "../../core/tags.ts";
-import { physicalName, stackTags } from "../common/naming.ts";
+import { physicalName, stackId, stackTags } from "../common/naming.ts";
 import { checkPanels } from "../common/panels.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import { lakeBill } from "./bill.ts";
@@ -99,7 +99,7 @@ export class S3Lake extends pulumi.ComponentResource {
     const closed = closeBucket(name, bucket, removal, days, this);
     const database = new aws.glue.CatalogDatabase(
       `${name}-database`,
-      { name: physicalName(name, hex, "_"), tags: stackTags() },
+      { name: physicalName(name, hex, "_"), description: `${stackId()} ${name}`, tags: stackTags() },
       { parent: this },
     );
     const tables = entries.map(({ table, entry }) => makeTable(name, table, entry, bucket, database, this));

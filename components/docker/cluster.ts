@@ -141,9 +141,9 @@ function overlay(name: string, { prefix }: SwarmPlan, args: SwarmClusterArgs, pa
     ...(encrypted && { options: { encrypted: "" } }),
     labels: labels(prefix),
   };
-  // Docker adds options of its own, and a change of one would be a new network.
+  // Docker adds options of its own, and a change of one, or of a label, would be a new network.
   return new docker.Network(
-    ...applyTransform(transform?.network, `${name}-network`, network, { parent, ignoreChanges: ["options"] }),
+    ...applyTransform(transform?.network, `${name}-network`, network, { parent, ignoreChanges: ["options", "labels"] }),
   );
 }
 

@@ -8,7 +8,7 @@ import { dashboardJob } from "../common/dashboard-job.ts";
 import { checkPanels } from "../common/panels.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import { checkPort, checkUser, dockerPrefix, type FolderLake } from "./args.ts";
-import { labels } from "./files.ts";
+import { AS_LABELLED, labels } from "./files.ts";
 import { builtImage } from "./images.ts";
 
 const MEMORY_MEBIBYTES = 384;
@@ -86,7 +86,11 @@ export class SwarmDashboard extends pulumi.ComponentResource {
     };
     const dependsOn = lake instanceof pulumi.Resource ? [lake] : [];
     const made = new docker.Container(
-      ...applyTransform(args.transform?.container, `${name}-container`, container, { parent: this, dependsOn }),
+      ...applyTransform(args.transform?.container, `${name}-container`, container, {
+        ...AS_LABELLED,
+        parent: this,
+        dependsOn,
+      }),
     );
     this.url = made.id.apply(() => `http://127.0.0.1:${port}`);
     this.registerOutputs({ url: this.url });

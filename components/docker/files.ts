@@ -2,8 +2,9 @@ import { createHmac } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { LABEL } from "../../core/docker-names.ts";
+import { LABEL, OWNER } from "../../core/docker-names.ts";
 import type { ServiceFile } from "../../core/service.ts";
+import { stackId } from "../common/naming.ts";
 import { contentName, DIGEST_LENGTH } from "./args.ts";
 
 /** A file of a service, whose content may be known later. */
@@ -38,8 +39,14 @@ export interface FilePlace {
   readonly parent: pulumi.Resource;
 }
 
-/** Says whose it is; `npx oneoff leftovers` looks for it. */
-export const labels = (prefix: string) => [{ label: LABEL, value: prefix }];
+/** Say whose it is; `npx oneoff leftovers` looks for them. */
+export const labels = (prefix: string) => [
+  { label: LABEL, value: prefix },
+  { label: OWNER, value: stackId() },
+];
+
+/** Of what was made with fewer labels, and can't be given one without being made anew. */
+export const AS_LABELLED: pulumi.CustomResourceOptions = { ignoreChanges: ["labels"] };
 
 /** 32 random letters and digits. */
 export const password = (name: string, parent: pulumi.Resource): pulumi.Output<string> =>
@@ -89,7 +96,7 @@ const logicalName = ({ name, run }: FilePlace, file: string): string => [name, f
 const options = ({ parent, run }: FilePlace): pulumi.CustomResourceOptions => ({
   parent,
   deleteBeforeReplace: false,
-  ...(run !== undefined && { ignoreChanges: ["name", "data", "labels"] }),
+  ignoreChanges: [...(run === undefined ? [] : ["name", "data"]), "labels"],
 });
 
 const physicalName = (place: FilePlace, name: string, content: pulumi.Input<string>): pulumi.Output<string> =>

@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { applyTransform, type Transform } from "../common/transform.ts";
-import { labels } from "./files.ts";
+import { AS_LABELLED, labels } from "./files.ts";
 
 /** A page of a cluster, and where the gateway gives it out. */
 export interface Page {
@@ -55,7 +55,8 @@ export function gateway(name: string, args: GatewayArgs, opts: pulumi.CustomReso
     capabilities: { drops: ["ALL"] },
     destroyGraceSeconds: 5,
   };
-  return new docker.Container(...applyTransform(transform, `${name}-gateway`, container, opts));
+  const options = pulumi.mergeOptions(AS_LABELLED, opts);
+  return new docker.Container(...applyTransform(transform, `${name}-gateway`, container, options));
 }
 
 /**

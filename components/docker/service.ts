@@ -55,7 +55,12 @@ export function swarmService(
     },
   };
   const options = pulumi.mergeOptions(
-    { parent, ignoreChanges: ["taskSpec.placement.platforms"], dependsOn: mounts.length > 0 ? [...needs] : [] },
+    {
+      parent,
+      // Containers' labels are a part of the tasks, which a change starts anew; the service's own are not.
+      ignoreChanges: ["taskSpec.placement.platforms", "taskSpec.containerSpec.labels"],
+      dependsOn: mounts.length > 0 ? [...needs] : [],
+    },
     opts,
   );
   return new docker.Service(...applyTransform(transform, `${name}-${swarmName}`, args, options));

@@ -939,24 +939,47 @@ const taskOf = (ID: string, service: string, Mounts: string) => ({
   ...{ ID, Labels: `oneoff.stack=oneoff-swarm,com.docker.swarm.service.id=${service},com.docker.swarm.task=`, Mounts },
 });
 
+const OURS = { "oneoff.stack": "oneoff-swarm", "oneoff.owner": "oneoff/swarm" };
+
+test("leftovers: what another stack's label says stays, and so does what no label says, which is told", async () => {
+  const theirs = { ...OURS, "oneoff.owner": "one/off-swarm" };
+  const [name, of] = ["oneoff-swarm-spark", { CreatedAt: T0 }];
+  answers(
+    ...left("secret ls -q", "secret", "s1", { ID: "s1", ...of, Spec: { Name: `${name}-1`, Labels: theirs } }),
+    ...left("config ls -q", "config", "c1", {
+      ...{ ID: "c1", ...of, Spec: { Name: `${name}-2`, Labels: { "oneoff.stack": "oneoff-swarm" } } },
+    }),
+    ...left("network ls -q --no-trunc", "network", "n1", { Id: "n1", Name: "oneoff-swarm", Created: T0, Labels: null }),
+    ...NONE,
+  );
+  const asked = await project.oneoff("leftovers", "swarm", "--delete", "--yes");
+  expect(asked.output.split("\n")).toEqual([
+    `config                      ${name}-2  since 2026-11-21 18:54:37 UTC  may be another stack's: its name alone tells; if it is yours: docker config rm ${name}-2`,
+    "network                     oneoff-swarm  since 2026-11-21 18:54:37 UTC  may be another stack's: its name alone tells; if it is yours: docker network rm oneoff-swarm",
+    "Nothing else is left of stack swarm.",
+    "",
+  ]);
+  expect(asked.code).toBe(1);
+});
+
 test("leftovers: what has the stack's label, and nothing of others", async () => {
   answers(
-    ...left("service ls -q", "service", "ik2eg", { ID: "ik2eg", CreatedAt: T0, Spec: { Name: "oneoff-swarm-master" } }),
+    ...left("service ls -q", "service", "ik2eg", { ID: "ik2eg", CreatedAt: T0, Spec: { Name: "oneoff-swarm-master", Labels: OURS } }),
     // The ids of a list of services are cut off. The second service has gone, and its container not.
     { to: "service ls -q", out: "ik2eg" },
     { to: TASKS, out: json(taskOf("aaaa", "ik2eglong", "/lake,v0"), taskOf("bbbb", "oldoldold", "v1")) },
     { to: `ps -a -q --no-trunc ${LIST}`, out: "aaaa\nbbbb\n5f37a" },
     {
       to: "container inspect 5f37a",
-      out: JSON.stringify([{ Id: "5f37a", Name: "/oneoff-swarm-gateway", Created: T0 }]),
+      out: JSON.stringify([{ Id: "5f37a", Name: "/oneoff-swarm-gateway", Created: T0, Config: { Labels: OURS } }]),
     },
     {
       to: "container inspect bbbb",
-      out: JSON.stringify([{ Id: "bbbb", Name: "/oneoff-swarm-worker.1.x", Created: T0 }]),
+      out: JSON.stringify([{ Id: "bbbb", Name: "/oneoff-swarm-worker.1.x", Created: T0, Config: { Labels: OURS } }]),
     },
     { to: `volume ls -q ${LIST}`, out: "v0\nv1" },
-    { to: "volume inspect v1", out: JSON.stringify([{ Name: "v1", CreatedAt: T0 }]) },
-    ...left("network ls -q --no-trunc", "network", "8o9im", { Id: "8o9im", Name: "oneoff-swarm", Created: T0 }),
+    { to: "volume inspect v1", out: JSON.stringify([{ Name: "v1", CreatedAt: T0, Labels: OURS }]) },
+    ...left("network ls -q --no-trunc", "network", "8o9im", { Id: "8o9im", Name: "oneoff-swarm", Created: T0, Labels: OURS }),
     ...NONE,
   );
   const { code, output } = await project.oneoff("leftovers", "swarm");
@@ -990,5 +1013,22 @@ test("leftovers: what has the stack's label, and nothing of others", async () =>
     );
     expect((await findDockerLeftovers(stackFiles("swarm"))).map(({ id }) => id)).toEqual(names);
   }
-  expect(await project.oneoff("leftovers", "local")).toEqual({ code: 0, output: "Nothing is left of stack local.\n" });
+  // What a stack of this machine has lies in its lake: Docker isn't asked.
+  answers({ to: "", err: "nobody may ask Docker" });
+  const lake = join(project.folder, ".oneoff/lake");
+  const nothing = { code: 0, output: `Nothing is left of stack local in ${lake}.\n` };
+  expect(await project.oneoff("leftovers", "local")).toEqual(nothing);
+  mkdirSync(lake, { recursive: true });
+  const marked = (marker: unknown) => writeFileSync(join(lake, "_lake.json"), JSON.stringify(marker));
+  const urn = (stack: string) => `urn:pulumi:${stack}::oneoff::oneoff:index:LocalLake$oneoff-local:index:Folder::lake`;
+  marked({ owner: urn("other") });
+  expect(await project.oneoff("leftovers", "local")).toEqual(nothing);
+  marked({});
+  const kept = `lake                        ${lake}  kept on purpose\nNothing else is left of stack local in ${lake}.\n`;
+  expect(await project.oneoff("leftovers", "local")).toEqual({ code: 0, output: kept });
+  marked({ owner: urn("local") });
+  expect(await project.oneoff("leftovers", "local", "--delete", "--yes")).toMatchObject({
+    code: 1,
+    output: expect.stringContaining(`this command can't do it: "npx pulumi destroy --stack local" does\n`),
+  });
 }, 240_000);

@@ -97,7 +97,10 @@ describe("on the real engine, with providers that make nothing", { timeout: 300_
   test("everything that takes a label says whose it is", () => {
     const labelled = made.filter(({ type }) => type.startsWith("docker:") && !/Image$/.test(type));
     for (const { name, properties } of labelled) {
-      expect(properties.labels, name).toEqual([{ label: "oneoff.stack", value: "oneoff-swarm" }]);
+      expect(properties.labels, name).toEqual([
+        { label: "oneoff.stack", value: "oneoff-swarm" },
+        { label: "oneoff.owner", value: "oneoff/swarm" },
+      ]);
     }
   });
 

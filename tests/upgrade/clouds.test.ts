@@ -28,6 +28,7 @@ const OURS: Readonly<Record<string, Ours>> = {
     content: [
       "reaper-function: code",
       "cluster-launcher-function: code",
+      "lake-database: description", // whose it is
       ...["cluster-emr-*: source", "cluster-steps-*: source"],
       ...["dashboard-index.mjs: source", "dashboard-page-*: source", "dashboard-config: content"],
       "dashboard-current: content", // the release's digest
@@ -55,7 +56,12 @@ const OURS: Readonly<Record<string, Ours>> = {
     ],
   },
   swarm: {
-    content: ["cluster-analysis-config: data", "cluster-startup-config: data", "cluster-mongo-init-config: data"],
+    content: [
+      ...["cluster-analysis-config: data", "cluster-startup-config: data", "cluster-mongo-init-config: data"],
+      // Whose it is: of services alone a label can change, and nothing starts anew for that.
+      ...["cluster-master: labels", "cluster-worker: labels", "cluster-history: labels", "cluster-notebook: labels"],
+      ...["cluster-namenode: labels", "cluster-datanode: labels", "cluster-mongo: labels", "cluster-mongo-express: labels"],
+    ],
     names: [
       ...["cluster-analysis-config: name", "cluster-startup-config: name", "cluster-mongo-init-config: name"],
       ...["cluster-spark-image: name", "cluster-hdfs-image: name", "dashboard-dashboard-image: name"],

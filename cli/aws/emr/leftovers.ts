@@ -3,6 +3,7 @@ import {
   type ClusterSummary,
   DeleteSecurityConfigurationCommand,
   DescribeClusterCommand,
+  DescribeSecurityConfigurationCommand,
   EMRClient,
   ListClustersCommand,
   ListSecurityConfigurationsCommand,
@@ -11,9 +12,9 @@ import {
 } from "@aws-sdk/client-emr";
 import { Tag } from "../../../core/tags.ts";
 import type { Leftover } from "../../platform.ts";
-import { until } from "../../removal.ts";
+import { byHand, until } from "../../removal.ts";
 import { connect, orUndefined, paginate } from "../client.ts";
-import { lakeIn, Order, type Sweep } from "../leftovers/sweep.ts";
+import { lakeIn, Order, ownersByDigits, ownersOf, type Sweep } from "../leftovers/sweep.ts";
 import { isOver } from "./ending.ts";
 
 /** Clusters that run, and what has no tags. */
@@ -61,20 +62,51 @@ function clusterLeftover(emr: EMRClient, cluster: Cluster): Leftover {
   };
 }
 
-async function configurationsOf(emr: EMRClient, { isOwnName }: Sweep): Promise<readonly Leftover[]> {
+/** Security configurations have no tags: the key of the disks that one names has, and the bucket of the certificate. */
+async function configurationsOf(emr: EMRClient, sweep: Sweep): Promise<readonly Leftover[]> {
   const all = await paginate(async (Marker) => {
     const page = await emr.send(new ListSecurityConfigurationsCommand({ Marker }));
     return [page.SecurityConfigurations, page.Marker];
   });
-  return all
-    .filter(({ Name }) => isOwnName(Name as string))
-    .map(({ Name, CreationDateTime }) => ({
-      kind: "EMR security configuration",
-      id: Name as string,
-      ...(CreationDateTime && { since: CreationDateTime }),
-      order: Order.settings,
-      async remove() {
-        await emr.send(new DeleteSecurityConfigurationCommand({ Name }));
-      },
-    }));
+  const found = await Promise.all(
+    all
+      .filter(({ Name }) => sweep.claim(Name as string, [sweep.stack])) // by its name alone
+      .map(async ({ Name = "", CreationDateTime }) => {
+        const claim = sweep.claim(Name, await configurationOwners(emr, sweep, Name));
+        return claim && configurationLeftover(emr, sweep, Name, CreationDateTime, claim === "unsure");
+      }),
+  );
+  return found.filter((item) => item !== undefined);
 }
+
+async function configurationOwners(emr: EMRClient, sweep: Sweep, Name: string): Promise<readonly string[]> {
+  const answer = await orUndefined(emr.send(new DescribeSecurityConfigurationCommand({ Name })));
+  const text = answer?.SecurityConfiguration ?? "";
+  const key = /"AwsKmsKey":\s*"([^"]+)"/.exec(text)?.[1] ?? "";
+  const bucket = /"S3Object":\s*"s3:\/\/([^/"]+)/.exec(text)?.[1];
+  for (const arns of [
+    [key],
+    bucket ? ["aws", "aws-cn", "aws-us-gov"].map((part) => `arn:${part}:s3:::${bucket}`) : [],
+  ]) {
+    const owners = ownersOf(sweep, arns);
+    if (owners.length > 0) return owners;
+  }
+  return ownersByDigits(sweep, Name);
+}
+
+const configurationLeftover = (
+  emr: EMRClient,
+  { region }: Sweep,
+  Name: string,
+  since: Date | undefined,
+  isUnsure: boolean,
+): Leftover => ({
+  kind: "EMR security configuration",
+  id: Name,
+  ...(since && { since }),
+  order: Order.settings,
+  ...(isUnsure && { unsure: byHand(`aws emr delete-security-configuration --name ${Name} --region ${region}`) }),
+  async remove() {
+    await emr.send(new DeleteSecurityConfigurationCommand({ Name }));
+  },
+});

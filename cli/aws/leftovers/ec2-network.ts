@@ -5,16 +5,19 @@ import {
   type EC2Client,
 } from "@aws-sdk/client-ec2";
 import { paginate } from "../client.ts";
+import { ownerIn } from "./sweep.ts";
 
 /** Something of EC2, by the names of DescribeTags. */
-interface Ec2Thing {
+export interface Ec2Thing {
   readonly type: string;
   readonly id: string;
+  /** The stack that its tag names. */
+  readonly owner?: string | undefined;
 }
 
 /**
  * What stands in the stack's VPCs without its tag, and in the way of their removal: services make interface endpoints and
- * security groups (`ElasticMapReduce-...`) there and don't always take them away.
+ * security groups (`ElasticMapReduce-...`) there and don't always take them away. Another stack's has that stack's tag.
  *
  * @param own what carries the stack's tag. Network interfaces of its instances go with them, and aren't told.
  */
@@ -42,14 +45,18 @@ export async function insideVpcs(ec2: EC2Client, own: readonly Ec2Thing[]): Prom
   return [
     ...endpoints
       .filter(({ VpcEndpointType }) => VpcEndpointType === "Interface")
-      .map(({ VpcEndpointId }) => ({ type: "vpc-endpoint", id: VpcEndpointId as string })),
+      .map(({ VpcEndpointId, Tags }) => ({ type: "vpc-endpoint", id: VpcEndpointId as string, owner: ownerIn(Tags) })),
     ...interfaces
       .filter(({ NetworkInterfaceId = "", Attachment }) => {
         return !parts.has(NetworkInterfaceId) && !known.has(Attachment?.InstanceId ?? "");
       })
-      .map(({ NetworkInterfaceId }) => ({ type: "network-interface", id: NetworkInterfaceId as string })),
+      .map(({ NetworkInterfaceId, TagSet }) => ({
+        type: "network-interface",
+        id: NetworkInterfaceId as string,
+        owner: ownerIn(TagSet),
+      })),
     ...groups
       .filter(({ GroupName }) => GroupName?.startsWith("ElasticMapReduce-"))
-      .map(({ GroupId }) => ({ type: "security-group", id: GroupId as string })),
+      .map(({ GroupId, Tags }) => ({ type: "security-group", id: GroupId as string, owner: ownerIn(Tags) })),
   ].filter(({ id }) => !known.has(id));
 }

@@ -4,7 +4,7 @@ import type { Leftover } from "../../platform.ts";
 import { notAutomated } from "../../removal.ts";
 import { connect, paginate } from "../client.ts";
 import { EC2_KINDS } from "./ec2-kinds.ts";
-import { insideVpcs } from "./ec2-network.ts";
+import { type Ec2Thing, insideVpcs } from "./ec2-network.ts";
 import { Order, type Sweep } from "./sweep.ts";
 
 /** They end with what they belong to. */
@@ -18,12 +18,13 @@ export async function ec2Leftovers({ region, stack }: Sweep): Promise<readonly L
     .filter(({ Value, ResourceType }) => Value === stack && !PARTS.has(ResourceType as string))
     .map(({ ResourceType, ResourceId }) => ({ type: ResourceType as string, id: ResourceId as string }));
   const lakes = new Map(ofLakes.map(({ ResourceId, Value }) => [ResourceId, Value]));
-  const all = [...own, ...(await insideVpcs(ec2, own))];
+  const all: readonly Ec2Thing[] = [...own, ...(await insideVpcs(ec2, own))];
   const found = await Promise.all(
-    all.map(async ({ type, id }) => {
+    all.map(async ({ type, id, owner = stack }) => {
       const item = await leftover(ec2, type, id);
       const lake = lakes.get(id);
-      return item && lake ? { ...item, lake } : item;
+      const unsure = owner === stack ? undefined : `its tag says ${owner}, whose network this stack's is too`;
+      return item && { ...item, ...(lake && { lake }), ...(unsure && { unsure }) };
     }),
   );
   return found.filter((item) => item !== undefined);

@@ -1,12 +1,40 @@
 import { Tag } from "../../../core/tags.ts";
+import type { Claim } from "../../removal.ts";
 
 /** Whose things are looked for, and where. */
 export interface Sweep {
   readonly region: string;
   /** Value of tag `oneoff:stack`. */
   readonly stack: string;
-  /** Whether a name that tells project and stack is of this stack, and not of one whose name goes on. */
-  readonly isOwnName: (name: string) => boolean;
+  /** What the region's tags say: all that has `oneoff:stack`, of whatever stack, there or gone meanwhile. */
+  readonly tagged: readonly Tagged[];
+  /** Whose something is that has no tags, by its name and what else says it. */
+  readonly claim: Claim;
+}
+
+export interface Tagged {
+  readonly arn: string;
+  readonly tags: readonly AwsTag[];
+}
+
+/** Value of tag `oneoff:stack`. */
+export const ownerIn = (tags: readonly AwsTag[] | undefined): string | undefined =>
+  tags?.find(({ Key }) => Key === Tag.stack)?.Value;
+
+/** The owners of things by their ARNs, as far as tags say. */
+export const ownersOf = ({ tagged }: Sweep, arns: readonly string[]): readonly string[] =>
+  tagged.filter(({ arn }) => arns.includes(arn)).flatMap(({ tags }) => ownerIn(tags) ?? []);
+
+/** The owners of what begins like a name and has the same 8 digits, which are a component's own. */
+export function ownersByDigits({ tagged }: Sweep, name: string): readonly string[] {
+  const like = /^([a-z0-9]+-).*(-[0-9a-f]{8})$/.exec(name);
+  if (!like) return [];
+  const [, first = "", digits = ""] = like;
+  const named = tagged.filter(({ arn }) => {
+    const last = arn.split(/[:/]/).findLast((part) => part.startsWith(first)) ?? "";
+    return last.replace(/-[a-zA-Z0-9]{6}$/, "").endsWith(digits) || last.endsWith(digits); // secrets get 6 characters more
+  });
+  return named.flatMap(({ tags }) => ownerIn(tags) ?? []);
 }
 
 /** In which order things can be removed: what costs first, then what nothing holds any more. */
@@ -31,7 +59,7 @@ export const Order = {
   keys: 98,
 } as const;
 
-interface AwsTag {
+export interface AwsTag {
   readonly Key?: string | undefined;
   readonly Value?: string | undefined;
 }

@@ -1,5 +1,4 @@
 import { AthenaClient, DeleteWorkGroupCommand, GetWorkGroupCommand } from "@aws-sdk/client-athena";
-import { GetResourcesCommand, ResourceGroupsTaggingAPIClient } from "@aws-sdk/client-resource-groups-tagging-api";
 import {
   DeleteBucketCommand,
   DeleteObjectsCommand,
@@ -11,9 +10,9 @@ import { DeleteParameterCommand, GetParameterCommand, SSMClient } from "@aws-sdk
 import { Tag } from "../../../core/tags.ts";
 import type { Leftover } from "../../platform.ts";
 import { notAutomated } from "../../removal.ts";
-import { connect, orUndefined, paginate } from "../client.ts";
+import { connect, orUndefined } from "../client.ts";
 import { isThere, remove } from "./cloud-control.ts";
-import { lakeIn, Order, type Sweep } from "./sweep.ts";
+import { lakeIn, Order, ownerIn, type Sweep } from "./sweep.ts";
 
 /** An ARN taken apart: "arn:aws:glue:us-west-2:123456789012:database/lake". */
 export interface Arn {
@@ -69,20 +68,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
 const ELSEWHERE: ReadonlySet<string> = new Set(["ec2", "elasticmapreduce", "autoscaling", "iam"]);
 
 /** What the tagging API knows of the stack; it also knows what is gone, so each thing is looked for. */
-export async function taggedLeftovers({ region, stack }: Sweep): Promise<readonly Leftover[]> {
-  const tagging = connect(new ResourceGroupsTaggingAPIClient({ region }));
-  const tagged = await paginate(async (PaginationToken) => {
-    const page = await tagging.send(
-      new GetResourcesCommand({ TagFilters: [{ Key: Tag.stack, Values: [stack] }], PaginationToken }),
-    );
-    return [page.ResourceTagMappingList, page.PaginationToken];
-  });
+export async function taggedLeftovers({ region, stack, tagged }: Sweep): Promise<readonly Leftover[]> {
   const own = tagged
-    .filter(({ Tags }) => Tags?.some(({ Key, Value }) => Key === Tag.stack && Value === stack))
-    .map(({ ResourceARN, Tags }) => {
-      const arn = parseArn(ResourceARN as string);
-      const kept = Tags?.some(({ Key, Value }) => Key === Tag.removal && Value === "retain") ?? false;
-      return { arn, marks: { kept, ...(isBucket(arn) ? { lake: arn.name } : lakeIn(Tags)) } };
+    .filter(({ tags }) => ownerIn(tags) === stack)
+    .map(({ arn: text, tags }) => {
+      const arn = parseArn(text);
+      const kept = tags.some(({ Key, Value }) => Key === Tag.removal && Value === "retain");
+      return { arn, marks: { kept, ...(isBucket(arn) ? { lake: arn.name } : lakeIn(tags)) } };
     })
     .filter(({ arn }) => !ELSEWHERE.has(arn.service));
   const found = await Promise.all(own.map(({ arn, marks }) => leftover(region, arn, marks)));

@@ -1,5 +1,5 @@
 import type { Leftover } from "../../platform.ts";
-import { until } from "../../removal.ts";
+import { byHand, until } from "../../removal.ts";
 import {
   digitsOf,
   finished,
@@ -52,7 +52,7 @@ export async function dataprocLeftovers(sweep: Sweep): Promise<readonly Leftover
       .map((template) => ({
         kind: "Dataproc template",
         id: lastOf(template.name),
-        ...ownershipOf(template),
+        ...ownershipOf(template, sweep),
         ...since(template.createTime),
         order: Order.templates,
         remove: () => removeAndWait(google, "dataproc", "v1", template.name),
@@ -60,14 +60,21 @@ export async function dataprocLeftovers(sweep: Sweep): Promise<readonly Leftover
   ];
 }
 
-const clusterLeftover = ({ google, project, region }: Sweep, cluster: Cluster): Leftover => ({
+const clusterLeftover = (sweep: Sweep, cluster: Cluster): Leftover => ({
   kind: "Dataproc cluster",
   id: cluster.clusterName,
-  ...ownershipOf(cluster),
+  ...ownershipOf(cluster, sweep),
   ...since(cluster.status?.stateStartTime),
   order: Order.clusters,
-  remove: () =>
-    removeAndWait(google, "dataproc", "v1", `projects/${project}/regions/${region}/clusters/${cluster.clusterName}`),
+  remove: () => {
+    const { google, project, region } = sweep;
+    return removeAndWait(
+      google,
+      "dataproc",
+      "v1",
+      `projects/${project}/regions/${region}/clusters/${cluster.clusterName}`,
+    );
+  },
 });
 
 /** Names of all clusters of the region, also those that end. */
@@ -79,13 +86,14 @@ export async function clusterNames({ google, project, region }: Sweep): Promise<
 const isLive = ({ state }: Batch): boolean => state === "PENDING" || state === "RUNNING" || state === "CANCELLING";
 
 /** One that runs can only be cancelled; its record goes then. */
-const batchLeftover = ({ google }: Sweep, batch: Batch): Leftover => ({
+const batchLeftover = (sweep: Sweep, batch: Batch): Leftover => ({
   kind: "Dataproc batch",
   id: lastOf(batch.name),
-  ...ownershipOf(batch),
+  ...ownershipOf(batch, sweep),
   ...since(batch.createTime),
   order: Order.batches,
   async remove() {
+    const { google } = sweep;
     const path = `v1/${batch.name}`;
     if (batch.operation)
       await google.orUndefined("dataproc", `v1/${batch.operation}:cancel`, { method: "POST", body: {} });
@@ -113,39 +121,52 @@ interface WorkflowOperation {
 }
 
 /**
- * What has no labels: workflows that run, by their templates, and autoscaling policies. Names that don't tell the stack end
- * with the digits of the component that they are of, which others of its things tell.
+ * What has no labels: workflows that run, by their templates, and autoscaling policies. Their names end with the digits of
+ * the component that they are of, which others of its things tell; where none does, a name alone makes nothing the stack's.
  */
 export async function unlabelledLeftovers(
   sweep: Sweep,
   digits: ReadonlySet<string>,
   labelled: readonly Leftover[],
 ): Promise<readonly Leftover[]> {
-  const { google, project, region, isOwnName } = sweep;
+  const { google, project, region, stack, claim } = sweep;
   const place = `v1/projects/${project}/regions/${region}`;
   const templates = new Set(labelled.filter(({ order }) => order === Order.templates).map(({ id }) => id));
   const [policies, operations] = await Promise.all([
     google.listIfOn<Policy>("dataproc", `${place}/autoscalingPolicies`, "policies"),
     google.listIfOn<WorkflowOperation>("dataproc", `${place}/operations`, "operations", LONG),
   ]);
-  const isOwn = (name: string) => isOwnName(name) || digits.has(digitsOf(name) ?? "");
+  const isKnown = (name: string) => digits.has(/-([0-9a-f]{8})$/.exec(name)?.[1] ?? "");
+  const whose = (name: string, command: string): Pick<Leftover, "unsure"> | undefined => {
+    if (digits.has(digitsOf(name) ?? "")) return {};
+    const found = claim(name, isKnown(name) ? [stack] : []);
+    return found && (found === "unsure" ? { unsure: byHand(command) } : {});
+  };
+  const at = `--region ${region} --project ${project}`;
   return [
     ...policies
-      .filter(({ id }) => isOwn(id))
-      .map(({ id }) => ({
+      .map(({ id }) => ({ id, own: whose(id, `gcloud dataproc autoscaling-policies delete ${id} ${at}`) }))
+      .filter(({ own }) => own !== undefined)
+      .map(({ id, own }) => ({
         kind: "Dataproc autoscaling policy",
         id,
+        ...own,
         order: Order.policies,
         remove: () =>
           removeAndWait(google, "dataproc", "v1", `projects/${project}/regions/${region}/autoscalingPolicies/${id}`),
       })),
     ...operations
       .filter(({ done, metadata }) => !done && metadata?.["@type"]?.endsWith("WorkflowMetadata"))
-      .map((operation) => ({ ...operation, template: lastOf(operation.metadata?.template ?? "") }))
-      .filter(({ template }) => templates.has(template) || isOwn(template))
-      .map(({ name, metadata, template }) => ({
+      .map((operation) => {
+        const template = lastOf(operation.metadata?.template ?? "");
+        const command = `gcloud dataproc operations cancel ${lastOf(operation.name)} ${at}`;
+        return { ...operation, template, own: templates.has(template) ? {} : whose(template, command) };
+      })
+      .filter(({ own }) => own !== undefined)
+      .map(({ name, metadata, template, own }) => ({
         kind: "Dataproc workflow",
         id: template,
+        ...own,
         ...since(metadata?.startTime),
         order: Order.workflows,
         async remove() {

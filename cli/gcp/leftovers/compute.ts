@@ -1,4 +1,5 @@
 import type { Leftover } from "../../platform.ts";
+import { stackIn } from "../../removal.ts";
 import { ServiceOff } from "../client.ts";
 import type { GcpPart } from "../part.ts";
 import {
@@ -8,6 +9,7 @@ import {
   lastOf,
   Order,
   ownershipOf,
+  ownText,
   removeCompute,
   type Sweep,
   since,
@@ -46,7 +48,7 @@ export async function machineLeftovers(
   const leftover = (kind: string, order: number, collection: string) => (found: Zonal<Item>) => ({
     kind,
     id: found.item.name,
-    ...ownershipOf(found.item),
+    ...ownershipOf(found.item, sweep),
     ...since(found.item.creationTimestamp),
     order,
     remove: () => removeCompute(sweep, `${found.zone}/${collection}/${found.item.name}`),
@@ -91,7 +93,7 @@ async function inZones<T>({ google, project, region }: Sweep, collection: string
 
 /** The stack's own network and what is in it, by their descriptions: nothing of a network takes labels. */
 export async function networkLeftovers(sweep: Sweep): Promise<readonly Leftover[]> {
-  const { google, project, region, isOwnText } = sweep;
+  const { google, project, region } = sweep;
   const list = <T extends Item>(path: string) =>
     google.listIfOn<T>("compute", `compute/v1/projects/${project}/${path}`, "items");
   const [networks, subnets, firewalls] = await Promise.all([
@@ -99,21 +101,53 @@ export async function networkLeftovers(sweep: Sweep): Promise<readonly Leftover[
     list(`regions/${region}/subnetworks`),
     list<Firewall>("global/firewalls"),
   ]);
-  const isOwn = ({ description }: Item) => isOwnText(description);
-  const own = new Set(networks.filter(isOwn).map(({ name }) => name));
-  const leftover = (kind: string, order: number, path: string) => (item: Item) => ({
-    kind,
-    id: item.name,
-    ...since(item.creationTimestamp),
-    order,
-    remove: () => removeCompute(sweep, `${path}/${item.name}`),
-  });
+  const whose = ({ name, description }: Item, command: string) =>
+    ownText(sweep, description, () => `gcloud compute ${command} delete ${name} --project ${project}`);
+  const isSure = (network: Item) => {
+    const found = whose(network, "networks");
+    return found !== undefined && !found.unsure;
+  };
+  const own = new Set(networks.filter(isSure).map(({ name }) => name));
+  /** Whoever made a rule of the stack's network: it holds the network. One that says another stack is that one's. */
+  const ofNetwork = ({ network = "", description }: Firewall) => {
+    if (!own.has(lastOf(network))) return undefined;
+    const owner = stackIn(description);
+    return owner ? { unsure: `its description says ${owner}, whose network this stack's is too` } : {};
+  };
+  const leftover = (
+    kind: string,
+    order: number,
+    path: string,
+    item: Item,
+    marks: Pick<Leftover, "unsure"> | undefined,
+  ) =>
+    marks
+      ? [
+          {
+            kind,
+            id: item.name,
+            ...since(item.creationTimestamp),
+            ...marks,
+            order,
+            remove: () => removeCompute(sweep, `${path}/${item.name}`),
+          },
+        ]
+      : [];
   return [
-    ...firewalls
-      // Whoever made a rule of the stack's network: it holds the network.
-      .filter((firewall) => isOwn(firewall) || own.has(lastOf(firewall.network ?? "")))
-      .map(leftover("firewall rule", Order.firewalls, "global/firewalls")),
-    ...subnets.filter(isOwn).map(leftover("subnetwork", Order.subnets, `regions/${region}/subnetworks`)),
-    ...networks.filter(isOwn).map(leftover("VPC network", Order.networks, "global/networks")),
+    ...firewalls.flatMap((rule) =>
+      leftover(
+        "firewall rule",
+        Order.firewalls,
+        "global/firewalls",
+        rule,
+        whose(rule, "firewall-rules") ?? ofNetwork(rule),
+      ),
+    ),
+    ...subnets.flatMap((subnet) =>
+      leftover("subnetwork", Order.subnets, `regions/${region}/subnetworks`, subnet, whose(subnet, "networks subnets")),
+    ),
+    ...networks.flatMap((network) =>
+      leftover("VPC network", Order.networks, "global/networks", network, whose(network, "networks")),
+    ),
   ];
 }

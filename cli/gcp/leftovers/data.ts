@@ -2,7 +2,17 @@ import { storageClient } from "../../../clients/google.ts";
 import { Label } from "../../../core/labels.ts";
 import type { Leftover } from "../../platform.ts";
 import { ServiceOff } from "../client.ts";
-import { hasLabel, type Labelled, lastOf, Order, ownershipOf, removeAndWait, type Sweep, since } from "./sweep.ts";
+import {
+  hasLabel,
+  type Labelled,
+  lastOf,
+  Order,
+  ownershipOf,
+  ownText,
+  removeAndWait,
+  type Sweep,
+  since,
+} from "./sweep.ts";
 
 /** What keeps data: buckets, datasets, secrets; and what makes it, on a schedule or for a run. */
 export async function dataLeftovers(sweep: Sweep): Promise<readonly Leftover[]> {
@@ -26,7 +36,7 @@ async function bucketsOf(sweep: Sweep): Promise<readonly Leftover[]> {
       id: bucket.name,
       // A stack's lake says what becomes of it; what a service keeps beside it doesn't.
       ...(Label.removal in labels && { lake: bucket.name }),
-      ...ownershipOf({ labels }),
+      ...ownershipOf({ labels }, sweep),
       ...since(bucket.metadata.timeCreated),
       order: Order.buckets,
       async remove() {
@@ -51,7 +61,7 @@ async function datasetsOf(sweep: Sweep): Promise<readonly Leftover[]> {
       return {
         kind: "BigQuery dataset",
         id,
-        ...ownershipOf(dataset),
+        ...ownershipOf(dataset, sweep),
         order: Order.datasets,
         remove: async () =>
           void (await google.orUndefined("bigquery", `${path}/${id}`, {
@@ -67,17 +77,21 @@ interface TransferConfig {
   readonly displayName?: string;
 }
 
-async function schedulesOf({ google, project, region, isOwnText }: Sweep): Promise<readonly Leftover[]> {
+async function schedulesOf(sweep: Sweep): Promise<readonly Leftover[]> {
+  const { google, project, region } = sweep;
   const path = `v1/projects/${project}/locations/${region}/transferConfigs`;
   const configs = await google.listIfOn<TransferConfig>("bigquerydatatransfer", path, "transferConfigs");
-  return configs
-    .filter(({ displayName }) => isOwnText(displayName))
-    .map(({ name, displayName }) => ({
+  return configs.flatMap(({ name, displayName }) => {
+    const own = ownText(sweep, displayName, () => `bq rm --transfer_config ${name}`);
+    if (!own) return [];
+    return {
       kind: "scheduled query",
       id: displayName as string,
+      ...own,
       order: Order.schedules,
       remove: () => removeAndWait(google, "bigquerydatatransfer", "v1", name),
-    }));
+    };
+  });
 }
 
 interface Secret extends Labelled {
@@ -93,7 +107,7 @@ async function secretsOf(sweep: Sweep): Promise<readonly Leftover[]> {
     .map((secret) => ({
       kind: "secret",
       id: lastOf(secret.name),
-      ...ownershipOf(secret),
+      ...ownershipOf(secret, sweep),
       ...since(secret.createTime),
       order: Order.secrets,
       remove: () => removeAndWait(google, "secretmanager", "v1", secret.name),
@@ -113,7 +127,7 @@ async function orchestratorsOf(sweep: Sweep): Promise<readonly Leftover[]> {
     .map((job) => ({
       kind: "Cloud Run job",
       id: lastOf(job.name),
-      ...ownershipOf(job),
+      ...ownershipOf(job, sweep),
       ...since(job.createTime),
       order: Order.orchestrators,
       remove: () => removeAndWait(google, "run", "v2", job.name),

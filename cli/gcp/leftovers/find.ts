@@ -1,6 +1,6 @@
 import { labelValue, stackLabel } from "../../../core/labels.ts";
 import type { Leftover, Search, StackContext } from "../../platform.ts";
-import { ownName } from "../../removal.ts";
+import { claimOf } from "../../removal.ts";
 import { Google } from "../client.ts";
 import type { GcpPart } from "../part.ts";
 import { projectOf, regionOf } from "../project.ts";
@@ -18,7 +18,7 @@ export const search = (stack: StackContext, parts: readonly GcpPart[]): Search =
 
 /**
  * What is left of a stack in its project and region, found by its label, and where there are none by what descriptions and
- * names tell: so of all stacks of that name in the project. Whose a thing is, its lake tells, where it names one.
+ * digits of names tell: so of all stacks of that name in the project. Whose a thing is, its lake tells, where it names one.
  */
 async function findLeftovers(stack: StackContext, parts: readonly GcpPart[]): Promise<readonly Leftover[]> {
   const { project: program, stack: own, others } = stack.files;
@@ -29,10 +29,11 @@ async function findLeftovers(stack: StackContext, parts: readonly GcpPart[]): Pr
     project,
     region: regionOf(stack),
     label: stackLabel(id),
-    isOwnText: (text) => text === id || (text?.startsWith(`${id} `) ?? false),
-    isOwnName: ownName(
+    stack: id,
+    claim: claimOf(
       id,
       others.map((other) => `${program}/${other}`),
+      NAMES_END,
     ),
   };
   const known = (
@@ -44,7 +45,7 @@ async function findLeftovers(stack: StackContext, parts: readonly GcpPart[]): Pr
   ).flat();
   const digits = new Set(
     known
-      .filter(({ order }) => TELLING.has(order))
+      .filter(({ order, unsure }) => TELLING.has(order) && !unsure)
       .map(digitsIn)
       .filter((found) => found !== undefined),
   );
@@ -55,6 +56,9 @@ async function findLeftovers(stack: StackContext, parts: readonly GcpPart[]): Pr
   ]);
   return withLakes(sweep, [...known, ...more.flat()]).toSorted((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
 }
+
+/** Where the library cuts names, the 8 digits apart: of a bucket, and of an autoscaling policy. */
+const NAMES_END = [54, 41];
 
 /** What the library always names itself, with random digits. */
 const TELLING: ReadonlySet<number> = new Set([Order.orchestrators, Order.clusters, Order.templates, Order.accounts]);
@@ -67,14 +71,13 @@ const digitsIn = ({ id, order }: Leftover): string | undefined => {
 };
 
 /** What names no lake itself has that of another thing of its component. A label may have another form of a bucket's name. */
-function withLakes({ isOwnName }: Sweep, items: readonly Leftover[]): readonly Leftover[] {
+function withLakes({ claim }: Sweep, items: readonly Leftover[]): readonly Leftover[] {
   const buckets = items.filter(({ order }) => order === Order.buckets);
   const bucketOf = new Map(buckets.map(({ id }) => [labelValue(id), id]));
   const named = items.map((item) => (item.lake ? { ...item, lake: bucketOf.get(item.lake) ?? item.lake } : item));
   const lakes = new Map(
     named.flatMap((item) => {
-      const digits =
-        digitsIn(item) ?? (item.order === Order.buckets && isOwnName(item.id) ? item.id.slice(-8) : undefined);
+      const digits = digitsIn(item) ?? (item.order === Order.buckets && claim(item.id) ? item.id.slice(-8) : undefined);
       return item.lake && digits ? [[digits, item.lake] as const] : [];
     }),
   );

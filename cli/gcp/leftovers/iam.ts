@@ -1,6 +1,6 @@
 import type { Leftover } from "../../platform.ts";
 import type { Google } from "../client.ts";
-import { accountDigits, Order, patiently, removeAndWait, type Sweep } from "./sweep.ts";
+import { accountDigits, Order, ownText, patiently, removeAndWait, type Sweep } from "./sweep.ts";
 
 interface Account {
   readonly name: string;
@@ -11,19 +11,23 @@ interface Account {
 
 /** Service accounts, with what the project's policy lets them do. */
 export async function accountLeftovers(sweep: Sweep): Promise<readonly Leftover[]> {
-  const { google, project, isOwnText } = sweep;
+  const { google, project } = sweep;
   const accounts = await google.listIfOn<Account>("iam", `v1/projects/${project}/serviceAccounts`, "accounts");
-  return accounts
-    .filter(({ displayName, description }) => isOwnText(displayName) || isOwnText(description))
-    .map(({ name, email }) => ({
+  return accounts.flatMap(({ name, email, displayName, description }) => {
+    const byHand = () => `gcloud iam service-accounts delete ${email} --project ${project}`;
+    const own = ownText(sweep, displayName, byHand) ?? ownText(sweep, description, byHand);
+    if (!own) return [];
+    return {
       kind: "service account",
       id: email,
+      ...own,
       order: Order.accounts,
       async remove() {
         await dropMembers(google, project, (member) => member === `serviceAccount:${email}`);
         await removeAndWait(google, "iam", "v1", name);
       },
-    }));
+    };
+  });
 }
 
 /** What the project's policy still says of accounts that are no more. */

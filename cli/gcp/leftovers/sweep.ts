@@ -1,8 +1,8 @@
 import { GoogleError } from "../../../clients/google.ts";
-import { Label } from "../../../core/labels.ts";
+import { isSharedLabel, Label } from "../../../core/labels.ts";
 import { retry } from "../../../core/retry.ts";
 import type { Leftover } from "../../platform.ts";
-import { until } from "../../removal.ts";
+import { byHand, type Claim, stackIn, until } from "../../removal.ts";
 import type { Google } from "../client.ts";
 
 /** Whose things are looked for, and where. */
@@ -12,10 +12,27 @@ export interface Sweep {
   readonly region: string;
   /** Value of label `oneoff-stack`. */
   readonly label: string;
-  /** Whether a description or display name is one of the stack's. */
-  readonly isOwnText: (text: string | undefined) => boolean;
-  /** Whether a name tells project and stack. */
-  readonly isOwnName: (name: string) => boolean;
+  /** Project and stack. */
+  readonly stack: string;
+  /** Whose something is by its name. */
+  readonly claim: Claim;
+}
+
+/** Where the library cuts a display name or description; see `ownedBy` in components/gcp/project.ts. */
+const LONGEST_TEXT = 100;
+
+/**
+ * Whose something is by its description or display name: one that is cut before it tells project and stack may be another's.
+ * @param remove what removes it by hand.
+ * @returns the part of a leftover that says so; undefined when it is surely no stack's of this name.
+ */
+export function ownText(
+  { stack }: Sweep,
+  text: string | undefined,
+  remove: () => string,
+): Pick<Leftover, "unsure"> | undefined {
+  if (stack.length < LONGEST_TEXT) return stackIn(text) === stack ? {} : undefined;
+  return text === stack.slice(0, LONGEST_TEXT) ? { unsure: byHand(remove()) } : undefined;
 }
 
 /** In which order things can be removed: what makes others, what costs, then what nothing holds any more. */
@@ -46,11 +63,18 @@ export interface Labelled {
 /** Labels are looked at here too: not every API filters by all of a value. */
 export const hasLabel = ({ labels }: Labelled, { label }: Sweep): boolean => labels?.[Label.stack] === label;
 
-/** What labels tell of a leftover. */
-export function ownershipOf({ labels }: Labelled): Pick<Leftover, "lake" | "kept"> {
+/** What labels tell of a leftover that was found by them. */
+export function ownershipOf({ labels }: Labelled, { stack }: Sweep): Pick<Leftover, "lake" | "kept" | "unsure"> {
   const lake = labels?.[Label.lake];
-  return { ...(lake && { lake }), ...(labels?.[Label.removal] === "retain" && { kept: true }) };
+  return {
+    ...(lake && { lake }),
+    ...(labels?.[Label.removal] === "retain" && { kept: true }),
+    ...(isSharedLabel(stack) && { unsure: SHARED }),
+  };
 }
+
+const SHARED =
+  "its label is that of each stack whose underscores end up alike; if it is yours, remove it in the console";
 
 /** When it was made, as part of a leftover. */
 export const since = (time: string | undefined): Pick<Leftover, "since"> => (time ? { since: new Date(time) } : {});
