@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { quote, UsageError } from "./errors.ts";
 
 /**
  * What lies in a lake beside its tables. Names that begin with "_" are no table's, and query engines leave them out.
@@ -31,24 +32,40 @@ export const Prefix = {
 /** Where a run's machines find what made it, which they record with it. */
 export const originKey = (run: string): string => `${Prefix.clusters}/${run}/origin.json`;
 
-/** Where things lie in the folder of a local lake, beside the tables. Whatever begins with "_" is no table. */
+/** Why a name can't be that of a file or folder in a lake; undefined when it can. */
+export const nameProblem = (name: unknown): string | undefined =>
+  typeof name === "string" && /^(?!\.{1,2}$)[^/\\\0]{1,200}$/.test(name)
+    ? undefined
+    : 'expected a name that a folder can have: without "/" and "\\", and neither "." nor ".."';
+
+/** @throws UsageError for a name that would lead out of its folder. */
+export function checkName(name: string, what = "name"): string {
+  const problem = nameProblem(name);
+  if (problem) throw new UsageError(`${what} is ${quote(name)}: ${problem}`);
+  return name;
+}
+
+/**
+ * Where things lie in the folder of a local lake, beside the tables. Whatever begins with "_" is no table. Each throws a
+ * UsageError for a name that would lead elsewhere.
+ */
 export const lakeLayout = (lake: string) => ({
   /** Says that the folder is a lake, so that nothing else is ever taken for one and deleted. */
   marker: join(lake, "_lake.json"),
-  table: (table: string, run: string) => join(lake, table, `run=${run}`),
+  table: (table: string, run: string) => join(lake, checkName(table), `run=${checkName(run)}`),
   records: join(lake, Prefix.runs),
   /** The run's record; see RunRecord. */
-  record: (run: string) => join(lake, Prefix.runs, `${run}.json`),
+  record: (run: string) => join(lake, Prefix.runs, `${checkName(run)}.json`),
   logs: join(lake, Prefix.logs),
-  log: (run: string, step: string) => join(lake, Prefix.logs, run, `${step}.log`),
+  log: (run: string, step: string) => join(lake, Prefix.logs, checkName(run), `${checkName(step)}.log`),
   clusters: join(lake, Prefix.clusters),
   /** The local cluster of a run: its specification, its process, its status, and scratch space while it lives. */
-  cluster: (run: string) => join(lake, Prefix.clusters, run),
+  cluster: (run: string) => join(lake, Prefix.clusters, checkName(run)),
   services: join(lake, "_services"),
   /** A service that is a process: what it was started with, its files and disks, and its log. */
-  service: (name: string) => join(lake, "_services", name),
+  service: (name: string) => join(lake, "_services", checkName(name)),
   dashboards: join(lake, "_dashboards"),
-  dashboard: (name: string) => join(lake, "_dashboards", name),
+  dashboard: (name: string) => join(lake, "_dashboards", checkName(name)),
   /** What was written in JupyterLab, beside copies of assets/notebooks. */
   notebooks: join(lake, "_notebooks"),
   /** Spark's files of events, for the history server. */

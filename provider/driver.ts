@@ -1,5 +1,5 @@
 /** The driver of a run on this machine: assets/driver/run.py, in the folder of its cluster, below a supervisor. */
-import { constants, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { constants, copyFileSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { driverFiles, jobFiles } from "../assets/driver/code.ts";
@@ -9,6 +9,7 @@ import type { RunOrigin } from "../core/run-origin.ts";
 import { CODE, RunSpec, runSpec } from "../core/run-spec.ts";
 import { findRun, secretsFolder, specFile, workFolder } from "./cluster.ts";
 import { writeJson } from "./json.ts";
+import { makeOwnFolder, writeOwn } from "./own.ts";
 import { isAlive, notStarted, ownEnvironment, startDetached } from "./process.ts";
 
 /** What is known of a run from its inputs. */
@@ -37,9 +38,11 @@ export interface RunInputs extends RunState {
  */
 export async function startDriver({ secrets, ...state }: RunInputs, home: string): Promise<void> {
   const { lake, run, python } = state;
+  makeOwnFolder(lake, home);
   writeJson(specFile(home), RunSpec.parse(specOf(state, home)));
+  makeOwnFolder(lake, workFolder(home));
   copyCode(state.job, join(workFolder(home), CODE));
-  writeSecrets(home, secrets ?? {});
+  writeSecrets(lake, home, secrets ?? {});
   const logFile = join(home, "supervisor.log");
   const driver = join(workFolder(home), CODE, "run.py");
   const command = [python, driver, "--spec", specFile(home), "--kept", keptRequirements(), "--quiet"];
@@ -109,9 +112,7 @@ function environment(python: string, work: string): NodeJS.ProcessEnv {
   };
 }
 
-function writeSecrets(home: string, secrets: Readonly<Record<string, string>>): void {
-  mkdirSync(secretsFolder(home), { recursive: true, mode: 0o700 });
-  for (const [name, text] of Object.entries(secrets)) {
-    writeFileSync(join(secretsFolder(home), name), text, { mode: 0o600 });
-  }
+function writeSecrets(lake: string, home: string, secrets: Readonly<Record<string, string>>): void {
+  makeOwnFolder(lake, secretsFolder(home));
+  for (const [name, text] of Object.entries(secrets)) writeOwn(join(secretsFolder(home), name), text);
 }

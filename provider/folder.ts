@@ -1,25 +1,13 @@
 /** A folder that is a lake: made empty, and deleted with what the lake holds and nothing else. */
-import {
-  accessSync,
-  constants,
-  type Dirent,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  statSync,
-} from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { lakeLayout } from "../core/lake-layout.ts";
-import { readJson, writeJson } from "./json.ts";
-import { registered, stop } from "./process.ts";
+import { lakeState, markLake, processesIn, unreadable } from "./lake.ts";
+import { removeIfEmpty, removeResults, removeWork } from "./lake-removal.ts";
+import { distrust } from "./own.ts";
+import { stop } from "./process.ts";
 import { isSame, type Properties, type ResourceKind } from "./resource.ts";
-
-const NOTEBOOKS = join(import.meta.dirname, "../assets/notebooks");
 
 const LEAST_FREE = 512 * 1024 * 1024;
 
@@ -41,100 +29,57 @@ export const folder: ResourceKind = {
   }),
   async create(urn, { path, retain }: Folder) {
     mkdirSync(path, { recursive: true });
-    writeJson(lakeLayout(path).marker, { ...MARKER, owner: urn });
+    const problem = distrust(path); // it may have been made since it was checked
+    if (problem) throw new Error(`lake is ${JSON.stringify(path)}: ${problem}; ${CURE}`);
+    markLake(path, urn);
     return { id: path, outs: { path, retain } };
   },
-  read: async (state: Folder) => (existsSync(lakeLayout(state.path).marker) ? state : undefined),
+  read: async (state: Folder) => (lakeState(state.path).is === "none" ? undefined : state),
   update: async (_state, inputs: Folder) => inputs,
-  async delete({ path, retain }: Folder) {
-    if (!readMarker(path)) return;
-    await stopProcesses(path);
-    const { marker, clusters, services, dashboards, records, logs, events, scratch } = lakeLayout(path);
-    for (const own of [clusters, services, dashboards, scratch]) remove(own);
-    if (retain) return writeJson(marker, MARKER); // the next stack may have it
-    for (const own of [records, logs, events]) remove(own);
-    for (const entry of readdirSync(path, { withFileTypes: true })) {
-      if (entry.isDirectory() && !entry.name.startsWith("_")) removeRuns(join(path, entry.name));
+  async delete({ path, retain }: Folder, urn?: string) {
+    const state = lakeState(path);
+    if (state.is === "unreadable") throw new Error(unreadable(path, state.problem));
+    if (state.is === "none") return warnOfUnmarked(path);
+    if (urn !== undefined && state.owner !== undefined && state.owner !== urn) {
+      return warn(`${path} stays as it is: it is the lake of another stack by now (${state.owner}).`);
     }
-    const kept = removeOurNotebooks(lakeLayout(path).notebooks);
-    if (kept.length > 0) {
-      warnOfKept(path, kept);
-      return writeJson(marker, MARKER);
+    await Promise.all(processesIn(path).map(({ id }) => stop(id)));
+    removeWork(path);
+    if (retain) return markLake(path, undefined); // the next stack may have it
+    const { notebooks, foreign } = removeResults(path);
+    if (foreign.length > 0) {
+      warn(
+        `These stay in ${path}, as no run of this lake made them: ${some(foreign)}. Take them elsewhere, or remove them by hand.`,
+      );
     }
-    remove(marker); // last: as long as it is there, an interrupted delete can be taken up again
+    if (notebooks.length > 0) {
+      warn(
+        `What you wrote in JupyterLab was kept: ${some(notebooks)} in ${path}. The next "pulumi up" takes the folder with it; remove it by hand when you don't need it.`,
+      );
+      return markLake(path, undefined);
+    }
+    rmSync(lakeLayout(path).marker, { force: true }); // last: as long as it is there, an interrupted delete can be taken up again
     removeIfEmpty(path);
   },
   inputsOf: ({ path, retain }: Folder) => ({ path, retain }),
 };
 
-/**
- * For what is about to be put into a lake: an engine that was killed may have had it removed since.
- * @throws Error when it is none any more.
- */
-export function checkLake(path: string): void {
-  if (readMarker(path)) return;
-  throw new Error(`the lake ${path} is gone: it was removed meanwhile; "pulumi up" makes it anew`);
-}
+const CURE = "choose another folder with: pulumi config set oneoff:lake FOLDER";
 
-const MARKER = { about: "A lake of pulumi-oneoff: one folder per table, one per run below it." };
-
-const readMarker = (path: string) => readJson(lakeLayout(path).marker) as { readonly owner?: string } | undefined;
-
-const remove = (path: string) => rmSync(path, { recursive: true, force: true, maxRetries: 5 });
-
-/** Removes a table's runs, and its folder when nothing else is in there. */
-function removeRuns(table: string): void {
-  const runs = readdirSync(table).filter((name) => name.startsWith("run="));
-  for (const run of runs) remove(join(table, run));
-  if (runs.length > 0) removeIfEmpty(table);
-}
-
-/** A file that macOS puts into every folder it shows doesn't count. */
-function removeIfEmpty(folder: string): void {
-  if (readdirSync(folder).every((name) => name === ".DS_Store")) remove(folder);
-}
-
-/** Removes the notebooks that nobody changed, and what JupyterLab put beside them; returns the files that are left. */
-function removeOurNotebooks(folder: string): readonly string[] {
-  const found = lstatSync(folder, { throwIfNoEntry: false });
-  if (!found) return [];
-  if (!found.isDirectory()) return [folder]; // a link, say: what is behind it is somebody else's
-  const bundled = readdirSync(NOTEBOOKS).map((name) => readFileSync(join(NOTEBOOKS, name)));
-  const isBundled = (entry: Dirent, path: string) => {
-    const size = entry.isFile() ? statSync(path).size : -1;
-    return bundled.some((content) => content.length === size && content.equals(readFileSync(path)));
-  };
-  const clear = (inside: string): readonly string[] => {
-    const kept = readdirSync(inside, { withFileTypes: true }).flatMap((entry) => {
-      const path = join(inside, entry.name);
-      if (entry.isDirectory() && entry.name !== ".ipynb_checkpoints") return clear(path);
-      if (!entry.isDirectory() && entry.name !== ".DS_Store" && !isBundled(entry, path)) return [path];
-      remove(path);
-      return [];
-    });
-    if (kept.length === 0) remove(inside);
-    return kept;
-  };
-  return clear(folder);
-}
+const warn = (message: string): void => void pulumi.log.warn(message);
 
 const MOST_NAMED = 3;
 
-function warnOfKept(lake: string, kept: readonly string[]): void {
-  const names = kept.slice(0, MOST_NAMED).map((file) => relative(lake, file));
-  const more = kept.length > MOST_NAMED ? ` and ${kept.length - MOST_NAMED} more` : "";
-  pulumi.log.warn(
-    `What you wrote in JupyterLab was kept: ${names.join(", ")}${more} in ${lake}. The next "pulumi up" takes the folder with it; remove it by hand when you don't need it.`,
-  );
-}
+const some = (paths: readonly string[]): string =>
+  paths.slice(0, MOST_NAMED).join(", ") + (paths.length > MOST_NAMED ? ` and ${paths.length - MOST_NAMED} more` : "");
 
-/** Ends clusters, services and dashboards that live in the folder: those the engine was killed too early to hear of. */
-async function stopProcesses(path: string): Promise<void> {
-  const { clusters, services, dashboards } = lakeLayout(path);
-  const homes = [clusters, services, dashboards]
-    .filter((home) => existsSync(home))
-    .flatMap((home) => readdirSync(home).map((name) => join(home, name)));
-  await Promise.all(homes.map((home) => stop(registered(home))));
+/** Without its marker a folder may be anybody's; where results are in it, they were this stack's once. */
+function warnOfUnmarked(path: string): void {
+  const looksLikeLake = existsSync(lakeLayout(path).records);
+  if (!looksLikeLake) return;
+  warn(
+    `${path} stays as it is: its _lake.json is gone, and without that nothing says that it is a lake. Remove the folder by hand if you don't need what is in it.`,
+  );
 }
 
 /** A lake that moves would leave its results behind to be deleted. */
@@ -146,21 +91,32 @@ function moveProblem(path: string, old: Folder | undefined): string | undefined 
 function problemOf(path: string, urn: string): string | undefined {
   let ancestor = path;
   while (!existsSync(ancestor)) ancestor = dirname(ancestor);
-  const cure = "choose another folder with: pulumi config set oneoff:lake FOLDER";
   try {
-    if (!statSync(ancestor).isDirectory()) return `${ancestor} is not a folder; ${cure}`;
-    accessSync(ancestor, constants.W_OK | constants.X_OK);
-    const { owner } = readMarker(path) ?? {};
-    if (owner !== undefined && owner !== urn) return `it is the lake of another stack (${owner}); ${cure}`;
-    if (ancestor === path && !readMarker(path) && readdirSync(path).length > 0) {
-      return `the folder has files that are not a lake's; empty it, or ${cure}`;
+    if (!statSync(ancestor).isDirectory()) return `${ancestor} is not a folder; ${CURE}`;
+    if (ancestor === path) {
+      const stranger = distrust(path);
+      const problem = stranger ? `${stranger}; ${CURE}` : takenProblem(path, urn);
+      if (problem) return problem;
     }
+    accessSync(ancestor, constants.W_OK | constants.X_OK);
     const { bavail, bsize } = statfsSync(ancestor);
     if (bavail * bsize < LEAST_FREE) {
-      return `its disk has ${Math.round((bavail * bsize) / 1e6)} MB free and a run needs at least ${Math.round(LEAST_FREE / 1e6)} MB; free some, or ${cure}`;
+      return `its disk has ${Math.round((bavail * bsize) / 1e6)} MB free and a run needs at least ${Math.round(LEAST_FREE / 1e6)} MB; free some, or ${CURE}`;
     }
   } catch (error) {
-    return `it can't be written (${(error as Properties).code}); ${cure}`;
+    return `it can't be written (${(error as Properties).code}); ${CURE}`;
   }
   return undefined;
+}
+
+/** Why a folder that is there can't be made this stack's lake. */
+function takenProblem(path: string, urn: string): string | undefined {
+  const state = lakeState(path);
+  if (state.is === "unreadable") return unreadable(path, state.problem);
+  if (state.is === "lake") {
+    return state.owner === undefined || state.owner === urn
+      ? undefined
+      : `it is the lake of another stack (${state.owner}); ${CURE}`;
+  }
+  return readdirSync(path).length > 0 ? `the folder has files that are not a lake's; empty it, or ${CURE}` : undefined;
 }

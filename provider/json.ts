@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
+import { writeOwn } from "./own.ts";
 
 /** What a JSON file holds, undefined when there is none or it isn't JSON. */
 export function readJson(file: string): unknown {
@@ -14,6 +15,6 @@ export function readJson(file: string): unknown {
 export function writeJson(file: string, value: unknown): void {
   mkdirSync(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.tmp`;
-  writeFileSync(temporary, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
+  writeOwn(temporary, `${JSON.stringify(value, undefined, 2)}\n`);
   renameSync(temporary, file);
 }

@@ -49,7 +49,7 @@ await provider.main(
     async update(_id, urn, olds, news) {
       return { outs: await kindOf(urn).update(plain(olds), plain(news)) };
     },
-    delete: async (_id, urn, props) => kindOf(urn).delete(plain(props)),
+    delete: async (_id, urn, props) => kindOf(urn).delete(plain(props), urn),
     cancel,
   },
   process.argv.slice(2),

@@ -16,7 +16,7 @@ export interface ResourceKind {
   /** The state as it is now, undefined when the thing is gone. */
   read(state: Properties): Promise<Properties | undefined>;
   update(state: Properties, inputs: Properties): Promise<Properties>;
-  delete(state: Properties): Promise<void>;
+  delete(state: Properties, urn?: string): Promise<void>;
   /** The inputs that would lead to this state. */
   inputsOf(state: Properties): Properties;
 }

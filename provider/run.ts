@@ -3,13 +3,13 @@ import { spawnSync } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { lakeLayout } from "../core/lake-layout.ts";
+import { lakeLayout, nameProblem } from "../core/lake-layout.ts";
 import type { RunStatus } from "../core/run.ts";
 import { stepDifferences } from "../core/run-origin.ts";
 import { findRun, statusFile, workFolder } from "./cluster.ts";
 import { type RunInputs, type RunState, startDriver } from "./driver.ts";
-import { checkLake } from "./folder.ts";
 import { writeJson } from "./json.ts";
+import { checkLake, noteRun } from "./lake.ts";
 import { registered, stop } from "./process.ts";
 import { keepRecord } from "./record.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
@@ -21,7 +21,10 @@ const TOLD = ["deadlineSeconds", "cores", "memoryMebibytes"] as const;
 
 export const run: ResourceKind = {
   check(_urn, inputs: RunInputs) {
-    const failures = [];
+    const failures = namesOf(inputs).flatMap(([property, what, name]) => {
+      const problem = nameProblem(name);
+      return problem ? [{ property, reason: `${what} is ${JSON.stringify(name)}: ${problem}` }] : [];
+    });
     if (!existsSync(join(dirname(inputs.python), "spark-submit"))) {
       const reason = `python is ${JSON.stringify(inputs.python)}: no PySpark is installed beside it; "npx oneoff setup" makes .oneoff/venv with one`;
       failures.push({ property: "python", reason });
@@ -47,6 +50,11 @@ export const run: ResourceKind = {
     const home = lakeLayout(state.lake).cluster(state.run);
     if (!findRun(state.lake, state.run)) {
       checkLake(state.lake);
+      noteRun(
+        state.lake,
+        state.run,
+        state.job.tables.map(({ name }) => name),
+      );
       try {
         await startDriver(inputs, home);
       } catch (error) {
@@ -64,6 +72,7 @@ export const run: ResourceKind = {
   },
   update: async (state: RunInputs) => state,
   async delete(state: RunInputs) {
+    if (nameProblem(state.run)) return; // of before there was a check: what is elsewhere may be anybody's
     const home = lakeLayout(state.lake).cluster(state.run);
     await stop(registered(home));
     // Whatever keeps the record from being written must not keep the cluster from being destroyed.
@@ -83,6 +92,17 @@ export const run: ResourceKind = {
     ...(origin && { origin }),
   }),
 };
+
+/** Names that become those of files and folders, with their property and what they are. One may be known at `up` alone. */
+function namesOf({ run, job, secrets = {} }: Partial<RunInputs>): readonly (readonly [string, string, string])[] {
+  const { tables = [], steps = [] } = job ?? {};
+  return [
+    ...(run === undefined ? [] : [["run", "run", run] as const]),
+    ...tables.map(({ name }) => ["job", "name of a table", name] as const),
+    ...steps.map(({ name }) => ["job", "name of a step", name] as const),
+    ...Object.keys(secrets).map((name) => ["secrets", "name of a secret", name] as const),
+  ];
+}
 
 /** What of the job is another than it was, in a few words each. */
 function changesOfJob(state: RunInputs, inputs: RunInputs): readonly string[] {

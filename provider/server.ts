@@ -1,11 +1,12 @@
 /** The dashboard's server: a process on this machine that lives until it is deleted, started again when it has died. */
 import { createHash } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { lakeLayout } from "../core/lake-layout.ts";
-import { checkLake } from "./folder.ts";
+import { lakeLayout, nameProblem } from "../core/lake-layout.ts";
 import { writeJson } from "./json.ts";
+import { checkLake } from "./lake.ts";
+import { makeOwnFolder } from "./own.ts";
 import { isTaken } from "./port.ts";
 import { isAlive, registered, startDetached, stop } from "./process.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
@@ -23,6 +24,8 @@ interface Running extends Server {
 
 export const server: ResourceKind = {
   async check(_urn, { lake, name, port }: Server) {
+    const problem = name === undefined ? undefined : nameProblem(name); // undefined: it will be known at `up`
+    if (problem) return [{ property: "name", reason: `name is ${JSON.stringify(name)}: ${problem}` }];
     if (!(await isTaken(port)) || (await tokenAt(port)) === tokenOf(lake, name)) return [];
     const reason = `port is ${port}: another program listens on it; end that, or choose another with: pulumi config set oneoff:port ${port + 1}`;
     return [{ property: "port", reason }];
@@ -39,9 +42,11 @@ export const server: ResourceKind = {
   async create(_urn, inputs: Server) {
     return { id: home(inputs), outs: await start(inputs) };
   },
-  read: async (state: Running) => (isAlive(registered(home(state))) ? state : undefined),
+  read: async (state: Running) =>
+    nameProblem(state.name) === undefined && isAlive(registered(home(state))) ? state : undefined,
   update: async (_state, inputs: Server) => start(inputs),
   async delete(state: Running) {
+    if (nameProblem(state.name)) return; // of before there was a check: what is elsewhere may be anybody's
     await stop(registered(home(state)));
     rmSync(home(state), { recursive: true, force: true });
   },
@@ -58,8 +63,8 @@ const tokenOf = (lake: string, name: string): string =>
 async function start(inputs: Server): Promise<Running> {
   const { lake, name, port, job } = inputs;
   checkLake(lake);
+  makeOwnFolder(lake, home(inputs)); // before anything there is taken for ours
   await stop(registered(home(inputs)));
-  mkdirSync(home(inputs), { recursive: true });
   const config = { job, port, token: tokenOf(lake, name), engine: { kind: "duckdb", lake } };
   writeJson(join(home(inputs), "config.json"), config);
   const id = await startDetached(

@@ -1,13 +1,15 @@
 /** A service as a process on this machine: it lives until it is deleted, and is started again when it has changed or died. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lakeLayout } from "../core/lake-layout.ts";
 import type { ServiceFile } from "../core/service.ts";
 import { cancelled } from "./cancel.ts";
 import { readJson, writeJson } from "./json.ts";
+import { checkLake } from "./lake.ts";
 import { tail } from "./log.ts";
+import { makeOwnFolder, writeOwn } from "./own.ts";
 import { isTaken } from "./port.ts";
 import { isAlive, ownEnvironment, type ProcessId, registered, startDetached, stop } from "./process.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
@@ -94,11 +96,12 @@ const remove = (place: Place): void => rmSync(home(place), { recursive: true, fo
 
 /** Starts it, in place of the one that runs, and waits until it can be used. Its disks stay as they are. */
 async function start(inputs: Process): Promise<void> {
+  checkLake(inputs.lake);
+  makeOwnFolder(inputs.lake, home(inputs)); // before anything there is taken for ours
   await stop(registered(home(inputs)));
   await portsFree(inputs);
   for (const { path } of specOf(inputs)?.files ?? []) rmSync(below(inputs, path), { force: true });
-  mkdirSync(home(inputs), { recursive: true, mode: 0o700 });
-  for (const path of ["/tmp", ...inputs.disks]) mkdirSync(below(inputs, path), { recursive: true });
+  for (const path of ["/tmp", ...inputs.disks]) makeOwnFolder(inputs.lake, below(inputs, path));
   for (const file of inputs.files) write(inputs, file);
   rmSync(logOf(inputs), { force: true });
   writeJson(specFile(inputs), inputs);
@@ -119,8 +122,8 @@ const below = (place: Place, path: string): string => join(rootOf(place), resolv
 
 function write(place: Place, { path, content, isBase64 }: ServiceFile): void {
   const file = below(place, path);
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileSync(file, Buffer.from(content, isBase64 ? "base64" : "utf8"), { mode: 0o600 });
+  makeOwnFolder(place.lake, dirname(file));
+  writeOwn(file, Buffer.from(content, isBase64 ? "base64" : "utf8"));
 }
 
 const environment = (inputs: Process): NodeJS.ProcessEnv => ({

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { DashboardConfig } from "../../assets/dashboard/config.ts";
-import { Prefix } from "../../core/lake-layout.ts";
+import { checkName, Prefix } from "../../core/lake-layout.ts";
 import { bundle } from "./bundle.ts";
 
 /** Port of the page on a dashboard's instance. */
@@ -32,7 +32,7 @@ export interface ReleaseObject {
  * and that must be told last, at `<prefix>/current`: so it never sees half a release.
  */
 export function dashboardRelease(name: string, config: pulumi.Input<DashboardConfig>): Release {
-  const prefix = `${Prefix.dashboard}/${name}`;
+  const prefix = `${Prefix.dashboard}/${checkName(name, "name of the dashboard")}`;
   const files = builtFiles();
   const hash = createHash("sha256");
   for (const [key, path] of Object.entries(files)) hash.update(`${key}\0`).update(readFileSync(path));

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { invalid } from "../../core/errors.ts";
 import { type Job, jobFor } from "../../core/job.ts";
+import { checkName } from "../../core/lake-layout.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import type { LocalLake } from "./lake.ts";
 
@@ -20,9 +21,10 @@ export class LocalDashboard extends pulumi.ComponentResource {
   /** Address of the page. */
   readonly url: pulumi.Output<string>;
 
-  /** @throws UsageError when `port` is not from 1 to 65535, and for another job than the lake's. */
+  /** @throws UsageError when `port` is not from 1 to 65535, for a name that no folder can have, and for another job than the lake's. */
   constructor(name: string, args: LocalDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:LocalDashboard", name, {}, opts);
+    checkName(name, "name of the dashboard");
     const port = args.port ?? 8765;
     if (!Number.isInteger(port) || port < 1 || port > 65535) {
       throw invalid("port", port, "expected a whole number from 1 to 65535");

@@ -278,11 +278,19 @@ test("a recycled process id is not killed", async () => {
   expect(isAlive(id)).toBe(false);
 });
 
+/** A run that succeeded, as it lies in the lake. */
+function leaveRun(id: string, tables: readonly string[] = ["numbers"]): void {
+  for (const table of tables) mkdirSync(places().table(table, id), { recursive: true });
+  const ended = { state: "succeeded", started: "2026-11-01T00:00:00Z", steps: [] };
+  const left = Object.fromEntries(tables.map((table) => [table, { rows: 0, digest: "0" }]));
+  writeJson(places().record(id), { run: id, job: "numbers", ...ended, tables: left });
+}
+
 test("a lake is deleted with what it holds and nothing else; retained, it stays and is taken up again", async () => {
-  mkdirSync(join(lake, "numbers", "run=1"), { recursive: true });
+  leaveRun("1");
   writeFileSync(join(lake, "notes.txt"), "mine");
   await folder.delete({ path: lake, retain: true });
-  expect(readdirSync(lake).sort()).toEqual(["_lake.json", "notes.txt", "numbers"]);
+  expect(readdirSync(lake).sort()).toEqual(["_lake.json", "_runs", "notes.txt", "numbers"]);
   expect(folder.check("", { path: lake, retain: true })).toEqual([]);
   await folder.delete({ path: lake, retain: false });
   expect(readdirSync(lake)).toEqual(["notes.txt"]);
@@ -291,7 +299,7 @@ test("a lake is deleted with what it holds and nothing else; retained, it stays 
 });
 
 test("a delete that was interrupted is taken up again; what a file manager leaves in a table doesn't keep it", async () => {
-  mkdirSync(join(lake, "numbers", "run=1"), { recursive: true });
+  leaveRun("1");
   writeFileSync(join(lake, "numbers", ".DS_Store"), "");
   symlinkSync("/nowhere", join(lake, "dangling"));
   mkdirSync(join(lake, "mine"));
@@ -314,6 +322,7 @@ test("a lake is deleted with what stack swarm puts there, but for a user's noteb
   const { notebooks, events, scratch, marker } = places();
   const bundled = fileURLToPath(new URL("../../assets/notebooks", import.meta.url));
   const fill = () => {
+    leaveRun("1", []);
     for (const path of [join(events, "app-1"), join(scratch, "1", "csv")]) {
       mkdirSync(path, { recursive: true });
       writeFileSync(join(path, "part"), "x");
@@ -335,7 +344,7 @@ test("a lake is deleted with what stack swarm puts there, but for a user's noteb
   writeFileSync(join(notebooks, "startup.ipynb"), "{}"); // changed
   symlinkSync(join(home, "elsewhere"), join(notebooks, "data"));
   await folder.delete({ path: lake, retain: true });
-  expect(readdirSync(lake).sort()).toEqual(["_lake.json", "_notebooks", "_spark-events"]);
+  expect(readdirSync(lake).sort()).toEqual(["_lake.json", "_notebooks", "_runs", "_spark-events"]);
   await folder.create("urn:two", { path: lake, retain: false });
   const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
   await folder.delete({ path: lake, retain: false });
