@@ -24,7 +24,7 @@ export const thisMachine: Platform = {
     const lake = paths.find((path) => typeof path === "string" && path.startsWith("/"));
     if (lake === undefined) return undefined;
     const { localLeftovers } = await import("./leftovers.ts");
-    return { find: async () => localLeftovers(files, lake as string), where: ` in ${lake}` };
+    return { find: async () => localLeftovers(files, lake as string), where: ` or its lake ${lake}` };
   },
   lakes: {
     scheme: "/",

@@ -363,7 +363,8 @@ test("digits of names that are always ours lead on, to names of ours alone and t
     "Compute instance  lost",
     "Compute instance  lost-by-a-workflow",
     `Dataproc autoscaling policy  oneoff-${HEX}`,
-    "Dataproc autoscaling policy  oneoff-dataproc-cluster-autoscaling-99999999",
+    // Nothing of this component but its name is there: a stack "dataproc-cluster" could have named it so too.
+    `Dataproc autoscaling policy  oneoff-dataproc-cluster-autoscaling-99999999  may be another stack's: its name alone tells; if it is yours: gcloud dataproc autoscaling-policies delete oneoff-dataproc-cluster-autoscaling-99999999 --region ${R} --project test-project`,
   ]);
 }, 60_000);
 

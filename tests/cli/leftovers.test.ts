@@ -115,6 +115,8 @@ const tags = (owner: string | undefined, more: Readonly<Record<string, string>> 
     Key,
     Value,
   }));
+/** Digits that no two components have in common. */
+const hex = (owner: string | undefined) => (owner === OWN ? "0a1b2c3d" : `0a1b2c4${OTHERS.indexOf(owner)}`);
 const slug = (owner: string | undefined) => (owner ?? "mine/things").replace("/", "-");
 
 /** One of everything that a stack can leave. */
@@ -193,7 +195,7 @@ async function make(owner: string | undefined): Promise<void> {
   const emr = new EMRClient(region);
   const flow = { Name: "c", Instances: { KeepJobFlowAliveWhenNoSteps: true }, Tags: tags(owner) };
   await emr.send(new RunJobFlowCommand(flow));
-  const Name = `${slug(owner)}-cluster-0a1b2c3d`;
+  const Name = `${slug(owner)}-cluster-${hex(owner)}`;
   await emr.send(new CreateSecurityConfigurationCommand({ Name, SecurityConfiguration: "{}" }));
 
   const iam = new IAMClient(region);
@@ -211,7 +213,7 @@ async function make(owner: string | undefined): Promise<void> {
   await iam.send(new CreatePolicyCommand({ PolicyName: `${slug(owner)}-policy`, Path, PolicyDocument }));
 
   const s3 = new S3Client(region);
-  const Bucket = `${slug(owner)}-lake-0a1b2c3d`;
+  const Bucket = `${slug(owner)}-lake-${hex(owner)}`;
   await s3.send(new CreateBucketCommand({ Bucket, CreateBucketConfiguration: { LocationConstraint: "us-west-2" } }));
   await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: "Enabled" } }));
   for (const Body of ["1", "2"]) await s3.send(new PutObjectCommand({ Bucket, Key: "_runs/1.json", Body }));
@@ -620,17 +622,15 @@ test("of another stack whose names begin alike nothing is removed, and what may 
   await make(OWN);
   const emr = new EMRClient({});
   const named = (key: string) => JSON.stringify({ AwsKmsKey: key, S3Object: "s3://somewhere/certificate.zip" });
-  const configurations = { ...{ theirs: "1111aaaa", lost: "2222bbbb", mine: "3333cccc" } };
+  const digits = { theirs: "1111aaaa", lost: "2222bbbb", mine: "3333cccc" };
   const keys = { theirs: arn("kms", "key/theirs"), lost: arn("kms", "key/lost"), mine: arn("kms", "key/mine") };
-  for (const [whose, hex] of Object.entries(configurations)) {
-    const SecurityConfiguration = named(keys[whose as keyof typeof keys]);
-    await emr.send(
-      new CreateSecurityConfigurationCommand({ Name: `oneoff-emr-oneoff-cluster-${hex}`, SecurityConfiguration }),
-    );
+  for (const whose of ["theirs", "lost", "mine"] as const) {
+    const Name = `oneoff-emr-oneoff-cluster-${digits[whose]}`;
+    await emr.send(new CreateSecurityConfigurationCommand({ Name, SecurityConfiguration: named(keys[whose]) }));
   }
   const athena = new AthenaClient({});
-  for (const hex of ["1111aaaa", "2222bbbb"]) {
-    const QueryString = `CREATE DATABASE oneoff_emr_oneoff_lake_${hex}`;
+  for (const whose of ["theirs", "lost"] as const) {
+    const QueryString = `CREATE DATABASE oneoff_emr_oneoff_lake_${digits[whose]}`;
     await athena.send(
       new StartQueryExecutionCommand({ QueryString, ResultConfiguration: { OutputLocation: "s3://results/" } }),
     );

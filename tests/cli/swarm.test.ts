@@ -939,6 +939,8 @@ const taskOf = (ID: string, service: string, Mounts: string) => ({
   ...{ ID, Labels: `oneoff.stack=oneoff-swarm,com.docker.swarm.service.id=${service},com.docker.swarm.task=`, Mounts },
 });
 
+/** Its lake is on this machine, and looked at too. */
+const OR_LAKE = () => ` or its lake ${join(project.folder, ".oneoff/swarm-lake")}`;
 const OURS = { "oneoff.stack": "oneoff-swarm", "oneoff.owner": "oneoff/swarm" };
 
 test("leftovers: what another stack's label says stays, and so does what no label says, which is told", async () => {
@@ -954,9 +956,9 @@ test("leftovers: what another stack's label says stays, and so does what no labe
   );
   const asked = await project.oneoff("leftovers", "swarm", "--delete", "--yes");
   expect(asked.output.split("\n")).toEqual([
-    `config                      ${name}-2  since 2026-11-21 18:54:37 UTC  may be another stack's: its name alone tells; if it is yours: docker config rm ${name}-2`,
     "network                     oneoff-swarm  since 2026-11-21 18:54:37 UTC  may be another stack's: its name alone tells; if it is yours: docker network rm oneoff-swarm",
-    "Nothing else is left of stack swarm.",
+    `config                      ${name}-2  since 2026-11-21 18:54:37 UTC  may be another stack's: its name alone tells; if it is yours: docker config rm ${name}-2`,
+    `Nothing else is left of stack swarm${OR_LAKE()}.`,
     "",
   ]);
   expect(asked.code).toBe(1);
@@ -964,7 +966,11 @@ test("leftovers: what another stack's label says stays, and so does what no labe
 
 test("leftovers: what has the stack's label, and nothing of others", async () => {
   answers(
-    ...left("service ls -q", "service", "ik2eg", { ID: "ik2eg", CreatedAt: T0, Spec: { Name: "oneoff-swarm-master", Labels: OURS } }),
+    ...left("service ls -q", "service", "ik2eg", {
+      ID: "ik2eg",
+      CreatedAt: T0,
+      Spec: { Name: "oneoff-swarm-master", Labels: OURS },
+    }),
     // The ids of a list of services are cut off. The second service has gone, and its container not.
     { to: "service ls -q", out: "ik2eg" },
     { to: TASKS, out: json(taskOf("aaaa", "ik2eglong", "/lake,v0"), taskOf("bbbb", "oldoldold", "v1")) },
@@ -979,7 +985,12 @@ test("leftovers: what has the stack's label, and nothing of others", async () =>
     },
     { to: `volume ls -q ${LIST}`, out: "v0\nv1" },
     { to: "volume inspect v1", out: JSON.stringify([{ Name: "v1", CreatedAt: T0, Labels: OURS }]) },
-    ...left("network ls -q --no-trunc", "network", "8o9im", { Id: "8o9im", Name: "oneoff-swarm", Created: T0, Labels: OURS }),
+    ...left("network ls -q --no-trunc", "network", "8o9im", {
+      Id: "8o9im",
+      Name: "oneoff-swarm",
+      Created: T0,
+      Labels: OURS,
+    }),
     ...NONE,
   );
   const { code, output } = await project.oneoff("leftovers", "swarm");
@@ -990,14 +1001,15 @@ test("leftovers: what has the stack's label, and nothing of others", async () =>
     "container                   oneoff-swarm-worker.1.x  since 2026-11-21 18:54:37 UTC",
     "network                     oneoff-swarm  since 2026-11-21 18:54:37 UTC",
     "volume                      v1  since 2026-11-21 18:54:37 UTC",
-    '5 things are left of stack swarm; "npx oneoff leftovers swarm --delete" removes them.',
+    `5 things are left of stack swarm${OR_LAKE()}; "npx oneoff leftovers swarm --delete" removes them.`,
   ]);
   answers(...NONE);
-  expect(await project.oneoff("leftovers", "swarm")).toEqual({ code: 0, output: "Nothing is left of stack swarm.\n" });
+  const none = `Nothing is left of stack swarm${OR_LAKE()}.\n`;
+  expect(await project.oneoff("leftovers", "swarm")).toEqual({ code: 0, output: none });
   const NOT =
     'Error response from daemon: This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
   answers(...["service", "secret", "config"].map((kind) => ({ to: `${kind} ls`, err: NOT })), ...NONE);
-  expect((await project.oneoff("leftovers", "swarm")).output).toBe("Nothing is left of stack swarm.\n");
+  expect((await project.oneoff("leftovers", "swarm")).output).toBe(none);
   // Without a Swarm there are no services any more; a worker of one can't say which there are.
   const worker = NOT.replace('Use "docker swarm init"', "Worker nodes can't be used to view or modify cluster state");
   for (const [err, names] of [
@@ -1015,20 +1027,6 @@ test("leftovers: what has the stack's label, and nothing of others", async () =>
   }
   // What a stack of this machine has lies in its lake: Docker isn't asked.
   answers({ to: "", err: "nobody may ask Docker" });
-  const lake = join(project.folder, ".oneoff/lake");
-  const nothing = { code: 0, output: `Nothing is left of stack local in ${lake}.\n` };
-  expect(await project.oneoff("leftovers", "local")).toEqual(nothing);
-  mkdirSync(lake, { recursive: true });
-  const marked = (marker: unknown) => writeFileSync(join(lake, "_lake.json"), JSON.stringify(marker));
-  const urn = (stack: string) => `urn:pulumi:${stack}::oneoff::oneoff:index:LocalLake$oneoff-local:index:Folder::lake`;
-  marked({ owner: urn("other") });
-  expect(await project.oneoff("leftovers", "local")).toEqual(nothing);
-  marked({});
-  const kept = `lake                        ${lake}  kept on purpose\nNothing else is left of stack local in ${lake}.\n`;
-  expect(await project.oneoff("leftovers", "local")).toEqual({ code: 0, output: kept });
-  marked({ owner: urn("local") });
-  expect(await project.oneoff("leftovers", "local", "--delete", "--yes")).toMatchObject({
-    code: 1,
-    output: expect.stringContaining(`this command can't do it: "npx pulumi destroy --stack local" does\n`),
-  });
+  const nothing = `Nothing is left of stack local or its lake ${join(project.folder, ".oneoff/lake")}.\n`;
+  expect(await project.oneoff("leftovers", "local")).toEqual({ code: 0, output: nothing });
 }, 240_000);

@@ -204,7 +204,7 @@ print(next((line for line in driver.stderr if "SaslMessage" in line), "it was le
   });
 
   test("leftovers finds what has the stack's label, and removes it", async () => {
-    const ours = ["--label", "oneoff.stack=oneoff-swarm"];
+    const ours = ["--label", "oneoff.stack=oneoff-swarm", "--label", "oneoff.owner=oneoff/swarm"];
     await docker("network", "create", "--driver", "overlay", ...ours, "forgotten");
     await docker("volume", "create", ...ours, "forgotten");
     await docker("secret", "create", ...ours, "forgotten", join(HERE, "swarm.test.ts"));

@@ -60,7 +60,12 @@ const OURS: Readonly<Record<string, Ours>> = {
       ...["cluster-analysis-config: data", "cluster-startup-config: data", "cluster-mongo-init-config: data"],
       // Whose it is: of services alone a label can change, and nothing starts anew for that.
       ...["cluster-master: labels", "cluster-worker: labels", "cluster-history: labels", "cluster-notebook: labels"],
-      ...["cluster-namenode: labels", "cluster-datanode: labels", "cluster-mongo: labels", "cluster-mongo-express: labels"],
+      ...[
+        "cluster-namenode: labels",
+        "cluster-datanode: labels",
+        "cluster-mongo: labels",
+        "cluster-mongo-express: labels",
+      ],
     ],
     names: [
       ...["cluster-analysis-config: name", "cluster-startup-config: name", "cluster-mongo-init-config: name"],
