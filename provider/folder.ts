@@ -73,10 +73,11 @@ const MOST_NAMED = 3;
 const some = (paths: readonly string[]): string =>
   paths.slice(0, MOST_NAMED).join(", ") + (paths.length > MOST_NAMED ? ` and ${paths.length - MOST_NAMED} more` : "");
 
-/** Without its marker a folder may be anybody's; where results are in it, they were this stack's once. */
+/** Without its marker a folder may be anybody's; where records of runs are in it, they were this stack's once. */
 function warnOfUnmarked(path: string): void {
-  const looksLikeLake = existsSync(lakeLayout(path).records);
-  if (!looksLikeLake) return;
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there && !there.isDirectory()) warn(`${path} stays as it is: it was a lake, and is no folder by now.`);
+  if (!existsSync(lakeLayout(path).records)) return;
   warn(
     `${path} stays as it is: its _lake.json is gone, and without that nothing says that it is a lake. Remove the folder by hand if you don't need what is in it.`,
   );

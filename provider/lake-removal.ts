@@ -37,7 +37,9 @@ export function removeResults(lake: string): Remainder {
   return {
     notebooks: below(kept),
     foreign: below(
-      foreign.filter((path) => path !== marker && path !== notebooks && !isNoise(path)).flatMap(innermost),
+      foreign
+        .filter((path) => path !== marker && path !== notebooks && !isNoise(path))
+        .flatMap((path) => innermost(path)),
     ),
   };
 }
@@ -64,11 +66,10 @@ function runsOf(lake: string): ReadonlyMap<string, ReadonlySet<string>> {
   const runs = new Map<string, Set<string>>();
   const add = (run: string, tables: readonly string[]) => runs.set(run, new Set([...(runs.get(run) ?? []), ...tables]));
   for (const [run, tables] of Object.entries(state.is === "lake" ? state.runs : {})) add(run, tables);
-  const { records, record } = lakeLayout(lake);
+  const { records } = lakeLayout(lake);
   for (const file of isFolder(records) ? readdirSync(records) : []) {
-    const run = /^(.+)\.json$/.exec(file)?.[1] ?? "";
-    const found = RunRecord.safeParse(readJson(record(run))).data;
-    if (found?.run === run) add(run, Object.keys(found.tables));
+    const found = RunRecord.safeParse(readJson(join(records, file))).data;
+    if (found && `${found.run}.json` === file) add(found.run, Object.keys(found.tables));
   }
   return runs;
 }

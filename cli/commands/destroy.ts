@@ -22,7 +22,7 @@ export const destroy: OneoffCommand = {
 /** Destroys the stack and removes it, and the local backend with it when nothing else is in there. */
 async function destroyAll(): Promise<boolean> {
   await ensureStack(STACK);
-  const halfMade = await pendingFolders();
+  const { halfMade, lakes } = await foldersOf();
   if ((await pulumi(STACK, ["destroy", "--yes"])) !== 0) return false;
   for (const inputs of halfMade) await folder.delete(inputs);
   const backend = localBackendEnv().PULUMI_BACKEND_URL;
@@ -31,17 +31,31 @@ async function destroyAll(): Promise<boolean> {
   forgetSalt(STACK);
   const state = fileURLToPath(backend);
   if (!hasStacks(state)) rmSync(state, { recursive: true, force: true });
-  console.log("The stack is gone: no process, no file and no port is left. What set-up installed stays.");
+  const left = [...lakes, ...halfMade.map(({ path }) => path)].filter((path) => existsSync(path));
+  const files = left.length > 0 ? `what stays is in ${left.join(" and ")}` : "no file is left";
+  console.log(`The stack is gone: no process, no port, and ${files}. What set-up installed stays.`);
   return true;
 }
 
-/** Lakes that an engine was killed over while it made them: it could not write down that they are there. */
-async function pendingFolders(): Promise<readonly Properties[]> {
+const FOLDER = "oneoff-local:index:Folder";
+
+interface Folders {
+  /** Lakes that an engine was killed over while it made them: it could not write down that they are there. */
+  readonly halfMade: readonly Properties[];
+  /** Paths of the others. */
+  readonly lakes: readonly string[];
+}
+
+async function foldersOf(): Promise<Folders> {
   const { deployment } = JSON.parse(await pulumiOutput(STACK, ["stack", "export"]));
   const pending: readonly Properties[] = deployment.pending_operations ?? [];
-  return pending
-    .filter(({ type, resource }) => type === "creating" && resource.type === "oneoff-local:index:Folder")
-    .map(({ resource }) => resource.inputs);
+  const made: readonly Properties[] = deployment.resources ?? [];
+  return {
+    halfMade: pending
+      .filter(({ type, resource }) => type === "creating" && resource.type === FOLDER)
+      .map(({ resource }) => resource.inputs),
+    lakes: made.filter(({ type }) => type === FOLDER).map(({ inputs }) => inputs.path),
+  };
 }
 
 /** Whether there is a stack that has something, or that `oneoff env` would not make again. */
