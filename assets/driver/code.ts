@@ -12,6 +12,7 @@ const SHARED = [
   "steps/guard.sh",
   "steps/run_record.py",
   "steps/step_log.py",
+  "steps/step_problem.py",
   "steps/step_runner.py",
   "steps/table_check.py",
   "steps/typed_json.py",

@@ -32,17 +32,17 @@ from run_spec import RunSpec, Step
 from run_status import Status, iso, now
 from run_tables import Stage, make_folder, remove_folder
 from step_log import Log, open_log
+from step_problem import Cures, one_line, why
 from step_runner import (
     EXIT_TERMINATED,
     KILL_AFTER,
+    Ended,
     StepError,
     TerminatedError,
     ignore_sigterm,
-    one_line,
     raise_on_sigterm,
     run_program,
     spoken,
-    why,
     with_options,
 )
 from table_check import check_left
@@ -55,7 +55,18 @@ TERMINATED_AFTER = 3  # seconds that a step has to end itself
 TERMINATED_CLEAR_SECONDS = 3
 LAKE_CREDENTIALS = "lake-credentials"  # the secret that opens the lake
 LOCAL_KILL_AFTER = 3  # seconds that a program of this machine has to end itself when its time is up
-_KILLED = (-9, 137)  # exit codes of a program that was sent SIGKILL
+_HERE = Cures(
+    driver="give Spark more (oneoff:memory)",
+    executor="give Spark more (oneoff:memory)",
+    killed="lower oneoff:memory or oneoff:cores, so that Spark and a Python worker per core fit into this machine",
+    space="no space is left on the disk",
+)
+_IN_A_SWARM = Cures(
+    driver="give the driver more (oneoff:driverMemory)",
+    executor="give the workers more (oneoff:workerMemory)",
+    killed="give the driver more (oneoff:driverMemory)",
+    space="no space is left on a node's disk; free some",
+)
 
 
 class Run:
@@ -233,14 +244,11 @@ class Run:
                 raise StepError(f"{what} took longer than its time limit of {spoken(limit)}")
             self.time_left()
         if ended.code:
-            raise StepError(f"{what} failed{self.reason(ended.code, ended.printed)}")
+            raise StepError(f"{what} failed (exit {ended.code}): {self.why(ended)}")
 
-    def reason(self, code: int, printed: str) -> str:
+    def why(self, ended: Ended) -> str:
         """Why a program failed."""
-        if "No space left on device" in printed and self.is_local():
-            return f": no space is left on the disk of {self.spec.lake}; free some, or put the lake elsewhere"
-        killed = "it was killed; it may have taken more memory than there is: " if code in _KILLED else ""
-        return f" (exit {code}): {killed}{why(printed)}"
+        return why(ended.code, ended.output, ended.errors, _HERE if self.is_local() else _IN_A_SWARM)
 
     def time_left(self) -> float:
         """Seconds until the deadline. Raises StepError when it has passed."""

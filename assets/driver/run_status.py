@@ -12,7 +12,8 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 import oneoff
-from step_runner import one_line, progress_of
+from step_problem import one_line
+from step_runner import progress_of
 
 
 class Status:

@@ -332,9 +332,21 @@ def collect(rdd: RDD, what: str, done: Callable[[], int] | None = None, estimate
 
 
 def _why(message: str) -> str:
-    """The line of Spark's message that has the Python exception; the tracebacks around it are in Spark's log."""
-    lines = [line for line in message.splitlines() if line and not line.startswith((" ", "\t", "Driver stacktrace"))]
-    return lines[-1]
+    """What Spark's message has of the Python exception, or its own reason; the frames around it are in Spark's log."""
+    head, *tracebacks = message.partition("\nDriver stacktrace:")[0].split("Traceback (most recent call last):\n")
+    raised = [_raised(traceback.splitlines()) for traceback in tracebacks]
+    if not raised:
+        lines = [line for line in head.splitlines() if line.strip() and not line.startswith("\tat ")]
+        return re.sub(r".*most recent failure: Lost task [^:]*: ", "", lines[0]) if lines else "Spark doesn't say why"
+    caused = len(raised) > 1 and "\nThe above exception was the direct cause " in tracebacks[-2]
+    return f"{raised[-1]}; caused by {raised[-2]}" if caused else raised[-1]
+
+
+def _raised(traceback: Sequence[str]) -> str:
+    """The exception below a traceback's frames, with the first lines of its message."""
+    start = next((at for at, line in enumerate(traceback) if not line.startswith(" ")), 0)
+    end = next((at for at, line in enumerate(traceback) if at > start and (not line or line.startswith("\t"))), None)
+    return " ".join(" ".join(traceback[start:end][:3]).split())
 
 
 # Digests -------------------------------------------------------------------------------------------------------------

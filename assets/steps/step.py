@@ -20,17 +20,17 @@ from pathlib import Path
 import oneoff
 import run_record
 from step_log import open_log
+from step_problem import Cures, one_line, why
 from step_runner import (
     EXIT_TERMINATED,
+    Ended,
     StepError,
     TerminatedError,
     ignore_sigterm,
-    one_line,
     raise_on_sigterm,
     run_program,
     spoken,
     states_of,
-    why,
 )
 from step_tools import (
     SECRETS,
@@ -63,6 +63,20 @@ class JobFile:
     job: str
     steps: list[JobStep]
     tables: list[Table]
+
+_SPACE = "no space is left on a node's disk; give the cluster's nodes larger ones (oneoff:disk)"
+_ON_AWS = Cures(
+    driver="give the driver more (oneoff:driverMemory)",
+    executor="give each executor more (oneoff:executorMemory, which goes with oneoff:executors)",
+    killed="take a larger primary node (oneoff:primaryType)",
+    space=_SPACE,
+)
+_ON_GOOGLE = Cures(
+    driver="give the driver more (oneoff:driverMemory)",
+    executor="take larger workers (oneoff:workerType)",
+    killed="take a larger primary node (oneoff:primaryType; in mode batch oneoff:driverMemory)",
+    space=_SPACE,
+)
 
 
 class Runner:
@@ -107,7 +121,12 @@ class Runner:
         if ended.timed_out:
             raise StepError(f"{self.name} took longer than its time limit of {spoken(self.options.time_limit)}")
         if ended.code:
-            raise StepError(f"{what} failed (exit {ended.code}): {why(ended.printed)}")
+            raise StepError(f"{what} failed (exit {ended.code}): {self.why(ended)}")
+
+    def why(self, ended: Ended) -> str:
+        """Why a program failed."""
+        cures = _ON_GOOGLE if self.options.lake.startswith("gs://") else _ON_AWS
+        return why(ended.code, ended.output, ended.errors, cures)
 
     def copy_tables(self, stage: str) -> None:
         """Brings what the steps left in HDFS into the lake."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,18 +14,6 @@ import oneoff
 HEAD = 64 << 10  # bytes that are kept of the beginning
 TAIL = 1 << 20  # bytes that are kept of the end
 _PIECE = 64 << 10  # a longer line is taken in pieces
-# What of a Spark log is no reason for a failure.
-_FRAME = re.compile(r"\s+at |\s+\.\.\. \d+ more$")
-_CHATTER = re.compile(r" (INFO|WARN) |^\[oneoff\]|^(NOTE: )?Picked up \w+_OPTIONS: ")
-_EXCEPTION = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b: ")
-
-
-def last_problem(text: str) -> str:
-    """Why a program failed: the last exception that its log names, else the last line."""
-    lines = [line for line in text.splitlines() if line.strip() and not _FRAME.match(line)]
-    candidates = [line for line in lines if not _CHATTER.search(line)]
-    exceptions = [line for line in candidates if _EXCEPTION.match(line)]
-    return (exceptions or candidates or ["it printed nothing"])[-1].strip()
 
 
 class Log:
@@ -40,11 +27,6 @@ class Log:
         self._size = 0
         self._lock = Lock()
 
-    @property
-    def size(self) -> int:
-        """Bytes that were written."""
-        return self._size
-
     def write(self, data: bytes) -> None:
         """Adds to the end. May be called from several threads."""
         with self._lock:
@@ -55,10 +37,14 @@ class Log:
             if len(self._tail) > TAIL + HEAD:  # not at every line: it moves a megabyte
                 del self._tail[:-TAIL]
 
-    def copy(self, source: IO[bytes], echo: BinaryIO, on_line: Callable[[str], None] | None = None) -> None:
-        """Adds what `source` gives until its end, and passes it on to `echo` and `on_line`."""
+    def copy(
+        self, source: IO[bytes], echo: BinaryIO, apart: Log | None = None, on_line: Callable[[str], None] | None = None
+    ) -> None:
+        """Adds what `source` gives until its end, to the log `apart` too, and passes it on to `echo` and `on_line`."""
         for line in iter(lambda: source.readline(_PIECE), b""):
             self.write(line)
+            if apart:
+                apart.write(line)
             if self._echo:
                 with contextlib.suppress(OSError):
                     echo.write(line)
@@ -73,11 +59,10 @@ class Log:
                 print(line, file=sys.stderr, flush=True)
         self.write(f"{line}\n".encode())
 
-    def since(self, size: int) -> str:
-        """What was written since the log had that size, or the end of it."""
+    def text(self) -> str:
+        """What is kept."""
         with self._lock:
-            grown = self._size - size
-            return (self._head + self._tail)[-grown:].decode(errors="replace") if grown else ""
+            return (self._head + self._tail).decode(errors="replace")
 
     def close(self) -> None:
         """Puts the last of it."""

@@ -1,4 +1,4 @@
-"""What runs a step has in common wherever it runs: programs with a time limit, SIGTERM, and why a program failed."""
+"""What runs a step has in common wherever it runs: programs with a time limit, and SIGTERM."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple, NoReturn
 
-from step_log import Log, last_problem
+from step_log import Log
 
 KILL_AFTER = 30  # seconds that a program has to end itself when its time is up
 TERMINATED_AFTER = 10  # the same after SIGTERM, as nobody knows how long its sender waits
@@ -43,7 +43,8 @@ class Ended(NamedTuple):
 
     code: int
     timed_out: bool
-    printed: str  # or the end of it
+    output: str  # or the end of it
+    errors: str  # or the end of them
 
 
 def run_program(
@@ -64,7 +65,7 @@ def run_program(
     SIGTERM comes, after which TerminatedError is raised.
     """
     _adopt_orphans()
-    before = log.size
+    output, errors = Log(echo=False), Log(echo=False)
     process = subprocess.Popen(
         ["/bin/sh", "-c", _GUARD, "guard", *command],
         stdin=subprocess.PIPE,  # nobody writes there: it closes when we end
@@ -75,8 +76,8 @@ def run_program(
         start_new_session=True,  # a process group of its own
     )
     limit = _Limit(process, seconds, kill_after)
-    streams = ((process.stdout, sys.stdout.buffer, on_line), (process.stderr, sys.stderr.buffer, on_line))
-    readers = [Thread(target=log.copy, args=stream, daemon=True) for stream in streams]
+    streams = ((process.stdout, sys.stdout.buffer, output), (process.stderr, sys.stderr.buffer, errors))
+    readers = [Thread(target=log.copy, args=(*stream, on_line), daemon=True) for stream in streams]
     try:
         for thread in (limit, *readers):
             thread.start()
@@ -98,7 +99,7 @@ def run_program(
                 reader.join(5)
             if not reader.is_alive():
                 stream.close()
-    return Ended(code, limit.passed, log.since(before))
+    return Ended(code, limit.passed, output.text(), errors.text())
 
 
 class _Limit(Thread):
@@ -202,18 +203,6 @@ def progress_of(line: str) -> tuple[str, int, int] | None:
     """What a step says that it counts, how many are done and of how many; None for a line that says no such thing."""
     found = _PROGRESS.fullmatch(line)
     return (found[1], int(found[2]), int(found[3])) if found else None
-
-
-def why(log: str) -> str:
-    """Why a program failed, by what it printed."""
-    if "No space left on device" in log:
-        return "no space is left on a node's disk; give the cluster's nodes larger ones"
-    return last_problem(log)
-
-
-def one_line(text: object) -> str:
-    """The text without line breaks."""
-    return " ".join(str(text).split())
 
 
 def spoken(total: int) -> str:

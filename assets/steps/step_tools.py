@@ -14,8 +14,8 @@ from pathlib import Path
 
 import google_cloud
 import oneoff
-from step_log import last_problem
-from step_runner import StepError, one_line, with_options
+from step_problem import one_line, problem
+from step_runner import StepError, with_options
 
 TOOL_SECONDS = 60  # that yarn, hdfs and aws may take to answer
 _CLEAR_SECONDS = 600  # that removing a folder may take: S3 takes a thousand objects at a time
@@ -26,15 +26,15 @@ _TAG_LENGTH = 100  # YARN's yarn.resourcemanager.application.max-tag.length
 
 
 def tool(*command: str, seconds: int = TOOL_SECONDS) -> str:
-    """What a program prints. Raises StepError with the last line of its errors."""
+    """What a program prints. Raises StepError with what it says of its failure."""
     try:
         done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=seconds)
-    except OSError as problem:
-        raise StepError(f"{command[0]} could not be started: {problem}") from problem
-    except subprocess.TimeoutExpired as problem:
-        raise StepError(f"{command[0]} did not answer within {seconds} s") from problem
+    except OSError as error:
+        raise StepError(f"{command[0]} could not be started: {error}") from error
+    except subprocess.TimeoutExpired as late:
+        raise StepError(f"{command[0]} did not answer within {seconds} s") from late
     if done.returncode:
-        raise StepError(f"{command[0]} failed (exit {done.returncode}): {last_problem(done.stderr)}")
+        raise StepError(f"{command[0]} failed (exit {done.returncode}): {problem(done.stdout, done.stderr)}")
     return done.stdout
 
 

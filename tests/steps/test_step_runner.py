@@ -31,14 +31,14 @@ def test_what_a_program_prints_is_logged_echoed_and_handed_on(log: Log, capfdbin
     env = {**os.environ, "WORD": "one"}
     ended = step_runner.run_program(["sh", "-c", "echo $WORD; pwd >&2; exit 7"], log, 5, env=env, on_line=lines.append)
     assert (ended.code, ended.timed_out) == (7, False)
-    assert sorted(ended.printed.splitlines()) == sorted(["one", str(Path.cwd())])
+    assert sorted((ended.output + ended.errors).splitlines()) == sorted(["one", str(Path.cwd())])
     assert sorted(lines) == sorted(["one\n", f"{Path.cwd()}\n"])
     out, err = capfdbinary.readouterr()
     assert (out.decode(), err.decode()) == ("one\n", f"{Path.cwd()}\n")
 
 
 def test_a_program_runs_where_it_is_told(log: Log, tmp_path: Path) -> None:
-    assert step_runner.run_program(["pwd"], log, 5, folder=tmp_path).printed == f"{tmp_path}\n"
+    assert step_runner.run_program(["pwd"], log, 5, folder=tmp_path).output == f"{tmp_path}\n"
 
 
 def test_the_time_limit_ends_all_that_it_started(log: Log, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_the_time_limit_ends_all_that_it_started(log: Log, tmp_path: Path) -> No
     script = f"sleep 300 & echo $! >{tmp_path}/pid; trap '' TERM; echo on; wait"
     ended = step_runner.run_program(["sh", "-c", script], log, 1)
     assert ended.timed_out
-    assert ended.printed == "on\n"
+    assert (ended.output, ended.errors) == ("on\n", "")
     assert time.monotonic() - started < 20
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/fd").exists()
 
@@ -129,11 +129,6 @@ def test_steps_before_the_current_one_have_succeeded() -> None:
 )
 def test_progress(line: str, progress: tuple[str, int, int] | None) -> None:
     assert step_runner.progress_of(line) == progress
-
-
-def test_why_a_program_failed() -> None:
-    assert step_runner.why("a\nOSError: [Errno 28] No space left on device\n").startswith("no space is left on a node")
-    assert step_runner.why("ValueError: x\nbye\n") == "ValueError: x"
 
 
 def test_spans_are_spoken_as_elsewhere() -> None:

@@ -24,7 +24,7 @@ interface Ours {
 /** What may change, by kind of stack: resources and their properties, none of which holds data or costs money. */
 const OURS: Readonly<Record<string, Ours>> = {
   "emr-oneoff": {
-    files: ["cluster-emr-guard.sh"],
+    files: ["cluster-emr-guard.sh", "cluster-emr-step_problem.py"],
     content: [
       "reaper-function: code",
       "cluster-launcher-function: code",
@@ -40,7 +40,7 @@ const OURS: Readonly<Record<string, Ours>> = {
     ],
   },
   dataproc: {
-    files: ["cluster-node-guard.sh"],
+    files: ["cluster-node-guard.sh", "cluster-node-step_problem.py"],
     content: [
       ...["cluster-node-*: source", "cluster-steps-*: source", "cluster-orchestrator.mjs: source"],
       "cluster-notebook: content",
