@@ -4,10 +4,13 @@ import { failedStatus, RunRecord, RunStatus, recordedStatus } from "../core/run.
 import { SECRETS } from "../core/run-spec.ts";
 import { readJson } from "./json.ts";
 import { isAlive, registered } from "./process.ts";
+import { isFull, noSpace } from "./space.ts";
 
 /** What the driver is told. */
 export const specFile = (folder: string): string => join(folder, "spec.json");
 export const statusFile = (folder: string): string => join(folder, "status.json");
+/** Room that the driver keeps for the status's last word, as assets/jobs/oneoff.py names it. */
+export const spareFile = (folder: string): string => join(folder, ".status.json.spare");
 /** The driver, the job's files and scratch space, gone when the cluster ends. */
 export const workFolder = (folder: string): string => join(folder, "work");
 export const secretsFolder = (folder: string): string => join(workFolder(folder), SECRETS);
@@ -30,7 +33,7 @@ export function findRun(lake: string, run: string): RunSnapshot | undefined {
   const status = recordedStatus(readStatus(folder), record);
   if (!status) return undefined;
   if (status.state !== "running" || alive) return { status, orphaned: false };
-  return { status: failedStatus(status, KILLED), orphaned: true };
+  return { status: failedStatus(status, isFull(lake) ? `${KILLED}; ${noSpace(lake)}` : KILLED), orphaned: true };
 }
 
 /** Why a run failed whose cluster is no more and has not said so. */

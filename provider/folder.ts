@@ -8,8 +8,8 @@ import { removeIfEmpty, removeResults, removeWork } from "./lake-removal.ts";
 import { distrust } from "./own.ts";
 import { stop } from "./process.ts";
 import { isSame, type Properties, type ResourceKind } from "./resource.ts";
+import { LEAST_FREE } from "./space.ts";
 
-const LEAST_FREE = 512 * 1024 * 1024;
 
 interface Folder {
   /** Absolute. */

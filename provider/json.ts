@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { writeOwn } from "./own.ts";
 
@@ -15,6 +15,11 @@ export function readJson(file: string): unknown {
 export function writeJson(file: string, value: unknown): void {
   mkdirSync(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.tmp`;
-  writeOwn(temporary, `${JSON.stringify(value, undefined, 2)}\n`);
-  renameSync(temporary, file);
+  try {
+    writeOwn(temporary, `${JSON.stringify(value, undefined, 2)}\n`);
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
 }

@@ -3,11 +3,12 @@ import * as provider from "@pulumi/pulumi/provider/index.js";
 import * as settings from "@pulumi/pulumi/runtime/settings.js";
 import { cancel } from "./cancel.ts";
 import { folder } from "./folder.ts";
-import { plain, type ResourceKind } from "./resource.ts";
+import { type Properties, plain, type ResourceKind } from "./resource.ts";
 import { run } from "./run.ts";
 import { server } from "./server.ts";
 import { serviceProcess } from "./service-process.ts";
 import { services } from "./services.ts";
+import { spaceProblem } from "./space.ts";
 
 const ENGINE_LOOK_MS = 1000;
 
@@ -26,6 +27,15 @@ function kindOf(urn: string): ResourceKind {
   return kind;
 }
 
+/** Says of a full disk that it is one. */
+async function withRoom<T>(properties: Properties, act: (properties: Properties) => Promise<T>): Promise<T> {
+  try {
+    return await act(properties);
+  } catch (error) {
+    throw spaceProblem(error, properties.lake ?? properties.path);
+  }
+}
+
 // For warnings to reach the user: the SDK connects a provider's log to the engine only for components.
 settings.resetOptions("", "", 0, process.argv.at(-1) as string, "", false, "");
 
@@ -41,15 +51,15 @@ await provider.main(
       return { inputs: news, failures: [...(await kindOf(urn).check(urn, plain(news), old))] };
     },
     diff: async (_id, urn, olds, news) => kindOf(urn).diff(plain(olds), plain(news)),
-    create: async (urn, inputs) => kindOf(urn).create(urn, plain(inputs)),
+    create: (urn, inputs) => withRoom(plain(inputs), (told) => kindOf(urn).create(urn, told)),
     async read(id, urn, props) {
       const now = await kindOf(urn).read(plain(props));
       return now ? { id, props: now, inputs: kindOf(urn).inputsOf(now) } : { id: "", props: {} };
     },
     async update(_id, urn, olds, news) {
-      return { outs: await kindOf(urn).update(plain(olds), plain(news)) };
+      return { outs: await withRoom(plain(news), (told) => kindOf(urn).update(plain(olds), told)) };
     },
-    delete: async (_id, urn, props) => kindOf(urn).delete(plain(props), urn),
+    delete: (_id, urn, props) => withRoom(plain(props), (state) => kindOf(urn).delete(state, urn)),
     cancel,
   },
   process.argv.slice(2),

@@ -6,13 +6,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { lakeLayout, nameProblem } from "../core/lake-layout.ts";
 import type { RunStatus } from "../core/run.ts";
 import { stepDifferences } from "../core/run-origin.ts";
-import { findRun, statusFile, workFolder } from "./cluster.ts";
+import { findRun, spareFile, statusFile, workFolder } from "./cluster.ts";
 import { type RunInputs, type RunState, startDriver } from "./driver.ts";
 import { writeJson } from "./json.ts";
 import { checkLake, noteRun } from "./lake.ts";
 import { registered, stop } from "./process.ts";
 import { keepRecord } from "./record.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
+import { spaceProblem } from "./space.ts";
 
 const LEAST_JAVA = 17;
 
@@ -58,27 +59,27 @@ export const run: ResourceKind = {
       try {
         await startDriver(inputs, home);
       } catch (error) {
+        const problem = spaceProblem(error, state.lake); // looked for before there is room again
         await stop(registered(home));
         rmSync(home, { recursive: true, force: true });
-        throw error;
+        throw problem;
       }
     }
     const logs = dirname(lakeLayout(state.lake).log(state.run, "step"));
-    return { id: home, outs: { ...state, logs, state: (await settle(state)) ?? "running" } };
+    return { id: home, outs: { ...state, logs, state: (await settle(state))?.state ?? "running" } };
   },
   async read(state: RunInputs) {
     const now = await settle(state);
-    return now && { ...state, state: now };
+    // A refresh shows no change of what is an output alone.
+    if (now?.state === "failed") pulumi.log.warn(`Run "${state.run}" has failed: ${now.error ?? "nothing says why"}`);
+    return now && { ...state, state: now.state };
   },
   update: async (state: RunInputs) => state,
   async delete(state: RunInputs) {
     if (nameProblem(state.run)) return; // of before there was a check: what is elsewhere may be anybody's
     const home = lakeLayout(state.lake).cluster(state.run);
     await stop(registered(home));
-    // Whatever keeps the record from being written must not keep the cluster from being destroyed.
-    await settle(state).catch((error: Error) =>
-      pulumi.log.warn(`The record of run "${state.run}" stays as it is: ${error.message}`),
-    );
+    await settle(state);
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   },
   inputsOf: ({ run, job, lake, deadlineSeconds, cores, memoryMebibytes, python, origin }: RunInputs) => ({
@@ -125,17 +126,35 @@ const asked = ({ steps, ...job }: RunInputs["job"]) => {
   return { ...job, steps: steps.map(({ leaves: _, pyFiles, ...step }) => ({ ...step, pyFiles: named(pyFiles) })) };
 };
 
-/** What became of a run, written down when its cluster could not do so; undefined when nothing of it is left. */
-async function settle({ lake, run, python }: RunState): Promise<RunStatus["state"] | undefined> {
+/**
+ * What became of a run, written down when its cluster could not do so; undefined when nothing of it is left. Whatever keeps
+ * it from being written must not keep anybody from knowing it, or the cluster from being destroyed.
+ */
+async function settle({ lake, run, python }: RunState): Promise<RunStatus | undefined> {
   const found = findRun(lake, run);
-  if (found?.orphaned) {
-    const home = lakeLayout(lake).cluster(run);
-    const old = join(home, "secrets"); // where version 0.1.0 had them
-    for (const path of [workFolder(home), old]) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
-    if (existsSync(home)) writeJson(statusFile(home), found.status);
-    if (existsSync(lakeLayout(lake).record(run))) await keepRecord(python, lake, found.status);
+  if (!found?.orphaned) return found?.status;
+  try {
+    await writeDown(found.status, lake, python);
+  } catch (error) {
+    const { message } = spaceProblem(error, lake);
+    pulumi.log.warn(`The record of run "${run}" stays as it is, and says "running": ${message}`);
   }
-  return found?.status.state;
+  return found.status;
+}
+
+/** The record first: it is the one that counts, and has room that is kept for it. */
+async function writeDown(status: RunStatus, lake: string, python: string): Promise<void> {
+  const home = lakeLayout(lake).cluster(status.run);
+  const old = join(home, "secrets"); // where version 0.1.0 had them
+  const unneeded = [workFolder(home), spareFile(home), old];
+  for (const path of unneeded) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+  const isRecorded = existsSync(lakeLayout(lake).record(status.run));
+  if (isRecorded) await keepRecord(python, lake, status);
+  try {
+    if (existsSync(home)) writeJson(statusFile(home), status);
+  } catch (error) {
+    if (!isRecorded) throw error;
+  }
 }
 
 function javaProblem(): string | undefined {

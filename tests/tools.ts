@@ -2,7 +2,7 @@
  * What some tests need and set-up does not bring. A test says so by a tag of that name, `{ tags: ["go"] }`, and a whole file
  * by `@module-tag go` in its first comment. Where the tool is missing they are left out, and the end of the run says so.
  */
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 export interface Tool {
@@ -32,4 +32,16 @@ export const TOOLS: readonly Tool[] = [
   program("docker", "docker", "Docker's command line (https://docs.docker.com/engine/install)"),
   program("systemd", "systemd-analyze", "systemd-analyze, which comes with systemd"),
   { name: "root", description: "the rights of root", missing: () => process.getuid?.() !== 0 },
+  { name: "mount", description: "the right to mount a file system", missing: () => !mayMount() },
 ];
+
+const SYS_ADMIN = 21n; // capabilities(7)
+
+function mayMount(): boolean {
+  try {
+    const [, held] = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+    return ((BigInt(`0x${held}`) >> SYS_ADMIN) & 1n) === 1n;
+  } catch {
+    return false;
+  }
+}

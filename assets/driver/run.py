@@ -28,8 +28,9 @@ import oneoff
 import run_record
 import run_spec
 from run_services import address_towards, is_hdfs, missing_of_hdfs, missing_of_spark
+from run_space import is_full, no_space
 from run_spec import RunSpec, Step
-from run_status import Status, iso, now
+from run_status import SPARE, Status, iso, now
 from run_tables import Stage, make_folder, remove_folder
 from step_log import Log, open_log
 from step_problem import Cures, one_line, why
@@ -59,7 +60,7 @@ _HERE = Cures(
     driver="give Spark more (oneoff:memory)",
     executor="give Spark more (oneoff:memory)",
     killed="lower oneoff:memory or oneoff:cores, so that Spark and a Python worker per core fit into this machine",
-    space="no space is left on the disk",
+    space="",  # as `no_space` says it
 )
 _IN_A_SWARM = Cures(
     driver="give the driver more (oneoff:driverMemory)",
@@ -131,6 +132,7 @@ class Run:
         started = self.status.content["started"]
         self.status.content["started"] = self.record("running")["started"]
         self.status.start()
+        oneoff.reserve(f"{self.spec.lake}/_runs/{self.spec.run}.json", SPARE)
         if self.status.content["started"] < started:
             raise StepError("its container was killed, or the machine restarted, before the run ended")
 
@@ -248,7 +250,20 @@ class Run:
 
     def why(self, ended: Ended) -> str:
         """Why a program failed."""
-        return why(ended.code, ended.output, ended.errors, _HERE if self.is_local() else _IN_A_SWARM)
+        if not self.is_local():
+            return why(ended.code, ended.output, ended.errors, _IN_A_SWARM)
+        space = no_space(self.spec.lake)
+        reason = why(ended.code, ended.output, ended.errors, _HERE._replace(space=space))
+        # Whatever else a program says: it can't do without.
+        return f"{space}: {reason}" if is_full(self.spec.lake) and not reason.startswith(space) else reason
+
+    def reason(self, problem: Exception) -> str:
+        """Why a run failed that raised this."""
+        if isinstance(problem, (StepError, TerminatedError)):
+            return str(problem)
+        if oneoff.is_full_disk(problem) and "://" not in self.spec.lake:
+            return f"{no_space(self.spec.lake)}: {problem}"
+        return f"the run broke off: {type(problem).__name__}: {problem}"
 
     def time_left(self) -> float:
         """Seconds until the deadline. Raises StepError when it has passed."""
@@ -400,15 +415,14 @@ def perform(run: Run) -> int:
         if isinstance(problem, run_record.RunEndedError):
             print(f"run.py: {problem}; nothing is run", file=sys.stderr)
             return 0
-        code = 1
+        code, reason = 1, run.reason(problem)
         if isinstance(problem, TerminatedError):
             code = EXIT_TERMINATED
-            run.fail(str(problem))  # first: there may be no time for it later
+            run.fail(reason)  # first: there may be no time for it later
             run.clear(TERMINATED_CLEAR_SECONDS)
         else:
             run.clear(CLEAR_SECONDS)  # first: it makes room for the record where the disk is full
-            ours = isinstance(problem, StepError)
-            run.fail(str(problem) if ours else f"the run broke off: {type(problem).__name__}: {problem}")
+            run.fail(reason)
     ignore_sigterm()
     run.close()
     return code

@@ -15,6 +15,8 @@ import oneoff
 from step_problem import one_line
 from step_runner import progress_of
 
+SPARE = 16 << 10  # bytes by which status and record may grow: by the states of steps, digests and an error
+
 
 class Status:
     """`_clusters/<run>/status.json`: the run as it is now, put when it changes and for progress once a second."""
@@ -32,9 +34,10 @@ class Status:
         self._thread = Thread(target=self._keep, daemon=True)
 
     def start(self) -> None:
-        """Puts it for the first time."""
+        """Puts it for the first time, with room for the last. Raises OSError where there is none."""
         self._thread.start()
         self.change()
+        oneoff.reserve(self._address, SPARE)
 
     def change(self, **fields: object) -> None:
         """Says so at once. None takes a field away."""
@@ -79,7 +82,7 @@ class Status:
                 text = json.dumps(self.content, indent=2) + "\n"
             problem = ""
             try:
-                oneoff.put(self._address, text.encode())
+                oneoff.put(self._address, text.encode(), last=self.content["state"] != "running")
                 self._was_put = True
             except OSError as error:  # it may work the next time, and the run goes on in any case
                 self._dirty = True

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import functools
 import getpass
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -152,8 +154,11 @@ def _put_webhdfs(address: str, data: bytes | pa.Buffer) -> None:
         raise OSError(f"{address}: {problem}") from problem
 
 
-def put(address: str, data: bytes | pa.Buffer) -> None:
-    """Writes a file of a lake whole: an object appears when its upload ends, another file is renamed into place."""
+def put(address: str, data: bytes | pa.Buffer, *, last: bool = False) -> None:
+    """Writes a file of a lake whole: an object appears when its upload ends, another file is renamed into place.
+
+    last: nothing is written there any more. Where the disk is full that takes the room which `reserve` keeps.
+    """
     if address.startswith("webhdfs://"):
         _put_webhdfs(address, data)
         return
@@ -169,9 +174,45 @@ def put(address: str, data: bytes | pa.Buffer) -> None:
     try:
         temporary.write_bytes(data)
         temporary.replace(target)
-    except BaseException:
+    except BaseException as problem:
         temporary.unlink(missing_ok=True)
-        raise
+        if not (last and is_full_disk(problem) and _put_into_spare(target, data)):
+            raise
+    if last:
+        _spare(target).unlink(missing_ok=True)
+
+
+def reserve(address: str, more: int) -> None:
+    """Keeps room for the last word that is put there, with so many bytes more than are there now.
+
+    In a lake that is a folder: elsewhere no disk of ours is full.
+    """
+    target = Path(address)
+    if "://" not in address and target.exists():
+        _spare(target).write_bytes(os.urandom(target.stat().st_size + more))  # which no file system compresses
+
+
+def is_full_disk(problem: object) -> bool:
+    """Whether an error is that a disk, or what somebody may have of it, is full."""
+    return isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _spare(target: Path) -> Path:
+    return target.with_name(f".{target.name}.spare")
+
+
+def _put_into_spare(target: Path, data: bytes | pa.Buffer) -> bool:
+    """Writes over what is reserved, which takes no room, and renames it; false where there is none, or too little."""
+    try:
+        with _spare(target).open("r+b") as file:
+            if os.fstat(file.fileno()).st_size < len(data):
+                return False
+            file.write(data)
+            file.truncate()
+        _spare(target).replace(target)
+    except OSError:
+        return False
+    return True
 
 
 def _get(address: str) -> bytes | None:

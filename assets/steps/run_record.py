@@ -65,7 +65,7 @@ def record(
             content["tables"][table.name] = {"rows": rows, "digest": hexadecimal}
     if state != "running":
         content["ended"] = _now()
-    oneoff.put(address, (json.dumps(content, indent=2) + "\n").encode())
+    oneoff.put(address, (json.dumps(content, indent=2) + "\n").encode(), last=state != "running")
     return content
 
 

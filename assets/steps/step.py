@@ -64,6 +64,7 @@ class JobFile:
     steps: list[JobStep]
     tables: list[Table]
 
+
 _SPACE = "no space is left on a node's disk; give the cluster's nodes larger ones (oneoff:disk)"
 _ON_AWS = Cures(
     driver="give the driver more (oneoff:driverMemory)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -92,6 +93,33 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(OSError, match="no space left"):
         oneoff.write_part(TABLE, str(tmp_path), "part")
     assert everything(tmp_path) == []
+
+
+def test_the_last_word_has_room_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    address = str(tmp_path / "status.json")
+    oneoff.put(address, b"begun")
+    oneoff.reserve(address, 95)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    for data, last in ((b"on the way", False), (b"x" * 101, True)):
+        with pytest.raises(OSError, match="No space left"):
+            oneoff.put(address, data, last=last)
+        assert Path(address).read_bytes() == b"begun"
+    oneoff.put(address, b"over", last=True)
+    assert everything(tmp_path) == ["status.json"]
+    assert Path(address).read_bytes() == b"over"
+    with pytest.raises(OSError, match="No space left"):
+        oneoff.put(address, b"again", last=True)
+
+
+def test_room_for_the_last_word_is_given_back(tmp_path: Path) -> None:
+    oneoff.put(str(tmp_path / "1.json"), b"begun")
+    oneoff.reserve(str(tmp_path / "1.json"), 100)
+    assert len(everything(tmp_path)) == 2
+    oneoff.put(str(tmp_path / "1.json"), b"over", last=True)
+    assert everything(tmp_path) == ["1.json"]
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs"])

@@ -2,16 +2,19 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
@@ -439,36 +442,69 @@ test("a folder that can't be a lake is refused, with the cure", () => {
 });
 
 const small = mkdtempSync(join(tmpdir(), "oneoff-small-"));
-const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=20m", "tmpfs", small]).status === 0;
 afterAll(() => {
-  if (mounted) spawnSync("umount", ["-l", small]);
+  spawnSync("umount", ["-l", small]);
   rmSync(small, { recursive: true, force: true });
 });
 
-// Mounting takes rights that not every machine gives.
-test.skipIf(!mounted)(
-  "a full disk is refused beforehand, and named when it fills up in mid-run",
-  async () => {
-    const path = join(small, "lake");
-    expect(folder.check("", { path, retain: false })).toMatchObject([
-      {
-        reason: expect.stringMatching(
-          /^lake is ".*": its disk has \d+ MB free and a run needs at least 537 MB; free some/,
-        ),
-      },
-    ]);
-    await folder.create("", { path, retain: false });
-    await run.create("", inputs(["--fill"], { lake: path }));
-    const filled = () => readStatus(lakeLayout(path).cluster("1"));
-    await until(() => hasEnded(filled()), "the end of the run");
-    expect(filled()?.error).toBe(
-      `step "count" failed: no space is left on the disk of ${path}; free some, or put the lake elsewhere`,
-    );
-    await folder.delete({ path, retain: false });
-    expect(readdirSync(small)).toEqual([]);
-  },
-  60_000,
-);
+/** Takes all that is left of that disk. */
+function fillUp(): void {
+  const file = openSync(join(small, "filler"), "a");
+  for (const size of [1 << 20, 1 << 12, 1]) {
+    try {
+      for (const bytes = Buffer.alloc(size); ; ) writeSync(file, bytes);
+    } catch {
+      // There is no room for that much.
+    }
+  }
+  closeSync(file);
+}
+
+test("a full disk is refused beforehand, and named when it fills up in mid-run and when a cluster was killed", {
+  tags: ["mount"],
+  timeout: 90_000,
+}, async () => {
+  expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=20m", "tmpfs", small]).status).toBe(0);
+  const path = join(small, "lake");
+  const noSpace = `no space is left on the disk of ${path} \\(\\d of 21 MB are free`;
+  expect(folder.check("", { path, retain: false })).toMatchObject([
+    {
+      reason: expect.stringMatching(
+        /^lake is ".*": its disk has \d+ MB free and a run needs at least 537 MB; free some/,
+      ),
+    },
+  ]);
+  await folder.create("", { path, retain: false });
+  const made = await run.create("", inputs(["--fill"], { lake: path }));
+  const filled = () => readStatus(lakeLayout(path).cluster("1"));
+  await until(() => filled()?.steps[0]?.progress !== undefined, "the first progress");
+  const others = setInterval(fillUp, 5); // what the run gives back is somebody else's at once
+  await until(() => hasEnded(filled()), "the end of the run").finally(() => clearInterval(others));
+  await until(() => !isAlive(registered(lakeLayout(path).cluster("1"))), "the end of the supervisor");
+  fillUp();
+  const reason = expect.stringMatching(
+    `^step "count" failed \\(exit 1\\): ${noSpace}\\); free some, or put the lake elsewhere \\(oneoff:lake\\): OSError: `,
+  );
+  const failed = { state: "failed", error: reason };
+  expect(readJson(lakeLayout(path).record("1"))).toMatchObject(failed);
+  expect(filled()).toMatchObject(failed);
+  expect((await run.read(made.outs))?.state).toBe("failed");
+
+  await expect(run.create("", inputs([], { lake: path, run: "2" }))).rejects.toThrow(
+    new RegExp(`^${noSpace}, a run needs at least 537\\); free some, or put the lake elsewhere`),
+  );
+  expect(existsSync(lakeLayout(path).cluster("2"))).toBe(false);
+
+  // As a cluster leaves it that was killed, with no room kept for a last word.
+  writeFileSync(lakeLayout(path).record("1"), JSON.stringify({ ...(filled() as object), state: "running" }));
+  writeFileSync(statusFile(lakeLayout(path).cluster("1")), JSON.stringify({ ...filled(), state: "running" }));
+  fillUp();
+  expect((await run.read(made.outs))?.state).toBe("failed");
+  await run.delete(made.outs);
+  rmSync(join(small, "filler"));
+  await folder.delete({ path, retain: false });
+  expect(readdirSync(small)).toEqual([]);
+});
 
 test("Python without PySpark, and Java too old or missing, are refused with the cure", () => {
   const reasons = (change: object) =>
