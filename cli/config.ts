@@ -62,6 +62,13 @@ export function filesIfAny(stack: string): StackFiles | undefined {
   };
 }
 
+/** Where a stack's settings are, whether there are any or not. */
+export function settingsFile(stack: string): string {
+  const folder = projectFolder();
+  const project = readYaml(join(folder, "Pulumi.yaml"));
+  return join(folder, String(project?.stackConfigDir ?? ""), `Pulumi.${stack.split("/").at(-1)}.yaml`);
+}
+
 const settingsIn = (folder: string): readonly string[] =>
   (existsSync(folder) ? readdirSync(folder) : []).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
 

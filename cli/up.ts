@@ -6,11 +6,14 @@ import { stackUp } from "./stack.ts";
 import { watch } from "./watch.ts";
 
 /**
- * Brings a stack up and watches its run to the end; resolves to whether both succeeded.
+ * Brings a stack up; resolves to whether that succeeded.
  * @param options of `pulumi up`.
  */
-export async function upAndWatch(stack: string, options: readonly string[] = []): Promise<boolean> {
-  if ((await pulumi(stack, ["up", "--yes", "--suppress-outputs", ...options])) !== 0) return false;
+export const up = async (stack: string, options: readonly string[] = []): Promise<boolean> =>
+  (await pulumi(stack, ["up", "--yes", "--suppress-outputs", ...options])) === 0;
+
+/** Watches the run of a stack that is up to its end; resolves to whether it succeeded. */
+export async function watchRun(stack: string): Promise<boolean> {
   const attached = await attach(await stackUp(stack));
   const dashboard = (await attached.pages()).find(({ name }) => name === "dashboard")?.address;
   if (dashboard) console.log(`The dashboard fills in while the run goes on: ${dashboard}`);

@@ -36,6 +36,11 @@ export const run: ResourceKind = {
   },
   diff(state: RunInputs, inputs: RunInputs) {
     if (state.run !== inputs.run || state.lake !== inputs.lake) {
+      if (isGoingOn(state)) {
+        pulumi.log.warn(
+          `Run "${state.run}" is still going on, and this update ends it for run "${inputs.run}": wait for it with "npx oneoff watch", or keep it with: pulumi config set oneoff:runId ${state.run}`,
+        );
+      }
       return { changes: true, replaces: ["run"], deleteBeforeReplace: true };
     }
     const changed = [...changesOfJob(state, inputs), ...TOLD.filter((key) => !isSame(state[key], inputs[key]))];
@@ -104,6 +109,8 @@ function namesOf({ run, job, secrets = {} }: Partial<RunInputs>): readonly (read
     ...Object.keys(secrets).map((name) => ["secrets", "name of a secret", name] as const),
   ];
 }
+
+const isGoingOn = ({ lake, run }: RunInputs): boolean => findRun(lake, run)?.status.state === "running";
 
 /** What of the job is another than it was, in a few words each. */
 function changesOfJob(state: RunInputs, inputs: RunInputs): readonly string[] {

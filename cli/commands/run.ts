@@ -4,10 +4,11 @@ import { fail, stackArgument } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { Follower } from "../follow.ts";
 import type { Attached, StackContext } from "../platform.ts";
-import { NoStackError, NotUpError, pulumiOutput } from "../pulumi.ts";
+import { NoStackError, NotUpError } from "../pulumi.ts";
 import { attach } from "../registry.ts";
+import { upWithRunId } from "../run-id.ts";
 import { stackUp } from "../stack.ts";
-import { upAndWatch } from "../up.ts";
+import { up, watchRun } from "../up.ts";
 
 interface Options {
   readonly id: string;
@@ -26,8 +27,8 @@ export const run: OneoffCommand = {
         const before = await stackUp(name).catch(ifNotUp); // then there is no run either
         const attached = before && (await attach(before));
         if (before && attached) await refuseRun(before, attached, id, endCluster);
-        await pulumiOutput(name, ["config", "set", "oneoff:runId", id]);
-        fail(!(await upAndWatch(name, attached?.upOptions)));
+        const isUp = await upWithRunId(name, id, () => up(name, attached?.upOptions));
+        fail(!isUp || !(await watchRun(name)));
       }),
 };
 

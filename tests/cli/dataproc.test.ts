@@ -386,7 +386,7 @@ test("the commands: get writes a table, run refuses a run that goes on and refre
   mkdirSync(bin);
   // Pulumi, but that an update is only written down.
   const real = join(process.cwd(), "node_modules/.bin");
-  const script = `[ "$1" = up ] && { echo "$*" >> '${bin}/ups'; exit 1; }\nexec '${real}/pulumi' "$@"\n`;
+  const script = `[ "$1" = up ] && { grep -q 'runId:.*r2' stacks/Pulumi.${STACK}.yaml && echo "$*" >> '${bin}/ups'; exit 1; }\nexec '${real}/pulumi' "$@"\n`;
   writeFileSync(join(bin, "pulumi"), `#!/bin/sh\n${script}`, { mode: 0o755 });
   const stack: StackInCloud = await stackInCloud(
     STACK,
@@ -412,8 +412,12 @@ test("the commands: get writes a table, run refuses a run that goes on and refre
     );
     expect((await stack.oneoff("run", STACK, "--id", "r1")).output).toContain("that run is there already");
     await writeStatus({ state: "succeeded", ended: ago(1) });
+    const settings = `# Mine:\nconfig:\n    gcp:project:   test-project\n    oneoff:runId: "r1"   # the first\n    gcp:region: europe-west1\n`;
+    writeFileSync(stack.settingsFile(STACK), settings);
     const ups = async () => {
-      expect((await stack.oneoff("run", STACK, "--id", "r2")).code).toBe(1);
+      const { code, output } = await stack.oneoff("run", STACK, "--id", "r2");
+      expect([code, output]).toEqual([1, "No update was begun, so the run id is what it was before, and not r2.\n"]);
+      expect(readFileSync(stack.settingsFile(STACK), "utf8")).toBe(settings);
       return readFileSync(join(bin, "ups"), "utf8").trim().split("\n").at(-1);
     };
     expect(await ups()).toBe("up --yes --suppress-outputs --stack dataproc");

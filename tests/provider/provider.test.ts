@@ -506,6 +506,30 @@ test("a full disk is refused beforehand, and named when it fills up in mid-run a
   expect(readdirSync(small)).toEqual([]);
 });
 
+test("another run id warns of a run that it would end, and of no other", async () => {
+  const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+  const replaced = { changes: true, replaces: ["run"], deleteBeforeReplace: true };
+  const told = (state: string) => {
+    const status = { run: "1", job: "numbers", state, started: "2026-11-21T13:30:00Z", steps: [] };
+    writeJson(statusFile(places().cluster("1")), status);
+    warn.mockClear();
+    expect(run.diff(inputs([]), inputs([], { run: "2" }))).toEqual(replaced);
+    return warn.mock.calls;
+  };
+  mkdirSync(places().cluster("1"), { recursive: true });
+  expect(told("running")).toEqual([]); // its cluster was killed
+  const other = spawn("sleep", ["60"]);
+  writeJson(registration(places().cluster("1")), identify(other.pid as number));
+  expect(told("running")).toEqual([
+    [
+      'Run "1" is still going on, and this update ends it for run "2": wait for it with "npx oneoff watch", or keep it with: pulumi config set oneoff:runId 1',
+    ],
+  ]);
+  expect(told("succeeded")).toEqual([]);
+  other.kill();
+  warn.mockRestore();
+});
+
 test("Python without PySpark, and Java too old or missing, are refused with the cure", () => {
   const reasons = (change: object) =>
     (run.check("", inputs([], change)) as readonly { reason: string }[]).map((f) => f.reason);

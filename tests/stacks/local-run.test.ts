@@ -120,6 +120,7 @@ test("a run that fails fails the command, with the last lines of its log", async
   expect(output).toContain("The last lines of step generate:");
   expect(output).toMatch(/Run three of xo failed after .*: step "generate" failed \(exit \d+\)/);
   expect(output).toContain('"npx oneoff run" starts a new run');
+  expect(readFileSync(project.settingsFile("local"), "utf8")).toContain("oneoff:runId: three\n");
   expect(await project.oneoff("watch", "--no-logs")).toMatchObject({ code: 1 });
   expect(record("two").state).toBe("succeeded");
 }, 120_000);
@@ -127,7 +128,9 @@ test("a run that fails fails the command, with the last lines of its log", async
 test("a port that is taken is refused before anything is changed", async () => {
   const other = await listen();
   await set(`oneoff:port=${other.port}`);
-  const { code, output } = await project.pulumi("preview", "--stack", "local");
+  const settings = readFileSync(project.settingsFile("local"), "utf8");
+  const { code, output } = await project.oneoff("run", "--id", "four");
+  expect(readFileSync(project.settingsFile("local"), "utf8")).toBe(settings);
   other.close();
   await set(`oneoff:port=${port}`);
   expect(code).not.toBe(0);
