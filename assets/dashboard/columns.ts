@@ -7,12 +7,11 @@ export interface Conversion {
   readonly value: (text: string) => Value;
 }
 
+/** A double as JSON carries it. */
+export const carried = (value: number): Value => (Number.isFinite(value) ? value : String(value));
+
 export const integer: Conversion = { type: ColumnType.integer, value: Number };
-export const double: Conversion = {
-  type: ColumnType.double,
-  // JSON has neither NaN nor infinity.
-  value: (text) => (Number.isFinite(Number(text)) ? Number(text) : null),
-};
+export const double: Conversion = { type: ColumnType.double, value: (text) => carried(Number(text)) };
 export const string: Conversion = { type: ColumnType.string, value: (text) => text };
 export const boolean: Conversion = { type: ColumnType.boolean, value: (text) => text === "true" };
 export const date: Conversion = { type: ColumnType.date, value: (text) => text };

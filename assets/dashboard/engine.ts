@@ -1,7 +1,10 @@
 import type { RunRecord } from "../../core/run.ts";
 import type { ColumnType } from "../../core/table.ts";
 
-/** A value as JSON carries it: integers and doubles are numbers, timestamps ISO 8601 in UTC, dates `YYYY-MM-DD`. */
+/**
+ * A value as JSON carries it: integers and doubles are numbers, timestamps ISO 8601 in UTC, dates `YYYY-MM-DD`. Doubles that
+ * JSON has no numbers for are "NaN", "Infinity" and "-Infinity", as JavaScript's `Number` takes them back.
+ */
 export type Value = number | string | boolean | null;
 
 export interface ResultColumn {

@@ -312,7 +312,7 @@ test("the commands themselves: watch with its exit code, get as CSV and Parquet"
   const duckdb = await (await DuckDBInstance.create()).connect();
   for (const [name, select] of Object.entries({
     a: "1 AS n, 0.5::DOUBLE AS accuracy",
-    b: "2 AS n, 0.75::DOUBLE AS accuracy",
+    b: "2 AS n, unnest(['0.75', 'NaN', 'Infinity', '-Infinity', NULL]::DOUBLE[]) AS accuracy",
   })) {
     await duckdb.run(`COPY (SELECT ${select}) TO '${join(scratch, name)}' (FORMAT parquet)`);
     await put(`models/run=1/part-${name}.snappy.parquet`, readFileSync(join(scratch, name)));
@@ -322,7 +322,7 @@ test("the commands themselves: watch with its exit code, get as CSV and Parquet"
   await put("models/run=10/part-a.snappy.parquet", readFileSync(join(scratch, "a")));
   expect(await project.oneoff("get", "models", "--stack", STACK)).toEqual({
     code: 0,
-    output: "n,accuracy\n1,0.5\n2,0.75\n",
+    output: "n,accuracy\n1,0.5\n2,0.75\n2,nan\n2,inf\n2,-inf\n2,\n",
   });
   const file = join(scratch, "models.parquet");
   const parquet = ["get", "models", "--stack", STACK, "--format", "parquet", "--out", file];

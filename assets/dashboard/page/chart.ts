@@ -5,6 +5,7 @@ import type { Drawing, Extents } from "./drawing.ts";
 import { vega } from "./lazy.ts";
 import type { Row } from "./rows.ts";
 import { showTooltip } from "./tooltip.ts";
+import { drawable } from "./undrawn.ts";
 import { type Axis, axesOf, hasEqualAspect, naturalScale, ROWS, sharedExtent, vegaSpec } from "./vega-spec.ts";
 
 /** Charts are drawn one after the other, so that the first is seen early and the page answers in between. */
@@ -87,10 +88,9 @@ export class Chart implements Drawing {
 
   async #fill(view: View): Promise<void> {
     const { changeset } = await vega;
-    // Vega marks the objects it is given as its own, so each view has copies.
-    const copies = this.#rows.map((row) => ({ ...row }));
     const everything = () => true;
-    view.change(ROWS, changeset().remove(everything).insert(copies));
+    // Vega marks the objects it is given as its own, so each view has copies.
+    view.change(ROWS, changeset().remove(everything).insert(drawable(this.#spec, this.#rows)));
     await this.#fit(view);
     this.#describe();
   }

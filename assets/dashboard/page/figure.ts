@@ -12,6 +12,7 @@ import { scanned } from "./size.ts";
 import { DataTable } from "./table.ts";
 import { TextDrawing, textParts } from "./text.ts";
 import { ago, type Clock, counted, exactly } from "./time.ts";
+import { undrawn } from "./undrawn.ts";
 
 /** What a figure asks of its panel. */
 export interface FigureHost {
@@ -28,6 +29,7 @@ export class Figure {
   readonly #host: FigureHost;
   readonly #caption = h("figcaption", {});
   readonly #message = h("div", { class: "message" });
+  readonly #undrawn = h("p", { class: "undrawn" });
   readonly #foot = h("p", { class: "foot" });
   readonly #drawing: Drawing;
   readonly #table: DataTable;
@@ -53,6 +55,7 @@ export class Figure {
       this.#caption,
       this.#drawing.element,
       this.#message,
+      this.#undrawn,
       this.#foot,
       this.#table.element,
     );
@@ -111,7 +114,12 @@ export class Figure {
     if (rows.length === 0) return this.#sayEmpty();
     this.#show("drawing");
     const { title, shows } = this.#host.panel;
-    const label = `${title}. ${shows} ${spoken} ${counted.format(rows.length)} rows.`.replaceAll("  ", " ");
+    const left = this.#drawing instanceof Chart ? undrawn(this.#host.panel.chart, rows) : "";
+    setText(this.#undrawn, left);
+    this.#undrawn.hidden = left === "";
+    const label = `${title}. ${shows} ${spoken} ${counted.format(rows.length)} rows. ${left}`
+      .replaceAll("  ", " ")
+      .trim();
     try {
       await this.#drawing.draw(rows, label);
     } catch (error) {
@@ -181,6 +189,7 @@ export class Figure {
   #show(what: "drawing" | "message", readable = what === "drawing"): void {
     this.#drawing.element.hidden = what !== "drawing";
     this.#message.hidden = what !== "message";
+    this.#undrawn.hidden ||= what !== "drawing";
     this.#foot.hidden = !readable;
     this.#table.element.hidden = !readable;
   }

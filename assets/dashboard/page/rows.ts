@@ -1,11 +1,12 @@
 import type { RowsAnswer } from "../api.ts";
 import type { ResultColumn, Value } from "../engine.ts";
 
-/** A row as the chart takes it: times are milliseconds since 1970. */
+/** A row of the page: times are milliseconds since 1970, doubles are numbers whatever their value. */
 export type Row = Readonly<Record<string, Value>>;
 
 /** Vega-Lite expects dates as numbers in rows that are put in later; a calendar day is one wherever it is looked at. */
 const CHARTED: Partial<Record<ResultColumn["type"], (value: string) => number>> = {
+  double: Number,
   timestamp: (value) => Date.parse(value),
   date: (value) => Date.parse(`${value}T00:00:00`),
 };

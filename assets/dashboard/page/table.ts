@@ -6,11 +6,15 @@ import { counted, exactly } from "./time.ts";
 /** More are no help to a reader and a burden to the browser. */
 const SHOWN_ROWS = 200;
 
-const number = new Intl.NumberFormat("en-GB", { maximumSignificantDigits: 6 });
+const significant = new Intl.NumberFormat("en-GB", { maximumSignificantDigits: 6 });
+
+/** A double to read. */
+export const spelled = (value: number, format = (regular: number) => significant.format(regular)): string =>
+  Number.isFinite(value) ? format(value) : value === Infinity ? "∞" : value === -Infinity ? "−∞" : "NaN";
 
 const CELL: Partial<Record<ResultColumn["type"], (value: never) => string>> = {
   integer: (value: number) => counted.format(value),
-  double: (value: number) => number.format(value),
+  double: (value: number) => spelled(value),
   timestamp: (value: number) => exactly(value),
   date: (value: number) => new Date(value).toLocaleDateString("en-GB", { dateStyle: "medium" }),
 };
@@ -58,13 +62,14 @@ export class DataTable {
   }
 }
 
-const cell = ({ name, type }: ResultColumn, row: Row): HTMLElement =>
-  h("td", side(type), text(type, row[name] ?? null));
-
-function text(type: ResultColumn["type"], value: Value): string {
-  if (value === null) return "–";
-  return CELL[type]?.(value as never) ?? String(value);
+function cell({ name, type }: ResultColumn, row: Row): HTMLElement {
+  const value = row[name] ?? null;
+  const text = value === null ? h("span", { class: "no-value", title: "no value" }, "–") : inWords(type, value);
+  return h("td", side(type), text);
 }
+
+const inWords = (type: ResultColumn["type"], value: NonNullable<Value>): string =>
+  CELL[type]?.(value as never) ?? String(value);
 
 const side = (type: ResultColumn["type"]): Readonly<Record<string, string>> =>
   type === "integer" || type === "double" ? { class: "number" } : {};

@@ -3,6 +3,7 @@ import { h } from "./dom.ts";
 import type { Drawing } from "./drawing.ts";
 import { vega } from "./lazy.ts";
 import type { Row } from "./rows.ts";
+import { spelled } from "./table.ts";
 
 /** What stands in one text mark. */
 interface TextPart {
@@ -56,7 +57,8 @@ export class TextDrawing implements Drawing {
   #row(row: Row, format: Format): HTMLElement {
     const shown = ({ field, format: specifier }: TextPart) => {
       const value = row[field] ?? "–";
-      return typeof value === "number" && specifier ? format(specifier)(value) : String(value);
+      if (typeof value !== "number") return String(value);
+      return spelled(value, specifier ? format(specifier) : String);
     };
     const figures = this.#parts.flatMap((part) =>
       part.title === undefined ? [] : [h("div", {}, h("dt", {}, part.title), h("dd", {}, shown(part)))],

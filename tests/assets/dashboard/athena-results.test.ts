@@ -54,7 +54,7 @@ test("values come as JSON has them, and what was scanned with them", async () =>
   expect(values(result)).toEqual({
     big: [9007199254740991, 0, 1, 2, null],
     small: [-3, 0, 1, 1, null],
-    x: [0.00001, null, null, null, null],
+    x: [0.00001, "NaN", "Infinity", "-Infinity", null],
     money: [1.25, 0.1, -1, -1, null],
     good: [true, false, true, true, null],
     label: ['a "b", c\nd', "", "é", " ", null],

@@ -41,7 +41,7 @@ test("values come as JSON has them, and what was scanned with them", async () =>
   const iso = "2012-01-01T00:00:00.000Z";
   expect(values(result)).toEqual({
     big: [9007199254740991, -3, 0, 1, null],
-    x: [0.00001, null, null, null, null],
+    x: [0.00001, "NaN", "Infinity", "-Infinity", null],
     money: [1.25, 0.1, -1, -1, null],
     good: [true, false, true, true, null],
     label: ['a "b"\nc', "", "é", " ", null],

@@ -119,7 +119,7 @@ test("values come as JSON has them", async () => {
   expect(types(rows)).toEqual(TYPES);
   expect(values(rows)).toEqual({
     id: [9007199254740991],
-    value: [null],
+    value: ["NaN"],
     label: [null],
     good: [true],
     at: ["2026-03-01T12:00:00.250Z"],
@@ -130,6 +130,13 @@ test("values come as JSON has them", async () => {
     "r1",
   );
   expect(values(sums)).toEqual({ big: [9007199254740991], n: [1], money: [1.25] });
+  const numbers = await engine.query(
+    `SELECT unnest(['1.5', 'NaN', 'Infinity', '-Infinity', NULL]::DOUBLE[]) AS double,
+       unnest(['1.5', 'NaN', 'inf', '-inf', NULL]::FLOAT[]) AS float`,
+    "r1",
+  );
+  const carried = [1.5, "NaN", "Infinity", "-Infinity", null];
+  expect(values(numbers)).toEqual({ double: carried, float: carried });
   expect(types(sums)).toEqual({ big: "integer", n: "integer", money: "double" });
   await expect(engine.query("SELECT [1, 2] AS list", "r1")).rejects.toThrow(
     /^column list has type INTEGER\[\]; cast it/,

@@ -356,6 +356,53 @@ test("a query that fails says so, and can be tried again", async () => {
   vi.restoreAllMocks();
 });
 
+test("numbers that are none are told apart, and a chart says how many rows it leaves out", async () => {
+  const measure = (field: string, scale: object) => ({ field, type: "quantitative", scale });
+  const chart = (scale: object) => ({
+    mark: "point",
+    encoding: { x: measure("seed", {}), y: measure("accuracy", scale) },
+  });
+  const common = { shows: "Odd numbers.", sql: "SELECT seed, accuracy FROM {models} ORDER BY seed" };
+  const figure = { mark: "text", encoding: { text: { field: "accuracy", title: "Accuracy", format: ".1%" } } };
+  const panels = [
+    { ...common, name: "even", title: "Even", chart: chart({}) },
+    { ...common, name: "ratio", title: "Ratio", chart: chart({ type: "log" }) },
+    { ...common, name: "words", title: "Words", chart: figure },
+  ];
+  const other = await start(0, { panels });
+  await record("live", { ...succeeded(60), state: "failed", error: `step "train" failed (exit 1): ${ERROR}` });
+  const odd = [0.5, "NaN", "NaN", "NaN", null, 0.4, "inf", "-inf", 0];
+  const values = odd.map((value, i) => `(${i}, ${value === null ? "NULL" : `'${value}'::DOUBLE`})`).join(", ");
+  const select = "SELECT 5 AS hidden, seed, accuracy, 0.1 AS accuracy_se, 1.0 AS seconds";
+  await lake.part("models", "live", `${select} FROM (VALUES ${values}) AS odd(seed, accuracy)`);
+  const { page, complaints } = await open(browser, other.url, { colorScheme: "dark" });
+  await soon(() => canvases(page).count()).toBe(2);
+  expect(await text(page, ".undrawn")).toEqual([
+    "6 of 9 rows are not drawn: accuracy is NaN in 3, has no value in 1 and is infinite in 2.",
+    "7 of 9 rows are not drawn: accuracy is NaN in 3, has no value in 1, is infinite in 2 and is not above zero in 1.",
+    "",
+  ]);
+  expect(await foot(page, "even")).toMatch(/^9 rows ·/);
+  expect(await panel(page, "even").locator("canvas").getAttribute("aria-label")).toBe(
+    "Even. Odd numbers. 9 rows. 6 of 9 rows are not drawn: accuracy is NaN in 3, has no value in 1 and is infinite in 2.",
+  );
+  expect(await text(page, ".text dd")).toEqual([...["50.0%", "NaN", "NaN", "NaN", "–", "40.0%", "∞", "−∞", "0.0%"]]);
+  await panel(page, "even").getByText("Data as a table").click();
+  const cells = panel(page, "even").locator("td:nth-child(2)");
+  await soon(() => cells.allTextContents()).toEqual(["0.5", "NaN", "NaN", "NaN", "–", "0.4", "∞", "−∞", "0"]);
+  expect(await cells.locator("[title='no value']").count()).toBe(1);
+  await picture(page, "odd-numbers-dark");
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize({ width: 390, height: 800 });
+  await picture(page, "odd-numbers-narrow");
+  expect(complaints).toEqual([]);
+  await other.close();
+});
+
+/** As a step's runner makes it of a traceback. */
+const ERROR =
+  "pyspark.errors.exceptions.captured.AnalysisException: [UNRESOLVED_COLUMN.WITH_SUGGESTION] A column or function parameter with name `usage` cannot be resolved. Did you mean one of the following? [`id`].; 'Project ['usage] +- Range (0, 3, step=1, splits=Some(1))";
+
 test("a chart that can't be drawn says so, and its rows can be read", async () => {
   const job = xo();
   const transform = [{ calculate: "nonsense(datum.seconds)", as: "z" }];

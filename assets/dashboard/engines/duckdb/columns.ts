@@ -8,6 +8,7 @@ import {
   type DuckDBVector,
 } from "@duckdb/node-api";
 import { ColumnType } from "../../../../core/table.ts";
+import { carried } from "../../columns.ts";
 import type { ResultColumn, Value } from "../../engine.ts";
 
 /** How the values of a DuckDB type come to the browser. */
@@ -19,9 +20,6 @@ interface Conversion {
 
 type Append = (values: Value[], vector: DuckDBVector, count: number) => void;
 
-/** JSON has neither NaN nor infinity. */
-const finite = (value: number): Value => (Number.isFinite(value) ? value : null);
-
 // Each has a loop of its own, because JavaScript compiles a loop over one class of vector to half the time of one over all.
 const asIs: Append = (values, vector, count) => {
   for (let i = 0; i < count; i++) values.push(vector.getItem(i) as Value);
@@ -29,7 +27,7 @@ const asIs: Append = (values, vector, count) => {
 const doubles: Append = (values, vector, count) => {
   for (let i = 0; i < count; i++) {
     const value = vector.getItem(i);
-    values.push(value === null ? null : finite(value as number));
+    values.push(value === null ? null : carried(value as number));
   }
 };
 const integers: Append = (values, vector, count) => {
@@ -41,7 +39,7 @@ const integers: Append = (values, vector, count) => {
 const decimals: Append = (values, vector, count) => {
   for (let i = 0; i < count; i++) {
     const value = vector.getItem(i) as DuckDBDecimalValue | null;
-    values.push(value === null ? null : finite(value.toDouble()));
+    values.push(value === null ? null : carried(value.toDouble()));
   }
 };
 const instants: Append = (values, vector, count) => {
