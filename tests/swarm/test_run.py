@@ -345,7 +345,10 @@ def test_a_driver_that_is_killed_fails_the_run(archive: Archive) -> None:
     os.kill(int(driver), signal.SIGKILL)
     process.communicate(timeout=180)
     assert process.returncode == 1
-    why = 'step "nap" failed (exit 137): it was killed; it may have taken more memory than there is: '
+    why = (
+        'step "nap" failed (exit 137): it was killed; it may have taken more memory than there is, '
+        "then give the driver more (oneoff:driverMemory): "
+    )
     assert archive.record()["error"].startswith(why)
     assert (archive.left(), archive.processes()) == ([], [])
 
