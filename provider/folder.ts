@@ -10,7 +10,6 @@ import { stop } from "./process.ts";
 import { isSame, type Properties, type ResourceKind } from "./resource.ts";
 import { LEAST_FREE } from "./space.ts";
 
-
 interface Folder {
   /** Absolute. */
   readonly path: string;
