@@ -15,4 +15,5 @@ export {
   type PartitionValues,
   type Table,
 } from "../core/table.ts";
+export { type CommandOutputs, outputs, type StackParts } from "./common/outputs.ts";
 export type { Transform, Transformed } from "./common/transform.ts";

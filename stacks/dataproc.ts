@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { jobKind, jobSettings, jobs } from "../assets/jobs/registry.ts";
+import { outputs } from "../components/common/outputs.ts";
 import { stackProgram } from "../components/common/stack.ts";
 import {
   BigQueryDashboard,
@@ -94,7 +95,7 @@ export default stackProgram({
   settings: (given) => settings.extend(jobKind(given["oneoff:job"]).settings.shape) as typeof settings,
   run(settings) {
     const job = jobKind(settings.job).create(settings);
-    const { deadline, dashboardDeadline, mode } = settings;
+    const { deadline, dashboardDeadline } = settings;
     const own = subnetOf(settings);
     const lakeArgs = lakeOf(settings, job);
     const clusterArgs = clusterOf(settings);
@@ -115,34 +116,14 @@ export default stackProgram({
       }),
     ];
     inSettings(() => refuseAbove(settings.maxCost, bill));
-    const most = ceiling(bill);
-    const say = `This can cost ${most.toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
+    const say = `This can cost ${ceiling(bill).toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
     pulumi.log.info(say);
 
     const network = own ?? new GcpNetwork("network");
     const lake = new GcsLake("lake", lakeArgs);
     const cluster = new DataprocCluster("cluster", { ...clusterArgs, lake, network });
     const dashboard = new BigQueryDashboard("dashboard", { ...dashboardArgs, lake, network });
-    return {
-      cluster: "dataproc",
-      run: cluster.runId,
-      mode,
-      project: lake.project,
-      region: lake.location,
-      clusterName: cluster.clusterName,
-      notebook: cluster.notebook,
-      orchestrator: cluster.orchestrator,
-      deadline,
-      lake: lake.uri,
-      dataset: lake.dataset,
-      logs: cluster.logs,
-      dashboard: `npx oneoff open ${pulumi.getStack()}`,
-      dashboardInstance: dashboard.instanceName,
-      dashboardZone: dashboard.zone,
-      dashboardDeadline,
-      ceiling: most,
-      bill,
-    };
+    return outputs({ cluster, dashboard, bill });
   },
 });
 

@@ -14,6 +14,7 @@ import {
   Stage,
   type Subnets,
 } from "../components/aws/index.ts";
+import { outputs } from "../components/common/outputs.ts";
 import { stackProgram } from "../components/common/stack.ts";
 import { seconds } from "../core/duration.ts";
 import { arg, refusal, UsageError } from "../core/errors.ts";
@@ -103,8 +104,7 @@ export default stackProgram({
       ...Reaper.bill(stands),
     ]);
     inSettings(() => refuseAbove(settings.maxCost, bill));
-    const most = ceiling(bill);
-    const say = `This can cost ${most.toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
+    const say = `This can cost ${ceiling(bill).toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
     pulumi.log.info(say);
 
     const reaper = new Reaper("reaper");
@@ -112,21 +112,7 @@ export default stackProgram({
     const lake = new S3Lake("lake", lakeArgs);
     const cluster = new EmrCluster("cluster", { ...clusterArgs, lake, reaper, network });
     const dashboard = new AthenaDashboard("dashboard", { ...dashboardArgs, lake, reaper, network });
-    return {
-      cluster: "emr",
-      run: cluster.runId,
-      clusterId: cluster.clusterId,
-      deadline,
-      keepAlive: settings.keepAlive,
-      lake: lake.uri,
-      logs: cluster.logs,
-      region: lake.region,
-      dashboard: `npx oneoff open ${pulumi.getStack()}`,
-      dashboardInstance: dashboard.instanceId,
-      dashboardDeadline,
-      ceiling: most,
-      bill,
-    };
+    return outputs({ cluster, dashboard, bill });
   },
 });
 

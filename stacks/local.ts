@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { jobKind, jobSettings, jobs } from "../assets/jobs/registry.ts";
+import { outputs } from "../components/common/outputs.ts";
 import { stackProgram } from "../components/common/stack.ts";
 import { LocalCluster, LocalDashboard, LocalLake, Removal } from "../components/local/index.ts";
 import { count, duration, inSettingsOf, port, runId, size } from "../core/settings.ts";
@@ -34,7 +35,7 @@ export default stackProgram({
     const lake = new LocalLake("lake", { job, path: settings.lake, removal });
     const cluster = new LocalCluster("cluster", { ...clusterArgs, lake });
     const dashboard = new LocalDashboard("dashboard", { lake, port });
-    return { cluster: "local", run: cluster.runId, lake: lake.uri, logs: cluster.logs, dashboard: dashboard.url };
+    return outputs({ cluster, dashboard });
   },
 });
 

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { jobKind, jobSettings, jobs } from "../assets/jobs/registry.ts";
 import { endpointOf } from "../clients/docker.ts";
+import { outputs } from "../components/common/outputs.ts";
 import { stackProgram } from "../components/common/stack.ts";
 import {
   type FolderLake,
@@ -122,20 +123,7 @@ export default stackProgram({
             image: settings.dashboardImage,
           })
         : undefined;
-    return {
-      cluster: "swarm",
-      run: cluster.runId,
-      service: cluster.service,
-      deadline: settings.deadline,
-      lake: "path" in made ? made.path : made.uri,
-      region: settings.region,
-      logs: cluster.logs,
-      dashboard: dashboard?.url,
-      ...cluster.pages,
-      network: cluster.network,
-      notebookToken: cluster.notebookToken,
-      mongoExpressPassword: cluster.mongoExpressPassword,
-    };
+    return outputs({ cluster, dashboard });
   },
 });
 

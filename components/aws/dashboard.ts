@@ -10,6 +10,7 @@ import { Tag } from "../../core/tags.ts";
 import { dashboardJob } from "../common/dashboard-job.ts";
 import { dashboardRelease, PORT } from "../common/dashboard-release.ts";
 import { rolePath, stackTags } from "../common/naming.ts";
+import { type CommandOutputs, openCommand } from "../common/outputs.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import { dashboardBill } from "./bill.ts";
 import { allow, SESSION_STATEMENTS, serviceRole } from "./iam.ts";
@@ -57,6 +58,8 @@ export class AthenaDashboard extends pulumi.ComponentResource {
   readonly port = PORT;
   /** Role of the instance. */
   readonly role: aws.iam.Role;
+  /** What `outputs` takes from it. */
+  readonly outputs: CommandOutputs;
 
   /**
    * What a dashboard costs at most, before anything is made.
@@ -126,6 +129,11 @@ export class AthenaDashboard extends pulumi.ComponentResource {
     );
     this.role = role;
     this.instanceId = instance.id;
+    this.outputs = {
+      dashboard: openCommand(),
+      dashboardInstance: this.instanceId,
+      dashboardDeadline: lifetime.deadline,
+    };
     this.registerOutputs({ instanceId: this.instanceId });
   }
 }

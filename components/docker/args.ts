@@ -6,8 +6,8 @@ import { dockerName } from "../../core/docker-names.ts";
 import { arg, invalid, quote, refusal, UsageError } from "../../core/errors.ts";
 import { type Job, readsInAll } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
-import { checkRunId } from "../../core/run.ts";
 import type { Size } from "../../core/size.ts";
+import { runIdOf } from "../common/run-id.ts";
 import type { Transform } from "../common/transform.ts";
 
 /** Spark takes some seconds to start. */
@@ -72,7 +72,7 @@ export interface SwarmClusterArgs {
   readonly lifetime: Pick<Lifetime, "deadline">;
   /**
    * Names the run. A run is executed once: only a new id computes again, and old runs stay in the lake.
-   * @default "1"
+   * @default the stack's setting `oneoff:runId`, which `npx oneoff run` sets, else "1"
    */
   readonly runId?: string;
   readonly workers?: SwarmWorkers;
@@ -158,7 +158,7 @@ const MANAGER = "node.role==manager";
 /** @throws UsageError for what Docker, Spark or HDFS would refuse later. */
 export function swarmPlan(args: SwarmPlanArgs): SwarmPlan {
   const prefix = dockerPrefix();
-  const runId = checkRunId(args.runId ?? "1");
+  const runId = runIdOf(args.runId);
   const hdfs = args.hdfs === false ? undefined : checkHdfs(args.hdfs ?? {});
   const folder = "path" in args.lake ? checkPath(args.lake.path, "lake") : undefined;
   if (folder === undefined) checkObjectLake(args, hdfs !== undefined);

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { jobFor } from "../../core/job.ts";
+import type { CommandOutputs } from "../common/outputs.ts";
 import { runOrigin } from "../common/run-origin.ts";
 import { hdfsServices } from "../common/services/hdfs.ts";
 import { applyTransform } from "../common/transform.ts";
@@ -46,6 +47,8 @@ export class SwarmCluster extends pulumi.ComponentResource {
   readonly mongoExpressPassword: pulumi.Output<string> | undefined;
   /** Name of the attachable network, for containers of your own. */
   readonly network: pulumi.Output<string>;
+  /** What `outputs` takes from it. */
+  readonly outputs: CommandOutputs;
 
   /**
    * Looks at the arguments before anything is made.
@@ -105,6 +108,19 @@ export class SwarmCluster extends pulumi.ComponentResource {
     this.notebookToken = notebookToken;
     this.mongoExpressPassword = mongo?.express;
     this.network = place.network.name;
+    this.outputs = {
+      cluster: "swarm",
+      run: this.runId,
+      service: this.service,
+      deadline: args.lifetime.deadline,
+      lake: lakeAddress(args),
+      region: args.region,
+      logs: this.logs,
+      ...this.pages,
+      network: this.network,
+      notebookToken: this.notebookToken,
+      mongoExpressPassword: this.mongoExpressPassword,
+    };
     this.registerOutputs({ runId: this.runId, service: this.service, logs: this.logs });
   }
 }

@@ -5,6 +5,7 @@ import { type Job, jobFor } from "../../core/job.ts";
 import { SqlEngine } from "../../core/sql-engine.ts";
 import { bundle } from "../common/bundle.ts";
 import { dashboardJob } from "../common/dashboard-job.ts";
+import type { CommandOutputs } from "../common/outputs.ts";
 import { checkPanels } from "../common/panels.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import { checkPort, checkUser, dockerPrefix, type FolderLake } from "./args.ts";
@@ -39,6 +40,8 @@ export interface SwarmDashboardArgs {
 export class SwarmDashboard extends pulumi.ComponentResource {
   /** Address of the page. */
   readonly url: pulumi.Output<string>;
+  /** What `outputs` takes from it. */
+  readonly outputs: CommandOutputs;
 
   /**
    * @throws UsageError for a port or a user that can't be, another job than the lake's, and when there is none, and for a panel
@@ -93,6 +96,7 @@ export class SwarmDashboard extends pulumi.ComponentResource {
       }),
     );
     this.url = made.id.apply(() => `http://127.0.0.1:${port}`);
+    this.outputs = { dashboard: this.url };
     this.registerOutputs({ url: this.url });
   }
 }

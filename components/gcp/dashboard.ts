@@ -14,6 +14,7 @@ import type { Size } from "../../core/size.ts";
 import { dashboardJob } from "../common/dashboard-job.ts";
 import { dashboardRelease, PORT } from "../common/dashboard-release.ts";
 import { lakeLabels } from "../common/naming.ts";
+import { type CommandOutputs, openCommand } from "../common/outputs.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import { bigQueryDashboardBill } from "./bill.ts";
 import type { GcsLake } from "./lake.ts";
@@ -69,6 +70,8 @@ export class BigQueryDashboard extends pulumi.ComponentResource {
   readonly port = PORT;
   /** E-mail address of the service account that it has. */
   readonly serviceAccount: pulumi.Output<string>;
+  /** What `outputs` takes from it. */
+  readonly outputs: CommandOutputs;
 
   /**
    * What a dashboard costs at most, before anything is made.
@@ -129,6 +132,12 @@ export class BigQueryDashboard extends pulumi.ComponentResource {
     this.instanceName = instance.name;
     this.zone = plan.zone;
     this.serviceAccount = account.email;
+    this.outputs = {
+      dashboard: openCommand(),
+      dashboardInstance: this.instanceName,
+      dashboardZone: this.zone,
+      dashboardDeadline: plan.lifetime.deadline,
+    };
     this.registerOutputs({ instanceName: this.instanceName, zone: this.zone, serviceAccount: this.serviceAccount });
   }
 }
@@ -173,7 +182,7 @@ function dashboardPlan(args: BigQueryDashboardPlanArgs, stands?: Duration) {
     standsSeconds: stands === undefined ? deadline : seconds(stands, "stands"),
   });
   refuseAbove(lifetime.maxCost, bill);
-  return { type, deadline, zone, dailyScanMebibytes, image, bill };
+  return { type, lifetime, deadline, zone, dailyScanMebibytes, image, bill };
 }
 
 function configOf(job: Job, lake: GcsLake, dailyScanMebibytes: number): pulumi.Output<DashboardConfig> {

@@ -6,9 +6,10 @@ import { givenSecrets, wholeNumber } from "../../core/checks.ts";
 import { arg, quote, refusal } from "../../core/errors.ts";
 import { type Job, jobFor } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
-import { checkRunId } from "../../core/run.ts";
 import type { RunOrigin } from "../../core/run-origin.ts";
 import { mebibytes, type Size } from "../../core/size.ts";
+import type { CommandOutputs } from "../common/outputs.ts";
+import { runIdOf } from "../common/run-id.ts";
 import { runOrigin } from "../common/run-origin.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import type { LocalLake } from "./lake.ts";
@@ -22,7 +23,7 @@ export interface LocalClusterArgs {
   readonly lifetime: Lifetime;
   /**
    * Names the run. A run is executed once: only a new id computes again, and old runs stay in the lake.
-   * @default "1"
+   * @default the stack's setting `oneoff:runId`, which `npx oneoff run` sets, else "1"
    */
   readonly runId?: string;
   /** Cores that Spark uses. @default all of this machine */
@@ -50,6 +51,8 @@ export class LocalCluster extends pulumi.ComponentResource {
   readonly state: pulumi.Output<string>;
   /** Folder with one log per step. */
   readonly logs: pulumi.Output<string>;
+  /** What `outputs` takes from it. */
+  readonly outputs: CommandOutputs;
 
   /**
    * Looks at the arguments before anything is made.
@@ -72,6 +75,7 @@ export class LocalCluster extends pulumi.ComponentResource {
     const run = new Run(...applyTransform(args.transform?.run, `${name}-run`, runArgs, options));
     this.state = run.state;
     this.logs = run.logs;
+    this.outputs = { cluster: "local", run: this.runId, lake: args.lake.uri, logs: this.logs };
     this.registerOutputs({ runId: this.runId, state: this.state, logs: this.logs });
   }
 }
@@ -86,7 +90,7 @@ function planOf({ job, ...args }: LocalPlanArgs) {
     throw refusal`${arg("job.reads")} has ${quote(missing)}, which is not on this machine: put the file or folder there, or give the path of one that is`;
   }
   return {
-    run: checkRunId(args.runId ?? "1"),
+    run: runIdOf(args.runId),
     job: { name: job.name, steps: job.steps, tables: job.tables },
     deadlineSeconds: deadlineSeconds(args.lifetime, ...LocalCluster.deadlines),
     cores: wholeNumber("cores", args.cores ?? availableParallelism()),

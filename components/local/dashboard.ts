@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { invalid } from "../../core/errors.ts";
 import { type Job, jobFor } from "../../core/job.ts";
 import { checkName } from "../../core/lake-layout.ts";
+import type { CommandOutputs } from "../common/outputs.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import type { LocalLake } from "./lake.ts";
 
@@ -20,6 +21,8 @@ export interface LocalDashboardArgs {
 export class LocalDashboard extends pulumi.ComponentResource {
   /** Address of the page. */
   readonly url: pulumi.Output<string>;
+  /** What `outputs` takes from it. */
+  readonly outputs: CommandOutputs;
 
   /** @throws UsageError when `port` is not from 1 to 65535, for a name that no folder can have, and for another job than the lake's. */
   constructor(name: string, args: LocalDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -40,6 +43,7 @@ export class LocalDashboard extends pulumi.ComponentResource {
     const options = { parent: this, dependsOn: [lake] };
     const server = new Server(...applyTransform(args.transform?.server, `${name}-server`, serverArgs, options));
     this.url = server.url;
+    this.outputs = { dashboard: this.url };
     this.registerOutputs({ url: this.url });
   }
 }

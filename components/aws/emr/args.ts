@@ -5,9 +5,9 @@ import { type Duration, seconds } from "../../../core/duration.ts";
 import { arg, invalid, quote, refusal } from "../../../core/errors.ts";
 import { type Job, readsInAll } from "../../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../../core/lifetime.ts";
-import { checkRunId } from "../../../core/run.ts";
 import { mebibytes, type Size } from "../../../core/size.ts";
 import type { ClusterCode } from "../../common/node-code.ts";
+import { runIdOf } from "../../common/run-id.ts";
 import { emrBill } from "../bill.ts";
 import type { S3Lake } from "../lake.ts";
 import { checkSubnets, type Subnets } from "../network.ts";
@@ -57,7 +57,7 @@ export interface EmrClusterArgs {
   readonly primary?: string;
   /**
    * Names the run. A run is executed once: only a new id rents again, and old runs stay in the lake.
-   * @default "1"
+   * @default the stack's setting `oneoff:runId`, which `npx oneoff run` sets, else "1"
    */
   readonly runId?: string;
   /** EMR release, "emr-7.0.0" or newer. @default "emr-7.10.0": Spark 3.5 */
@@ -157,7 +157,7 @@ export function emrPlan(args: EmrPlanArgs, stands?: Duration): EmrPlan {
   const spot = spotOf(workers);
   const plan = {
     job,
-    run: checkRunId(args.runId ?? "1"),
+    run: runIdOf(args.runId),
     releaseLabel: checkRelease(args.releaseLabel ?? "emr-7.10.0"),
     applications: ["Hadoop", "Spark"],
     architecture: architectureOf(primary, types),

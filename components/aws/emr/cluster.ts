@@ -7,6 +7,7 @@ import type { Duration } from "../../../core/duration.ts";
 import { type Job, jobFor } from "../../../core/job.ts";
 import { Tag } from "../../../core/tags.ts";
 import { physicalName, stackId, stackTags } from "../../common/naming.ts";
+import type { CommandOutputs } from "../../common/outputs.ts";
 import { lambdaFunction } from "../function.ts";
 import { EMR_TAG, Network } from "../network.ts";
 import { EMR_DEADLINES, type EmrClusterArgs, type EmrPlan, type EmrPlanArgs, emrPlan } from "./args.ts";
@@ -32,6 +33,8 @@ export class EmrCluster extends pulumi.ComponentResource {
   readonly logs: pulumi.Output<string>;
   /** Role of the machines. */
   readonly role: aws.iam.Role;
+  /** What `outputs` takes from it. */
+  readonly outputs: CommandOutputs;
 
   /**
    * What a cluster costs at most, before anything is made.
@@ -122,6 +125,16 @@ export class EmrCluster extends pulumi.ComponentResource {
     this.role = roles.nodes;
     this.clusterId = run.result.apply((result) => launched(result, this).cluster);
     this.logs = pulumi.interpolate`s3://${lake.bucket}/_logs/`;
+    this.outputs = {
+      cluster: "emr",
+      run: this.runId,
+      clusterId: this.clusterId,
+      deadline: args.lifetime.deadline,
+      keepAlive: args.keepAlive ?? false,
+      lake: lake.uri,
+      logs: this.logs,
+      region: lake.region,
+    };
     this.registerOutputs({ runId: this.runId, clusterId: this.clusterId, logs: this.logs });
   }
 }

@@ -8,9 +8,9 @@ import { type Duration, seconds } from "../../../core/duration.ts";
 import { arg, invalid, quote, refusal, UsageError } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../../core/lifetime.ts";
-import { checkRunId } from "../../../core/run.ts";
 import { mebibytes, type Size } from "../../../core/size.ts";
 import { ASSETS, type ClusterCode, clusterCode, RECORDER, scripts } from "../../common/node-code.ts";
+import { runIdOf } from "../../common/run-id.ts";
 import type { Transform } from "../../common/transform.ts";
 import { batchBill, dataprocBill, orchestratorBill } from "../bill.ts";
 import type { GcsLake } from "../lake.ts";
@@ -64,7 +64,7 @@ export interface DataprocClusterArgs {
   readonly primary?: string;
   /**
    * Names the run. A run is executed once: only a new id computes again, and old runs stay in the lake.
-   * @default "1"
+   * @default the stack's setting `oneoff:runId`, which `npx oneoff run` sets, else "1"
    */
   readonly runId?: string;
   /** Dataproc image of Spark 3.5 with Python 3.11. @default "2.3-debian12", of which Google takes the newest */
@@ -172,7 +172,7 @@ export function dataprocPlan(args: DataprocPlanArgs, stands?: Duration): Datapro
   return {
     job,
     mode,
-    run: checkRunId(args.runId ?? "1"),
+    run: runIdOf(args.runId),
     project,
     region,
     primary,

@@ -12,6 +12,7 @@ import { jobFor } from "../../../core/job.ts";
 import { Label, labelValue } from "../../../core/labels.ts";
 import { lakeLabels, physicalName } from "../../common/naming.ts";
 import { ASSETS } from "../../common/node-code.ts";
+import type { CommandOutputs } from "../../common/outputs.ts";
 import { applyTransform } from "../../common/transform.ts";
 import { GcpNetwork } from "../network.ts";
 import {
@@ -47,6 +48,8 @@ export class DataprocCluster extends pulumi.ComponentResource {
   readonly logs: pulumi.Output<string>;
   /** E-mail address of the machines' service account. */
   readonly serviceAccount: pulumi.Output<string>;
+  /** What `outputs` takes from it. */
+  readonly outputs: CommandOutputs;
 
   /**
    * What a run costs at most, before anything is made.
@@ -117,6 +120,20 @@ export class DataprocCluster extends pulumi.ComponentResource {
     this.orchestrator = follower.name;
     this.logs = pulumi.interpolate`gs://${lake.bucket}/_logs/`;
     this.serviceAccount = roles.nodes.email;
+    this.outputs = {
+      cluster: "dataproc",
+      run: this.runId,
+      mode: this.mode,
+      project: lake.project,
+      region: lake.location,
+      clusterName: this.clusterName,
+      notebook: this.notebook,
+      orchestrator: this.orchestrator,
+      deadline: args.lifetime.deadline,
+      lake: lake.uri,
+      dataset: lake.dataset,
+      logs: this.logs,
+    };
     this.registerOutputs({ runId: this.runId, mode: this.mode, logs: this.logs });
   }
 }
