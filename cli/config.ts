@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join, posix } from "node:path";
+import { join, posix, resolve } from "node:path";
 import { parse } from "yaml";
-import { UsageError } from "../core/errors.ts";
+import { quote, UsageError } from "../core/errors.ts";
 import { projectFolder } from "../engine/backend.ts";
 
 /** What runs the programs of stacks/: a project with another `main` has a program of its own. */
@@ -20,6 +20,8 @@ export interface StackFiles {
   readonly secret: readonly string[];
   /** Whether its program is one of those that come with this package; a project of the user's own has its own. */
   readonly bundled: boolean;
+  /** Name of the project that it is said to be of. @default this one */
+  readonly elsewhere?: string;
 }
 
 /** @throws UsageError when there is no Pulumi.yaml, or a file is no YAML. */
@@ -44,7 +46,7 @@ export function filesIfAny(stack: string): StackFiles | undefined {
   }
   const parts = stack.split("/"); // [[organization/]project/]stack
   const own = parts.at(-1) as string;
-  const isOfProject = parts.length < 3 || parts[1] === project.name;
+  const elsewhere = parts.length > 2 && parts[1] !== project.name ? parts[1] : undefined;
   const settingsFolder = join(folder, String(project.stackConfigDir ?? ""));
   const settings = readYaml(join(settingsFolder, `Pulumi.${own}.yaml`));
   const entries = Object.entries((settings?.config ?? {}) as Record<string, unknown>);
@@ -58,7 +60,8 @@ export function filesIfAny(stack: string): StackFiles | undefined {
       entries.filter(([, value]) => !isSecret(value)).map(([key, value]) => [key, text(value)]),
     ),
     secret: entries.filter(([, value]) => isSecret(value)).map(([key]) => key),
-    bundled: isOfProject && posix.normalize(String(project.main ?? "")) === PROGRAM,
+    bundled: elsewhere === undefined && posix.normalize(String(project.main ?? "")) === PROGRAM,
+    ...(elsewhere !== undefined && { elsewhere }),
   };
 }
 
@@ -67,6 +70,27 @@ export function settingsFile(stack: string): string {
   const folder = projectFolder();
   const project = readYaml(join(folder, "Pulumi.yaml"));
   return join(folder, String(project?.stackConfigDir ?? ""), `Pulumi.${stack.split("/").at(-1)}.yaml`);
+}
+
+/**
+ * What Pulumi runs for the project: the program's file, or the folder that it is in.
+ * @throws UsageError for a program in another language: here it can't be run.
+ */
+export function projectProgram(): { readonly entry: string; readonly typescript: boolean } {
+  const folder = projectFolder();
+  const { main, runtime } = readYaml(join(folder, "Pulumi.yaml")) ?? {};
+  const { name, options } = (typeof runtime === "string" ? { name: runtime } : (runtime ?? {})) as Runtime;
+  if (name !== "nodejs") {
+    throw new UsageError(
+      `the runtime in ${join(folder, "Pulumi.yaml")} is ${quote(name)}: this command runs the program, which it can where that is "nodejs"`,
+    );
+  }
+  return { entry: resolve(folder, String(main ?? ".")), typescript: options?.typescript !== false };
+}
+
+interface Runtime {
+  readonly name?: string;
+  readonly options?: { readonly typescript?: boolean };
 }
 
 const settingsIn = (folder: string): readonly string[] =>

@@ -3,6 +3,7 @@ import { quote, UsageError } from "../core/errors.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
 import { filesIfAny, type StackFiles } from "./config.ts";
 import type { RehearsedResource } from "./platform.ts";
+import type { Rehearsal } from "./rehearse.ts";
 
 /** Name of a stack's program among those that come with this package: what its settings name, else its own name. */
 export const programName = ({ config, stack }: StackFiles): string => config["oneoff:program"] ?? stack;
@@ -16,6 +17,19 @@ export async function programOf(files: StackFiles): Promise<StackProgram> {
   throw new UsageError(
     `stack ${files.stack} is made by a program of your own, and this command is for those that come with pulumi-oneoff (${programs().join(", ")}): outside of your project it tells of them`,
   );
+}
+
+/**
+ * What the program of the user's own would do, told without making anything.
+ * @throws UsageError when it is another project's, and for what the program refuses.
+ */
+export async function rehearseOwn(files: StackFiles): Promise<Rehearsal> {
+  if (files.elsewhere !== undefined) {
+    throw new UsageError(
+      `stack ${files.stack} is of project ${quote(files.elsewhere)}, and this is ${quote(files.project)}: go to its folder`,
+    );
+  }
+  return (await import("./rehearse-own.ts")).rehearseOwn(files);
 }
 
 /**

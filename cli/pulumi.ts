@@ -26,7 +26,7 @@ async function refuseToKeepHere(files: StackFiles): Promise<void> {
   if (!files.bundled) {
     if (existsSync(join(projectFolder(), ".oneoff", "state"))) return;
     throw new UsageError(
-      `you are not logged in to a Pulumi backend, where stack ${files.stack} would be: ${login}; if it rents nothing, eval "$(npx oneoff env)" keeps it in .oneoff/state`,
+      `you are not logged in to a Pulumi backend, where stack ${files.stack} would be: ${login}; if it rents nothing, eval "$(npx oneoff env ${files.stack})" keeps it in .oneoff/state`,
     );
   }
   if (!programs().includes(programName(files)) || !(await programOf(files)).rents) return;
@@ -72,7 +72,7 @@ export class NotUpError extends UsageError {}
 function explain(error: Error & { readonly code?: unknown; readonly stderr?: string }, stack: string): UsageError {
   if (error.code === "ENOENT") {
     return new UsageError(
-      'pulumi is not there: in a checkout "npm start" sets it up; else see https://www.pulumi.com/docs/install',
+      'pulumi is not there: "npm install pulumi" brings it into a project, as "npm start" does into a checkout; or see https://www.pulumi.com/docs/install',
     );
   }
   if (/no stack named/.test(error.stderr ?? ""))

@@ -78,7 +78,8 @@ const known = (value: pulumi.Input<unknown>): Promise<unknown> =>
 
 type OnPlatform = Rehearsed & { readonly provider: string };
 
-function mocks(resources: RehearsedResource[], platforms: readonly OnPlatform[]): pulumi.runtime.Mocks {
+/** What is asked for is noted and answered as far as the platforms do. */
+export function mocks(resources: RehearsedResource[], platforms: readonly OnPlatform[]): pulumi.runtime.Mocks {
   return {
     newResource({ type, name, inputs }) {
       const id = `${name}-id`;

@@ -5,7 +5,7 @@ import { quote, UsageError } from "../../core/errors.ts";
 import { collect, fail, stackArgument } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import type { StackFiles } from "../config.ts";
-import { programFiles, programOf } from "../program.ts";
+import { programFiles, programOf, rehearseOwn } from "../program.ts";
 import { platforms, platformsOn } from "../registry.ts";
 import type { Rehearsal } from "../rehearse.ts";
 
@@ -17,17 +17,20 @@ export const cost: OneoffCommand = {
       .option("--set <key=value>", "a setting, as if it were set; may be given more than once", collect, [])
       .action(async (stack: string, { set }: { readonly set: readonly string[] }) => {
         const files = withSettings(programFiles(stack), set);
-        const { text, refused } = await costText(await programOf(files), files);
+        const { text, refused } = files.bundled ? await costText(await programOf(files), files) : await ownCost(files);
         console.log(text);
         fail(refused);
       }),
 };
 
-/** What a stack costs at most, as the terminal shows it, and whether `pulumi up` would refuse it. */
-export async function costText(
-  program: StackProgram,
-  files: StackFiles,
-): Promise<{ readonly text: string; readonly refused: boolean }> {
+interface Cost {
+  readonly text: string;
+  /** Whether `pulumi up` would refuse it, or nothing is known of it. */
+  readonly refused: boolean;
+}
+
+/** What a stack costs at most, as the terminal shows it. */
+export async function costText(program: StackProgram, files: StackFiles): Promise<Cost> {
   if (!program.rents) {
     settingsOf(program, files.config);
     return { text: `Stack ${files.stack} rents nothing: it costs nothing.${bucket(files)}`, refused: false };
@@ -35,6 +38,20 @@ export async function costText(
   const { rehearse } = await import("../rehearse.ts");
   const rehearsal = await rehearse(program, files);
   return { text: describe(rehearsal, await listPrices(rehearsal.resources)), refused: rehearsal.refusal !== undefined };
+}
+
+/** The same of a program of the user's own: what it says it costs. */
+async function ownCost(files: StackFiles): Promise<Cost> {
+  const rehearsal = await rehearseOwn(files);
+  if (rehearsal.bill.length > 0) {
+    return { text: describe(rehearsal, await listPrices(rehearsal.resources)), refused: false };
+  }
+  const priced = platformsOn(rehearsal.resources).filter(({ prices }) => prices);
+  if (priced.length === 0) return { text: `Stack ${files.stack} rents nothing that is known here.`, refused: false };
+  const where = new Intl.ListFormat("en-GB").format(priced.map(({ title }) => title));
+  throw new UsageError(
+    `stack ${files.stack} makes things on ${where}, and its program says no bill: give one to outputs({ ..., bill }), made of what the components' bill() return`,
+  );
 }
 
 /** A stack on one's own machines may still have its results elsewhere. */

@@ -6,8 +6,9 @@ import { folder } from "../../provider/folder.ts";
 import { readJson } from "../../provider/json.ts";
 import type { Properties } from "../../provider/resource.ts";
 import { programs } from "../../stacks/index.ts";
-import { fail, DEFAULT_STACK as STACK } from "../arguments.ts";
+import { fail, stackArgument } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
+import { stackFiles } from "../config.ts";
 import { ensureStack, forgetSalt, pulumi, pulumiOutput } from "../pulumi.ts";
 
 /** `npm run destroy`. */
@@ -15,20 +16,21 @@ export const destroy: OneoffCommand = {
   isHidden: true,
   describe: (command) =>
     command
-      .description("npm run destroy: take away the stack of this machine")
-      .action(async () => fail(!(await destroyAll()))),
+      .description("npm run destroy: take away a stack, and what an engine that was killed left of it on this machine")
+      .addArgument(stackArgument())
+      .action(async (stack: string) => fail(!(await destroyAll(stack)))),
 };
 
 /** Destroys the stack and removes it, and the local backend with it when nothing else is in there. */
-async function destroyAll(): Promise<boolean> {
-  await ensureStack(STACK);
-  const { halfMade, lakes } = await foldersOf();
-  if ((await pulumi(STACK, ["destroy", "--yes"])) !== 0) return false;
+async function destroyAll(stack: string): Promise<boolean> {
+  if (stackFiles(stack).bundled) await ensureStack(stack); // one of the user's own that isn't there may be a slip of the pen
+  const { halfMade, lakes } = await foldersOf(stack);
+  if ((await pulumi(stack, ["destroy", "--yes"])) !== 0) return false;
   for (const inputs of halfMade) await folder.delete(inputs);
   const backend = localBackendEnv().PULUMI_BACKEND_URL;
   if (backend === undefined) return true; // the user's own backend keeps its empty stack
-  await pulumiOutput(STACK, ["stack", "rm", "--yes", "--preserve-config"]);
-  forgetSalt(STACK);
+  await pulumiOutput(stack, ["stack", "rm", "--yes", "--preserve-config"]);
+  forgetSalt(stack);
   const state = fileURLToPath(backend);
   if (!hasStacks(state)) rmSync(state, { recursive: true, force: true });
   const left = [...lakes, ...halfMade.map(({ path }) => path)].filter((path) => existsSync(path));
@@ -46,8 +48,8 @@ interface Folders {
   readonly lakes: readonly string[];
 }
 
-async function foldersOf(): Promise<Folders> {
-  const { deployment } = JSON.parse(await pulumiOutput(STACK, ["stack", "export"]));
+async function foldersOf(stack: string): Promise<Folders> {
+  const { deployment } = JSON.parse(await pulumiOutput(stack, ["stack", "export"]));
   const pending: readonly Properties[] = deployment.pending_operations ?? [];
   const made: readonly Properties[] = deployment.resources ?? [];
   return {

@@ -9,7 +9,7 @@ import { fail, stackArgument } from "../arguments.ts";
 import { type Check, failedCheck } from "../check.ts";
 import type { OneoffCommand } from "../command.ts";
 import type { RehearsedResource, StackContext } from "../platform.ts";
-import { programFiles, programOf, resourcesOf } from "../program.ts";
+import { programFiles, programOf, rehearseOwn, resourcesOf } from "../program.ts";
 import { NoStackError, pulumiOutput } from "../pulumi.ts";
 import { partsOf, platforms, platformsOn } from "../registry.ts";
 import { setupScript } from "../setup.ts";
@@ -25,14 +25,38 @@ export const doctor: OneoffCommand = {
 
 /** Says what a stack needs and whether it is there; resolves to whether all of it is. */
 async function check(stack: StackContext): Promise<boolean> {
-  const program = await programOf(stack.files);
-  const { resources, checks } = program.rents ? await rentedChecks(program, stack) : await ownChecks(program, stack);
+  const { resources, checks } = stack.files.bundled ? await bundledChecks(stack) : await programChecks(stack);
   const isNeeded = ({ name }: Check) =>
     platforms.every(({ setup }) => !setup?.checks.includes(name) || setup.needs(resources));
   const kept = platformsOn(resources).flatMap((platform) => platform.keeps?.(resources) ?? []);
-  const all = [...(await setupChecks()).filter(isNeeded), backendCheck(program.rents), ...checks, ...kept];
+  const all = [...(await setupChecks()).filter(isNeeded), ...checks, ...kept];
   for (const check of all) console.log(line(check));
   return all.every(({ ok, later }) => ok || later);
+}
+
+/** What a stack of this package needs is known from its program. */
+async function bundledChecks(stack: StackContext): Promise<StackChecks> {
+  const program = await programOf(stack.files);
+  const { resources, checks } = program.rents ? await rentedChecks(program, stack) : await ownChecks(program, stack);
+  return { resources, checks: [backendCheck(program.rents), ...checks] };
+}
+
+/** So is what one needs whose program is the user's own: it is run without an engine, and nothing is made. */
+async function programChecks(stack: StackContext): Promise<StackChecks> {
+  const backend = stateIsAnywhere()
+    ? backendCheck(false)
+    : { ...backendCheck(true), cure: `Log in with "pulumi login"; if it rents nothing: ${makeStack(stack.name)}` };
+  const made = stateIsAnywhere() ? await stackChecks(stack.name, makeStack(stack.name)) : [];
+  try {
+    const { resources } = await rehearseOwn(stack.files);
+    const platforms = platformsOn(resources).map(({ title }) => title);
+    const on = platforms.length === 0 ? "" : `, on ${new Intl.ListFormat("en-GB").format(platforms)}`;
+    const program: Check = { name: "program", ok: true, detail: `${resources.length} resources${on}` };
+    return { resources, checks: [backend, ...made, program, ...(await platformChecks(stack, resources))] };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return { resources: [], checks: [backend, ...made, failedCheck("program", error)] };
+  }
 }
 
 /** What is asked of a stack beside what set-up has. */
@@ -52,9 +76,9 @@ function line({ name, ok, detail, cure, later }: Check): string {
 }
 
 async function setupChecks(): Promise<readonly Check[]> {
-  const { stdout } = await promisify(execFile)(process.execPath, [setupScript, "--check", "--json"]).catch(
-    (error) => error,
-  );
+  const { stdout } = await promisify(execFile)(process.execPath, [setupScript, "--check", "--json"], {
+    cwd: projectFolder(),
+  }).catch((error) => error);
   return JSON.parse(stdout);
 }
 

@@ -9,11 +9,17 @@ export const env: OneoffCommand = {
   describe: (command) =>
     command
       .description('print the environment of stacks that rent nothing, for: eval "$(npx oneoff env)"; make them')
-      .argument("[stack]", "the stack to make where there is none; all that rent nothing when not given")
+      .argument(
+        "[stack]",
+        "the stack to make where there is none; when not given, all of this package that rent nothing",
+      )
       .action(async (stack: string | undefined) => {
         const files = stackFiles(stack ?? DEFAULT_STACK);
-        if (files.bundled) await programOf(files); // one that there is no program for is none of ours
-        if (files.bundled) await (stack === undefined ? ensureOwnStacks() : ensureStack(stack));
+        if (files.bundled)
+          await programOf(files); // one that there is no program for is none of ours
+        else localBackendEnv(); // asked for, it is kept here
+        if (stack !== undefined) await ensureStack(stack);
+        else if (files.bundled) await ensureOwnStacks(); // which a program of the user's own is for isn't known
         const env = Object.entries(localBackendEnv());
         for (const [key, value] of env) console.log(`export ${key}='${value.replaceAll("'", "'\\''")}'`);
         if (env.length === 0) console.log(`# your own Pulumi backend is used: ${ownBackend()}`);

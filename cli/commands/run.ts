@@ -28,7 +28,7 @@ export const run: OneoffCommand = {
         const attached = before && (await attach(before));
         if (before && attached) await refuseRun(before, attached, id, endCluster);
         const isUp = await upWithRunId(name, id, () => up(name, attached?.upOptions));
-        fail(!isUp || !(await watchRun(name)));
+        fail(!isUp || !(await watchRun(name, id)));
       }),
 };
 

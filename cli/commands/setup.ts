@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
+import { projectFolder } from "../../engine/backend.ts";
 import type { OneoffCommand } from "../command.ts";
 import { setupScript } from "../setup.ts";
 
 export const setup: OneoffCommand = {
   describe: (command) =>
     command.description("make .oneoff/venv with PySpark, where there is none").action(() => {
-      const { status } = spawnSync(process.execPath, [setupScript], { stdio: "inherit" });
+      const { status } = spawnSync(process.execPath, [setupScript], { cwd: projectFolder(), stdio: "inherit" });
       process.exitCode = status ?? 1;
     }),
 };

@@ -51,7 +51,23 @@ export function steps() {
     },
     { name: "Docker engine", lock, ready: dockerEngine, make: makeDockerEngine, takes: "apt-get install", tests: true },
   ];
-  return find.CHECKOUT ? [...finds, ...makes] : [...finds, pyspark];
+  if (find.CHECKOUT) return [...finds, ...makes];
+  const given = process.env.ONEOFF_PYTHON; // then .oneoff/venv is not what runs use
+  const python = given ? { name: "PySpark", ready: () => givenPython(given) } : pyspark;
+  return [...finds, python, { name: "Pulumi CLI", ready: ownCli }];
+}
+
+function givenPython(path) {
+  if (executable(path)) return `ONEOFF_PYTHON is ${path}`;
+  throw new Failure(`ONEOFF_PYTHON is ${path}, which is no program`, "give a Python with PySpark, or unset it");
+}
+
+/** Beside the package it is a dependency of the project, or installed on the machine. Its version is the user's. */
+function ownCli() {
+  const folders = [join(MODULES, ".bin"), ...(process.env.PATH || "").split(delimiter)];
+  const path = folders.map((folder) => executable(join(folder, "pulumi"))).find(Boolean);
+  if (path) return path;
+  throw new Failure("Pulumi was not found", "npm install pulumi, which fetches it when it is first used");
 }
 
 /** Java for Spark, from JAVA_HOME where that is set, as Spark does it. */
