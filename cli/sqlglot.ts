@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Problem } from "../assets/dashboard/panels/problem.ts";
-import { fill } from "../core/job.ts";
 import type { Panel } from "../core/panel.ts";
+import { fill } from "../core/placeholders.ts";
 import type { SqlEngine } from "../core/sql-engine.ts";
 import { projectFolder } from "../engine/backend.ts";
 

@@ -1,4 +1,4 @@
-import { fill } from "./job.ts";
+import { fill } from "./placeholders.ts";
 import type { SparkStep } from "./step.ts";
 
 /** What the placeholders of a step's arguments stand for on a cluster. */

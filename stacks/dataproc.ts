@@ -181,7 +181,10 @@ function panelQueries(job: Job, { schedule, runId, deadline }: Settings) {
       {
         schedule,
         after: deadline,
-        sql: sql.replace(/\{(\w+)\}/g, (_, table) => `(SELECT * FROM {${table}} WHERE run = '${runId}')`),
+        // What is doubled stays so, since the query is filled in once more.
+        sql: sql.replace(/\{\{|\}\}|\{(\w+)\}/g, (token, table) =>
+          table === undefined ? token : `(SELECT * FROM {${table}} WHERE run = '${runId}')`,
+        ),
       },
     ]),
   );

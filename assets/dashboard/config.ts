@@ -1,7 +1,7 @@
 import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { quote, UsageError } from "../../core/errors.ts";
-import { placeholders } from "../../core/job.ts";
+import { placeholders } from "../../core/placeholders.ts";
 import { ColumnType } from "../../core/table.ts";
 import { LEAST } from "./engines/scan-budget.ts";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { placeholders } from "../../core/job.ts";
+import { placeholders } from "../../core/placeholders.ts";
 import type { Body, Encoding } from "./body.ts";
 import type { DashboardConfig } from "./config.ts";
 import type { QueryEngine, QueryResult, TableVersions } from "./engine.ts";

@@ -1,10 +1,10 @@
 import { quote, UsageError } from "../../core/errors.ts";
+import { checkPartitionValues } from "../../core/partition-values.ts";
 import {
   type Column,
   type ColumnType,
   type DateRange,
   type IntegerRange,
-  type ListedValues,
   type PartitionValues,
   type Table,
   typeInSql,
@@ -46,11 +46,8 @@ export function catalogEntry(table: Table): CatalogEntry {
         `${where} has no partitionValues: Athena finds folders by them; give { values: [...] } or { from, to }`,
       );
     }
-    const { type } = columnOf(name);
-    if ("values" in values ? type === "date" || type === "timestamp" : !fits(values).includes(type)) {
-      throw new UsageError(`${where} is of type ${quote(type)}, which its partitionValues are not`);
-    }
-    return Object.entries(projection(where, values)).map(([key, value]) => [`projection.${name}.${key}`, value]);
+    checkPartitionValues(where, columnOf(name), values);
+    return Object.entries(projection(values)).map(([key, value]) => [`projection.${name}.${key}`, value]);
   });
   return {
     columns: table.columns
@@ -75,47 +72,21 @@ export function catalogEntry(table: Table): CatalogEntry {
   };
 }
 
-/** The types of column that a range is for: no type has months, so they are text. */
-const fits = ({ from }: IntegerRange | DateRange): readonly ColumnType[] => {
-  if (typeof from === "number") return ["integer"];
-  return from.length > "2012-01".length ? ["date", "string"] : ["string"];
-};
-
 /** Properties below `projection.<column>.` (https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html). */
-function projection(where: string, values: PartitionValues): Readonly<Record<string, string>> {
-  if ("values" in values) return listed(where, values);
-  return typeof values.from === "number" ? integers(where, values as IntegerRange) : dates(where, values as DateRange);
-}
-
-function listed(where: string, { values }: ListedValues): Readonly<Record<string, string>> {
-  if (values.length === 0) throw new UsageError(`${where}: values is empty: give at least one`);
-  const illegal = values.find((value) => value === "" || value.includes(","));
-  if (illegal !== undefined) {
-    throw new UsageError(`${where}: value ${quote(illegal)} can't be listed: it is empty or has a comma`);
+function projection(values: PartitionValues): Readonly<Record<string, string>> {
+  if ("values" in values) return { type: "enum", values: values.values.join(",") };
+  const range = `${values.from},${values.to}`;
+  if (isIntegers(values)) {
+    return { type: "integer", range, ...(values.digits !== undefined && { digits: String(values.digits) }) };
   }
-  return { type: "enum", values: values.join(",") };
-}
-
-function integers(where: string, { from, to, digits }: IntegerRange): Readonly<Record<string, string>> {
-  if (!Number.isInteger(from) || !Number.isInteger(to) || from > to) {
-    throw new UsageError(`${where}: from ${quote(from)} to ${quote(to)} is no range of whole numbers`);
-  }
-  return { type: "integer", range: `${from},${to}`, ...(digits !== undefined && { digits: String(digits) }) };
-}
-
-function dates(where: string, { from, to }: DateRange): Readonly<Record<string, string>> {
-  const form = [/^\d{4}-\d{2}$/, /^\d{4}-\d{2}-\d{2}$/].findIndex((form) => form.test(from) && form.test(to));
-  const real = (date: string) => !Number.isNaN(Date.parse(form === 0 ? `${date}-01` : date));
-  if (form < 0 || !real(from) || !real(to) || from > to) {
-    throw new UsageError(
-      `${where}: from ${quote(from)} to ${quote(to)} is no range of months ("2012-01") or days ("2012-01-31")`,
-    );
-  }
+  const isMonths = values.from.length === "2012-01".length;
   return {
     type: "date",
-    range: `${from},${to}`,
-    format: form === 0 ? "yyyy-MM" : "yyyy-MM-dd",
+    range,
+    format: isMonths ? "yyyy-MM" : "yyyy-MM-dd",
     interval: "1",
-    "interval.unit": form === 0 ? "MONTHS" : "DAYS",
+    "interval.unit": isMonths ? "MONTHS" : "DAYS",
   };
 }
+
+const isIntegers = (range: IntegerRange | DateRange): range is IntegerRange => typeof range.from === "number";

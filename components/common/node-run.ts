@@ -1,5 +1,6 @@
-import { type Job, placeholders } from "../../core/job.ts";
+import type { Job } from "../../core/job.ts";
 import { Prefix } from "../../core/lake-layout.ts";
+import { placeholders } from "../../core/placeholders.ts";
 import { type Places, placedArguments, sparkSubmit } from "../../core/spark-submit.ts";
 import type { SparkStep } from "../../core/step.ts";
 import { type ClusterCode, NODE } from "./node-code.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { jobFor } from "../../core/job.ts";
+import { jobFor } from "../../core/job/same.ts";
 import type { CommandOutputs } from "../common/outputs.ts";
 import { runOrigin } from "../common/run-origin.ts";
 import { hdfsServices } from "../common/services/hdfs.ts";

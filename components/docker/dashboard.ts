@@ -1,7 +1,8 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DashboardConfig } from "../../assets/dashboard/config.ts";
-import { type Job, jobFor } from "../../core/job.ts";
+import { jobFor } from "../../core/job/same.ts";
+import type { Job } from "../../core/job.ts";
 import { SqlEngine } from "../../core/sql-engine.ts";
 import { bundle } from "../common/bundle.ts";
 import { dashboardJob } from "../common/dashboard-job.ts";

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { invalid } from "../../core/errors.ts";
-import { type Job, jobFor } from "../../core/job.ts";
+import { jobFor } from "../../core/job/same.ts";
+import type { Job } from "../../core/job.ts";
 import { checkName } from "../../core/lake-layout.ts";
 import type { CommandOutputs } from "../common/outputs.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";

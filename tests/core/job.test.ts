@@ -6,16 +6,18 @@ import { describe, expect, test } from "vitest";
 import { jobKind, jobs } from "../../assets/jobs/registry.ts";
 import { xo } from "../../assets/jobs/xo/index.ts";
 import { UsageError } from "../../core/errors.ts";
-import { type Job, type JobArgs, job, jobFor, readsInAll } from "../../core/job.ts";
+import { jobFor } from "../../core/job/same.ts";
+import { type Job, type JobArgs, job, readsInAll } from "../../core/job.ts";
 
 const SHARED = fileURLToPath(new URL("../../assets/jobs/oneoff.py", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("../components/step.py", import.meta.url));
 const good: JobArgs = {
   name: "tiny",
   from: import.meta.url,
   steps: [
     {
       name: "count",
-      script: "job.test.ts",
+      script: "../components/step.py",
       arguments: ["--in", "{points}", "--run={run}", "{lake}", "{scratch}/x", "{secret:token}"],
       secrets: ["token"],
     },
@@ -31,7 +33,7 @@ test("a job is plain data with defaults filled in and files found beside the mod
   expect(made.steps).toEqual([
     {
       name: "count",
-      script: fileURLToPath(import.meta.url),
+      script: SCRIPT,
       arguments: ["--in", "{points}", "--run={run}", "{lake}", "{scratch}/x", "{secret:token}"],
       files: [],
       pyFiles: [SHARED],
@@ -139,7 +141,11 @@ test.each<[string, JobArgs, string]>([
   ["a table called run", withTable({ name: "run" }), 'and none of "run", "lake", "scratch"'],
   ["a table called scratch", withTable({ name: "scratch" }), 'and none of "run", "lake", "scratch"'],
   ["a table without columns", withTable({ columns: [] }), "has no columns"],
-  ["an unknown type", withTable({ columns: [{ name: "x", type: "float" }] }), 'has type "float"; types are string,'],
+  [
+    "an unknown type",
+    withTable({ columns: [{ name: "x", type: "float" }] }),
+    'type is "float": expected one of string,',
+  ],
   [
     "two columns of one name",
     withTable({ columns: [...table.columns, ...table.columns] }),

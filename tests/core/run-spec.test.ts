@@ -10,7 +10,7 @@ import { type RunPlace, RunSpec, runSpec } from "../../core/run-spec.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "oneoff-run-spec-"));
 for (const name of ["count.py", "words.py", "words.zip", "stop.txt", "count.jar", "requirements.txt"]) {
-  writeFileSync(join(folder, name), name);
+  writeFileSync(join(folder, name), name === "requirements.txt" ? "" : name);
 }
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LakeStore } from "../../../clients/lake/store.ts";
-import { type Job, placeholders } from "../../../core/job.ts";
+import type { Job } from "../../../core/job.ts";
+import { placeholders } from "../../../core/placeholders.ts";
 import { checkRunId, type RunRecord } from "../../../core/run.ts";
 import type { Table } from "../../../core/table.ts";
 import { type CallOptions, type QueryEngine, QueryError, type QueryResult, type TableVersions } from "../engine.ts";

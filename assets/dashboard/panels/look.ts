@@ -1,6 +1,7 @@
 import { type DuckDBConnection, DuckDBInstance, StatementType } from "@duckdb/node-api";
-import { fill, type Job, placeholders } from "../../../core/job.ts";
+import type { Job } from "../../../core/job.ts";
 import type { Panel } from "../../../core/panel.ts";
+import { fill, placeholders } from "../../../core/placeholders.ts";
 import { SqlEngine } from "../../../core/sql-engine.ts";
 import { type ColumnType, ColumnType as Types } from "../../../core/table.ts";
 import { columnType } from "../engines/duckdb/columns.ts";

@@ -8,7 +8,7 @@ import { DataprocMode, templateStep } from "../../../assets/dataproc-orchestrato
 import type { BillLine } from "../../../core/bill.ts";
 import { neededSecrets } from "../../../core/checks.ts";
 import type { Duration } from "../../../core/duration.ts";
-import { jobFor } from "../../../core/job.ts";
+import { jobFor } from "../../../core/job/same.ts";
 import { Label, labelValue } from "../../../core/labels.ts";
 import { lakeLabels, physicalName } from "../../common/naming.ts";
 import { ASSETS } from "../../common/node-code.ts";

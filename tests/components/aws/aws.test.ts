@@ -249,8 +249,8 @@ describe("what EMR is asked for", () => {
       name: "shuffling",
       from: import.meta.url,
       steps: [
-        { name: "write", script: "../mocks.ts", arguments: ["--csv", "{scratch}/csv"] },
-        { name: "read", script: "../mocks.ts" },
+        { name: "write", script: "../step.py", arguments: ["--csv", "{scratch}/csv"] },
+        { name: "read", script: "../step.py" },
       ],
       tables: small.tables,
     });
@@ -269,7 +269,7 @@ describe("what EMR is asked for", () => {
     const secretive = job({
       name: "secretive",
       from: import.meta.url,
-      steps: [{ name: "read", script: "../mocks.ts", secrets: ["token"], arguments: ["--token", "{secret:token}"] }],
+      steps: [{ name: "read", script: "../step.py", secrets: ["token"], arguments: ["--token", "{secret:token}"] }],
       tables: [{ name: "t", about: "T", columns: [{ name: "x", type: "double" }] }],
     });
     const { launch, flow } = await request({ secrets: { token: "hush" } }, secretive);
@@ -330,24 +330,14 @@ describe("what is refused, before anything is made", () => {
   const other = { ...small, name: "other" };
   const fewer = { ...small, panels: small.panels.slice(1) };
   const changed = { ...small, panels: small.panels.map((panel) => ({ ...panel, title: "Other" })) };
-  const partitioned = (partitionValues?: Table["partitionValues"]) =>
-    job({
-      name: "parts",
-      from: import.meta.url,
-      steps: [{ name: "a", script: "../mocks.ts" }],
-      tables: [
-        {
-          name: "t",
-          about: "T",
-          columns: [
-            { name: "month", type: "string" },
-            { name: "x", type: "double" },
-          ],
-          partitions: ["month"],
-          ...(partitionValues && { partitionValues }),
-        },
-      ],
-    });
+  // As it is where none of it was looked at by `job`.
+  const partitioned = (partitionValues?: Table["partitionValues"]): Job => {
+    const columns = [
+      { name: "month", type: "string" },
+      { name: "x", type: "double" },
+    ] as const;
+    return { ...small, tables: [{ name: "t", about: "T", columns, partitions: ["month"], partitionValues }] };
+  };
 
   test.each<[string, () => unknown, string]>([
     ["0 workers", cluster({ workers: { count: 0 } }), "workers.count is 0: expected a whole number above zero"],

@@ -48,7 +48,7 @@ const tiny = (step: object = {}, columns: readonly string[] = ["x"]): Job =>
   job({
     name: "tiny",
     from: import.meta.url,
-    steps: [{ name: "count", script: "gcp.test.ts", ...step }],
+    steps: [{ name: "count", script: "../step.py", ...step }],
     tables: [{ name: "points", about: "A point", columns: columns.map((name) => ({ name, type: "double" as const })) }],
   });
 

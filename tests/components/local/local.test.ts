@@ -126,7 +126,7 @@ test("a secret reaches the run as a secret, and a missing one is refused", async
   const secretive = job({
     name: "secretive",
     from: import.meta.url,
-    steps: [{ name: "read", script: "../mocks.ts", secrets: ["token"] }],
+    steps: [{ name: "read", script: "../step.py", secrets: ["token"] }],
     tables: [{ name: "t", about: "T", columns: [{ name: "x", type: "double" }] }],
   });
   const lifetime = { deadline: "1 minute" } as const;

@@ -1,7 +1,8 @@
 import { AthenaClient } from "@aws-sdk/client-athena";
 import { S3Client } from "@aws-sdk/client-s3";
 import { S3Store } from "../../../../clients/lake/s3.ts";
-import { fill, type Job } from "../../../../core/job.ts";
+import type { Job } from "../../../../core/job.ts";
+import { fill } from "../../../../core/placeholders.ts";
 import type { RunRecord } from "../../../../core/run.ts";
 import type { Table } from "../../../../core/table.ts";
 import type { QueryError, QueryResult } from "../../engine.ts";

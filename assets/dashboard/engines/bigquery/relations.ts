@@ -1,5 +1,5 @@
 import { BIGQUERY_TYPE, RUN_COLUMN } from "../../../../core/bigquery-table.ts";
-import { fill, placeholders } from "../../../../core/job.ts";
+import { fill, placeholders } from "../../../../core/placeholders.ts";
 import { type Column, type ColumnType, type Table, typeInSql } from "../../../../core/table.ts";
 
 /** A panel's SQL as BigQuery takes it. */

@@ -1,0 +1,1 @@
+"""A step of jobs that are never run."""
