@@ -15,9 +15,13 @@ export const pageNames: readonly string[] = [...new Set(kinds.flatMap(({ pages }
 export function kindOf({ name, outputs }: StackContext): ClusterKind {
   const kind = kinds.find((kind) => kind.name === outputs.cluster);
   if (kind) return kind;
-  const is = outputs.cluster === undefined ? "is not there" : `is ${quote(outputs.cluster)}`;
+  if (outputs.cluster === undefined) {
+    throw new UsageError(
+      `stack ${name} has no output "cluster", by which the commands know what it is: have its program export what outputs({ cluster, dashboard }) of pulumi-oneoff returns, by export default or, in CommonJS, module.exports =, then "npx pulumi up --stack ${name}"`,
+    );
+  }
   throw new UsageError(
-    `stack ${name} has no cluster that is known here: its output "cluster" ${is}; there are ${kinds.map(({ name }) => name).join(", ")}`,
+    `stack ${name} has no cluster that is known here: its output "cluster" is ${quote(outputs.cluster)}; there are ${kinds.map(({ name }) => name).join(", ")}`,
   );
 }
 

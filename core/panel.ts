@@ -10,7 +10,7 @@ export interface Panel {
   /** One sentence of what it shows; it stands below the title and is what a screen reader reads for the chart. */
   readonly shows: string;
   /**
-   * One SELECT. `{points}` stands for the chosen run's rows of the job's table `points`. It keeps to the subset of SQL
+   * One SELECT. `{points}` stands for the chosen run's rows of the job's table `points`, `{{` and `}}` for `{` and `}`. It keeps to the subset of SQL
    * that runs unchanged on Athena (Trino), BigQuery and DuckDB; docs/jobs.md states it and a test enforces it.
    */
   readonly sql: string;

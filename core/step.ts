@@ -5,7 +5,7 @@ import type { Duration } from "./duration.ts";
  *
  * `{run}` and `{lake}` in an argument stand for the run's id and the lake's address, `{points}` for the folder of this
  * run's rows of table `points`, `{secret:NAME}` for the path of a file with that secret, and `{scratch}` for a folder that
- * all machines of the cluster share and that is gone after the run.
+ * all machines of the cluster share and that is gone after the run. `{{` and `}}` stand for `{` and `}`.
  */
 export interface SparkStepArgs {
   /** Unique in the job: lower-case words joined by dashes. */

@@ -1,6 +1,6 @@
 /** The package as its users get it: packed, and installed elsewhere. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -27,5 +27,11 @@ export function installInto(home: string, tree = root): string {
     mkdirSync(join(modules, name, ".."), { recursive: true });
     symlinkSync(join(root, "node_modules", name), join(modules, name));
   }
+  const bin = join(modules, ".bin");
+  mkdirSync(bin, { recursive: true });
+  const main = join(modules, "pulumi-oneoff", manifest.bin.oneoff);
+  chmodSync(main, 0o755);
+  symlinkSync(main, join(bin, "oneoff"));
+  symlinkSync(join(root, "node_modules/.bin/pulumi"), join(bin, "pulumi"));
   return modules;
 }

@@ -503,7 +503,10 @@ test("a port that was asked for and is taken is refused; so is --ui where there 
 
 test.each([
   [{ cluster: "nope" }, 'has no cluster that is known here: its output "cluster" is "nope"; there are '],
-  [{ dashboard: "http://127.0.0.1:1" }, 'has no cluster that is known here: its output "cluster" is not there'],
+  [
+    { dashboard: "http://127.0.0.1:1" },
+    'has no output "cluster", by which the commands know what it is: have its program export what outputs(',
+  ],
   [{ cluster: "local", run: "7", lake: 5 }, 'output "lake" of stack emr-oneoff is 5: Invalid input: expected string'],
   [
     { ...LOCAL, dashboard: "my page" },

@@ -1,7 +1,7 @@
 /** The package as its users get it: packed, installed elsewhere, imported from both kinds of program. */
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,6 +12,7 @@ import { carriedFiles, MANIFEST } from "../../assets/manifest.ts";
 import { freePort } from "../free-port.ts";
 import { installInto, manifest } from "../packed.ts";
 import { processesOf, readJsonFile } from "../project.ts";
+import { ownProgram } from "./own-program.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const home = mkdtempSync(join(tmpdir(), "oneoff-package-"));
@@ -20,7 +21,7 @@ const modules = join(home, "node_modules");
 const run = (command: string, args: readonly string[], cwd: string) =>
   execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
-beforeAll(() => void installInto(home), 120_000);
+beforeAll(() => void installInto(home));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 const body = `
@@ -136,6 +137,68 @@ test("the package has what runs elsewhere, and no sources or tests", () => {
   expect(run(process.execPath, ["dist/cli/main.js", "settings", "local"], join(modules, "pulumi-oneoff"))).toContain(
     "`oneoff:rows`",
   );
+});
+
+describe("a project as docs/local.md tells to make one", () => {
+  const folder = join(home, "own");
+
+  test("has every command work, whichever kind of module its program is", async () => {
+    const port = await freePort();
+    const page = `http://127.0.0.1:${port}`;
+    const { write, type, env } = ownProgram(folder, modules, port);
+    const well = async (beginning: string, more?: string) => {
+      const { code, printed } = await type(beginning, more);
+      expect(code, `${beginning}: ${printed}`).toBe(0);
+      return printed;
+    };
+    const badly = async (beginning: string, more?: string) => {
+      const { code, printed } = await type(beginning, more);
+      expect(code, `${beginning}: ${printed}`).toBe(1);
+      return printed;
+    };
+    write("ts");
+    const poor = await badly("npx oneoff doctor");
+    expect(poor).toMatch(/^missing {2}Pulumi backend +you are not logged in\n.* eval "\$\(npx oneoff env dev\)"$/m);
+    expect(poor).toMatch(/^ok {7}program +6 resources, on this machine$/m);
+    expect(await well("npx oneoff setup")).toMatch(/^PySpark +ready/m);
+    const set = await well("eval", "; env");
+    for (const name of ["PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"]) {
+      env[name] = new RegExp(`^${name}=(.*)$`, "m").exec(set)?.[1];
+    }
+    expect(env.PULUMI_BACKEND_URL).toBe(`file://${join(folder, ".oneoff/state")}`);
+
+    try {
+      expect(await well("npx oneoff run", " --id a")).toMatch(/^Run a of words succeeded after /m);
+      expect(await well("npx oneoff watch")).toContain(`Dashboard  ${page}\n`);
+      expect(await well("npx oneoff open")).toBe(`Dashboard: ${page}\n`);
+      await expect.poll(() => readFileSync(join(folder, "opened"), "utf8")).toBe(`${page}\n`);
+      expect(await well("npx oneoff doctor")).not.toMatch(/^missing/m);
+      expect(await well("npx oneoff settings")).toContain("| `oneoff:runId` | `1` ");
+      expect(await well("npx oneoff cost")).toBe("Stack dev rents nothing that is known here.\n");
+
+      write("js");
+      await well("npx pulumi up", " --yes --skip-preview --expect-no-changes --non-interactive");
+      expect(await well("npx oneoff get")).toBe("word,occurrences\nand,3\nor,2\nnot,3\n");
+      expect(await well("npx oneoff watch")).toMatch(/^Run a of words succeeded after /m);
+      expect(await well("npx oneoff doctor")).toMatch(/^ok {7}program +6 resources, on this machine$/m);
+
+      write("js", (program) => program.replace("{ lake, lifetime", '{ lake, runId: "a", lifetime'));
+      expect(await badly("npx oneoff run", " --id b")).toContain(
+        'oneoff:runId is "b", and the program\'s cluster has runId "a": leave its runId out, which takes the setting',
+      );
+      write("js", (program) => program.replace("module.exports =", "exports.default ="));
+      expect(await badly("npx oneoff run", " --id a")).toContain("that run is there already");
+      await well("npx pulumi up", " --yes --skip-preview --non-interactive");
+      expect(await badly("npx oneoff watch")).toContain("in CommonJS, module.exports =");
+      write("js", () => 'throw new Error("it fell over");\n');
+      expect(await badly("npx oneoff cost")).toBe("oneoff: Error: it fell over\n");
+    } finally {
+      await type("npx oneoff destroy");
+    }
+    expect(processesOf(folder)).toEqual([]);
+    expect(readdirSync(folder)).not.toContain("results");
+    expect(readdirSync(join(folder, ".oneoff"))).toEqual([]);
+  });
 });
 
 describe("a project as the documentation of version 0.1.0 told to write it", () => {
