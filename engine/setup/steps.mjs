@@ -53,8 +53,8 @@ export function steps() {
   ];
   if (find.CHECKOUT) return [...finds, ...makes];
   const given = process.env.ONEOFF_PYTHON; // then .oneoff/venv is not what runs use
-  const python = given ? { name: "PySpark", ready: () => givenPython(given) } : pyspark;
-  return [...finds, python, { name: "Pulumi CLI", ready: ownCli }];
+  const found = given ? { name: "PySpark", ready: () => givenPython(given) } : pyspark;
+  return [...finds, found, { name: "Pulumi CLI", ready: ownCli }];
 }
 
 function givenPython(path) {

@@ -12,7 +12,7 @@ import { carriedFiles, MANIFEST } from "../../assets/manifest.ts";
 import { freePort } from "../free-port.ts";
 import { installInto, manifest } from "../packed.ts";
 import { processesOf, readJsonFile } from "../project.ts";
-import { ownProgram } from "./own-program.ts";
+import { type OwnProgram, ownProgram } from "./own-program.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const home = mkdtempSync(join(tmpdir(), "oneoff-package-"));
@@ -141,60 +141,67 @@ test("the package has what runs elsewhere, and no sources or tests", () => {
 
 describe("a project as docs/local.md tells to make one", () => {
   const folder = join(home, "own");
-
-  test("has every command work, whichever kind of module its program is", async () => {
+  let own: OwnProgram;
+  let page: string;
+  beforeAll(async () => {
     const port = await freePort();
-    const page = `http://127.0.0.1:${port}`;
-    const { write, type, env } = ownProgram(folder, modules, port);
-    const well = async (beginning: string, more?: string) => {
-      const { code, printed } = await type(beginning, more);
-      expect(code, `${beginning}: ${printed}`).toBe(0);
-      return printed;
-    };
-    const badly = async (beginning: string, more?: string) => {
-      const { code, printed } = await type(beginning, more);
-      expect(code, `${beginning}: ${printed}`).toBe(1);
-      return printed;
-    };
-    write("ts");
+    page = `http://127.0.0.1:${port}`;
+    own = ownProgram(folder, modules, port);
+  });
+  const typed = async (code: number, line: string, more?: string): Promise<string> => {
+    const ended = await own.type(line, more);
+    expect(ended, line).toMatchObject({ code });
+    return ended.printed;
+  };
+  const well = (line: string, more?: string) => typed(0, line, more);
+  const badly = (line: string, more?: string) => typed(1, line, more);
+
+  test("says what is missing, before there is anything, and is set up", async () => {
+    own.write("ts");
     const poor = await badly("npx oneoff doctor");
     expect(poor).toMatch(/^missing {2}Pulumi backend +you are not logged in\n.* eval "\$\(npx oneoff env dev\)"$/m);
     expect(poor).toMatch(/^ok {7}program +6 resources, on this machine$/m);
-    expect(await well("npx oneoff setup")).toMatch(/^PySpark +ready/m);
-    const set = await well("eval", "; env");
+    const [ready, set] = await Promise.all([well("npx oneoff setup"), well("eval", "; env")]);
+    expect(ready).toMatch(/^PySpark +ready/m);
     for (const name of ["PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"]) {
-      env[name] = new RegExp(`^${name}=(.*)$`, "m").exec(set)?.[1];
+      own.env[name] = new RegExp(`^${name}=(.*)$`, "m").exec(set)?.[1];
     }
-    expect(env.PULUMI_BACKEND_URL).toBe(`file://${join(folder, ".oneoff/state")}`);
+    expect(own.env.PULUMI_BACKEND_URL).toBe(`file://${join(folder, ".oneoff/state")}`);
+  });
 
-    try {
-      expect(await well("npx oneoff run", " --id a")).toMatch(/^Run a of words succeeded after /m);
-      expect(await well("npx oneoff watch")).toContain(`Dashboard  ${page}\n`);
-      expect(await well("npx oneoff open")).toBe(`Dashboard: ${page}\n`);
-      await expect.poll(() => readFileSync(join(folder, "opened"), "utf8")).toBe(`${page}\n`);
-      expect(await well("npx oneoff doctor")).not.toMatch(/^missing/m);
-      expect(await well("npx oneoff settings")).toContain("| `oneoff:runId` | `1` ");
-      expect(await well("npx oneoff cost")).toBe("Stack dev rents nothing that is known here.\n");
+  test("computes the run that is asked for", async () => {
+    expect(await well("npx oneoff run", " --id a")).toMatch(/^Run a of words succeeded after /m);
+  });
 
-      write("js");
-      await well("npx pulumi up", " --yes --skip-preview --expect-no-changes --non-interactive");
-      expect(await well("npx oneoff get")).toBe("word,occurrences\nand,3\nor,2\nnot,3\n");
-      expect(await well("npx oneoff watch")).toMatch(/^Run a of words succeeded after /m);
-      expect(await well("npx oneoff doctor")).toMatch(/^ok {7}program +6 resources, on this machine$/m);
+  test("is the same as a CommonJS program, and all commands work", async () => {
+    own.write("js");
+    await well("npx pulumi up", " --yes --skip-preview --expect-no-changes --non-interactive");
+    const commands = ["watch", "open", "get", "doctor", "settings", "cost"];
+    const [watched, opened, got, doctor, settings, cost] = await Promise.all(
+      commands.map((command) => well(`npx oneoff ${command}`)),
+    );
+    expect(watched).toContain(`Dashboard  ${page}\n`);
+    expect(watched).toMatch(/^Run a of words succeeded after /m);
+    expect(opened).toBe(`Dashboard: ${page}\n`);
+    await expect.poll(() => readFileSync(join(folder, "opened"), "utf8")).toBe(`${page}\n`);
+    expect(got).toBe("word,occurrences\nand,3\nor,2\nnot,3\n");
+    expect(doctor).toMatch(/^ok {7}program +6 resources, on this machine$/m);
+    expect(doctor).not.toMatch(/^missing/m);
+    expect(settings).toContain("| `oneoff:runId` | `1` ");
+    expect(cost).toBe("Stack dev rents nothing that is known here.\n");
+  });
 
-      write("js", (program) => program.replace("{ lake, lifetime", '{ lake, runId: "a", lifetime'));
-      expect(await badly("npx oneoff run", " --id b")).toContain(
-        'oneoff:runId is "b", and the program\'s cluster has runId "a": leave its runId out, which takes the setting',
-      );
-      write("js", (program) => program.replace("module.exports =", "exports.default ="));
-      expect(await badly("npx oneoff run", " --id a")).toContain("that run is there already");
-      await well("npx pulumi up", " --yes --skip-preview --non-interactive");
-      expect(await badly("npx oneoff watch")).toContain("in CommonJS, module.exports =");
-      write("js", () => 'throw new Error("it fell over");\n');
-      expect(await badly("npx oneoff cost")).toBe("oneoff: Error: it fell over\n");
-    } finally {
-      await type("npx oneoff destroy");
-    }
+  test("is refused another run where its cluster has a runId of its own, and what it falls over is told", async () => {
+    own.write("js", (program) => program.replace("{ lake, lifetime", '{ lake, runId: "a", lifetime'));
+    expect(await badly("npx oneoff run", " --id b")).toContain(
+      'oneoff:runId is "b", and the program\'s cluster has runId "a": leave its runId out, which takes the setting',
+    );
+    own.write("js", () => 'throw new Error("it fell over");\n');
+    expect(await badly("npx oneoff cost")).toBe("oneoff: Error: it fell over\n");
+  });
+
+  test("is destroyed to nothing", async () => {
+    await well("npx oneoff destroy");
     expect(processesOf(folder)).toEqual([]);
     expect(readdirSync(folder)).not.toContain("results");
     expect(readdirSync(join(folder, ".oneoff"))).toEqual([]);
