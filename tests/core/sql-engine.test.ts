@@ -7,7 +7,7 @@ const named = (table: string, column: string) =>
   job({
     name: "words",
     from: import.meta.url,
-    steps: [{ name: "count", script: "sql-engine.test.ts", arguments: [`{${table}}`] }],
+    steps: [{ name: "count", script: "../components/step.py", arguments: [`{${table}}`] }],
     tables: [{ name: table, about: "A word", columns: [{ name: column, type: "string" }] }],
   });
 
