@@ -1,26 +1,23 @@
-import { z } from "zod";
-
-const StepOrigin = z.object({
-  name: z.string(),
-  /** As the job has them, with placeholders. */
-  arguments: z.array(z.string()),
-  /** Beginning of the SHA-256 of each file's content, by its name: script, jar, modules, files, requirements. */
-  files: z.record(z.string(), z.string()),
-});
-
 /** What made a run: the settings, the steps' programs, and the commit of the project that they were in. No secret is in it. */
-export const RunOrigin = z.object({
+export interface RunOrigin {
   /** Of pulumi-oneoff. */
-  version: z.string(),
+  readonly version: string;
   /** By full key; null: its value is a secret, and only its name is recorded. */
-  settings: z.record(z.string(), z.string().nullable()),
-  steps: z.array(StepOrigin),
+  readonly settings: Readonly<Record<string, string | null>>;
+  readonly steps: readonly StepOrigin[];
   /** Of the project's git. @default there is no git, or it didn't answer */
-  commit: z.string().optional(),
+  readonly commit?: string | undefined;
   /** Whether files of the project were changed since that commit, but for the stacks' settings. */
-  changed: z.boolean().optional(),
-});
-export type RunOrigin = z.infer<typeof RunOrigin>;
+  readonly changed?: boolean | undefined;
+}
+
+export interface StepOrigin {
+  readonly name: string;
+  /** As the job has them, with placeholders. */
+  readonly arguments: readonly string[];
+  /** Beginning of the SHA-256 of each file's content, by its name: script, jar, modules, files, requirements. */
+  readonly files: Readonly<Record<string, string>>;
+}
 
 /** Less would be found everywhere, and so tell nothing. */
 const SHORTEST_SECRET = 4;

@@ -1,8 +1,19 @@
 import { z } from "zod";
 import { invalid } from "./errors.ts";
-import { RunOrigin } from "./run-origin.ts";
+import type { RunOrigin } from "./run-origin.ts";
 
 const StepState = z.enum(["pending", "running", "succeeded", "failed"]);
+
+/** As {@link RunOrigin}. */
+const Origin = z.object({
+  version: z.string(),
+  settings: z.record(z.string(), z.string().nullable()),
+  steps: z.array(
+    z.object({ name: z.string(), arguments: z.array(z.string()), files: z.record(z.string(), z.string()) }),
+  ),
+  commit: z.string().optional(),
+  changed: z.boolean().optional(),
+}) satisfies z.ZodType<RunOrigin>;
 
 /**
  * What the lake says of a run, at `<lake>/_runs/<runId>.json`. Written only by assets/steps/run_record.py, whole and
@@ -23,7 +34,7 @@ export const RunRecord = z.object({
   /** Of each table once the run succeeded. Equal digests mean equal rows, whatever their order and number of files. */
   tables: z.record(z.string(), z.object({ rows: z.int(), digest: z.string() })).default({}),
   /** @default it was not recorded, as before version 0.2.0 */
-  origin: RunOrigin.optional(),
+  origin: Origin.optional(),
 });
 export type RunRecord = z.infer<typeof RunRecord>;
 

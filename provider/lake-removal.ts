@@ -30,7 +30,7 @@ export function removeResults(lake: string): Remainder {
   removeFrom(logs, isRun);
   removeFrom(events, (name) => EVENTS.test(name));
   // Last: they tell which runs there were, when an interrupted delete is taken up again.
-  removeFrom(records, (name) => isRun(/^\.?(.+?)\.json(\.[0-9a-f]{16}\.tmp)?$/.exec(name)?.[1] ?? ""));
+  removeFrom(records, (name) => isRun(/^\.?(.+?)\.json(\.[0-9a-f]{16}\.tmp|\.spare)?$/.exec(name)?.[1] ?? ""));
   const below = (paths: readonly string[]) => paths.map((path) => relative(lake, path));
   const kept = removeOurNotebooks(notebooks);
   const foreign = readdirSync(lake).map((name) => join(lake, name));

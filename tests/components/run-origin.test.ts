@@ -4,15 +4,17 @@ import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 import { noteSettings, runOrigin } from "../../components/common/run-origin.ts";
 import { settingsOf, stackProgram } from "../../components/common/stack.ts";
-import { RunOrigin } from "../../core/run-origin.ts";
+import { RunRecord } from "../../core/run.ts";
+import type { RunOrigin } from "../../core/run-origin.ts";
 
 afterEach(() => {
   setAllConfig({}, []);
   noteSettings({});
 });
 
+const Recorded = RunRecord.shape.origin.unwrap().strict();
 const originOf = (): Promise<RunOrigin> =>
-  new Promise((resolve) => runOrigin({ steps: [] }).apply((origin) => resolve(RunOrigin.strict().parse(origin))));
+  new Promise((resolve) => runOrigin({ steps: [] }).apply((origin) => resolve(Recorded.parse(origin) as RunOrigin)));
 
 test("the settings of a run are those of the stack, defaults among them, and of secret ones the name", async () => {
   await pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, "mine", "test");

@@ -176,8 +176,8 @@ describe("a project as docs/local.md tells to make one", () => {
   test("is the same as a CommonJS program, and all commands work", async () => {
     own.write("js");
     await well("npx pulumi up", " --yes --skip-preview --expect-no-changes --non-interactive");
-    const commands = ["watch", "open", "get", "doctor", "settings", "cost"];
-    const [watched, opened, got, doctor, settings, cost] = await Promise.all(
+    const commands = ["watch", "open", "get", "doctor", "settings", "cost", "check"];
+    const [watched, opened, got, doctor, settings, cost, checked] = await Promise.all(
       commands.map((command) => well(`npx oneoff ${command}`)),
     );
     expect(watched).toContain(`Dashboard  ${page}\n`);
@@ -189,6 +189,7 @@ describe("a project as docs/local.md tells to make one", () => {
     expect(doctor).not.toMatch(/^missing/m);
     expect(settings).toContain("| `oneoff:runId` | `1` ");
     expect(cost).toBe("Stack dev rents nothing that is known here.\n");
+    expect(checked).toMatch(/^job "words": \d+ panels? of it looked at, as DuckDB shows them: fine$/m);
   });
 
   test("is refused another run where its cluster has a runId of its own, and what it falls over is told", async () => {
@@ -204,6 +205,7 @@ describe("a project as docs/local.md tells to make one", () => {
     await well("npx oneoff destroy");
     expect(processesOf(folder)).toEqual([]);
     expect(readdirSync(folder)).not.toContain("results");
+    expect(await well("npx oneoff leftovers")).toMatch(/nothing/i);
     expect(readdirSync(join(folder, ".oneoff"))).not.toContain("state");
   });
 });

@@ -24,11 +24,18 @@ interface Ours {
 /** What may change, by kind of stack: resources and their properties, none of which holds data or costs money. */
 const OURS: Readonly<Record<string, Ours>> = {
   "emr-oneoff": {
-    files: ["cluster-emr-guard.sh", "cluster-emr-step_problem.py"],
+    files: [
+      ...["guard.sh", "job.json", "run_record.py", "step_problem.py", "table_check.py", "typed_json.py"].map(
+        (name) => `cluster-emr-${name}`,
+      ),
+      "cluster-origin-1", // what made the run
+    ],
     content: [
       "reaper-function: code",
       "cluster-launcher-function: code",
       "lake-database: description", // whose it is
+      "cluster-nodes-policy: policy", // the machines read what made the run
+      "cluster-run: input", // steps are told of the job by a file
       ...["cluster-emr-*: source", "cluster-steps-*: source"],
       ...["dashboard-index.mjs: source", "dashboard-page-*: source", "dashboard-config: content"],
       "dashboard-current: content", // the release's digest
@@ -36,22 +43,27 @@ const OURS: Readonly<Record<string, Ours>> = {
     names: [
       ...["cluster-emr-*: key", "cluster-steps-*: key"],
       ...["dashboard-index.mjs: key", "dashboard-page-*: key", "dashboard-config: key"],
-      "cluster-run: input",
     ],
   },
   dataproc: {
-    files: ["cluster-node-guard.sh", "cluster-node-step_problem.py"],
+    files: [
+      ...["guard.sh", "job.json", "run_record.py", "step_problem.py", "table_check.py", "typed_json.py"].map(
+        (name) => `cluster-node-${name}`,
+      ),
+      "cluster-origin-1",
+    ],
     content: [
       ...["cluster-node-*: source", "cluster-steps-*: source", "cluster-orchestrator.mjs: source"],
       "cluster-notebook: content",
       ...["dashboard-index.mjs: source", "dashboard-page-*: source", "dashboard-config: content"],
       "dashboard-current: content",
+      ...["cluster-template: jobs", "cluster-template: parameters"],
     ],
     names: [
       ...["cluster-node-*: name", "cluster-steps-*: name", "cluster-orchestrator.mjs: name"],
       ...["cluster-launch: content", "cluster-launch: name"],
       ...["cluster-orchestrator-job: startExecutionToken", "cluster-orchestrator-job: template"],
-      ...["cluster-template: jobs", "cluster-template: placement"],
+      "cluster-template: placement",
       ...["dashboard-index.mjs: name", "dashboard-page-*: name", "dashboard-config: name"],
     ],
   },

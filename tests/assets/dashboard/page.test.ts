@@ -6,7 +6,6 @@ import { buildPage } from "../../../assets/dashboard/build.ts";
 import { type Dashboard, serve } from "../../../assets/dashboard/server.ts";
 import { xo } from "../../../assets/jobs/xo/index.ts";
 import type { RunRecord } from "../../../core/run.ts";
-import type { RunOrigin } from "../../../core/run-origin.ts";
 import { changed, launch, open, otherPixels, panel, picture, pixels, remember, soon } from "./browser.ts";
 import { FakeLake } from "./fake-lake.ts";
 import { FakeXo, SIZES } from "./fake-xo.ts";
@@ -115,7 +114,7 @@ test("it waits for the first run and fills in while the files appear", async () 
 
 test("what made a run is told when it is asked for, and of two runs what differs first", async () => {
   await twoRuns();
-  const made = (rows: string, digest: string, changed: boolean): RunOrigin => ({
+  const made = (rows: string, digest: string, changed: boolean) => ({
     version: "0.1.0",
     settings: { "oneoff:rows": rows, "oneoff:seeds": "3", "oneoff:token": null },
     steps: [{ name: "train", arguments: ["--rows", rows, "{models}"], files: { "train.py": digest } }],
