@@ -119,11 +119,12 @@ describe("one stack through its life, on the real engine, with providers that ma
     await up("--expect-no-changes");
   });
 
-  test("a new run id changes the run and nothing else", async () => {
+  test("a new run id changes the run, tells what made it, and nothing else", async () => {
     const before = project.provider.events.length;
     await project.mustPulumi("config", "set", "oneoff:runId", "2", "--stack", under.stack);
     await up();
     expect(project.provider.events.slice(before)).toEqual([
+      { what: "create", type: "aws:s3/bucketObjectv2:BucketObjectv2", name: "cluster-origin-2" },
       { what: "create", type: "aws:lambda/invocation:Invocation", name: "cluster-run" },
       { what: "delete", type: "aws:lambda/invocation:Invocation", name: "cluster-run" },
     ]);

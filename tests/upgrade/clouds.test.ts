@@ -223,7 +223,7 @@ test("a change that nobody allowed is named, with its resource and its property"
     const name = nameOf(resource.urn);
     if (name === "reaper-logs") set("retentionInDays", () => 99);
     if (name === "dashboard-current") resource.urn = `${resource.urn}-of-before`;
-    if (name === "cluster-run") set("input", (text) => text.replace('"deadlineSeconds":5400', '"deadlineSeconds":60'));
+    if (name === "cluster-guard") set("input", (text) => text.replace('"cluster":"cluster"', '"cluster":"other"'));
     // What is allowed to change is not told of.
     if (name === "cluster-launcher-function") set("code", () => ({}));
     if (name.startsWith("cluster-emr-")) set("key", (key) => key.replace(/[0-9a-f]{16}/, "0123456789abcdef"));
@@ -233,7 +233,7 @@ test("a change that nobody allowed is named, with its resource and its property"
     expect((await preview(project, under.stack)).others).toEqual([
       "create aws:s3/bucketObjectv2:BucketObjectv2 dashboard-current",
       "delete aws:s3/bucketObjectv2:BucketObjectv2 dashboard-current-of-before",
-      "replace aws:lambda/invocation:Invocation cluster-run: input",
+      "update aws:lambda/invocation:Invocation cluster-guard: input",
       "update aws:cloudwatch/logGroup:LogGroup reaper-logs: retentionInDays",
     ]);
   } finally {
