@@ -233,8 +233,8 @@ test("a change that nobody allowed is named, with its resource and its property"
     expect((await preview(project, under.stack)).others).toEqual([
       "create aws:s3/bucketObjectv2:BucketObjectv2 dashboard-current",
       "delete aws:s3/bucketObjectv2:BucketObjectv2 dashboard-current-of-before",
-      "update aws:lambda/invocation:Invocation cluster-guard: input",
       "update aws:cloudwatch/logGroup:LogGroup reaper-logs: retentionInDays",
+      "update aws:lambda/invocation:Invocation cluster-guard: input",
     ]);
   } finally {
     project.remove();
