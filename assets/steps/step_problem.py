@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 MOST = 600  # characters of a reason
+_LONGEST = 2000  # characters of a line that are looked at
+_MOST_LINES = 20_000
 _MESSAGE_LINES = 3  # of an exception
 _LAST_LINES = 3  # where nothing tells which line is the error
 _KILLED = (-9, 137)  # exit codes of a program that was sent SIGKILL
@@ -97,12 +99,14 @@ def problem(output: str, errors: str = "") -> str:
 
 def one_line(text: object) -> str:
     """The text without line breaks, and what a terminal would take for something else than text."""
-    return " ".join(_UNPRINTABLE.sub("", " ".join(_ESCAPE.sub("", str(text)).splitlines())).split())
+    lines = (_ESCAPE.sub("", line) for line in str(text)[:_LONGEST].splitlines())
+    return " ".join(_UNPRINTABLE.sub("", " ".join(lines)).split())
 
 
 def _lines(text: str) -> list[str]:
     """What is text among the lines, as a terminal would show them."""
-    lines = _ESCAPE.sub("", text).splitlines()
+    # Bounded first: a pattern may take the square of a line's length.
+    lines = [_ESCAPE.sub("", line[:_LONGEST]) for line in text.splitlines()[-_MOST_LINES:]]
     if any(line.endswith(f"Exception Group {_TRACEBACK}") for line in lines):
         lines = [_GROUP.sub("", line) for line in lines]
     return [_UNPRINTABLE.sub("", line).rstrip() for line in lines if not _is_binary(line)]
@@ -172,7 +176,7 @@ def _reports(lines: Sequence[str]) -> Iterator[_Report]:
             at += 1
             while at < len(lines) - 1 and lines[at][:1] in (" ", "\t"):
                 at += 1
-            message = _message(lines[at:])
+            message = _message(lines[at : at + 1 + _MESSAGE_LINES])
             if before.startswith(_PASSED_OVER):
                 pass
             elif report and not line.startswith(_TRACEBACK) and not logged:  # of an executor's Python
@@ -186,9 +190,9 @@ def _reports(lines: Sequence[str]) -> Iterator[_Report]:
         elif line in _LINKS:
             link = _LINKS[line]
         elif found and found["link"] and report:
-            report.lead("caused by", _message([found["text"], *lines[at + 1 :]]))
+            report.lead("caused by", _message([found["text"], *lines[at + 1 : at + 1 + _MESSAGE_LINES]]))
         elif found and not _FRAME.match(line):
-            report = _Report(_message([found["text"], *lines[at + 1 :]]), logged=logged)
+            report = _Report(_message([found["text"], *lines[at + 1 : at + 1 + _MESSAGE_LINES]]), logged=logged)
             yield report
         elif _ERROR.match(line) and not _LOGGED.match(line):
             while at + 1 < len(lines) and _ERROR.match(lines[at + 1]):

@@ -263,3 +263,11 @@ def test_why_a_task_failed(message: str, reason: str) -> None:
 
 def test_one_line_is_text() -> None:
     assert step_problem.one_line("a\r\n\x1b[31mb\x1b[0m \x00c\u202e\n") == "a b c"
+
+
+@pytest.mark.parametrize("text", ["\x1b]", "a/b-c", "exceeding the physical ", "Error", "  |", 'Exception in thread "'])
+def test_lines_without_end_are_no_work_without_end(text: str) -> None:
+    """Where the whole of a line was looked at, each of these took minutes."""
+    endless = f"{text * (1_000_000 // len(text))}\n"
+    assert step_problem.problem(f"{endless}ValueError: no luck\n") == "ValueError: no luck"
+    assert len(step_problem.problem(endless)) <= step_problem.MOST
