@@ -14,7 +14,7 @@ _LAST_LINES = 3  # where nothing tells which line is the error
 _KILLED = (-9, 137)  # exit codes of a program that was sent SIGKILL
 _BINARY = 0.1  # of a line's characters that are none
 
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|[ -/]*[0-~])")
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\r\n]*(?:\x07|\x1b\\|$)|[ -/]*[0-~])")
 # Control characters, those that turn the direction of text, and what was no UTF-8.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffd]")
 
@@ -40,13 +40,13 @@ _EXCEPTION = re.compile(
     r"(?P<text>[\w.$]*(?:Error|Exception|Interrupt|Throwable)\b(?:: .*|:?$))"
 )
 _ERROR = re.compile(r"(?:[\w./-]+: )?(?:fatal )?error: ?\S|fatal: ", re.IGNORECASE)
-_GROUP = re.compile(r"(?:\s*[|+](?= |-))+(?:[ -]*\d* -+$| )?")  # what stands before each line of an exception group
+_GROUP = re.compile(r"\A(?:\s*[|+](?= |-))+(?:[ -]*\d* -+$| )?")  # what stands before each line of an exception group
 # What only wraps the exception that matters.
 _WRAPPER = re.compile(
     r"[\w.$]*\b(?:Py4JJavaError|PythonException|InvocationTargetException|UndeclaredThrowableException"
     r"|ExecutionException|SparkUserAppException)\b|.*\b(?:[Jj]ob aborted|Task failed while writing)\b"
 )
-_LOST_TASK = re.compile(r".*most recent failure: Lost task [^:]*: ")
+_LOST_TASK = re.compile(r"\A.*most recent failure: Lost task [^:]*: ")
 # What may follow when Spark's virtual machine, an executor or its disk is gone.
 _CONSEQUENCE = re.compile(
     r"Py4J(?:Network)?Error|Connection(?:Refused|Reset)|BrokenPipe|EOFError|SparkContext was shut ?down|[Jj]ob aborted"
@@ -172,7 +172,7 @@ def _reports(lines: Sequence[str]) -> Iterator[_Report]:
         line, start = lines[at], at
         found = _EXCEPTION.match(line)
         logged = bool(_LOGGED.match(line) or _LOGGED.match(before))
-        if line.endswith(_TRACEBACK):
+        if line.endswith(_TRACEBACK) and at + 1 < len(lines):
             at += 1
             while at < len(lines) - 1 and lines[at][:1] in (" ", "\t"):
                 at += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import time
 from typing import NamedTuple
 
 import pytest
@@ -259,6 +260,29 @@ def test_why_python_failed(program: str, reason: str) -> None:
 )
 def test_why_a_task_failed(message: str, reason: str) -> None:
     assert oneoff._why(message) == reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Error" * 12_000,
+        "Py4JJavaError" * 4500,
+        "\x1b]" * 30_000,
+        "\x1b[" * 30_000,
+        "FooException: a\nCaused by: BarError: b\n" * 1500,
+        "Traceback (most recent call last):\n" * 1500,
+        f"{' ' * 60_000}x\n  + Exception Group Traceback (most recent call last):",
+    ],
+)
+def test_whatever_is_printed_is_looked_at_in_time(line: str) -> None:
+    began = time.process_time()
+    step_problem.why(1, f"{line}\n" * 18, "", CURES)
+    assert time.process_time() - began < 5
+
+
+def test_an_output_may_end_at_once_after_a_traceback_began() -> None:
+    assert step_problem.problem("Traceback (most recent call last):\n") == "Traceback (most recent call last):"
+    assert step_problem.problem("KeyError: 'x'\nTraceback (most recent call last):\n") == "KeyError: 'x'"
 
 
 def test_one_line_is_text() -> None:
