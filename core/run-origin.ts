@@ -28,11 +28,40 @@ const SHORTEST_SECRET = 4;
  * @param secrets by name.
  */
 export const withoutSecrets = (text: string, secrets: Readonly<Record<string, string>>): string =>
-  Object.entries(secrets).reduce(
-    (left, [name, secret]) =>
-      left === secret || secret.length >= SHORTEST_SECRET ? left.replaceAll(secret, `[secret ${name}]`) : left,
-    text,
-  );
+  Object.entries(secrets)
+    .flatMap(([name, secret]) => formsOf(secret).map((form) => ({ name, form })))
+    // The longest first: of a secret that begins with another the rest would be left.
+    .sort((a, b) => b.form.length - a.form.length)
+    .reduce(
+      (left, { name, form }) =>
+        left === form || form.length >= SHORTEST_SECRET ? left.replaceAll(form, () => `[secret ${name}]`) : left,
+      text,
+    );
+
+/** How a secret, or a text of one that is an object or a list, may stand in an argument. */
+function formsOf(secret: string): readonly string[] {
+  const parts = [secret, ...textsIn(secret)].flatMap((part) => [part, part.trim()]).filter((part) => part !== "");
+  const inJson = (part: string) => JSON.stringify(part).slice(1, -1);
+  const written = parts.flatMap((part) => [part, inJson(part), encodeURIComponent(Buffer.from(part).toString())]);
+  const doubled = (part: string) => part.replaceAll(/[{}]/g, "$&$&"); // as braces are in a step's argument
+  return [...new Set(written.flatMap((part) => [part, doubled(part)]))];
+}
+
+/** Texts and numbers within a setting that is an object or a list. */
+function textsIn(secret: string): readonly string[] {
+  if (!/^\s*[{[]/.test(secret)) return [];
+  const leaves = (value: unknown): readonly string[] =>
+    typeof value === "object" && value !== null
+      ? Object.values(value).flatMap(leaves)
+      : ["string", "number"].includes(typeof value)
+        ? [String(value)]
+        : [];
+  try {
+    return leaves(JSON.parse(secret));
+  } catch {
+    return [];
+  }
+}
 
 /** What of a job's steps differs, each difference as a few words: `step "train": arguments, train.py`. */
 export function stepDifferences(before: RunOrigin["steps"], after: RunOrigin["steps"]): readonly string[] {

@@ -48,6 +48,17 @@ test("a secret stands as its name, also within a text; a short one only where it
   expect(JSON.stringify(stepOrigins(made("--token=hunter2"), secrets))).not.toContain("hunter2");
 });
 
+test.each([
+  ["--password=hunter2", '{"user":{"password":"hunter2"},"ports":[1]}', "--password=[secret oneoff:db]"],
+  ["--password=hunter2", "hunter2\n", "--password=[secret oneoff:db]"],
+  ['{{"password":"p{{x}}q"}}', "p{x}q", '{{"password":"[secret oneoff:db]"}}'],
+  ['"p\\"ss"', 'p"ss', '"[secret oneoff:db]"'],
+  ["pg://me:p%40ss%2F1@host", "p@ss/1", "pg://me:[secret oneoff:db]@host"],
+  ["--password=hunter2-long", "hunter2-long", "--password=[secret oneoff:db]"],
+])("in %j no part of secret %j is left", (argument, secret, expected) => {
+  expect(withoutSecrets(argument, { "oneoff:a": "hunt", "oneoff:db": secret })).toBe(expected);
+});
+
 test("what differs between steps is told in a few words each", () => {
   const before = stepOrigins(made(), {});
   expect(stepDifferences(before, stepOrigins(made(), {}))).toEqual([]);
