@@ -291,9 +291,13 @@ def open_parquet(filesystem: FileSystem, part: PartFile) -> Iterator[ParquetFile
     with filesystem.open_input_file(part.path) as source:
         try:
             parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
+            yield parquet
         except pa.ArrowInvalid as problem:
             raise ValueError(f"{part.path} is no Parquet file: {problem}") from problem
-        yield parquet
+        except OSError as problem:  # what Arrow says of damaged or encrypted ones names no file
+            if problem.errno is not None:
+                raise
+            raise OSError(f"{part.path} can't be read: {problem}") from problem
 
 
 # Is told of each part file before its rows are read.

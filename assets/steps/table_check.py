@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 _AT_ONCE = 8  # footers that are read at a time
+_MOST_TOLD = 5  # faults of a file
 _CURE = "have the step write what the job declares, or declare what it writes"
 _NANOSECONDS = "timestamp in nanoseconds"
-_INTEGER, _MONTH, _DAY = re.compile(r"-?[0-9]+"), re.compile(r"\d{4}-\d\d"), re.compile(r"\d{4}-\d\d-\d\d")
+_INTEGER, _MONTH, _DAY = (
+    re.compile("-?[0-9]+"),
+    re.compile("[0-9]{4}-[0-9]{2}"),
+    re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+)
+_FRACTION = re.compile("[0-9]{1,6}(Z|[+-][0-9]{2}:?[0-9]{2})?")
 
 
 class TableError(ValueError):
@@ -73,7 +79,9 @@ class Look:
         self.files += 1
         self.rows += parquet.metadata.num_rows
         if problems := [*_problems_of_path(self.table, part), *_problems_of_columns(self.table, parquet)]:
-            raise TableError(f'table "{self.table.name}": {part.below} {"; it ".join(problems)}: {_CURE}')
+            more = [f"has {len(problems) - _MOST_TOLD} more such faults"] if len(problems) > _MOST_TOLD else []
+            told = "; it ".join([*problems[:_MOST_TOLD], *more])
+            raise TableError(f'table "{self.table.name}": {part.below} {told}: {_CURE}')
 
     def end(self) -> int:
         """How many rows there are. Raises TableError when there are none, which not every table may have."""
@@ -114,7 +122,7 @@ def _problems_of_path(table: Table, part: oneoff.PartFile) -> Iterator[str]:
     if not part.path.endswith(".parquet"):
         yield "is not called NAME.parquet, so no query finds it"
     declared = [partition.column for partition in table.partitions]
-    if list(part.partition) != declared:
+    if [name for name, is_one, _ in (f.partition("=") for f in part.below.split("/")[:-1]) if is_one] != declared:
         folders = "/".join(f"{name}=..." for name in declared)
         yield f"must lie in folders {folders}" if declared else "lies in a folder of a partition that is not declared"
         return
@@ -143,16 +151,36 @@ def _can_be(partition: Partition, kind: str, value: str | None) -> bool:
     if kind == "integer":
         is_written_so = _INTEGER.fullmatch(value) and value == str(int(value)).zfill(partition.digits or 0)
         return bool(is_written_so) and int(partition.first) <= int(value) <= int(partition.last)
-    form = _DAY if _DAY.fullmatch(partition.first) else _MONTH
-    return bool(form.fullmatch(value)) and partition.first <= value <= partition.last
+    form, day = (_DAY, value) if _DAY.fullmatch(partition.first) else (_MONTH, f"{value}-01")
+    return bool(form.fullmatch(value)) and _is_text_of("date", day) and partition.first <= value <= partition.last
+
+
+def _int64(text: str) -> int:
+    if not _INTEGER.fullmatch(text) or not -(1 << 63) <= int(text) < 1 << 63:
+        raise ValueError(text)
+    return int(text)
+
+
+def _date(text: str) -> date:
+    if not _DAY.fullmatch(text):  # later versions of Python take more than engines do
+        raise ValueError(text)
+    return date.fromisoformat(text)
+
+
+def _timestamp(text: str) -> datetime:
+    # Spark writes no zeros at the end of a fraction, which Python 3.10 wants.
+    whole, _, fraction = text.partition(".")
+    if fraction and not _FRACTION.fullmatch(fraction):
+        raise ValueError(text)
+    return datetime.fromisoformat(whole.replace("Z", "+00:00"))
 
 
 _PARSERS: dict[str, Callable[[str], object]] = {
-    "integer": int,
+    "integer": _int64,
     "double": float,
     "boolean": ("true", "false").index,
-    "date": date.fromisoformat,
-    "timestamp": datetime.fromisoformat,
+    "date": _date,
+    "timestamp": _timestamp,
 }
 
 
@@ -167,6 +195,9 @@ def _is_text_of(kind: str, text: str) -> bool:
 def _problems_of_columns(table: Table, parquet: ParquetFile) -> Iterator[str]:
     folders = {partition.column for partition in table.partitions}
     declared = {column.name: column.type for column in table.columns if column.name not in folders}
+    names = parquet.schema_arrow.names
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"has {names.count(name)} columns {json.dumps(name)}"
     there = {field.name: type_of(field.type) for field in parquet.schema_arrow}
     for name, kind in declared.items():
         if name not in there:

@@ -162,3 +162,12 @@ def test_bad_arguments(tmp_path: Path, arguments: list[str], message: str) -> No
 
 def test_help() -> None:
     assert "--deadline" in run_python(SCRIPT, "--help").stdout
+
+
+def test_rows_of_a_table_that_each_run_measures_anew(tmp_path: Path) -> None:
+    oneoff.write_part(pa.table({"seconds": [0.5, 0.25]}), str(tmp_path / "times" / "run=r1"), "part")
+    declaration = declared.declaration("times", seconds="double")
+    declaration["columns"][0]["measured"] = True
+    tables = [typed(declaration, Table, "a table")]
+    content = run_record.record(str(tmp_path), "r1", "xo", "succeeded", tables=tables)
+    assert content["tables"]["times"]["rows"] == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from datetime import date, datetime
 from decimal import Decimal
@@ -169,7 +171,14 @@ def test_what_is_no_part_file(tmp_path: Path) -> None:
         ("string", {"first": "2012-01", "last": "2012-12"}, ["2012-02"], "2012-02-01", "2012-01 to 2012-12"),
         ("integer", {"first": "-5", "last": "5"}, ["-5", "0"], "-6", "-5 to 5"),
         ("date", DAYS, ["2012-02-28"], "2012-01-30", "2012-01-31 to 2012-12-31"),
+        ("string", {"first": "2012-01", "last": "2013-12"}, ["2012-12"], "2012-13", "2012-01 to 2013-12"),
+        ("date", DAYS, ["2012-02-28"], "2012-02-30", "2012-01-31 to 2012-12-31"),
         ("integer", {}, ["1", "-2", None], "one", "integer"),
+        ("integer", {}, ["9223372036854775807"], "9223372036854775808", "integer"),
+        ("integer", {}, ["07"], "\uff11", "integer"),
+        ("integer", {}, ["10"], "1_0", "integer"),
+        ("date", {}, ["1500-01-01"], "20120229", "date"),
+        ("timestamp", {}, ["2012-01-01 00%3A00%3A00.1", "2012-01-01 00:00:00"], "noon", "timestamp"),
         ("date", {}, ["2012-02-29", None], "2012-02-30", "date"),
         ("boolean", {}, ["true", "false"], "TRUE", "boolean"),
         ("string", {}, ["anything", None], None, None),
@@ -192,9 +201,31 @@ def test_folders_of_partitions(
     assert table_check.check(wanted, folder) == len(fits)
     if expected:
         put(outside)
-        written = "null" if outside is None else f'"{outside}"'
+        written = re.escape(json.dumps(outside))
         with pytest.raises(table_check.TableError, match=f'has {written} for partition "p", declared {expected}: have'):
             table_check.check(wanted, folder)
+
+
+def test_a_column_of_a_name_is_one(tmp_path: Path) -> None:
+    twice = pa.Table.from_arrays([pa.array([1]), pa.array(["a"])], names=["x", "x"])
+    oneoff.write_part(twice, str(tmp_path / "columns"), "part")
+    with pytest.raises(table_check.TableError, match='has 2 columns "x"'):
+        table_check.check(table(x="string"), str(tmp_path / "columns"))
+    with pytest.raises(table_check.TableError, match=r"must lie in folders p=\.\.\."):
+        table_check.check(partitioned("p", "integer"), left(tmp_path / "folders", {"x": [1]}, below="p=1/p=2"))
+
+
+def test_an_error_stays_short(tmp_path: Path) -> None:
+    folder = left(tmp_path, {"x": [1], **{f"c{number}": [1] for number in range(1000)}})
+    with pytest.raises(table_check.TableError, match="has 995 more such faults") as problem:
+        table_check.check(table(x="integer"), folder)
+    assert len(str(problem.value)) < 600
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "part.parquet").write_bytes(b"PAR1" + bytes(100) + b"PAR1")
+    with pytest.raises(OSError, match=r"part\.parquet can't be read: "):
+        table_check.check(table(x="integer"), str(tmp_path))
 
 
 def test_partitions_stand_in_folders_alone(tmp_path: Path) -> None:
