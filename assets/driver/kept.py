@@ -8,6 +8,7 @@ goes with the run's process, and what is held isn't removed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -24,6 +25,7 @@ from typing import Any
 
 MOST_SETS = 8
 MOST_BYTES = 4 << 30
+LEAST_FREE = 512 << 20  # bytes of its disk without which nothing is kept: the run's own may have room
 
 SITE = "site"  # of a set: what Python imports from
 _MADE = "made.json"  # of a set: what the site was when it was made
@@ -54,6 +56,8 @@ def keep(folder: Path, lines: Sequence[str], install: Callable[[Path], None]) ->
             print(f"{place} is not as it was made; it is installed anew")
             if not _remove(place):
                 return None
+        if shutil.disk_usage(folder).free < LEAST_FREE:
+            raise OSError(errno.ENOSPC, f"less than {LEAST_FREE >> 20} MB of its disk are free", str(folder))
         _make(place, install)
         _prune(folder, place)
     return place

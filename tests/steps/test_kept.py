@@ -146,6 +146,13 @@ def test_what_fails_or_is_killed_leaves_nothing(folder: Path) -> None:
     assert names(folder) == [kept.key(LINES)] and pip.calls == 1
 
 
+def test_what_a_disk_has_no_room_for_is_not_begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "LEAST_FREE", 1 << 62)
+    with pytest.raises(OSError, match="MB of its disk are free"):
+        kept.keep(folder, ["a==1 --hash=sha256:00"], lambda _: pytest.fail("it was installed"))
+    assert names(folder) == []
+
+
 def hold_elsewhere(place: Path) -> subprocess.Popen[bytes]:
     """A run, as far as its hold goes."""
     code = "import kept, pathlib, sys, time; print(kept.hold(pathlib.Path(sys.argv[1])), flush=True); time.sleep(60)"
