@@ -84,8 +84,12 @@ async function gitState(): Promise<Pick<RunOrigin, "commit" | "changed">> {
   try {
     // The settings are recorded by themselves, and `oneoff run` changes them.
     const status = ["status", "--porcelain", "--", ".", ":(exclude,glob)**/Pulumi.*.yaml"];
-    const [commit, changes] = await Promise.all([git("rev-parse", "HEAD"), git(...status)]);
-    return { commit, changed: changes !== "" };
+    const changes = git(...status).then(
+      (text) => text !== "",
+      (error) => (error.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER" ? true : undefined),
+    );
+    const [commit, changed] = await Promise.all([git("rev-parse", "HEAD"), changes]);
+    return { commit, ...(changed !== undefined && { changed }) };
   } catch {
     return {};
   }
