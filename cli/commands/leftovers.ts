@@ -4,7 +4,7 @@ import { collect, fail, stackArgument } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { stackFiles } from "../config.ts";
 import type { Leftover, Platform, RehearsedResource, Search, StackContext } from "../platform.ts";
-import { programOf, resourcesOf } from "../program.ts";
+import { programOf, rehearseOwn, resourcesOf } from "../program.ts";
 import { outputsOf } from "../pulumi.ts";
 import { kinds, partsOf, platforms, platformsOn } from "../registry.ts";
 import { stackContext } from "../stack.ts";
@@ -128,19 +128,19 @@ interface Places {
 }
 
 /**
- * Where a stack makes anything, as its program says. What a program of the user's own makes is not known here: that is
- * looked for where the cluster of a stack that is up says, and its settings, else where the environment does, and else where
- * nothing has to.
+ * Where a stack makes anything, as its program says. What a program of the user's own makes is looked for where it says
+ * itself, the cluster of a stack that is up, and its settings; else where the environment does, and else where nothing has to.
  *
  * @throws UsageError when the program refuses its settings, and the defaults too.
  */
 async function whereToLook(stack: StackContext): Promise<Places> {
   if (!stack.files.bundled) {
+    const resources = await ownResources(stack);
     const cluster = kinds.find(({ name }) => name === stack.outputs.cluster)?.platform;
     const named = (by: "settings" | "environment") => platforms.filter((platform) => platform.isNamed?.(stack, by));
-    const known = [...new Set([...(cluster ? [cluster] : []), ...named("settings")])];
+    const known = [...new Set([...platformsOn(resources), ...(cluster ? [cluster] : []), ...named("settings")])];
     const found = known.length > 0 ? known : named("environment");
-    if (found.length > 0) return { platforms: found };
+    if (found.length > 0) return { platforms: found, resources };
     return { platforms: platforms.filter(({ isNamed }) => !isNamed), isGuess: true };
   }
   const { resources, refused } = await resourcesOf(await programOf(stack.files), stack.files);
@@ -150,6 +150,16 @@ async function whereToLook(stack: StackContext): Promise<Places> {
   throw new UsageError(
     `stack ${stack.name} makes nothing on a platform that is known here, so nothing can be looked for`,
   );
+}
+
+/** What a program of the user's own asks for; nothing where it refuses its settings, as those of a stack that is gone. */
+async function ownResources({ files }: StackContext): Promise<readonly RehearsedResource[]> {
+  try {
+    return (await rehearseOwn(files)).resources;
+  } catch (error) {
+    if (error instanceof UsageError) return [];
+    throw error;
+  }
 }
 
 /** A stack as its settings have it; one of a program of the user's own also as it is, if it is up. */

@@ -1,7 +1,17 @@
 /** The package as its users get it: packed, installed elsewhere, imported from both kinds of program. */
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -190,6 +200,17 @@ describe("a project as docs/local.md tells to make one", () => {
     expect(settings).toContain("| `oneoff:runId` | `1` ");
     expect(cost).toBe("Stack dev rents nothing that is known here.\n");
     expect(checked).toMatch(/^job "words": \d+ panels? of it looked at, as DuckDB shows them: fine$/m);
+  });
+
+  test("has its lake among the leftovers where its program alone says of it", async () => {
+    const [state, away] = [join(folder, ".oneoff/state"), join(folder, ".oneoff/away")];
+    renameSync(state, away);
+    try {
+      expect(await badly("npx oneoff leftovers")).toContain(`left of stack dev or its lake ${join(folder, "results")}`);
+    } finally {
+      rmSync(state, { recursive: true, force: true });
+      renameSync(away, state);
+    }
   });
 
   test("is refused another run where its cluster has a runId of its own, and what it falls over is told", async () => {
