@@ -491,6 +491,20 @@ test("it fits a phone", async () => {
   expect(complaints).toEqual([]);
 });
 
+test("words without an end stay on a phone's page", async () => {
+  await twoRuns();
+  const endless = "x".repeat(300);
+  await record("second", { ...succeeded(2000), steps: [{ name: endless, state: "succeeded" }] });
+  await dashboard.close();
+  const panels = xo().panels.map((each) => ({ ...each, title: endless, shows: endless }));
+  const surface = panels.find(({ choice }) => choice);
+  const sql = `SELECT * REPLACE ('${endless}' || ${surface?.choice?.column} AS ${surface?.choice?.column}) FROM (${surface?.sql})`;
+  dashboard = await start(0, { panels: panels.map((each) => (each === surface ? { ...each, sql } : each)) });
+  const { page } = await open(browser, dashboard.url, { viewport: { width: 360, height: 740 } });
+  await soon(() => page.locator("select option").allTextContents()).toContainEqual(expect.stringContaining(endless));
+  expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBe(360);
+});
+
 test("the pictures of the plane are true to scale", async () => {
   await twoRuns();
   for (const width of [360, 1400]) {
