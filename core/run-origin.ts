@@ -42,7 +42,8 @@ export const withoutSecrets = (text: string, secrets: Readonly<Record<string, st
 function formsOf(secret: string): readonly string[] {
   const parts = [secret, ...textsIn(secret)].flatMap((part) => [part, part.trim()]).filter((part) => part !== "");
   const inJson = (part: string) => JSON.stringify(part).slice(1, -1);
-  const written = parts.flatMap((part) => [part, inJson(part), encodeURIComponent(Buffer.from(part).toString())]);
+  const inUrl = (part: string) => encodeURIComponent(part.replaceAll(/\p{Surrogate}/gu, "\ufffd"));
+  const written = parts.flatMap((part) => [part, inJson(part), inUrl(part)]);
   const doubled = (part: string) => part.replaceAll(/[{}]/g, "$&$&"); // as braces are in a step's argument
   return [...new Set(written.flatMap((part) => [part, doubled(part)]))];
 }

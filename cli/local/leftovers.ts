@@ -25,5 +25,13 @@ export function localLeftovers({ project, stack }: StackFiles, lake: string): re
     order: Order.processes,
     remove: () => stop(id),
   }));
-  return [...processes, { ...found, remove: notAutomated(`"npx pulumi destroy --stack ${stack}" does`) }];
+  return [
+    ...processes,
+    {
+      ...found,
+      remove: notAutomated(
+        `"npx pulumi up --stack ${stack}" takes it up again, then "npx pulumi destroy --stack ${stack}" does`,
+      ),
+    },
+  ];
 }

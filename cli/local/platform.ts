@@ -1,4 +1,5 @@
 import { keptBytes, keptRequirements } from "../../assets/driver/kept.ts";
+import { UsageError } from "../../core/errors.ts";
 import type { Check } from "../check.ts";
 import type { Platform, RehearsedResource } from "../platform.ts";
 
@@ -19,11 +20,17 @@ export const thisMachine: Platform = {
     needs: runsHere,
   },
   keeps: (resources) => (runsHere(resources) ? keptChecks() : []),
-  async search({ files, outputs }, _parts, resources) {
+  async search({ name, files, outputs, secrets }, _parts, resources) {
     const paths = [...resources.filter(({ type }) => type === FOLDER).map(({ inputs }) => inputs.path), outputs.lake];
     const lake = paths.find((path) => typeof path === "string" && path.startsWith("/"));
     if (lake === undefined) return undefined;
     const { localLeftovers } = await import("./leftovers.ts");
+    const isUp = Object.keys(await secrets().catch(() => ({}))).length > 0;
+    if (isUp) {
+      throw new UsageError(
+        `stack ${name} is up, and what it has is in use: "npx pulumi destroy --stack ${name}" first`,
+      );
+    }
     return { find: async () => localLeftovers(files, lake as string), where: ` or its lake ${lake}` };
   },
   lakes: {

@@ -40,7 +40,9 @@ test("a lake that is the stack's, with the processes in it, is for its destroy t
     { kind: "process", id: `${process.pid} (${home})` },
     { kind: "lake", id: lake },
   ]);
-  await expect(localLeftovers(files, lake)[1]?.remove()).rejects.toThrow('"npx pulumi destroy --stack local" does');
+  await expect(localLeftovers(files, lake)[1]?.remove()).rejects.toThrow(
+    'then "npx pulumi destroy --stack local" does',
+  );
 });
 
 test("a lake whose marker can't be read may be anybody's", () => {

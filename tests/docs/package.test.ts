@@ -199,6 +199,7 @@ describe("a project as docs/local.md tells to make one", () => {
     expect(doctor).not.toMatch(/^missing/m);
     expect(settings).toContain("| `oneoff:runId` | `1` ");
     expect(cost).toBe("Stack dev rents nothing that is known here.\n");
+    expect(await badly("npx oneoff leftovers")).toContain("stack dev is up, and what it has is in use");
     expect(checked).toMatch(/^job "words": \d+ panels? of it looked at, as DuckDB shows them: fine$/m);
   });
 

@@ -2,10 +2,12 @@ import type { RunRecord } from "../../../core/run.ts";
 import type { RunOrigin } from "../../../core/run-origin.ts";
 import { fetchOrigin } from "./api.ts";
 import { h, setText } from "./dom.ts";
+import { counted } from "./time.ts";
 
 /** What is told of a run, by what it is called. */
 type Facts = ReadonlyMap<string, string>;
 
+const LONGEST = 2000;
 const SHORT_COMMIT = 10;
 const SHORT_DIGEST = 8;
 
@@ -65,6 +67,12 @@ function factsOf(origin: RunOrigin | null): Facts {
   ]);
 }
 
+/** A browser lays out a word of a hundred thousand letters for minutes. */
+const shortened = (text: string): string =>
+  text.length <= LONGEST
+    ? text
+    : `${text.slice(0, LONGEST)}… (${counted.format(text.length - LONGEST)} more characters)`;
+
 function tableOf(runs: readonly string[], facts: readonly Facts[]): HTMLElement {
   if (facts.every((each) => each.size === 0)) return h("p", {}, "It was not recorded what made this run.");
   const names = [...new Set(facts.flatMap((each) => [...each.keys()]))];
@@ -82,7 +90,7 @@ function tableOf(runs: readonly string[], facts: readonly Facts[]): HTMLElement 
       "tr",
       {},
       h("th", { scope: "row", class: `origin-name${mark}` }, name),
-      ...facts.map((each) => h("td", { class: `origin-value${mark}` }, each.get(name) ?? "–")),
+      ...facts.map((each) => h("td", { class: `origin-value${mark}` }, shortened(each.get(name) ?? "–"))),
     );
   });
   return h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows));
