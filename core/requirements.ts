@@ -25,7 +25,7 @@ export const requirementLines = (text: string): readonly (PinnedLine | LooseLine
 function readLine(line: string): PinnedLine | LooseLine {
   const hashes = [...line.matchAll(/\s--hash=sha256:([0-9a-f]{64})\b/g)].map((match) => match[1] as string);
   const loose = line.replace(/\s--hash=\S+/g, "").trim();
-  const match = /^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*==\s*([^\s;*]+)\s*(?:;\s*(.+))?$/.exec(loose);
+  const match = /^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*==(?!=)\s*([^\s;*]+)\s*(?:;\s*(.+))?$/.exec(loose);
   if (!match || hashes.length === 0) return { loose };
   const [, name = "", version = "", marker] = match;
   return { name, version, hashes, ...(marker !== undefined && { marker }) };

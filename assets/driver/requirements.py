@@ -27,14 +27,14 @@ except ImportError:  # a bare environment has it with pip only
 
 def pinned(file: Path) -> dict[str, str]:
     """The requirements of a file that apply to this interpreter: name to the full text with hashes."""
-    text = re.sub(r"\\\n\s*", " ", file.read_text())
+    text = re.sub(r"\\\n\s*", " ", file.read_text(encoding="utf-8-sig"))
     found = {}
-    for line in text.splitlines():
-        if not line.strip() or line.lstrip().startswith(("#", "-")):
+    for line in (" ".join(each.split()) for each in text.splitlines()):
+        if not line or line.startswith(("#", "-")):
             continue
         requirement = Requirement(line.split(" --hash", 1)[0])
         if requirement.marker is None or requirement.marker.evaluate():
-            found[requirement.name] = line.strip()
+            found[requirement.name] = line
     return found
 
 
