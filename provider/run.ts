@@ -56,12 +56,9 @@ export const run: ResourceKind = {
     const home = lakeLayout(state.lake).cluster(state.run);
     if (!findRun(state.lake, state.run)) {
       checkLake(state.lake);
-      noteRun(
-        state.lake,
-        state.run,
-        state.job.tables.map(({ name }) => name),
-      );
+      const tables = state.job.tables.map(({ name }) => name);
       try {
+        noteRun(state.lake, state.run, tables);
         await startDriver(inputs, home);
       } catch (error) {
         const problem = spaceProblem(error, state.lake); // looked for before there is room again
