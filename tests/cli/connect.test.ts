@@ -428,10 +428,15 @@ test("patience is that of all places together", async () => {
 });
 
 test("a connection that ended last of all is told of, and not that it was silent", async () => {
-  const place = placeOf(8765, silent);
+  let asked = 0;
+  const place = placeOf(8765, () => {
+    asked += 1;
+    return undefined;
+  });
   const over = stay(tunnelTo([place], { patienceMs: 1000 }), ROUTE, { ...TIMES, look: 1200 });
   const told = expect(over).rejects.toThrow("within 1 s: reset by peer; look");
-  await expect.poll(() => place.connections.length, { interval: 5 }).toBe(1);
+  await expect.poll(() => asked, { interval: 5 }).toBe(1);
+  await sleep(100); // now it has its answer, and waits to ask again
   place.connections[0]?.cut("reset by peer");
   await told;
 });
