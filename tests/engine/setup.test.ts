@@ -482,11 +482,11 @@ test("--check says what is there and changes nothing", async () => {
   expect(after.stdout).toMatch(/^Java +ok +17\.0\.15, .*\nPython +ok/);
 });
 
-test("in a project with the published package, Java, Python and PySpark are looked for", async () => {
+test("in a project with the published package, Java, Python, PySpark and Pulumi are looked for", async () => {
   const checkout = new Checkout();
   fs.rmSync(join(checkout.folder, "package-lock.json"));
   const { stdout } = await checkout.run(["--check", "--json"]);
-  expect(JSON.parse(stdout).map(({ name }: { name: string }) => name)).toEqual(["Java", "Python", "PySpark"]);
+  expect(JSON.parse(stdout).map(({ name }: { name: string }) => name)).toEqual(["Java", "Python", "PySpark", "Pulumi CLI"]);
 });
 
 function isRunning(pid: number): boolean {
