@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { quote, UsageError } from "../../core/errors.ts";
-import { checkRunId } from "../../core/run.ts";
+import { checkRunId, type RunRecord } from "../../core/run.ts";
 import type { Identity, JobAnswer, RunsAnswer } from "./api.ts";
 import { type Body, bodyHeaders, negotiate } from "./body.ts";
 import type { DashboardConfig } from "./config.ts";
@@ -42,15 +42,14 @@ export function dashboardApp({ config, engine, page, rows, streams }: AppParts):
     return context.json({ now: new Date().toISOString(), runs } satisfies RunsAnswer, 200, FRESH);
   });
   app.get("/api/runs/:run/origin", async (context) => {
-    const run = await knownRun(engine, context.req.param("run"));
-    const record = (await engine.runs()).find((record) => record.run === run);
-    return context.json(record?.origin ?? null, 200, FRESH);
+    const { origin = null } = await knownRun(engine, context.req.param("run"));
+    return context.json(origin, 200, FRESH);
   });
   app.get("/api/panels/:panel", async (context) => {
     const name = context.req.param("panel");
     const panel = config.job.panels.find((candidate) => candidate.name === name);
     if (!panel) throw new NotFound(`There is no panel ${quote(name)}.`);
-    const run = await knownRun(engine, context.req.query("run") ?? "");
+    const { run } = await knownRun(engine, context.req.query("run") ?? "");
     const wanted = await rows.want(panel, run);
     const { signal } = context.req.raw;
     try {
@@ -66,8 +65,12 @@ export function dashboardApp({ config, engine, page, rows, streams }: AppParts):
   });
   app.get("/api/events", async (context) => {
     const asked = [...new Set(context.req.queries("run") ?? [])].slice(0, 2);
-    const runIds = await Promise.all(asked.map((run) => knownRun(engine, run)));
-    return streams.open(context, runIds, await version());
+    const runs = await Promise.all(asked.map((run) => knownRun(engine, run)));
+    return streams.open(
+      context,
+      runs.map(({ run }) => run),
+      await version(),
+    );
   });
   app.get("/:file?", async (context) => {
     const name = context.req.param("file") ?? "index.html";
@@ -97,11 +100,11 @@ function jobAnswer({ title, job }: DashboardConfig, version: string): JobAnswer 
   };
 }
 
-async function knownRun(engine: QueryEngine, given: string): Promise<string> {
+async function knownRun(engine: QueryEngine, given: string): Promise<RunRecord> {
   const run = checkRunId(given, "run");
-  const runs = await engine.runs();
-  if (!runs.some((record) => record.run === run)) throw new NotFound(`There is no run ${quote(run)}.`);
-  return run;
+  const found = (await engine.runs()).find((record) => record.run === run);
+  if (!found) throw new NotFound(`There is no run ${quote(run)}.`);
+  return found;
 }
 
 /** A body, or 304 without looking for one when the browser has it already. */

@@ -486,7 +486,12 @@ test("in a project with the published package, Java, Python, PySpark and Pulumi 
   const checkout = new Checkout();
   fs.rmSync(join(checkout.folder, "package-lock.json"));
   const { stdout } = await checkout.run(["--check", "--json"]);
-  expect(JSON.parse(stdout).map(({ name }: { name: string }) => name)).toEqual(["Java", "Python", "PySpark", "Pulumi CLI"]);
+  expect(JSON.parse(stdout).map(({ name }: { name: string }) => name)).toEqual([
+    "Java",
+    "Python",
+    "PySpark",
+    "Pulumi CLI",
+  ]);
 });
 
 function isRunning(pid: number): boolean {
