@@ -94,7 +94,6 @@ const outputs = (more: object = {}) => ({
 });
 
 async function setOutputs(values: object): Promise<void> {
-  const file = join(project.folder, "state.json");
   const secret = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270" };
   const type = "pulumi:pulumi:Stack";
   const resource = {
@@ -103,9 +102,15 @@ async function setOutputs(values: object): Promise<void> {
     type,
     outputs: { ...values, notebookToken: { ...secret, plaintext: JSON.stringify(TOKEN) } },
   };
+  await setResources([resource]);
+}
+
+/** What a stack has that is up; none, for one that was destroyed. */
+async function setResources(resources: readonly object[]): Promise<void> {
+  const file = join(project.folder, "state.json");
   // With what encrypts its secrets.
   const empty = JSON.parse(await project.mustPulumi("stack", "export", "--stack", "swarm"));
-  writeFileSync(file, JSON.stringify({ ...empty, deployment: { ...empty.deployment, resources: [resource] } }));
+  writeFileSync(file, JSON.stringify({ ...empty, deployment: { ...empty.deployment, resources } }));
   await project.mustPulumi("stack", "import", "--file", file, "--stack", "swarm");
 }
 
@@ -944,6 +949,9 @@ const OR_LAKE = () => ` or its lake ${join(project.folder, ".oneoff/swarm-lake")
 const OURS = { "oneoff.stack": "oneoff-swarm", "oneoff.owner": "oneoff/swarm" };
 
 test("leftovers: what another stack's label says stays, and so does what no label says, which is told", async () => {
+  const inUse = 'oneoff: stack swarm is up, and what it has is in use: "npx pulumi destroy --stack swarm" first\n';
+  expect(await project.oneoff("leftovers", "swarm")).toEqual({ code: 1, output: inUse });
+  await setResources([]);
   const theirs = { ...OURS, "oneoff.owner": "one/off-swarm" };
   const [name, of] = ["oneoff-swarm-spark", { CreatedAt: T0 }];
   answers(
