@@ -1,5 +1,5 @@
 /** The driver of a run on this machine: assets/driver/run.py, in the folder of its cluster, below a supervisor. */
-import { constants, copyFileSync, mkdirSync } from "node:fs";
+import { constants, copyFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { driverFiles, jobFiles } from "../assets/driver/code.ts";
@@ -41,7 +41,7 @@ export async function startDriver({ secrets, ...state }: RunInputs, home: string
   makeOwnFolder(lake, home);
   writeJson(specFile(home), RunSpec.parse(specOf(state, home)));
   makeOwnFolder(lake, workFolder(home));
-  copyCode(state.job, join(workFolder(home), CODE));
+  copyCode(state.job, lake, join(workFolder(home), CODE));
   writeSecrets(lake, home, secrets ?? {});
   const logFile = join(home, "supervisor.log");
   const driver = join(workFolder(home), CODE, "run.py");
@@ -90,10 +90,10 @@ function specOf(
 }
 
 /** Copies what the run is run with: what happens to it from now on is for the next run. */
-function copyCode(job: RunState["job"], folder: string): void {
+function copyCode(job: RunState["job"], lake: string, folder: string): void {
   const copies = [...driverFiles, ...[...jobFiles(job)].map(([path, place]) => [place, path] as const)];
   for (const [place, path] of copies) {
-    mkdirSync(dirname(join(folder, place)), { recursive: true, mode: 0o700 });
+    makeOwnFolder(lake, dirname(join(folder, place)));
     copyFileSync(path, join(folder, place), constants.COPYFILE_FICLONE);
   }
 }

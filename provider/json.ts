@@ -1,5 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { readFileSync, renameSync, rmSync } from "node:fs";
 import { writeOwn } from "./own.ts";
 
 /** What a JSON file holds, undefined when there is none or it isn't JSON. */
@@ -11,9 +10,11 @@ export function readJson(file: string): unknown {
   }
 }
 
-/** Writes a JSON file whole: a reader sees the old text or the new one. Only the user may read it. */
+/**
+ * Writes a JSON file whole: a reader sees the old text or the new one. Only the user may read it. Its folder is there: one
+ * that was removed meanwhile must not come back, and its lake with it.
+ */
 export function writeJson(file: string, value: unknown): void {
-  mkdirSync(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.tmp`;
   try {
     writeOwn(temporary, `${JSON.stringify(value, undefined, 2)}\n`);

@@ -32,6 +32,7 @@ export function removeResults(lake: string): Remainder {
   // Last: they tell which runs there were, when an interrupted delete is taken up again.
   removeFrom(records, (name) => isRun(/^\.?(.+?)\.json(\.[0-9a-f]{16}\.tmp|\.spare)?$/.exec(name)?.[1] ?? ""));
   const below = (paths: readonly string[]) => paths.map((path) => relative(lake, path));
+  removeFrom(lake, (name) => MARKER_BEING_WRITTEN.test(name)); // by one that was killed
   const kept = removeOurNotebooks(notebooks);
   const foreign = readdirSync(lake).map((name) => join(lake, name));
   return {
@@ -56,6 +57,8 @@ export function removeWork(lake: string): void {
   removeFrom(clusters, (name) => runs.has(name) || isHome(clusters)(name));
   removeFrom(scratch, (name) => runs.has(name));
 }
+
+const MARKER_BEING_WRITTEN = /^_lake\.json\.\d+\.tmp$/;
 
 /** As Spark names its files of events. */
 const EVENTS = /^(eventlog_v2_)?(local|app)-\d/;

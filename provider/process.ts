@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, extname, join } from "node:path";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
@@ -127,7 +127,6 @@ export async function startDetached(
   logFile: string,
   more: { readonly arguments?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<ProcessId> {
-  mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, "a");
   const path = fileURLToPath(script) + extname(fileURLToPath(import.meta.url));
   const child = spawn(process.execPath, [path, folder, ...(more.arguments ?? [])], {

@@ -1,8 +1,8 @@
 /** A copy of this project in a folder of its own, as far as Pulumi can tell: own settings, own backend, own lake. */
 import { execFile, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Environment variables that programs go by: whose machine it is must not matter. */
@@ -105,6 +105,12 @@ export function makeProject(extra: NodeJS.ProcessEnv = {}, backend = ".oneoff/st
 export function processesOf(folder: string): readonly string[] {
   const { stdout } = spawnSync("ps", ["-axo", "args="], { encoding: "utf8" });
   return stdout.split("\n").filter((line) => line.includes(folder));
+}
+
+/** Writes a file with all that is missing on the way there. */
+export function writeJsonFile(file: string, value: unknown): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify(value));
 }
 
 export const readJsonFile = (...path: readonly string[]) => JSON.parse(readFileSync(join(...path), "utf8"));

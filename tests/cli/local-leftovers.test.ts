@@ -6,8 +6,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { StackFiles } from "../../cli/config.ts";
 import { localLeftovers } from "../../cli/local/leftovers.ts";
 import { lakeLayout } from "../../core/lake-layout.ts";
-import { writeJson } from "../../provider/json.ts";
 import { identify, registration } from "../../provider/process.ts";
+import { writeJsonFile } from "../project.ts";
 
 const files = { project: "mine", stack: "local" } as StackFiles;
 const urn = (stack: string) => `urn:pulumi:${stack}::mine::oneoff:index:LocalLake$oneoff-local:index:Folder::lake`;
@@ -22,20 +22,20 @@ afterEach(() => rmSync(lake, { recursive: true }));
 test("nothing, where there is no lake, or another stack's", () => {
   expect(localLeftovers(files, join(lake, "gone"))).toEqual([]);
   expect(left()).toEqual([]);
-  writeJson(lakeLayout(lake).marker, { owner: urn("other") });
+  writeJsonFile(lakeLayout(lake).marker, { owner: urn("other") });
   expect(left()).toEqual([]);
 });
 
 test("a lake that was retained stays on purpose", () => {
-  writeJson(lakeLayout(lake).marker, {});
+  writeJsonFile(lakeLayout(lake).marker, {});
   expect(left()).toMatchObject([{ kind: "lake", id: lake, kept: true }]);
 });
 
 test("a lake that is the stack's, with the processes in it, is for its destroy to remove", async () => {
-  writeJson(lakeLayout(lake).marker, { owner: urn("local") });
+  writeJsonFile(lakeLayout(lake).marker, { owner: urn("local") });
   const home = lakeLayout(lake).dashboard("board");
-  writeJson(registration(home), identify(process.pid));
-  writeJson(registration(lakeLayout(lake).cluster("1")), { pid: process.pid, born: "long ago" });
+  writeJsonFile(registration(home), identify(process.pid));
+  writeJsonFile(registration(lakeLayout(lake).cluster("1")), { pid: process.pid, born: "long ago" });
   expect(left()).toMatchObject([
     { kind: "process", id: `${process.pid} (${home})` },
     { kind: "lake", id: lake },

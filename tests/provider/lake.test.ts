@@ -20,7 +20,6 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { lakeLayout } from "../../core/lake-layout.ts";
 import { folder } from "../../provider/folder.ts";
-import { writeJson } from "../../provider/json.ts";
 import { checkLake, noteRun } from "../../provider/lake.ts";
 import { makeOwnFolder, writeOwn } from "../../provider/own.ts";
 import { identify, isAlive, registration } from "../../provider/process.ts";
@@ -28,6 +27,7 @@ import type { Properties } from "../../provider/resource.ts";
 import { run } from "../../provider/run.ts";
 import { server } from "../../provider/server.ts";
 import { serviceProcess } from "../../provider/service-process.ts";
+import { writeJsonFile } from "../project.ts";
 
 const URN = "urn:pulumi:local::oneoff::oneoff-local:index:Folder::lake";
 /** Who has nothing to do with us; only root can give it anything. */
@@ -55,7 +55,7 @@ const problems = async () => (await folder.check(URN, { path: lake, retain: fals
 /** A run as it lies in the lake, which failed unless it says which tables it left. */
 function leave(id: string, tables: Readonly<Record<string, object>> = {}): void {
   const said = { state: Object.keys(tables).length > 0 ? "succeeded" : "failed", started: "2026-11-01T00:00:00Z" };
-  writeJson(places().record(id), { run: id, job: "numbers", ...said, steps: [], tables });
+  writeJsonFile(places().record(id), { run: id, job: "numbers", ...said, steps: [], tables });
 }
 const TABLES = { numbers: { rows: 0, digest: "0" } };
 
@@ -124,7 +124,7 @@ describe("destroy", () => {
         "_services/hdfs/spec.json",
       ],
       ...["_dashboards/board/config.json", "_spark-events/app-20261101-0000", "_spark-events/local-1790000000"],
-      ...["_runs/.1.json.0123456789abcdef.tmp"],
+      ...["_runs/.1.json.0123456789abcdef.tmp", "_lake.json.4711.tmp"],
     ];
     const foreign = [
       ...["anything/run=1/part.parquet", "anything/run=9/part.parquet", "numbers/run=mine/part.parquet"],
@@ -218,7 +218,7 @@ describe("what is secret", () => {
     expect(readFileSync(theirs, "utf8")).toBe("");
     expect([readFileSync(file, "utf8"), statSync(file).mode & 0o777]).toEqual(["hush!", 0o600]);
     symlinkSync(theirs, `${join(home, "json")}.${process.pid}.tmp`);
-    writeJson(join(home, "json"), "hush!");
+    writeJsonFile(join(home, "json"), "hush!");
     expect(readFileSync(theirs, "utf8")).toBe("");
   });
 
@@ -284,7 +284,7 @@ describe.skipIf(!isRoot)("a folder that another user prepared", () => {
     expect(readdirSync(join(lake, "_services", "one"))).toEqual([]);
     const bystander = spawn("sleep", ["60"]);
     const id = identify(bystander.pid as number);
-    writeJson(registration(join(lake, "_services", "one")), id);
+    writeJsonFile(registration(join(lake, "_services", "one")), id);
     await destroy();
     expect(isAlive(id)).toBe(true);
     bystander.kill();

@@ -30,11 +30,11 @@ import { lakeLayout } from "../../core/lake-layout.ts";
 import { RunRecord, RunStatus } from "../../core/run.ts";
 import { secretsFolder, statusFile } from "../../provider/cluster.ts";
 import { folder } from "../../provider/folder.ts";
-import { readJson, writeJson } from "../../provider/json.ts";
+import { readJson } from "../../provider/json.ts";
 import { identify, isAlive, type ProcessId, registered, registration, stop } from "../../provider/process.ts";
 import { run } from "../../provider/run.ts";
 import { server } from "../../provider/server.ts";
-import { processesOf, readJsonFile } from "../project.ts";
+import { processesOf, readJsonFile, writeJsonFile } from "../project.ts";
 import { quickJava } from "../spark/quick-java.ts";
 
 const python = fileURLToPath(new URL("../../.oneoff/venv/bin/python", import.meta.url));
@@ -209,7 +209,7 @@ test("a succeeded run stays so when its cluster was killed before it could say s
   const { outs } = await run.create("", inputs([]));
   await ended();
   await until(() => !isAlive(supervisor()), "the end of the supervisor");
-  writeJson(statusFile(places().cluster("1")), { ...status(), state: "running", ended: undefined });
+  writeJsonFile(statusFile(places().cluster("1")), { ...status(), state: "running", ended: undefined });
   expect(await run.read(outs)).toMatchObject({ state: "succeeded" });
   expect(record().state).toBe("succeeded");
 }, 60_000);
@@ -274,7 +274,7 @@ test("a recycled process id is not killed", async () => {
   const id = identify(bystander.pid as number) as ProcessId;
   await stop({ ...id, born: "another time" });
   mkdirSync(places().cluster("9"), { recursive: true });
-  writeJson(registration(places().cluster("9")), { ...id, born: "before the restart" });
+  writeJsonFile(registration(places().cluster("9")), { ...id, born: "before the restart" });
   await folder.delete({ path: lake, retain: false });
   expect(isAlive(id)).toBe(true);
   await stop(id);
@@ -286,7 +286,7 @@ function leaveRun(id: string, tables: readonly string[] = ["numbers"]): void {
   for (const table of tables) mkdirSync(places().table(table, id), { recursive: true });
   const ended = { state: "succeeded", started: "2026-11-01T00:00:00Z", steps: [] };
   const left = Object.fromEntries(tables.map((table) => [table, { rows: 0, digest: "0" }]));
-  writeJson(places().record(id), { run: id, job: "numbers", ...ended, tables: left });
+  writeJsonFile(places().record(id), { run: id, job: "numbers", ...ended, tables: left });
 }
 
 test("a lake is deleted with what it holds and nothing else; retained, it stays and is taken up again", async () => {
@@ -511,7 +511,7 @@ test("another run id warns of a run that it would end, and of no other", async (
   const replaced = { changes: true, replaces: ["run"], deleteBeforeReplace: true };
   const told = (state: string) => {
     const status = { run: "1", job: "numbers", state, started: "2026-11-21T13:30:00Z", steps: [] };
-    writeJson(statusFile(places().cluster("1")), status);
+    writeJsonFile(statusFile(places().cluster("1")), status);
     warn.mockClear();
     expect(run.diff(inputs([]), inputs([], { run: "2" }))).toEqual(replaced);
     return warn.mock.calls;
@@ -519,7 +519,7 @@ test("another run id warns of a run that it would end, and of no other", async (
   mkdirSync(places().cluster("1"), { recursive: true });
   expect(told("running")).toEqual([]); // its cluster was killed
   const other = spawn("sleep", ["60"]);
-  writeJson(registration(places().cluster("1")), identify(other.pid as number));
+  writeJsonFile(registration(places().cluster("1")), identify(other.pid as number));
   expect(told("running")).toEqual([
     [
       'Run "1" is still going on, and this update ends it for run "2": wait for it with "npx oneoff watch", or keep it with: pulumi config set oneoff:runId 1',
