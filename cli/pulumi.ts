@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { UsageError } from "../core/errors.ts";
+import { Exit, LoginError, MissingError, UsageError } from "../core/errors.ts";
 import { localBackendEnv, ownBackend, projectFolder, releaseDeadLocks } from "../engine/backend.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
 import { DEFAULT_STACK } from "./arguments.ts";
@@ -19,26 +19,35 @@ async function pulumiEnv(stack: string): Promise<NodeJS.ProcessEnv> {
   return { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", ...own };
 }
 
-/** @throws UsageError when a stack's state must not be kept in the project's folder. */
+/** @throws LoginError when a stack's state must not be kept in the project's folder. */
 async function refuseToKeepHere(files: StackFiles): Promise<void> {
   const login = 'log in with "pulumi login" (or set PULUMI_BACKEND_URL)';
   // What a program of the user's own rents is not known here: the folder is for it only if the user made it so.
   if (!files.bundled) {
     if (existsSync(join(projectFolder(), ".oneoff", "state"))) return;
-    throw new UsageError(
+    throw new LoginError(
       `you are not logged in to a Pulumi backend, where stack ${files.stack} would be: ${login}; if it rents nothing, eval "$(npx oneoff env ${files.stack})" keeps it in .oneoff/state`,
     );
   }
   if (!programs().includes(programName(files)) || !(await programOf(files)).rents) return;
-  throw new UsageError(
+  throw new LoginError(
     `stack ${files.stack} rents machines and you are not logged in to a Pulumi backend: ${login}, so that its state outlives this folder`,
   );
 }
 
-/** Runs `pulumi` for the user to see and resolves to its exit code. */
-export async function pulumi(stack: string, args: readonly string[]): Promise<number> {
-  const options = { cwd: projectFolder(), env: await pulumiEnv(stack), stdio: "inherit" } as const;
-  const child = spawn("pulumi", [...args, "--stack", stack], options);
+/**
+ * Runs `pulumi` for the user to see, after the command itself, and resolves to its exit code.
+ * @param out where what it prints goes. @default standard output
+ */
+export async function pulumi(
+  stack: string,
+  args: readonly string[],
+  out: NodeJS.WriteStream = process.stdout,
+): Promise<number> {
+  const command = [...args, "--stack", stack];
+  const env = await pulumiEnv(stack);
+  console.error(`$ pulumi ${command.map((word) => (/^[\w./:=,@-]+$/.test(word) ? word : `'${word}'`)).join(" ")}`);
+  const child = spawn("pulumi", command, { cwd: projectFolder(), env, stdio: ["inherit", out, "inherit"] });
   const ignore = () => {}; // Ctrl-C reaches Pulumi as well, which cancels in good order
   process.on("SIGINT", ignore);
   return new Promise((resolve, reject) => {
@@ -55,30 +64,58 @@ export async function pulumi(stack: string, args: readonly string[]): Promise<nu
  * @throws UsageError with what Pulumi said when it fails.
  */
 export async function pulumiOutput(stack: string, args: readonly string[]): Promise<string> {
-  const options = { cwd: projectFolder(), env: await pulumiEnv(stack), maxBuffer: 1 << 26 };
+  return output([...args, "--stack", stack], await pulumiEnv(stack), stack);
+}
+
+/**
+ * What `pulumi` prints that is about no stack, or about the selected one.
+ * @throws as {@link pulumiOutput}; NoStackError also when none is selected.
+ */
+export const pulumiText = (args: readonly string[]): Promise<string> =>
+  output(args, { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", ...localBackendEnv() }, "that is selected");
+
+async function output(args: readonly string[], env: NodeJS.ProcessEnv, stack: string): Promise<string> {
+  const options = { cwd: projectFolder(), env, maxBuffer: 1 << 26 };
   try {
-    return (await promisify(execFile)("pulumi", [...args, "--stack", stack, "--non-interactive"], options)).stdout;
+    return (await promisify(execFile)("pulumi", [...args, "--non-interactive"], options)).stdout;
   } catch (error) {
     throw explain(error as Error & { stderr?: string }, stack);
   }
 }
 
 /** The backend has no such stack. */
-export class NoStackError extends UsageError {}
+export class NoStackError extends MissingError {}
 
 /** A stack that is there has nothing yet. */
-export class NotUpError extends UsageError {}
+export class NotUpError extends MissingError {}
+
+/** The engine is not installed. */
+export class NoPulumiError extends UsageError {}
+
+/** Pulumi itself could not do it. */
+class PulumiError extends UsageError {
+  override readonly exit = Exit.failed;
+}
 
 function explain(error: Error & { readonly code?: unknown; readonly stderr?: string }, stack: string): UsageError {
   if (error.code === "ENOENT") {
-    return new UsageError(
+    return new NoPulumiError(
       'pulumi is not there: "npm install pulumi" brings it into a project, as "npm start" does into a checkout; or see https://www.pulumi.com/docs/install',
     );
   }
-  if (/no stack named/.test(error.stderr ?? ""))
+  if (/no stack (named|selected)/.test(error.stderr ?? ""))
     return new NoStackError(`there is no stack ${stack}: make it with "npx pulumi stack init ${stack}"`);
-  return new UsageError(error.stderr?.trim().replace(/^error: /, "") || error.message);
+  const said = error.stderr?.trim().replace(/^error: /, "") || error.message;
+  if (error.code === Exit.login) return new LoginError(said);
+  return new PulumiError(said);
 }
+
+/** Its outputs; none where it isn't up, or there is none. */
+export const outputsIfUp = (stack: string): Promise<Readonly<Record<string, unknown>>> =>
+  outputsOf(stack).catch((error) => {
+    if (error instanceof MissingError) return {};
+    throw error;
+  });
 
 /** Makes a stack where there is none yet. */
 export async function ensureStack(stack: string, args: readonly string[] = []): Promise<void> {

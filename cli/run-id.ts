@@ -9,28 +9,28 @@ const KEY = ["config", "oneoff:runId"];
  * Brings a stack up with another run id. Unless an update was begun with it the id goes back, and the file of settings is what it
  * was to the byte: the next `pulumi up` by hand must not begin a run that was refused.
  *
- * @param up resolves to whether it succeeded.
+ * @param up resolves to its exit code, which is returned.
  */
-export async function upWithRunId(stack: string, id: string, up: () => Promise<boolean>): Promise<boolean> {
+export async function upWithRunId(stack: string, id: string, up: () => Promise<number>): Promise<number> {
   const file = settingsFile(stack);
   const before = textOf(file);
   const last = await lastUpdate(stack);
   const ignore = () => {}; // Ctrl-C reaches Pulumi too, and the id goes back when that has ended
   process.on("SIGINT", ignore);
   let written: string | undefined;
-  let succeeded = false;
+  let code = 1;
   try {
     await pulumiOutput(stack, ["config", "set", "oneoff:runId", id]);
     written = textOf(file);
-    succeeded = await up();
+    code = await up();
   } finally {
-    if (!succeeded && (await lastUpdate(stack)) === last) {
+    if (code !== 0 && (await lastUpdate(stack)) === last) {
       putBack(file, before, written);
       console.error(`No update was begun, so the run id is what it was before, and not ${id}.`);
     }
     process.off("SIGINT", ignore);
   }
-  return succeeded;
+  return code;
 }
 
 const textOf = (file: string): string | undefined => (existsSync(file) ? readFileSync(file, "utf8") : undefined);

@@ -1,5 +1,4 @@
 import { quote, UsageError } from "../core/errors.ts";
-import { DEFAULT_STACK } from "./arguments.ts";
 import { Follower } from "./follow.ts";
 import { pulumi } from "./pulumi.ts";
 import { attach } from "./registry.ts";
@@ -7,11 +6,14 @@ import { stackUp } from "./stack.ts";
 import { watch } from "./watch.ts";
 
 /**
- * Brings a stack up; resolves to whether that succeeded.
+ * Brings a stack up; resolves to Pulumi's exit code.
  * @param options of `pulumi up`.
  */
-export const up = async (stack: string, options: readonly string[] = []): Promise<boolean> =>
-  (await pulumi(stack, ["up", "--yes", "--suppress-outputs", ...options])) === 0;
+export const up = (
+  stack: string,
+  options: readonly string[] = [],
+  out: NodeJS.WriteStream = process.stdout,
+): Promise<number> => pulumi(stack, ["up", "--yes", "--suppress-outputs", ...options], out);
 
 /**
  * Watches the run of a stack that is up to its end; resolves to whether it succeeded.
@@ -28,14 +30,17 @@ export async function watchRun(stack: string, run?: string): Promise<boolean> {
   const dashboard = (await attached.pages()).find(({ name }) => name === "dashboard")?.address;
   if (dashboard) console.log(`The dashboard fills in while the run goes on: ${dashboard}`);
   const leave = () => {
-    console.log(`\nThe run goes on: "npx oneoff watch ${stack}" shows it again.`);
+    console.error(
+      `\nThe run goes on: "npx oneoff watch ${stack}" shows it again, and "npx oneoff cancel ${stack}" ends it.`,
+    );
     process.exit(130);
   };
+  console.error(`Ctrl-C leaves it running; "npx oneoff cancel ${stack}" ends it.`);
   process.once("SIGINT", leave);
   const succeeded = await watch(new Follower(attached), attached.run, {
     logs: false,
     output: process.stdout,
-    ...(stack !== DEFAULT_STACK && { stack }),
+    stack,
   });
   process.off("SIGINT", leave);
   if (dashboard) console.log(`Dashboard: ${dashboard}`);

@@ -1,3 +1,28 @@
+/**
+ * What a command ends with: Pulumi's codes (https://www.pulumi.com/docs/iac/cli/exit-codes/), since some of them are passed on,
+ * and the shell's.
+ */
+export const Exit = {
+  ok: 0,
+  /** The answer is no: a run failed, something is left, something is missing. */
+  no: 1,
+  usage: 2,
+  /** Not logged in, or credentials are refused. */
+  login: 3,
+  /** A cloud, Docker, or a deployment failed. */
+  failed: 4,
+  /** A rule refuses it, such as the limit of costs. */
+  refused: 5,
+  /** There is no such stack, run or table. */
+  missing: 6,
+  /** It was cancelled, or not agreed to. */
+  cancelled: 8,
+  interrupted: 130,
+  /** A fault of ours. */
+  bug: 255,
+} as const;
+export type Exit = (typeof Exit)[keyof typeof Exit];
+
 /** An argument, as an error message names it. */
 export interface Argument {
   readonly argument: string;
@@ -16,6 +41,8 @@ export class UsageError extends Error {
   override readonly name: string = "UsageError";
   /** Pulumi tells by this field what it shows in one line (`RunError` of @pulumi/pulumi/errors), whoever made the class. */
   readonly __pulumiRunError = true;
+  /** What a command ends with. */
+  readonly exit: Exit = Exit.usage;
   readonly #parts: readonly (string | Argument)[];
   readonly #cure: string | undefined;
 
@@ -48,6 +75,21 @@ export class UsageError extends Error {
   }
 }
 
+/** There is no such stack, run or table. */
+export class MissingError extends UsageError {
+  override readonly exit = Exit.missing;
+}
+
+/** Nobody is logged in, or the credentials are refused. */
+export class LoginError extends UsageError {
+  override readonly exit = Exit.login;
+}
+
+/** It is well said, and not allowed. */
+export class RefusedError extends UsageError {
+  override readonly exit = Exit.refused;
+}
+
 /** An error about arguments: throw refusal`${arg("workers.upTo")} is ${upTo}: leave it out`. */
 export const refusal = (texts: TemplateStringsArray, ...values: readonly (Argument | string | number)[]): UsageError =>
   new UsageError(
@@ -64,6 +106,8 @@ export const invalid = (argument: string | Argument, value: unknown, cure: strin
 /** What can't be told now, and may be later: a service that is asked too often, a network that is gone. */
 export class TransientError extends Error {
   override readonly name = "TransientError";
+  /** What a command ends with. */
+  readonly exit = Exit.failed;
 }
 
 /** `text` as it stands in an error message: quoted, so that an empty or blank value is seen too. */

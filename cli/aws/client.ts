@@ -1,4 +1,4 @@
-import { TransientError, UsageError } from "../../core/errors.ts";
+import { LoginError, TransientError, UsageError } from "../../core/errors.ts";
 
 /** What every client of the AWS SDK has, as far as errors go. */
 interface Client {
@@ -41,17 +41,17 @@ export function explain(error: Error): Error {
   const status =
     (error as { readonly $metadata?: { readonly httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
   if (EXPIRED.test(name) || (name === "CredentialsProviderError" && /expired/i.test(error.message))) {
-    return new UsageError(
+    return new LoginError(
       'the AWS credentials have expired: renew them (such as by "aws sso login") and give the command again; what runs on AWS goes on meanwhile',
     );
   }
   if (name === "CredentialsProviderError") {
-    return new UsageError(
+    return new LoginError(
       `there are no AWS credentials: log in (such as by "aws sso login"), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (${firstLine(error)})`,
     );
   }
   if (UNKNOWN.test(name)) {
-    return new UsageError(
+    return new LoginError(
       `AWS doesn't take the credentials: log in again, or choose another AWS_PROFILE (${firstLine(error)})`,
     );
   }

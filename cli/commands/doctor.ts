@@ -5,9 +5,11 @@ import { promisify, styleText } from "node:util";
 import type { StackProgram } from "../../components/common/stack.ts";
 import { UsageError } from "../../core/errors.ts";
 import { ownBackend, projectFolder } from "../../engine/backend.ts";
-import { fail, stackArgument } from "../arguments.ts";
+import { answerJson } from "../answer.ts";
+import { fail, jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import { type Check, failedCheck } from "../check.ts";
 import type { OneoffCommand } from "../command.ts";
+import { stackNamed } from "../meant-stack.ts";
 import type { RehearsedResource, StackContext } from "../platform.ts";
 import { programFiles, programOf, rehearseOwn, resourcesOf } from "../program.ts";
 import { NoStackError, pulumiOutput } from "../pulumi.ts";
@@ -17,21 +19,33 @@ import { stackContext } from "../stack.ts";
 
 export const doctor: OneoffCommand = {
   describe: (command) =>
-    command
-      .description("say what is installed, what is missing and how to get it")
-      .addArgument(stackArgument())
-      .action(async (stack: string) => fail(!(await check(stackContext(stack, programFiles(stack)))))),
+    withExamples(
+      takesStack(command).addOption(jsonOption()).action(examine),
+      {
+        "oneoff doctor": "what this machine has",
+        "oneoff doctor emr-oneoff": "also credentials, quotas and plugins",
+      },
+      { 1: "something is missing" },
+    ),
 };
 
-/** Says what a stack needs and whether it is there; resolves to whether all of it is. */
-async function check(stack: StackContext): Promise<boolean> {
+async function examine(word: string | undefined, options: StackOptions & { readonly json?: boolean }): Promise<void> {
+  const name = await stackNamed(word, options);
+  const checks = await checksOf(stackContext(name, programFiles(name)));
+  const ok = checks.every(({ ok, later }) => ok || later);
+  const plain = ({ name, ok, later = false, detail, cure }: Check) => ({ name, ok, later, detail, cure });
+  if (options.json) answerJson("doctor/1", { stack: name, ok, checks: checks.map(plain) });
+  else for (const check of checks) console.log(line(check));
+  fail(!ok);
+}
+
+/** What a stack needs, and whether it is there. */
+async function checksOf(stack: StackContext): Promise<readonly Check[]> {
   const { resources, checks } = stack.files.bundled ? await bundledChecks(stack) : await programChecks(stack);
   const isNeeded = ({ name }: Check) =>
     platforms.every(({ setup }) => !setup?.checks.includes(name) || setup.needs(resources));
   const kept = platformsOn(resources).flatMap((platform) => platform.keeps?.(resources) ?? []);
-  const all = [...(await setupChecks()).filter(isNeeded), ...checks, ...kept];
-  for (const check of all) console.log(line(check));
-  return all.every(({ ok, later }) => ok || later);
+  return [...(await setupChecks()).filter(isNeeded), ...checks, ...kept];
 }
 
 /** What a stack of this package needs is known from its program. */

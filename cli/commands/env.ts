@@ -8,7 +8,7 @@ import { ensureOwnStacks, ensureStack } from "../pulumi.ts";
 export const env: OneoffCommand = {
   describe: (command) =>
     command
-      .description('print the environment of stacks that rent nothing, for: eval "$(npx oneoff env)"; make them')
+      .description('Print the environment of stacks that rent nothing, for: eval "$(npx oneoff env)"; make them.')
       .argument(
         "[stack]",
         "the stack to make where there is none; when not given, all of this package that rent nothing",

@@ -1,8 +1,10 @@
 import { createInterface } from "node:readline/promises";
 import { quote, TransientError, UsageError } from "../../core/errors.ts";
-import { collect, fail, stackArgument } from "../arguments.ts";
+import { answerJson } from "../answer.ts";
+import { collect, fail, jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { stackFiles } from "../config.ts";
+import { stackNamed } from "../meant-stack.ts";
 import type { Leftover, Platform, RehearsedResource, Search, StackContext } from "../platform.ts";
 import { programOf, rehearseOwn, resourcesOf } from "../program.ts";
 import { outputsOf } from "../pulumi.ts";
@@ -11,18 +13,31 @@ import { stackContext } from "../stack.ts";
 
 export const leftovers: OneoffCommand = {
   describe: (command) =>
-    command
-      .description(`say what is left of a stack on ${places()} after its destroy; fail if anything is`)
-      .addArgument(stackArgument())
-      .option("--delete", "remove what is left, after asking", false)
-      .option(
-        "--lake <bucket>",
-        'only what is of this lake, or of none by "none"; may be given more than once',
-        collect,
-        [],
-      )
-      .option("--yes", "don't ask; needs --lake where what is left names one, and where others have stacks", false)
-      .action(async (stack: string, options: LeftoversOptions) => fail(!(await findLeftovers(stack, options)))),
+    withExamples(
+      takesStack(command)
+        .description(`Say what is left of a stack on ${places()} after its end; fail if anything is.`)
+        .option("--delete", "remove what is left, after asking", false)
+        .option(
+          "--lake <bucket>",
+          'only what is of this lake, or of none by "none"; may be given more than once',
+          collect,
+          [],
+        )
+        .option(
+          "-y, --yes",
+          "don't ask; needs --lake where what is left names one, and where others have stacks",
+          false,
+        )
+        .addOption(jsonOption())
+        .action(async (word: string | undefined, options: LeftoversOptions) =>
+          fail(!(await findLeftovers(await stackNamed(word, options), options))),
+        ),
+      {
+        "oneoff leftovers emr-oneoff": "look",
+        "oneoff leftovers emr-oneoff --delete": "remove what is left, after a question",
+      },
+      { 1: "something is left" },
+    ),
 };
 
 /** Where anything can be left. */
@@ -31,7 +46,8 @@ function places(): string {
   return new Intl.ListFormat("en-GB", { type: "disjunction" }).format(titles);
 }
 
-interface LeftoversOptions {
+interface LeftoversOptions extends StackOptions {
+  readonly json?: boolean;
   /** Remove what is found. */
   readonly delete: boolean;
   /** Without asking. */
@@ -40,16 +56,22 @@ interface LeftoversOptions {
   readonly lake: readonly string[];
 }
 
-/** Says what is left of a stack after its destroy; resolves to whether that is nothing. */
-async function findLeftovers(stack: string, options: LeftoversOptions): Promise<boolean> {
+/** Says what is left of a stack after its end; resolves to whether that is nothing. */
+export async function findLeftovers(stack: string, options: LeftoversOptions): Promise<boolean> {
   if (options.yes && !options.delete)
     throw new UsageError("--yes is for --delete, which removes what is left: give both");
+  if (options.json && options.delete)
+    throw new UsageError("--json tells what is left, and --delete removes it: leave one out");
   const { find, where = "", shared = false } = await searchOf(await stackToLookFor(stack));
   const everybodys = await find();
   const choice = choose(everybodys, options.lake);
   const found = everybodys.filter(choice.has);
   const left = found.filter(isLeft);
   const unsure = found.some((item) => item.unsure !== undefined);
+  if (options.json) {
+    answerJson("leftovers/1", { stack, left: found.map(plain) });
+    return left.length === 0 && !unsure;
+  }
   for (const line of listing(found, choice.lakes)) console.log(line);
   const others = everybodys.filter((item) => isLeft(item) && !choice.has(item)).length;
   if (others > 0) console.log(`${count(others)} of another lake, or ${others === 1 ? "names" : "name"} none.`);
@@ -72,6 +94,8 @@ async function findLeftovers(stack: string, options: LeftoversOptions): Promise<
   console.log(still.length === 0 ? `${nothing} is left of ${what}.` : `${still.length} could not be removed.`);
   return still.length === 0 && !unsure;
 }
+
+const plain = ({ kind, id, lake, since, kept = false, unsure }: Leftover) => ({ kind, id, lake, since, kept, unsure });
 
 /** What may be another stack's is told of, and left alone. */
 const isLeft = ({ kept, unsure }: Leftover): boolean => !kept && unsure === undefined;

@@ -1,13 +1,14 @@
 import { Option } from "commander";
 import { quote, UsageError } from "../../core/errors.ts";
-import { portNumber, stackArgument } from "../arguments.ts";
+import { portNumber, type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { openRoute } from "../connect.ts";
+import { stackNamed } from "../meant-stack.ts";
 import type { ClusterKind } from "../platform.ts";
 import { kindOf, pageNames } from "../registry.ts";
 import { stackUp } from "../stack.ts";
 
-interface Options {
+interface Options extends StackOptions {
   /** A page of the cluster. @default the dashboard */
   readonly ui?: string;
   /** Port on this machine. @default the page's own, or the next that is free */
@@ -16,19 +17,21 @@ interface Options {
 
 export const open: OneoffCommand = {
   describe: (command) =>
-    command
-      .description("open the dashboard of a stack in the browser")
-      .addArgument(stackArgument())
-      .addOption(new Option("--ui <page>", "a page of the cluster instead").choices(pageNames))
-      .option(
-        "--port <port>",
-        "the port on this machine; the page's own or the next free one when not given",
-        portNumber,
-      )
-      .action(openPage),
+    withExamples(
+      takesStack(command)
+        .addOption(new Option("--ui <page>", "a page of the cluster instead").choices(pageNames))
+        .option(
+          "--port <port>",
+          "the port on this machine; the page's own or the next free one when not given",
+          portNumber,
+        )
+        .action(openPage),
+      { "oneoff open": "the dashboard", "oneoff open emr-oneoff --ui jupyter": "another page of the cluster" },
+    ),
 };
 
-async function openPage(name: string, { ui, port }: Options): Promise<void> {
+async function openPage(word: string | undefined, { ui, port, ...options }: Options): Promise<void> {
+  const name = await stackNamed(word, options);
   const stack = await stackUp(name);
   const kind = kindOf(stack);
   if (ui !== undefined) checkPage(kind, ui, name);

@@ -1,8 +1,9 @@
 import { quote, UsageError } from "../../core/errors.ts";
 import { checkRunId } from "../../core/run.ts";
-import { fail, stackArgument } from "../arguments.ts";
+import { fail, type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { Follower } from "../follow.ts";
+import { stackNamed } from "../meant-stack.ts";
 import type { Attached, StackContext } from "../platform.ts";
 import { NoStackError, NotUpError } from "../pulumi.ts";
 import { attach } from "../registry.ts";
@@ -10,26 +11,31 @@ import { upWithRunId } from "../run-id.ts";
 import { stackUp } from "../stack.ts";
 import { up, watchRun } from "../up.ts";
 
-interface Options {
-  readonly id: string;
+interface Options extends StackOptions {
+  readonly id?: string;
   readonly endCluster: boolean;
 }
 
 export const run: OneoffCommand = {
   describe: (command) =>
-    command
-      .description("compute again: set a new run id and bring the stack up; earlier runs stay")
-      .addArgument(stackArgument())
-      .option("--id <runId>", "the new run's id", newRunId())
-      .option("--end-cluster", "end the cluster of the run before, where one is kept alive", false)
-      .action(async (name: string, { id, endCluster }: Options) => {
-        checkRunId(id, "--id");
-        const before = await stackUp(name).catch(ifNotUp); // then there is no run either
-        const attached = before && (await attach(before));
-        if (before && attached) await refuseRun(before, attached, id, endCluster);
-        const isUp = await upWithRunId(name, id, () => up(name, attached?.upOptions));
-        fail(!isUp || !(await watchRun(name, id)));
-      }),
+    withExamples(
+      takesStack(command)
+        .description("Compute again: set a new run id and bring the stack up; earlier runs stay.")
+        .option("--id <runId>", "the new run's id; the time when not given")
+        .option("--end-cluster", "end the cluster of the run before, where one is kept alive", false)
+        .action(async (word: string | undefined, { id = newRunId(), endCluster, ...options }: Options) => {
+          const name = await stackNamed(word, options);
+          checkRunId(id, "--id");
+          const before = await stackUp(name).catch(ifNotUp); // then there is no run either
+          const attached = before && (await attach(before));
+          if (before && attached) await refuseRun(before, attached, id, endCluster);
+          const code = await upWithRunId(name, id, () => up(name, attached?.upOptions));
+          process.exitCode = code;
+          if (code === 0) fail(!(await watchRun(name, id)));
+        }),
+      { "oneoff run": "a run named by the time", "oneoff run emr-oneoff --id monday": "a run with a name" },
+      { 1: "the run failed", 8: "the run was cancelled" },
+    ),
 };
 
 function ifNotUp(error: unknown): undefined {

@@ -1,9 +1,11 @@
 import { quote, UsageError } from "../../core/errors.ts";
 import { describeSettings } from "../../core/settings.ts";
 import { programs } from "../../stacks/index.ts";
-import { stackArgument } from "../arguments.ts";
+import { answerJson } from "../answer.ts";
+import { jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import type { StackFiles } from "../config.ts";
+import { stackNamed } from "../meant-stack.ts";
 import { programFiles, programOf } from "../program.ts";
 import { settingsTable } from "../table.ts";
 
@@ -21,16 +23,30 @@ Stack ${stack} is made by a program of your own: all else is an argument of its 
 takes by new pulumi.Config(). Outside of a project "npx oneoff settings STACK" lists those of ${programs().join(", ")}.`);
 }
 
+interface Options extends StackOptions {
+  readonly job?: string;
+  readonly json?: boolean;
+}
+
 export const settings: OneoffCommand = {
   describe: (command) =>
-    command
-      .description("list the settings of a stack and their defaults")
-      .addArgument(stackArgument())
-      .option("--job <name>", "the job whose settings to list with them")
-      .action(async (stack: string, { job }: { readonly job?: string }) => {
-        const files = programFiles(stack);
-        if (!files.bundled) return tellOfOwn(files, job);
-        const given: Record<string, string> = job === undefined ? {} : { "oneoff:job": job };
-        console.log(settingsTable(describeSettings((await programOf(files)).settings(given))));
-      }),
+    withExamples(
+      takesStack(command)
+        .option("--job <name>", "the job whose settings to list with them")
+        .addOption(jsonOption())
+        .action(async (word: string | undefined, { job, json, ...options }: Options) => {
+          const files = programFiles(await stackNamed(word, options));
+          if (!files.bundled) return tellOfOwn(files, job);
+          const given = job === undefined ? files.config : { ...files.config, "oneoff:job": job };
+          const settings = describeSettings((await programOf(files)).settings(given));
+          const rows = settings.map((setting) => ({ ...setting, value: files.config[setting.key] }));
+          if (json)
+            answerJson("settings/1", { stack: files.stack, settings: rows.map((row) => ({ default: null, ...row })) });
+          else console.log(settingsTable(settings));
+        }),
+      {
+        "oneoff settings emr-oneoff": "with those of its job",
+        "oneoff settings emr-oneoff --job london-power": "with those of another job",
+      },
+    ),
 };

@@ -5,7 +5,7 @@ import { setupScript } from "../setup.ts";
 
 export const setup: OneoffCommand = {
   describe: (command) =>
-    command.description("make .oneoff/venv with PySpark, where there is none").action(() => {
+    command.action(() => {
       const { status } = spawnSync(process.execPath, [setupScript], { cwd: projectFolder(), stdio: "inherit" });
       process.exitCode = status ?? 1;
     }),

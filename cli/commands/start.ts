@@ -1,15 +1,17 @@
-import { DEFAULT_STACK, fail } from "../arguments.ts";
+import { DEFAULT_STACK, fail, portNumber } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
-import { ensureStack } from "../pulumi.ts";
+import { ensureStack, pulumiOutput } from "../pulumi.ts";
 import { up, watchRun } from "../up.ts";
 
 /** `npm start`: the stack of this machine, made where there is none. */
 export const start: OneoffCommand = {
-  isHidden: true,
   describe: (command) =>
-    command.description("npm start: bring up the stack of this machine and watch its run").action(async () => {
+    command.option("--port <port>", "the port of the dashboard, from now on", portNumber).action(async ({ port }) => {
       await ensureStack(DEFAULT_STACK);
-      fail(!(await up(DEFAULT_STACK)) || !(await watchRun(DEFAULT_STACK)));
+      if (port !== undefined) await pulumiOutput(DEFAULT_STACK, ["config", "set", "oneoff:port", String(port)]);
+      process.exitCode = await up(DEFAULT_STACK);
+      if (process.exitCode !== 0) return;
+      fail(!(await watchRun(DEFAULT_STACK)));
       console.log('What is there stays until "npm run destroy".');
     }),
 };

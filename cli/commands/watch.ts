@@ -1,22 +1,36 @@
-import { DEFAULT_STACK, fail, stackArgument } from "../arguments.ts";
+import { checkRunId } from "../../core/run.ts";
+import { fail, type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { Follower } from "../follow.ts";
+import { stackNamed } from "../meant-stack.ts";
 import { attach } from "../registry.ts";
 import { stackUp } from "../stack.ts";
 import { watch as watchRun } from "../watch.ts";
 
 export const watch: OneoffCommand = {
   describe: (command) =>
-    command
-      .description("follow the run of a stack to its end; exit with its outcome")
-      .addArgument(stackArgument())
-      .option("--no-logs", "show progress without the steps' log lines")
-      .action(async (stack: string, { logs }: { readonly logs: boolean }) => {
-        const attached = await attach(await stackUp(stack));
-        const pages = await attached.pages();
-        const width = Math.max(0, ...pages.map(({ title }) => title.length));
-        for (const { title, address } of pages) console.log(`${title.padEnd(width)}  ${address}`);
-        const options = { logs, output: process.stdout, ...(stack !== DEFAULT_STACK && { stack }) };
-        fail(!(await watchRun(new Follower(attached), attached.run, options)));
-      }),
+    withExamples(
+      takesStack(command)
+        .option("--run <runId>", "another run than the stack's")
+        .option("--no-logs", "show progress without the steps' log lines")
+        .action(async (word: string | undefined, { logs, run, ...options }: Options) => {
+          const stack = await stackNamed(word, options);
+          const attached = await attach(await stackUp(stack));
+          const pages = await attached.pages();
+          const width = Math.max(0, ...pages.map(({ title }) => title.length));
+          for (const { title, address } of pages) console.log(`${title.padEnd(width)}  ${address}`);
+          const id = checkRunId(run ?? attached.run, "--run");
+          fail(!(await watchRun(new Follower(attached), id, { logs, output: process.stdout, stack })));
+        }),
+      {
+        "oneoff watch": "the run of the selected stack",
+        "oneoff watch emr-oneoff --run two --no-logs": "another run, without log lines",
+      },
+      { 1: "the run failed", 8: "the run was cancelled" },
+    ),
 };
+
+interface Options extends StackOptions {
+  readonly logs: boolean;
+  readonly run?: string;
+}

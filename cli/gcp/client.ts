@@ -1,5 +1,5 @@
 import { GoogleApi, GoogleError, googleError, type Request } from "../../clients/google.ts";
-import { TransientError, UsageError } from "../../core/errors.ts";
+import { LoginError, TransientError, UsageError } from "../../core/errors.ts";
 import { type Check, runCheck } from "../check.ts";
 
 const LOG_IN = '"gcloud auth application-default login"';
@@ -25,17 +25,17 @@ export function explain(error: unknown, project?: string): Error {
   const { code, status } = told;
   const message = firstLine(told);
   if (EXPIRED.test(message)) {
-    return new UsageError(
+    return new LoginError(
       `the Google credentials have expired: renew them by ${LOG_IN} and give the command again; what runs on Google Cloud goes on meanwhile`,
     );
   }
   if (NO_CREDENTIALS.test(message)) {
-    return new UsageError(
+    return new LoginError(
       `there are no Google credentials: log in by ${LOG_IN}, or set GOOGLE_APPLICATION_CREDENTIALS (${message})`,
     );
   }
   if (code === 401) {
-    return new UsageError(`Google doesn't take the credentials: log in again by ${LOG_IN} (${message})`);
+    return new LoginError(`Google doesn't take the credentials: log in again by ${LOG_IN} (${message})`);
   }
   if (code === 429 || (code === 403 && TOO_OFTEN.test(message))) {
     return new TransientError(`Google is asked too often just now (${message})`);

@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { promisify } from "node:util";
-import { UsageError } from "../../core/errors.ts";
+import { LoginError, UsageError } from "../../core/errors.ts";
 import type { Connection } from "../platform.ts";
 
 /** What to say where gcloud is not. */
@@ -82,7 +82,7 @@ export function whyNever(problem: string, { name, zone, project }: Instance): Us
     );
   }
   if (/active account|gcloud auth login|reauthentication|refreshing your current auth/i.test(problem)) {
-    return new UsageError(`gcloud is not logged in: "gcloud auth login" (${problem})`);
+    return new LoginError(`gcloud is not logged in: "gcloud auth login" (${problem})`);
   }
   if (/4054|organization'?s? policy/i.test(problem)) {
     return new UsageError(`a policy of the organization forbids tunnels to instance ${name} (${problem})`);

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { part } from "../../cli/aws/emr/index.ts";
 import { sumOf, vcpusOf } from "../../cli/aws/needs.ts";
-import { costText, withSettings } from "../../cli/commands/cost.ts";
+import { bundledCost, withSettings } from "../../cli/cost.ts";
 import { rehearse } from "../../cli/rehearse.ts";
 import { pricesAsOf } from "../../components/aws/prices-data.ts";
 import { stackProgram } from "../../components/common/stack.ts";
@@ -71,8 +71,8 @@ const files = (config: Readonly<Record<string, string>>, secret: readonly string
 });
 
 test("a stack's bill is a table with its ceiling and the date of the prices", async () => {
-  const { text, refused } = await costText(program, files({ "oneoff:workers": "4", "aws:region": "eu-west-1" }));
-  expect(refused).toBe(false);
+  const { text, refusal } = await bundledCost(program, files({ "oneoff:workers": "4", "aws:region": "eu-west-1" }));
+  expect(refusal).toBeUndefined();
   expect(text.split("\n")).toEqual([
     "what                    USD/h   hours     USD",
     "4 workers, m7g.xlarge   0.800    1.75    1.40",
@@ -84,14 +84,14 @@ test("a stack's bill is a table with its ceiling and the date of the prices", as
 });
 
 test("a bill above maxCost is shown with the refusal; other refusals are errors", async () => {
-  const { text, refused } = await costText(program, files({ "oneoff:maxCost": "1" }));
-  expect(refused).toBe(true);
+  const { text, refusal } = await bundledCost(program, files({ "oneoff:maxCost": "1" }));
+  expect(refusal).toBeDefined();
   expect(text).toContain("At most 1.22 USD");
   expect(text).toContain('"pulumi up" refuses it: maxCost is 1 USD and this can cost up to 1.22 USD');
-  await expect(costText(program, files({ "oneoff:workers": "0" }))).rejects.toThrow(
+  await expect(bundledCost(program, files({ "oneoff:workers": "0" }))).rejects.toThrow(
     'oneoff:workers is "0": expected a number above zero',
   );
-  await expect(costText(program, files({ "oneoff:rows": "0" }))).rejects.toThrow("oneoff:rows is not a setting");
+  await expect(bundledCost(program, files({ "oneoff:rows": "0" }))).rejects.toThrow("oneoff:rows is not a setting");
 });
 
 test("a refusal may name the setting as it is set", async () => {
@@ -99,8 +99,8 @@ test("a refusal may name the setting as it is set", async () => {
     ...program,
     run: (settings) => inSettingsOf(program.settings({}), {})(() => program.run(settings)),
   });
-  const { text, refused } = await costText(named, files({ "oneoff:maxCost": "1" }));
-  expect(refused).toBe(true);
+  const { text, refusal } = await bundledCost(named, files({ "oneoff:maxCost": "1" }));
+  expect(refusal).toBeDefined();
   expect(text).toContain("At most 1.22 USD");
   expect(text).toContain('"pulumi up" refuses it: oneoff:maxCost is 1 USD and this can cost up to 1.22 USD');
 });
@@ -111,10 +111,10 @@ test("--set puts settings over those of the file; a secret that is needed has to
   expect(() => withSettings(files({}), ["workers"])).toThrow('--set is "workers": expected key=value');
   const { "oneoff:token": _, ...config } = files({}).config;
   const secret = { ...files({}, ["oneoff:token"]), config };
-  await expect(costText(program, secret)).rejects.toThrow(
+  await expect(bundledCost(program, secret)).rejects.toThrow(
     "oneoff:token is a secret, and those are left out: give another value with --set oneoff:token=VALUE",
   );
-  expect((await costText(program, withSettings(secret, ["token=x"]))).refused).toBe(false);
+  expect((await bundledCost(program, withSettings(secret, ["token=x"]))).refusal).toBeUndefined();
 });
 
 const vcpus = (resources: Parameters<typeof vcpusOf>[0]) => sumOf([vcpusOf(resources), part.vcpus(resources)]);

@@ -2,8 +2,8 @@
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { markdown } from "../../assets/dashboard/panels/subset.ts";
-import { costText } from "../../cli/commands/cost.ts";
 import { stackFiles } from "../../cli/config.ts";
+import { costOf } from "../../cli/cost.ts";
 import { programOf } from "../../cli/program.ts";
 import { settingsTable } from "../../cli/table.ts";
 import { describeSettings } from "../../core/settings.ts";
@@ -19,7 +19,7 @@ const made: Readonly<Record<string, (argument: string) => Promise<string>>> = {
   settings: async (stack) => settingsTable(await settingsOf(stack)),
   cost: async (stack) => {
     const files = stackFiles(stack);
-    const { text } = await costText(await programOf(files), files);
+    const { text } = await costOf(files);
     return `\n${text.replace(/^(?=.)/gm, "    ")}\n`;
   },
   sql: async () => markdown(),

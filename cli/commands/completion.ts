@@ -1,0 +1,3 @@
+import type { OneoffCommand } from "../command.ts";
+
+export const completion: OneoffCommand = { describe: () => {} };

@@ -1,0 +1,45 @@
+import { Exit, TransientError, UsageError } from "../../core/errors.ts";
+import { type StackOptions, takesStack, withExamples } from "../arguments.ts";
+import { ask } from "../ask.ts";
+import type { OneoffCommand } from "../command.ts";
+import { stackFiles } from "../config.ts";
+import { destroyAll } from "../destroy.ts";
+import { describeStack, meantStack } from "../meant-stack.ts";
+import { outputsIfUp } from "../pulumi.ts";
+import { findLeftovers } from "./leftovers.ts";
+
+interface Options extends StackOptions {
+  readonly yes: boolean;
+}
+
+export const down: OneoffCommand = {
+  describe: (command, flags) =>
+    withExamples(
+      takesStack(command)
+        .option("-y, --yes", "don't ask", false)
+        .action((word, options) => takeDown(word, flags, options)),
+      { "oneoff down": "the stack that is selected", "oneoff down emr-oneoff --yes": "without a question" },
+      { 1: "something is left", 4: "Pulumi failed (its own codes are passed on)", 8: "it was not agreed to" },
+    ),
+};
+
+async function takeDown(word: string | undefined, flags: readonly string[], options: Options): Promise<void> {
+  const meant = await meantStack(word, options);
+  const { name } = meant;
+  const { bundled, config } = stackFiles(name);
+  const { lake } = await outputsIfUp(name);
+  const results =
+    config["oneoff:removal"] === "retain" || !lake ? "" : `, with the results in ${lake} that it doesn't retain`;
+  if (!options.yes)
+    await ask(`End ${describeStack(meant)} and all it has${results}?`, "it ends all that the stack has");
+  const code = await destroyAll(name, flags);
+  process.exitCode = code;
+  if (code !== 0) return;
+  try {
+    if (!(await findLeftovers(name, { delete: false, yes: false, lake: [] }))) process.exitCode = Exit.no;
+  } catch (error) {
+    if (bundled || !(error instanceof UsageError || error instanceof TransientError)) throw error;
+    console.error(`What is left was not looked for: ${error.message}`); // of a program that says nothing of where it is
+    process.exitCode = Exit.no;
+  }
+}

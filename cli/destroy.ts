@@ -1,0 +1,72 @@
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { localBackendEnv } from "../engine/backend.ts";
+import { folder } from "../provider/folder.ts";
+import { readJson } from "../provider/json.ts";
+import type { Properties } from "../provider/resource.ts";
+import { programs } from "../stacks/index.ts";
+import { forgetSalt, pulumi, pulumiOutput } from "./pulumi.ts";
+
+/**
+ * Destroys a stack, and what an engine that was killed left of it on this machine; removes it, and the local backend with it when
+ * nothing else is in there.
+ *
+ * @param flags of `pulumi destroy`.
+ * @returns Pulumi's exit code.
+ */
+export async function destroyAll(stack: string, flags: readonly string[] = []): Promise<number> {
+  const { halfMade, lakes } = await foldersOf(stack);
+  const code = await pulumi(stack, ["destroy", "--yes", ...flags]);
+  if (code !== 0) return code;
+  for (const inputs of halfMade) await folder.delete(inputs);
+  const backend = localBackendEnv().PULUMI_BACKEND_URL;
+  if (backend === undefined) return code; // the user's own backend keeps its empty stack
+  await pulumiOutput(stack, ["stack", "rm", "--yes", "--preserve-config"]);
+  forgetSalt(stack);
+  const state = fileURLToPath(backend);
+  if (!hasStacks(state)) rmSync(state, { recursive: true, force: true });
+  const left = [...lakes, ...halfMade.map(({ path }) => path)].filter((path) => existsSync(path));
+  const files = left.length > 0 ? `what stays is in ${left.join(" and ")}` : "no file is left";
+  console.log(`The stack is gone: no process, no port, and ${files}. What set-up installed stays.`);
+  return code;
+}
+
+const FOLDER = "oneoff-local:index:Folder";
+
+interface Folders {
+  /** Lakes that an engine was killed over while it made them: it could not write down that they are there. */
+  readonly halfMade: readonly Properties[];
+  /** Paths of the others. */
+  readonly lakes: readonly string[];
+}
+
+async function foldersOf(stack: string): Promise<Folders> {
+  const { deployment } = JSON.parse(await pulumiOutput(stack, ["stack", "export"]));
+  const pending: readonly Properties[] = deployment.pending_operations ?? [];
+  const made: readonly Properties[] = deployment.resources ?? [];
+  return {
+    halfMade: pending
+      .filter(({ type, resource }) => type === "creating" && resource.type === FOLDER)
+      .map(({ resource }) => resource.inputs),
+    lakes: made.filter(({ type }) => type === FOLDER).map(({ inputs }) => inputs.path),
+  };
+}
+
+/** Whether there is a stack that has something, or that `oneoff env` would not make again. */
+const hasStacks = (backend: string): boolean => {
+  const stacks = join(backend, ".pulumi", "stacks");
+  if (!existsSync(stacks)) return false;
+  return readdirSync(stacks, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".json"))
+    .some(({ name, parentPath }) => {
+      const stack = readJson(join(parentPath, name)) as Stack | undefined;
+      const isOurs = programs().includes(name.slice(0, -".json".length));
+      return !isOurs || (stack?.checkpoint?.latest?.resources ?? []).length > 0;
+    });
+};
+
+/** As Pulumi keeps it in a folder. */
+interface Stack {
+  readonly checkpoint?: { readonly latest?: { readonly resources?: readonly unknown[] } };
+}

@@ -1,0 +1,73 @@
+/** Which stack a command is about, where that need not be said. */
+import { MissingError, quote, UsageError } from "../core/errors.ts";
+import { ownBackend } from "../engine/backend.ts";
+import { DEFAULT_STACK, givenStack, type StackOptions } from "./arguments.ts";
+import { filesIfAny } from "./config.ts";
+import { NoPulumiError, NoStackError, pulumiText } from "./pulumi.ts";
+
+/** A stack, and whence it is known that it is meant. */
+export interface MeantStack {
+  readonly name: string;
+  /** For messages of what ends, costs or deletes: "selected". @default it was given */
+  readonly because?: string;
+}
+
+/**
+ * The stack that was given; else that of PULUMI_STACK, the one that is selected, the project's only one, and that of this
+ * machine where nobody has a backend.
+ *
+ * @throws UsageError when two are given, MissingError when none can be told.
+ */
+export async function meantStack(word: string | undefined, options: StackOptions): Promise<MeantStack> {
+  const given = givenStack(word, options);
+  if (given !== undefined) return { name: checkName(given) };
+  const { PULUMI_STACK } = process.env;
+  if (PULUMI_STACK) return { name: PULUMI_STACK, because: "by PULUMI_STACK" };
+  const selected = await selectedStack();
+  if (selected !== undefined) return { name: selected, because: "selected" };
+  if (ownBackend() === undefined) return { name: DEFAULT_STACK, because: "that of this machine" };
+  const stacks = await allStacks();
+  const [only] = stacks;
+  if (only !== undefined && stacks.length === 1) return { name: only, because: "the only one" };
+  const there = stacks.length === 0 ? "there is none yet" : `there are ${stacks.join(", ")}`;
+  throw new MissingError(
+    `no stack is selected, and ${there}: name one, as in --stack NAME, or select it by "npx pulumi stack select NAME"`,
+  );
+}
+
+/** The name alone. */
+export const stackNamed = async (word: string | undefined, options: StackOptions): Promise<string> =>
+  (await meantStack(word, options)).name;
+
+/** As messages have it: "stack emr-oneoff (selected)". */
+export const describeStack = ({ name, because }: MeantStack): string =>
+  because === undefined ? `stack ${name}` : `stack ${name} (${because})`;
+
+/** The selected one; undefined when none is, or there is no project or no Pulumi. */
+async function selectedStack(): Promise<string | undefined> {
+  if (filesIfAny(DEFAULT_STACK) === undefined) return undefined;
+  try {
+    return (await pulumiText(["stack", "--show-name"])).trim() || undefined;
+  } catch (error) {
+    if (error instanceof NoPulumiError || error instanceof NoStackError) return undefined;
+    throw error;
+  }
+}
+
+async function allStacks(): Promise<readonly string[]> {
+  const stacks = JSON.parse(await pulumiText(["stack", "ls", "--json"])) as readonly { readonly name: string }[];
+  return stacks.map(({ name }) => name);
+}
+
+/** @throws UsageError when what is given is no name of a stack. */
+function checkName(name: string): string {
+  if (/\.(py|ipynb|sh|ya?ml|jar)$/.test(name)) {
+    throw new UsageError(`the stack is ${quote(name)}, which is a file: expected the name of a stack`);
+  }
+  if (!/^[\w.-]+(\/[\w.-]+){0,2}$/.test(name)) {
+    throw new UsageError(
+      `the stack is ${quote(name)}: expected letters, digits, dots, dashes and underscores, with organization and project before it if need be`,
+    );
+  }
+  return name;
+}
