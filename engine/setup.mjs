@@ -4,7 +4,7 @@
 // and takes no lock. A step that fails ends it with one sentence that names the cure.
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
-import { delimiter, dirname } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { CHECKOUT, commandPath, LOG, ROOT } from "./setup/find.mjs";
 import { diskFull, Failure, interruption, locked, needSpace, stopOnSignals } from "./setup/process.mjs";
 import { steps } from "./setup/steps.mjs";
@@ -22,6 +22,10 @@ async function main(argv) {
   }
   if (process.platform === "win32") throw new Failure("Windows itself is not supported", "use WSL (wsl --install)");
 
+  // Whoever asks what a command does has nothing set up for that.
+  if (command[0] === "oneoff" && command.some((word) => word === "--help" || word === "-h")) {
+    return execute([process.execPath, join(ROOT, "cli/oneoff.mjs"), ...command.slice(1)]);
+  }
   const wanted = steps().filter((step) => !step.tests || options.includes("--tests"));
   if (options.includes("--check")) return check(wanted, options.includes("--json"));
   stopOnSignals(true);

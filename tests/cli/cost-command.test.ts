@@ -23,7 +23,7 @@ test("the command: no credentials, no backend; every stack by its own program", 
     expect(real.output).toMatch(/\nAt most \d+\.\d\d USD, by AWS's list prices of /);
     const refused = await project.oneoff("cost", "emr-oneoff", "--set", "maxCost=0.1", "--set", "workers=1");
     expect(refused).toMatchObject({
-      code: 1,
+      code: 5,
       output: expect.stringContaining('"pulumi up" refuses it: oneoff:maxCost is 0.1 USD'),
     });
     expect(refused.output).toContain("1 worker, m7g.xlarge");
@@ -31,7 +31,7 @@ test("the command: no credentials, no backend; every stack by its own program", 
     expect(google.code).toBe(0);
     expect(google.output).toMatch(/\nAt most \d+\.\d\d USD, by Google's list prices of \d{4}-\d\d-\d\d, without tax/);
     expect(await project.oneoff("cost", "nope")).toMatchObject({
-      code: 1,
+      code: 2,
       output: expect.stringContaining('oneoff: there is no program "nope" in stacks/'),
     });
   } finally {
@@ -64,7 +64,7 @@ test("oneoff check: the panels of a stack's job, as its lake's engine shows them
     expect(await project.oneoff("check")).toEqual({ code: 0, output: fine("DuckDB") });
     expect(await project.oneoff("check", "-s", "emr-oneoff")).toEqual({ code: 0, output: fine("Athena") });
     expect(await project.oneoff("check", "--stack", "nope")).toMatchObject({
-      code: 1,
+      code: 4,
       output: expect.stringContaining('oneoff: there is no program "nope" in stacks/'),
     });
   } finally {
@@ -88,14 +88,14 @@ test("outside of a project the programs that come with the package are told of w
     expect(bill.output).toMatch(/^5 workers, /m);
     for (const command of ["settings", "cost", "doctor"]) {
       expect(await oneoff(command, "nope")).toEqual({
-        code: 1,
+        code: 2,
         output: `oneoff: there is no program "nope", and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of ${programs().join(", ")}\n`,
       });
     }
     for (const command of ["watch", "open", "run", "env"]) {
       const refused = await oneoff(...(command === "env" ? ["env"] : [command, "local"]));
       expect(refused).toMatchObject({
-        code: 1,
+        code: 2,
         output: expect.stringContaining("oneoff: there is no Pulumi.yaml in "),
       });
     }
@@ -113,7 +113,7 @@ test("a stack of a program of the user's own is not taken for one of ours becaus
     );
     const lost = await oneoff("watch", "emr-oneoff");
     expect(lost).toEqual({
-      code: 1,
+      code: 3,
       output:
         'oneoff: you are not logged in to a Pulumi backend, where stack emr-oneoff would be: log in with "pulumi login" (or set PULUMI_BACKEND_URL); if it rents nothing, eval "$(npx oneoff env emr-oneoff)" keeps it in .oneoff/state\n',
     });
@@ -122,7 +122,7 @@ test("a stack of a program of the user's own is not taken for one of ours becaus
     expect(code).toBe(0);
     expect(output).toContain("export PULUMI_BACKEND_URL=");
     expect(await oneoff("watch", "emr-oneoff")).toEqual({
-      code: 1,
+      code: 6,
       output: 'oneoff: there is no stack emr-oneoff: make it with "npx pulumi stack init emr-oneoff"\n',
     });
   });
@@ -135,11 +135,11 @@ test("our programs are told by the project's main, whatever it is called; anothe
       expect(await oneoff("cost", "local")).toMatchObject({ code: 0 });
       expect(await oneoff("cost", "me/mine/emr-oneoff")).toMatchObject({ code: 0 });
       expect(await oneoff("cost", "me/other/emr-oneoff")).toMatchObject({
-        code: 1,
+        code: 2,
         output: 'oneoff: stack emr-oneoff is of project "other", and this is "mine": go to its folder\n',
       });
       expect(await oneoff("watch", "emr-oneoff")).toMatchObject({
-        code: 1,
+        code: 3,
         output: expect.stringContaining(
           "stack emr-oneoff rents machines and you are not logged in to a Pulumi backend",
         ),
