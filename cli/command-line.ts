@@ -17,13 +17,18 @@ export async function carryOut(words: readonly string[]): Promise<void> {
   if (asked !== undefined && !entry) refuseForeignWord(asked);
   if (flags.length > 0 && entry?.passesTo === undefined)
     throw new UsageError(`nothing is taken after "--" here, and there is ${flags.join(" ")}`);
+  await (await programWith(entry && asked, flags)).parseAsync(own, { from: "user" });
+}
+
+/** The commands, one of which can be given. @param name of that one. @default none */
+export async function programWith(name: string | undefined, flags: readonly string[] = []): Promise<Command> {
   const program = frame();
-  if (entry) {
-    const command = program.commands.find((command) => command.name() === asked) as Command;
-    (await entry.load()).describe(command, flags);
-    if (entry.passesTo !== undefined) command.usage(`${command.usage()} [-- options of ${entry.passesTo}]`);
-  }
-  await program.parseAsync(own, { from: "user" });
+  const entry = name === undefined ? undefined : commands[name];
+  const command = program.commands.find((command) => command.name() === name);
+  if (!entry || !command) return program;
+  (await entry.load()).describe(command, flags);
+  if (entry.passesTo !== undefined) command.usage(`${command.usage()} [-- options of ${entry.passesTo}]`);
+  return program;
 }
 
 /** The commands with what the help says of them. */

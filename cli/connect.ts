@@ -30,7 +30,7 @@ interface Here {
  * Opens a page in the browser; stays until Ctrl-C where the connection to it is this command's own.
  *
  * @param port on this machine, where there is a connection. @default the page's own, or the next that is free
- * @throws UsageError when it can't be reached, or doesn't answer in time.
+ * @throws UsageError when it can't be reached, or doesn't answer in time; TransientError when nothing answers on this machine.
  */
 export async function openRoute(route: Route, port: number | undefined): Promise<void> {
   const { tunnel, title, url } = route;
@@ -40,8 +40,9 @@ export async function openRoute(route: Route, port: number | undefined): Promise
       `--port is ${port}, and no connection of this command leads to the page: ${title} is at ${url}`,
     );
   }
-  if (isLoopback(url) && !isAnswer(await probe(url), 502))
-    console.log(`${title} doesn't answer at ${url} yet${route.hint ? `: ${route.hint}` : ""}`);
+  if (isLoopback(url) && !isAnswer(await probe(url), 502)) {
+    throw new TransientError(`${title} doesn't answer at ${url}${route.hint ? `: ${route.hint}` : ""}`);
+  }
   show(route, url);
 }
 

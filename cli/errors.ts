@@ -31,7 +31,7 @@ function explain(error: unknown, words: readonly string[]): Told | undefined {
     return { message: error.message, exit: error.exit };
   if (!(error instanceof CommanderError)) return undefined;
   const [what = "", meant] = error.message.replace(/^error: /, "").split("\n");
-  const suggestion = meant?.replace(/^\(Did (.*)\)$/, "did $1");
+  const suggestion = meant?.replace(/^\(Did (.*)\?\)$/, "did $1");
   const command = words.find((word) => !word.startsWith("-"));
   const help = error.code === "commander.unknownCommand" || command === undefined ? "--help" : `${command} --help`;
   const parts = [what.replace(/\.$/, ""), ...(suggestion ? [suggestion] : []), `oneoff ${help} tells more`];

@@ -1,6 +1,8 @@
 /** Which stack a command is about, where that need not be said. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { MissingError, quote, UsageError } from "../core/errors.ts";
-import { ownBackend } from "../engine/backend.ts";
+import { ownBackend, projectFolder } from "../engine/backend.ts";
 import { DEFAULT_STACK, givenStack, type StackOptions } from "./arguments.ts";
 import { filesIfAny } from "./config.ts";
 import { NoPulumiError, NoStackError, pulumiText } from "./pulumi.ts";
@@ -45,7 +47,8 @@ export const describeStack = ({ name, because }: MeantStack): string =>
 
 /** The selected one; undefined when none is, or there is no project or no Pulumi. */
 async function selectedStack(): Promise<string | undefined> {
-  if (filesIfAny(DEFAULT_STACK) === undefined) return undefined;
+  const isKept = ownBackend() !== undefined || existsSync(join(projectFolder(), ".oneoff", "state"));
+  if (!isKept || filesIfAny(DEFAULT_STACK) === undefined) return undefined;
   try {
     return (await pulumiText(["stack", "--show-name"])).trim() || undefined;
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { StackProgram } from "../components/common/stack.ts";
-import { quote, UsageError } from "../core/errors.ts";
+import { MissingError, quote, UsageError } from "../core/errors.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
 import { filesIfAny, type StackFiles } from "./config.ts";
 import type { RehearsedResource } from "./platform.ts";
@@ -42,7 +42,7 @@ export function programFiles(stack: string): StackFiles {
   if (programs().includes(stack)) {
     return { project: "oneoff", stack, others: [], config: {}, secret: [], bundled: true };
   }
-  throw new UsageError(
+  throw new MissingError(
     `there is no program ${quote(stack)}, and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of ${programs().join(", ")}`,
   );
 }

@@ -98,13 +98,14 @@ class PulumiError extends UsageError {
 }
 
 function explain(error: Error & { readonly code?: unknown; readonly stderr?: string }, stack: string): UsageError {
-  if (error.code === "ENOENT") {
+  // The npm package fetches the engine when it is first used.
+  if (error.code === "ENOENT" || /^Downloading pulumi/.test(error.stderr ?? "")) {
     return new NoPulumiError(
       'pulumi is not there: "npm install pulumi" brings it into a project, as "npm start" does into a checkout; or see https://www.pulumi.com/docs/install',
     );
   }
   if (/no stack (named|selected)/.test(error.stderr ?? ""))
-    return new NoStackError(`there is no stack ${stack}: make it with "npx pulumi stack init ${stack}"`);
+    return new NoStackError(`there is no stack ${stack}: "npx oneoff up ${stack}" makes it and brings it up`);
   const said = error.stderr?.trim().replace(/^error: /, "") || error.message;
   if (error.code === Exit.login) return new LoginError(said);
   return new PulumiError(said);
@@ -167,7 +168,7 @@ export async function outputsOf(
   const args = ["stack", "output", "--json", ...(secrets ? ["--show-secrets"] : [])];
   const outputs = JSON.parse(await pulumiOutput(stack, args)) as Record<string, unknown>;
   if (Object.keys(outputs).length === 0) {
-    throw new NotUpError(`stack ${stack} is not up: bring it up with "npx pulumi up --stack ${stack}"`);
+    throw new NotUpError(`stack ${stack} is not up: "npx oneoff up ${stack}" brings it up`);
   }
   return outputs;
 }

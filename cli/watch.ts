@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createLogUpdate } from "log-update";
 import { formatDuration } from "../core/duration.ts";
-import { TransientError, UsageError } from "../core/errors.ts";
+import { MissingError, TransientError } from "../core/errors.ts";
 import { retry } from "../core/retry.ts";
 import type { RunStatus } from "../core/run.ts";
 import { tail } from "../provider/log.ts";
@@ -33,7 +33,7 @@ export async function watch(cluster: Watched, run: string, options: WatchOptions
   const rates = new Rates();
   const once = async (): Promise<RunStatus> => {
     const status = await cluster.status(run);
-    if (!status) throw new UsageError(`there is no run ${run}: "npx pulumi up${toStack(options)}" starts it`);
+    if (!status) throw new MissingError(`there is no run ${run}: "npx pulumi up${toStack(options)}" starts it`);
     if (options.logs) await followLogs(cluster, status, positions, show.print);
     return status;
   };

@@ -88,22 +88,28 @@ export function describeSettings(schema: SettingsSchema): readonly SettingDoc[] 
  * Settings parsed from configuration text.
  *
  * @param given configuration of the stack, full keys (`oneoff:rows`) to text; keys of other namespaces are ignored.
+ * @param whose what else a key that the schema doesn't have belongs to: "a setting of job xo". @default nothing
  * @throws UsageError for a key that the schema doesn't have or a value that it refuses: the key, the value and the cure.
  */
 export function parseSettings<S extends SettingsSchema>(
   schema: S,
   given: Readonly<Record<string, string>>,
+  whose: (key: string) => string | undefined = () => undefined,
 ): z.output<S> {
   const own = Object.entries(given)
     .filter(([key]) => key.startsWith("oneoff:"))
     .map(([key, value]) => [key.slice("oneoff:".length), value] as const);
   const known = Object.keys(schema.shape);
   for (const [key] of own) {
-    if (!known.includes(key)) {
-      throw new UsageError(
-        `oneoff:${key} is not a setting of this stack; there are ${known.map((k) => `oneoff:${k}`).join(", ")}`,
-      );
-    }
+    if (known.includes(key)) continue;
+    const elsewhere = whose(key);
+    const there = `there are ${known.map((k) => `oneoff:${k}`).join(", ")}`;
+    const remove = `remove it with: pulumi config rm oneoff:${key}`;
+    throw new UsageError(
+      elsewhere === undefined
+        ? `oneoff:${key} is not a setting of this stack; ${there}; ${remove}`
+        : `oneoff:${key} is ${elsewhere}: ${remove}`,
+    );
   }
   const values = Object.fromEntries(own);
   const result = schema.safeParse(values);

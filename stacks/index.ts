@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { StackProgram } from "../components/common/stack.ts";
-import { quote, UsageError } from "../core/errors.ts";
+import { MissingError, quote } from "../core/errors.ts";
 
 const here = new URL(".", import.meta.url);
 
@@ -22,7 +22,7 @@ export const programs = (): readonly string[] =>
 export async function loadProgram(name: string): Promise<StackProgram> {
   const module = programs().includes(name) ? moduleOf(name) : undefined;
   if (!module) {
-    throw new UsageError(
+    throw new MissingError(
       `there is no program ${quote(name)} in stacks/; there are ${programs().join(", ")}: name the stack after one, or tell it which: pulumi config set oneoff:program NAME`,
     );
   }

@@ -27,6 +27,10 @@ export const jobs: Readonly<Record<string, JobKind>> = {
 /** Settings of all of them: any can be among a stack's. `input` is what its job reads. */
 export const jobSettings = xoSettings.extend(londonPowerSettings.shape);
 
+/** Names of the jobs that have a setting. */
+export const jobsWith = (setting: string): readonly string[] =>
+  Object.keys(jobs).filter((name) => Object.hasOwn((jobs[name] as JobKind).settings.shape, setting));
+
 /** @throws UsageError when no job has that name. */
 export function jobKind(name = "xo"): JobKind {
   const kind = Object.hasOwn(jobs, name) ? jobs[name] : undefined;

@@ -1,3 +1,18 @@
+import { Argument } from "commander";
+import { withExamples } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
+import { completionScript, type Shell, shells } from "../completion.ts";
 
-export const completion: OneoffCommand = { describe: () => {} };
+export const completion: OneoffCommand = {
+  describe: (command) =>
+    withExamples(
+      command
+        .addArgument(new Argument("<shell>", "the shell").choices(shells))
+        .action(async (shell: Shell) => console.log(await completionScript(shell))),
+      {
+        'eval "$(oneoff completion bash)"': "in ~/.bashrc, and likewise with zsh",
+        "oneoff completion fish | source": "in ~/.config/fish/config.fish",
+        'oneoff() { npx --no oneoff "$@"; }': "before it, where oneoff itself is not on the PATH",
+      },
+    ),
+};

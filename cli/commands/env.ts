@@ -1,9 +1,19 @@
+import { existsSync } from "node:fs";
+import { MissingError } from "../../core/errors.ts";
 import { localBackendEnv, ownBackend } from "../../engine/backend.ts";
 import { DEFAULT_STACK } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
-import { stackFiles } from "../config.ts";
+import { type StackFiles, settingsFile, stackFiles } from "../config.ts";
 import { programOf } from "../program.ts";
 import { ensureOwnStacks, ensureStack } from "../pulumi.ts";
+
+/** @throws MissingError for a name that may be a slip of the pen: other stacks have settings here, and it has none. */
+function knownName(stack: string, { bundled, others }: StackFiles): string {
+  if (bundled || others.length === 0 || existsSync(settingsFile(stack))) return stack;
+  throw new MissingError(
+    `stack ${stack} has no settings here, and ${others.join(", ")} have: if it is a new one, "npx pulumi stack init ${stack}" makes it`,
+  );
+}
 
 export const env: OneoffCommand = {
   describe: (command) =>
@@ -18,7 +28,7 @@ export const env: OneoffCommand = {
         if (files.bundled)
           await programOf(files); // one that there is no program for is none of ours
         else localBackendEnv(); // asked for, it is kept here
-        if (stack !== undefined) await ensureStack(stack);
+        if (stack !== undefined) await ensureStack(knownName(stack, files));
         else if (files.bundled) await ensureOwnStacks(); // which a program of the user's own is for isn't known
         const env = Object.entries(localBackendEnv());
         for (const [key, value] of env) console.log(`export ${key}='${value.replaceAll("'", "'\\''")}'`);

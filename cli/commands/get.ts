@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { Option } from "commander";
 import { fetchParts } from "../../clients/lake/read.ts";
 import type { LakeStore } from "../../clients/lake/store.ts";
-import { quote, UsageError } from "../../core/errors.ts";
+import { MissingError, quote, UsageError } from "../../core/errors.ts";
 import { checkRunId } from "../../core/run.ts";
 import { DEFAULT_STACK } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
@@ -54,7 +54,7 @@ async function getTable(
   const scratch = mkdtempSync(join(tmpdir(), "oneoff-get-"));
   try {
     const files = await fetchParts(lake, table, run, scratch);
-    if (files.length === 0) throw new UsageError(`run ${run} has no table ${table} in ${lake.address}`);
+    if (files.length === 0) throw new MissingError(`run ${run} has no table ${table} in ${lake.address}`);
     // DuckDB writes files only, and not every standard output can be opened as one.
     const file = out ?? join(scratch, "table");
     await write(files, format, file, `table ${table} of run ${run} can't be written to ${out ?? "standard output"}`);

@@ -1,9 +1,11 @@
+import { existsSync } from "node:fs";
 import { Option } from "commander";
 import { RefusedError } from "../../core/errors.ts";
 import { answerJson } from "../answer.ts";
 import { fail, jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import { ask } from "../ask.ts";
 import type { OneoffCommand } from "../command.ts";
+import { settingsFile } from "../config.ts";
 import { costOf } from "../cost.ts";
 import { describeStack, meantStack } from "../meant-stack.ts";
 import { programFiles } from "../program.ts";
@@ -30,7 +32,7 @@ export const up: OneoffCommand = {
         .action((word, options) => bringUp(word, flags, options)),
       {
         "oneoff up": "the stack that is selected",
-        "oneoff up emr-oneoff --yes -d": "without a question, and without waiting for the run",
+        "oneoff up emr-oneoff --yes -d": "without a question, and without waiting",
         "oneoff up emr-oneoff -- --diff": "with an option of pulumi's",
       },
       {
@@ -52,7 +54,7 @@ async function bringUp(word: string | undefined, flags: readonly string[], optio
   }
   const out = options.json ? process.stderr : process.stdout; // the answer alone is on standard output
   console.error(`To bring up ${describeStack(meant)}. ${short}`);
-  if (files.bundled) await ensureStack(name, ["--no-select"]);
+  if (files.bundled || existsSync(settingsFile(name))) await ensureStack(name, ["--no-select"]);
   if (options.dryRun) {
     process.exitCode = await pulumi(name, ["preview", ...flags], out);
     return;

@@ -1,5 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
+import { jobsWith } from "../../assets/jobs/registry.ts";
 import { parseSettings, type SettingsSchema } from "../../core/settings.ts";
 import { noteSettings } from "./run-origin.ts";
 
@@ -26,7 +27,12 @@ export const stackProgram = <S extends SettingsSchema>(program: StackProgram<S>)
  */
 export function settingsOf(program: StackProgram, config: Readonly<Record<string, string>>): z.output<SettingsSchema> {
   const { "oneoff:program": _, ...given } = config;
-  const settings = parseSettings(program.settings(given), given);
+  const schema = program.settings(given);
+  const settings = parseSettings(schema, given, (key) => {
+    const jobs = jobsWith(key);
+    const job = schema.shape.job?.safeParse(given["oneoff:job"]).data;
+    return jobs.length === 0 ? undefined : `a setting of job ${jobs.join(" and ")}, and this stack's job is ${job}`;
+  });
   noteSettings(settings);
   return settings;
 }

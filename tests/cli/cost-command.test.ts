@@ -123,7 +123,7 @@ test("a stack of a program of the user's own is not taken for one of ours becaus
     expect(output).toContain("export PULUMI_BACKEND_URL=");
     expect(await oneoff("watch", "emr-oneoff")).toEqual({
       code: 6,
-      output: 'oneoff: there is no stack emr-oneoff: make it with "npx pulumi stack init emr-oneoff"\n',
+      output: 'oneoff: there is no stack emr-oneoff: "npx oneoff up emr-oneoff" makes it and brings it up\n',
     });
   });
 }, 120_000);

@@ -298,7 +298,7 @@ test("two people's stacks of one name are told apart by their lakes", async () =
   make(OWN);
   cloud.add(`/b/${LAKE}2`, { name: `${LAKE}2`, labels: { "oneoff-stack": OWN, "oneoff-removal": "delete" } });
   const both = await stack.oneoff("leftovers", STACK, "--delete", "--yes");
-  expect(both.code).toBe(1);
+  expect(both.code).toBe(2);
   expect(both.output).toContain(`Of lake ${LAKE}2:\nbucket `);
   const one = await stack.oneoff("leftovers", STACK, "--lake", `${LAKE}2`);
   expect(one.output).toMatch(
@@ -389,7 +389,7 @@ test("a lake whose name is no label is one lake", async () => {
 test("what names no lake may be another person's: it is removed when somebody says so", async () => {
   cloud.add(`${compute}/global/networks/net`, { name: "net", description: "oneoff/dataproc network" });
   const unsaid = await stack.oneoff("leftovers", STACK, "--delete", "--yes");
-  expect(unsaid.code).toBe(1);
+  expect(unsaid.code).toBe(2);
   expect(unsaid.output).toContain("--yes would not ask whether what names no lake is yours");
   expect(unsaid.output).toContain("say so by --lake none");
   make(OWN);
@@ -442,7 +442,7 @@ test.each([
   async (message, consumer, told) => {
     api.routes = [[/\/clusters/, refusal(403, message, "PERMISSION_DENIED", details(consumer))], NUMBER, ...routes()];
     const { code, output } = await stack.oneoff("leftovers", STACK);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(output).toContain(told);
     expect(output).not.toContain("Nothing");
   },

@@ -329,7 +329,7 @@ test("the commands themselves: watch with its exit code, get as CSV and Parquet"
   expect((await project.oneoff(...parquet)).code).toBe(0);
   expect(readFileSync(file).subarray(0, 4).toString()).toBe("PAR1");
   expect(await project.oneoff("get", "points", "--stack", STACK)).toEqual({
-    code: 1,
+    code: 6,
     output: `oneoff: run 1 has no table points in s3://${BUCKET}\n`,
   });
   const bad = join(scratch, "nowhere", "models.csv");
@@ -342,11 +342,11 @@ test("a run that is there already is refused a second time, and one that goes on
   lives(() => ({ state: "RUNNING", steps: [["RUNNING", ago(8)], ["PENDING"]] }));
   await project.setOutputs(outputs());
   expect(await project.oneoff("run", STACK, "--id", "1")).toEqual({
-    code: 1,
+    code: 2,
     output: 'oneoff: --id is "1": that run is there already; choose another id\n',
   });
   expect(await project.oneoff("run", STACK, "--id", "2", "--end-cluster")).toEqual({
-    code: 1,
+    code: 2,
     output:
       'oneoff: run "1" is still going on and would be ended: wait for it with "npx oneoff watch emr-oneoff", or end it with "npx pulumi destroy --stack emr-oneoff"\n',
   });
@@ -378,7 +378,7 @@ test("a cluster that is kept alive is ended for another run only when that is wa
   const runId = async () => (await project.pulumi("config", "get", "oneoff:runId", "--stack", STACK)).output.trim();
   try {
     expect(await project.oneoff("run", STACK, "--id", "2")).toEqual({
-      code: 1,
+      code: 2,
       output:
         'oneoff: the cluster of run "1" is kept alive and would be ended, with whatever somebody does in its JupyterLab: if nobody does, "npx oneoff run emr-oneoff --end-cluster"\n',
     });

@@ -491,8 +491,10 @@ test("a port that was asked for and is taken is refused; so is --ui where there 
     expect(local.text()).toBe(`oneoff: ${message}\n`);
   }
   const dead = run([]);
-  expect(await dead.end()).toBe(0);
-  expect(dead.text()).toBe("Dashboard doesn't answer at http://127.0.0.1:1 yet\nDashboard: http://127.0.0.1:1\n");
+  expect(await dead.end()).toBe(4);
+  expect(dead.text()).toBe(
+    'oneoff: Dashboard doesn\'t answer at http://127.0.0.1:1: "npx oneoff up emr-oneoff" starts it again\n',
+  );
   await stack.setOutputs({ cluster: "local", dashboard: "http://127.0.0.1:1" });
   const foreign = run([]);
   expect(await foreign.end()).toBe(1);

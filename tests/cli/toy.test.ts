@@ -141,7 +141,7 @@ test("a run is started and followed to its end; get writes its table, watch tell
   expect(code).toBe(0);
   expect(await oneoff("get", "points", "--stack", "toy")).toEqual({ code: 0, output: "x,label\n7,a\n" });
   expect(await oneoff("get", "lines", "--stack", "toy", "--run", "a")).toEqual({
-    code: 1,
+    code: 2,
     output: `oneoff: run a has no table lines in ${join(box, "lake")}\n`,
   });
   const watched = await oneoff("watch", "toy");
@@ -155,7 +155,7 @@ test("a run is started and followed to its end; get writes its table, watch tell
 
 test("another run is refused where it is there already, or machines are kept", async () => {
   expect(await oneoff("run", "toy", "--id", "a")).toEqual({
-    code: 1,
+    code: 2,
     output: 'oneoff: --id is "a": that run is there already; choose another id\n',
   });
   writeFileSync(join(box, "kept"), "");
@@ -201,7 +201,7 @@ test("leftovers are looked for, told and removed; what its platform refuses is t
   expect(removed).toEqual({ code: 0, output: expect.stringContaining("brick red is removed.\n") });
   expect((await oneoff("leftovers", "toy")).output).toBe(`Nothing is left of stack toy in ${box}.\n`);
   writeFileSync(join(box, "left/locked"), "");
-  expect(await oneoff("leftovers", "toy")).toEqual({ code: 1, output: "oneoff: Toyland says: the box is locked\n" });
+  expect(await oneoff("leftovers", "toy")).toEqual({ code: 4, output: "oneoff: Toyland says: the box is locked\n" });
   expect((await oneoff("leftovers", "--help")).output).toContain("Toyland");
   expect((await oneoff("leftovers", "toy", "--yes")).output).toBe(
     "oneoff: --yes is for --delete, which removes what is left: give both\n",
