@@ -17,6 +17,8 @@ export const Exit = {
   missing: 6,
   /** It was cancelled, or not agreed to. */
   cancelled: 8,
+  /** The time of a wait is over, and the run goes on. */
+  timeout: 9,
   interrupted: 130,
   /** A fault of ours. */
   bug: 255,

@@ -12,7 +12,7 @@ export const completion: OneoffCommand = {
       {
         'eval "$(oneoff completion bash)"': "in ~/.bashrc, and likewise with zsh",
         "oneoff completion fish | source": "in ~/.config/fish/config.fish",
-        'oneoff() { npx --no oneoff "$@"; }': "before it, where oneoff itself is not on the PATH",
+        'oneoff() { npx --no oneoff "$@"; }': "where oneoff is not on the PATH",
       },
     ),
 };

@@ -31,7 +31,7 @@ test("the command: no credentials, no backend; every stack by its own program", 
     expect(google.code).toBe(0);
     expect(google.output).toMatch(/\nAt most \d+\.\d\d USD, by Google's list prices of \d{4}-\d\d-\d\d, without tax/);
     expect(await project.oneoff("cost", "nope")).toMatchObject({
-      code: 2,
+      code: 6,
       output: expect.stringContaining('oneoff: there is no program "nope" in stacks/'),
     });
   } finally {
@@ -64,7 +64,7 @@ test("oneoff check: the panels of a stack's job, as its lake's engine shows them
     expect(await project.oneoff("check")).toEqual({ code: 0, output: fine("DuckDB") });
     expect(await project.oneoff("check", "-s", "emr-oneoff")).toEqual({ code: 0, output: fine("Athena") });
     expect(await project.oneoff("check", "--stack", "nope")).toMatchObject({
-      code: 4,
+      code: 6,
       output: expect.stringContaining('oneoff: there is no program "nope" in stacks/'),
     });
   } finally {
@@ -88,7 +88,7 @@ test("outside of a project the programs that come with the package are told of w
     expect(bill.output).toMatch(/^5 workers, /m);
     for (const command of ["settings", "cost", "doctor"]) {
       expect(await oneoff(command, "nope")).toEqual({
-        code: 2,
+        code: 6,
         output: `oneoff: there is no program "nope", and no Pulumi.yaml here or above: give this command in the folder of the project, or for one of ${programs().join(", ")}\n`,
       });
     }

@@ -2,10 +2,12 @@
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { markdown } from "../../assets/dashboard/panels/subset.ts";
+import { commands } from "../../cli/commands/index.ts";
 import { stackFiles } from "../../cli/config.ts";
 import { costOf } from "../../cli/cost.ts";
 import { programOf } from "../../cli/program.ts";
 import { settingsTable } from "../../cli/table.ts";
+import { Exit } from "../../core/errors.ts";
 import { describeSettings } from "../../core/settings.ts";
 import { drawing, importsIn } from "../rooms.ts";
 
@@ -23,8 +25,42 @@ const made: Readonly<Record<string, (argument: string) => Promise<string>>> = {
     return `\n${text.replace(/^(?=.)/gm, "    ")}\n`;
   },
   sql: async () => markdown(),
+  commands: async () => commandsTable(),
+  exits: async () => exitsTable(),
   rooms: async () => drawing(importsIn(root).imports),
 };
+
+const table = (rows: readonly (readonly string[])[]): string => {
+  const [head = []] = rows;
+  const lines = [head, head.map(() => "---"), ...rows.slice(1)];
+  return `\n${lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n")}\n`;
+};
+
+const commandsTable = (): string =>
+  table([
+    ["command", "what it does"],
+    ...Object.entries(commands).flatMap(([name, { group, summary }]) => (group ? [[`\`${name}\``, summary]] : [])),
+  ]);
+
+const MEANINGS: Readonly<Record<keyof typeof Exit, string>> = {
+  ok: "done, also where there was nothing left to do",
+  no: "the answer is no: a run failed, something is left, something is missing",
+  usage: "wrong usage or settings; `--yes` is missing where nobody can be asked",
+  login: "not logged in, or credentials are refused",
+  failed: "a cloud, Docker or a deployment failed",
+  refused: "a rule refuses it, such as `oneoff:maxCost`",
+  missing: "there is no such stack, run or table, or none is selected",
+  cancelled: "the run was cancelled, or a question was answered by no",
+  timeout: "the time of a wait is over, and the run goes on",
+  interrupted: "Ctrl-C",
+  bug: "a fault of oneoff itself",
+};
+
+const exitsTable = (): string =>
+  table([
+    ["code", "meaning"],
+    ...Object.entries(Exit).map(([name, code]) => [`${code}`, MEANINGS[name as keyof typeof Exit]]),
+  ]);
 
 /** Pages of the documentation, paths relative to the root. */
 export const pages = (): readonly string[] => [
@@ -39,7 +75,7 @@ export const readPage = (page: string): string => readFileSync(`${root}/${page}`
 export async function regenerated(page: string): Promise<string> {
   let text = readPage(page);
   for (const [block, kind, argument] of text.matchAll(
-    /<!-- (settings|cost|sql|rooms) ?(\S*) -->\n[\s\S]*?<!-- end -->/g,
+    /<!-- (settings|cost|sql|rooms|commands|exits) ?(\S*) -->\n[\s\S]*?<!-- end -->/g,
   )) {
     const content = await made[kind as string]?.(argument as string);
     text = text.replace(block, () => `<!-- ${`${kind} ${argument}`.trim()} -->\n${content}\n<!-- end -->`);
