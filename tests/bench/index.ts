@@ -1,10 +1,11 @@
 /**
  * `npm run bench`: the figures that this project promises, as tables with the load average beside them. They are read,
- * not asserted: machines are shared and noisy. Name parts to measure only those: npm run bench -- stack sweep page athena bigquery
+ * not asserted: machines are shared and noisy. Name parts to measure only those: npm run bench -- cli stack sweep page athena bigquery
  */
 import { loadavg } from "node:os";
 import { athena } from "./athena.ts";
 import { bigquery } from "./bigquery.ts";
+import { cli } from "./cli.ts";
 import { convert } from "./convert.ts";
 import { deploy } from "./deploy.ts";
 import { page } from "./page.ts";
@@ -19,6 +20,7 @@ export interface Figure {
 }
 
 const parts: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
+  cli,
   stack,
   sweep,
   page,

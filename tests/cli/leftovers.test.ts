@@ -314,7 +314,7 @@ test("everything that is left is found, removed on demand, and nothing else", as
     '19 things are left of stack emr-oneoff (lake oneoff-emr-oneoff-lake-0a1b2c3d); "npx oneoff leftovers emr-oneoff --delete" removes them.',
   );
   expect(await stack.oneoff("leftovers", STACK, "--delete")).toMatchObject({
-    code: 1,
+    code: 2,
     output: expect.stringContaining(
       "oneoff: --delete asks before it removes anything: give --yes where nobody can answer",
     ),
@@ -419,7 +419,7 @@ test("of two stacks of one name, only what is of the chosen lake is removed", as
   expect(told.slice(5, 8).map((line) => line.slice(0, 12))).toEqual(["EC2 instance", "EMR cluster ", "S3 bucket   "]);
 
   const refused = await stack.oneoff("leftovers", STACK, "--delete", "--yes");
-  expect(refused.code).toBe(1);
+  expect(refused.code).toBe(2);
   expect(refused.output).toContain(
     'oneoff: --delete would be for lakes "my-lake" and "their-lake", maybe two people\'s',
   );
