@@ -10,6 +10,8 @@ export const explainedLake = (lake: LakeStore, explain: <T>(asked: Promise<T>) =
   list: (prefix) => explain(lake.list(prefix)),
   bytes: (key, from) => explain(lake.bytes(key, from)),
   content: (key) => explain(lake.content(key)),
+  create: (key, content) => explain(lake.create(key, content)),
+  replace: (key, content, etag) => explain(lake.replace(key, content, etag)),
   fetch: (keys, folder) => explain(fetchKeys(lake, keys, folder)),
   close: () => lake.close(),
 });

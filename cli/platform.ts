@@ -199,6 +199,16 @@ export interface Attached {
    * @throws TransientError when it can't be told now and may be later.
    */
   machines(run: string, recorded: RunStatus | undefined): Promise<Machines | undefined>;
+  /**
+   * Ends what works for a run, and resolves once that has ended and writes no more: machines of ours have by then said in
+   * the record what became of it. The run was asked to be cancelled before (`_cancels`), and whoever calls looks after its
+   * record then. Called again it goes on from where it was; what is gone already is no error.
+   *
+   * @param say tells what is waited for, in a sentence.
+   * @throws UsageError when it can't be ended; TransientError when that can't be told now and may be later.
+   * @default its runs can't be cancelled
+   */
+  cancel?(run: string, say: (line: string) => void): Promise<void>;
   /** Whether its status outlasts its record, since there is something to do after the last step. @default false */
   readonly statusIsLast?: boolean;
   /** How long what is written takes to be seen once the machines have ended, in milliseconds. @default 0 */
@@ -243,7 +253,7 @@ export interface Machines {
   /** How the steps ended, where the service that runs them says so. @default the lake says it */
   readonly outcome?:
     | { readonly state: "succeeded"; readonly at?: string | undefined }
-    | { readonly state: "failed"; readonly error: string; readonly at?: string | undefined }
+    | { readonly state: "failed" | "cancelled"; readonly error: string; readonly at?: string | undefined }
     | undefined;
   /** Why they can do no more for the run, in one line with what to do about it. @default they can */
   readonly over?: { readonly error: string; readonly at?: string | undefined } | undefined;

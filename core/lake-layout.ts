@@ -7,6 +7,8 @@ import { quote, UsageError } from "./errors.ts";
 export const Prefix = {
   /** `_runs/<run>.json`: what became of a run. Written by assets/steps/run_record.py alone. */
   runs: "_runs",
+  /** `_cancels/<run>.json`: that the run is to be cancelled. Made once by `oneoff cancel`, and never changed; see CancelRequest. */
+  cancels: "_cancels",
   /** `_launches/<run>.json`: the cluster that was rented for a run. Written by assets/emr-launcher or assets/dataproc-orchestrator. */
   launches: "_launches",
   /** `_clusters/<run>/`: `origin.json`, what made a run; `status.json`, how it is doing, where its cluster is not asked for that. */
@@ -28,6 +30,9 @@ export const Prefix = {
   /** `_dashboard/<name>/<digest>/`: releases of a dashboard, and in `_dashboard/<name>/current` the digest to run. */
   dashboard: "_dashboard",
 } as const;
+
+/** Where a run's machines find that it is to be cancelled. */
+export const cancelKey = (run: string): string => `${Prefix.cancels}/${run}.json`;
 
 /** Where a run's machines find what made it, which they record with it. */
 export const originKey = (run: string): string => `${Prefix.clusters}/${run}/origin.json`;
@@ -56,6 +61,9 @@ export const lakeLayout = (lake: string) => ({
   records: join(lake, Prefix.runs),
   /** The run's record; see RunRecord. */
   record: (run: string) => join(lake, Prefix.runs, `${checkName(run)}.json`),
+  cancels: join(lake, Prefix.cancels),
+  /** That the run is to be cancelled; see CancelRequest. */
+  cancel: (run: string) => join(lake, Prefix.cancels, `${checkName(run)}.json`),
   logs: join(lake, Prefix.logs),
   log: (run: string, step: string) => join(lake, Prefix.logs, checkName(run), `${checkName(step)}.log`),
   clusters: join(lake, Prefix.clusters),

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { invalid } from "./errors.ts";
 import type { RunOrigin } from "./run-origin.ts";
 
-const StepState = z.enum(["pending", "running", "succeeded", "failed"]);
+const StepState = z.enum(["pending", "running", "succeeded", "failed", "cancelled"]);
 
 /** As {@link RunOrigin}. */
 const Origin = z.object({
@@ -15,19 +15,15 @@ const Origin = z.object({
   changed: z.boolean().optional(),
 }) satisfies z.ZodType<RunOrigin>;
 
-/**
- * What the lake says of a run, at `<lake>/_runs/<runId>.json`. Written only by assets/steps/run_record.py, whole and
- * atomically; times are ISO 8601 in UTC.
- */
-export const RunRecord = z.object({
+const Recorded = z.object({
   run: z.string(),
   job: z.string(),
-  state: z.enum(["running", "succeeded", "failed"]),
+  state: z.enum(["running", "succeeded", "failed", "cancelled"]),
   started: z.iso.datetime({ offset: true }),
   /** When its cluster ends whatever happens; a record that still says "running" after that was orphaned. */
   deadline: z.iso.datetime({ offset: true }).optional(),
   ended: z.iso.datetime({ offset: true }).optional(),
-  /** Why it failed, in one line. */
+  /** Why it failed or was cancelled, in one line. */
   error: z.string().optional(),
   /** In the order they run. */
   steps: z.array(z.object({ name: z.string(), state: StepState })),
@@ -36,6 +32,12 @@ export const RunRecord = z.object({
   /** @default it was not recorded, as before version 0.2.0 */
   origin: Origin.optional(),
 });
+
+/**
+ * What the lake says of a run, at `<lake>/_runs/<runId>.json`: whole and atomically written, by assets/steps/run_record.py
+ * while a machine of the run is left; times are ISO 8601 in UTC. A cancelled run is written as {@link asWritten} says.
+ */
+export const RunRecord = z.preprocess(asRead, Recorded);
 export type RunRecord = z.infer<typeof RunRecord>;
 
 /** How far a step has come in what it counts ("models"). */
@@ -50,20 +52,45 @@ const ClusterState = z.object({
 });
 
 /** How a run is doing, as its cluster tells: the record and what changes too often to be recorded. */
-export const RunStatus = RunRecord.omit({ tables: true, origin: true }).extend({
-  steps: z.array(
-    RunRecord.shape.steps.element.extend({
-      started: z.iso.datetime().optional(),
-      ended: z.iso.datetime().optional(),
-      progress: Progress.optional(),
-    }),
-  ),
-  /** Where the cluster is rented. */
-  cluster: ClusterState.optional(),
-  /** What it has cost so far, in USD, about. */
-  cost: z.number().optional(),
-});
+export const RunStatus = z.preprocess(
+  asRead,
+  Recorded.omit({ tables: true, origin: true }).extend({
+    steps: z.array(
+      Recorded.shape.steps.element.extend({
+        started: z.iso.datetime().optional(),
+        ended: z.iso.datetime().optional(),
+        progress: Progress.optional(),
+      }),
+    ),
+    /** Where the cluster is rented. */
+    cluster: ClusterState.optional(),
+    /** What it has cost so far, in USD, about. */
+    cost: z.number().optional(),
+  }),
+);
 export type RunStatus = z.infer<typeof RunStatus>;
+
+type Written = Pick<RunRecord, "state" | "steps">;
+
+/**
+ * A record or status as a lake has it. Version 0.1.0 leaves a record out whose state it doesn't know, and would begin that
+ * run again: so one that was cancelled is written as failed, with `cancelled: true` beside it.
+ */
+export function asWritten<T extends Written>(content: T): T & { readonly cancelled?: true } {
+  if (content.state !== "cancelled") return content;
+  const steps = content.steps.map((step) =>
+    step.state === "cancelled" ? { ...step, state: "failed" as const } : step,
+  );
+  return { ...content, state: "failed", cancelled: true, steps };
+}
+
+/** The contrary. No step of a cancelled run has failed: that would have ended the run. */
+function asRead(found: unknown): unknown {
+  const { state, steps, cancelled } = (found ?? {}) as Partial<Written> & { readonly cancelled?: unknown };
+  if (state !== "failed" || cancelled !== true || !Array.isArray(steps)) return found;
+  const read = steps.map((step) => (step?.state === "failed" ? { ...step, state: "cancelled" } : step));
+  return { ...(found as object), state: "cancelled", steps: read };
+}
 
 /**
  * What a lake says of a run: a record that has ended is the last word, and its status, which has the times of its steps, is
@@ -83,11 +110,29 @@ export function recordedStatus(
 }
 
 /** A run that can't go on: what ran has failed, and there are no machines any more. */
-export function failedStatus(status: RunStatus, error: string, ended: string | Date = new Date()): RunStatus {
-  const { cluster: _, ...rest } = status;
-  const steps = rest.steps.map((step) => (step.state === "running" ? { ...step, state: "failed" as const } : step));
-  return { ...rest, state: "failed", error, ended: new Date(ended).toISOString(), steps };
+export const failedStatus = (status: RunStatus, error: string, ended: string | Date = new Date()): RunStatus =>
+  endedStatus(status, "failed", error, ended);
+
+/** A run that was cancelled: what was at work is too, and what was still to come stays so. */
+export const cancelledStatus = (status: RunStatus, error: string, ended: string | Date = new Date()): RunStatus =>
+  endedStatus(status, "cancelled", error, ended);
+
+function endedStatus(
+  { cluster: _, ...status }: RunStatus,
+  state: "failed" | "cancelled",
+  error: string,
+  ended: string | Date,
+): RunStatus {
+  const steps = status.steps.map((step) => (step.state === "running" ? { ...step, state } : step));
+  return { ...status, state, error, ended: new Date(ended).toISOString(), steps };
 }
+
+/** Somebody asked for a run to be cancelled, at `_cancels/<run>.json` of its lake: the first of them, whoever asks again. */
+export const CancelRequest = z.object({ run: z.string(), at: z.iso.datetime({ offset: true }) });
+export type CancelRequest = z.infer<typeof CancelRequest>;
+
+/** What the record and status of a cancelled run have as their `error`. */
+export const cancelledError = ({ at }: CancelRequest): string => `cancelled: that was asked for at ${at}`;
 
 /**
  * `runId` as it stands in folder names of the lake.

@@ -26,6 +26,8 @@ export abstract class BucketStore implements LakeStore {
 
   abstract bytes(key: string, from?: number): Promise<Uint8Array | undefined>;
   abstract content(key: string): Promise<Readable>;
+  abstract create(key: string, content: string): Promise<boolean>;
+  abstract replace(key: string, content: string, etag: string): Promise<boolean>;
   abstract close(): void;
 
   /** All objects of the bucket whose keys begin so, however many they are. */

@@ -1,6 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { createReadStream, type Dirent } from "node:fs";
-import { open, readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { UsageError } from "../../core/errors.ts";
 import { checkKey, folderOf } from "./key.ts";
@@ -33,12 +34,62 @@ export class FolderStore implements LakeStore {
     return createReadStream(this.path(key));
   }
 
+  async create(key: string, content: string): Promise<boolean> {
+    return this.#whole(key, content, async (temporary, path) => {
+      try {
+        await link(temporary, path);
+        return true;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+        throw error;
+      }
+    });
+  }
+
+  async replace(key: string, content: string, etag: string): Promise<boolean> {
+    return this.#whole(key, content, async (temporary, path) => {
+      if ((await this.#listed(key))?.etag !== etag) return false;
+      await rename(temporary, path);
+      return true;
+    });
+  }
+
   path(key: string): string {
     return join(this.address, checkKey(key));
   }
 
   close(): void {
     // Files are closed once they are read.
+  }
+
+  /** Puts a file by what is given its content under another name beside it. */
+  async #whole(
+    key: string,
+    content: string,
+    put: (temporary: string, path: string) => Promise<boolean>,
+  ): Promise<boolean> {
+    const path = this.path(key);
+    const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
+    try {
+      await this.#makeFolders(folderOf(key));
+      await writeFile(temporary, content, { flag: "wx" });
+      return await put(temporary, path);
+    } catch (error) {
+      throw unwritable(error as NodeJS.ErrnoException, this.address);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  /** In a lake that is there: one that was taken away must not come back. */
+  async #makeFolders(folder: string): Promise<void> {
+    let path = this.address;
+    for (const part of folder.split("/").slice(0, -1)) {
+      path = join(path, part);
+      await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "EEXIST") throw error;
+      });
+    }
   }
 
   /** Only what can have keys that begin so is looked into. */
@@ -60,6 +111,14 @@ export class FolderStore implements LakeStore {
     // A file is replaced by renaming, so another inode means another one even within one tick of the clock.
     return found && { key, etag: `${found.ino} ${found.mtimeMs} ${found.size}`, modified: found.mtimeMs };
   }
+}
+
+function unwritable(error: NodeJS.ErrnoException, lake: string): Error {
+  if (error.code === "ENOENT") return new UsageError(`the lake ${lake} is not there: nothing can be written to it`);
+  if (!["EACCES", "EPERM", "EROFS"].includes(error.code ?? "")) return error;
+  return new UsageError(
+    `the lake ${lake} can't be written to (${error.code}): give the command as who may write there`,
+  );
 }
 
 /** Into one buffer: a log may be large. */

@@ -37,6 +37,14 @@ export class GcsStore extends BucketStore {
     return this.#file(key).createReadStream();
   }
 
+  async create(key: string, content: string): Promise<boolean> {
+    return this.#save(key, content, "0");
+  }
+
+  async replace(key: string, content: string, etag: string): Promise<boolean> {
+    return this.#save(key, content, etag);
+  }
+
   close(): void {
     // The library's connections are the process's, and don't keep it.
   }
@@ -50,6 +58,25 @@ export class GcsStore extends BucketStore {
       etag: generation,
       modified: Date.parse(updated),
     }));
+  }
+
+  /** False where another one than of this generation is there; 0 is none. */
+  async #save(key: string, content: string, generation: string): Promise<boolean> {
+    try {
+      await this.#file(key).save(content, {
+        resumable: false,
+        contentType: "application/json",
+        metadata: { cacheControl: "no-store" },
+        preconditionOpts: { ifGenerationMatch: generation as unknown as number }, // more digits than a number has
+      });
+      return true;
+    } catch (error) {
+      const { code } = error as { readonly code?: unknown };
+      if (code !== 412) throw error;
+      // The library tries again when an answer is lost, and then finds what it wrote itself.
+      const there = await this.bytes(key);
+      return there !== undefined && Buffer.from(there).equals(Buffer.from(content));
+    }
   }
 
   #file(key: string) {

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { GetObjectCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { BucketStore } from "./bucket.ts";
 import type { Listed } from "./store.ts";
 
@@ -33,6 +33,14 @@ export class S3Store extends BucketStore {
     return (await this.#get(key)).Body as Readable;
   }
 
+  async create(key: string, content: string): Promise<boolean> {
+    return this.#put(key, content, { IfNoneMatch: "*" });
+  }
+
+  async replace(key: string, content: string, etag: string): Promise<boolean> {
+    return this.#put(key, content, { IfMatch: etag });
+  }
+
   close(): void {
     this.#s3.destroy();
   }
@@ -50,6 +58,34 @@ export class S3Store extends BucketStore {
       token = page.NextContinuationToken;
     } while (token !== undefined);
     return found;
+  }
+
+  /** False where the condition does not hold. */
+  async #put(
+    key: string,
+    content: string,
+    condition: { readonly IfNoneMatch: string } | { readonly IfMatch: string },
+  ): Promise<boolean> {
+    const Key = this.inBucket(key);
+    try {
+      await this.#s3.send(
+        new PutObjectCommand({
+          Bucket: this.bucket,
+          Key,
+          Body: content,
+          ContentType: "application/json",
+          ...condition,
+        }),
+      );
+      return true;
+    } catch (error) {
+      const { name, $metadata } = error as Error & { readonly $metadata?: { readonly httpStatusCode?: number } };
+      // 409: another one is being written; NoSuchKey: there is none to be replaced.
+      if ($metadata?.httpStatusCode !== 412 && $metadata?.httpStatusCode !== 409 && name !== "NoSuchKey") throw error;
+      // The SDK tries again when an answer is lost, and then finds what it wrote itself.
+      const there = await this.bytes(key);
+      return there !== undefined && Buffer.from(there).equals(Buffer.from(content));
+    }
   }
 
   async #get(key: string, range?: string) {

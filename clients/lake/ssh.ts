@@ -1,14 +1,19 @@
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { quote, UsageError } from "../../core/errors.ts";
 import { type Machine, onMachine, shellWord, streamOf } from "../ssh.ts";
 import { checkKey, folderOf } from "./key.ts";
 import type { LakeStore, Listed } from "./store.ts";
+
+/** What `find` prints of a file that changes with it. */
+const ETAG = "%i %T@ %s";
 
 /** A lake in a folder of another machine, which need not be there yet. */
 export class SshStore implements LakeStore {
@@ -32,7 +37,7 @@ export class SshStore implements LakeStore {
 
   /** Asks for what GNU's find has and others have not, unlike {@link keys}. */
   async list(prefix: string): Promise<readonly Listed[]> {
-    const found = await this.#find(prefix, "-printf '%i %T@ %s %p\\0'");
+    const found = await this.#find(prefix, `-printf '${ETAG} %p\\0'`);
     return found
       .map((line) => {
         const [, inode, time, size, path] = /^(\d+) (-?[\d.]+) (\d+) (.*)$/s.exec(line) ?? [];
@@ -59,6 +64,20 @@ export class SshStore implements LakeStore {
     return streamOf(this.#machine, `cat ${this.#word(key)}`);
   }
 
+  async create(key: string, content: string): Promise<boolean> {
+    return this.#put(key, content, (temporary, file) => {
+      const link = `ln ${temporary} ${file}`;
+      return `if ${link} 2>/dev/null; then echo made; else [ -e ${file} ] || ${link}; fi`;
+    });
+  }
+
+  async replace(key: string, content: string, etag: string): Promise<boolean> {
+    return this.#put(key, content, (temporary, file) => {
+      const found = `LC_ALL=C find ${file} -maxdepth 0 -printf ${shellWord(ETAG)} 2>/dev/null`;
+      return `if [ "$(${found})" = ${shellWord(etag)} ]; then mv -f ${temporary} ${file} && echo made; fi`;
+    });
+  }
+
   async fetch(keys: readonly string[], folder: string): Promise<void> {
     if (keys.length === 0) return;
     const archive = join(folder, "fetched.tar");
@@ -81,6 +100,17 @@ export class SshStore implements LakeStore {
     const complaints = `{ ${find} 2>&1 >&3 | grep -v ': No such file or directory$' >&2; } 3>&1`;
     const found = await onMachine(this.#machine, `[ ! -d ${folder} ] || { cd ${folder} && ! ${complaints}; }`);
     return found.toString().split("\0").slice(0, -1);
+  }
+
+  /** Puts a file by a command that is given its content under another name beside it, and says so when it has. */
+  async #put(key: string, content: string, put: (temporary: string, file: string) => string): Promise<boolean> {
+    const folder = shellWord(`./${folderOf(checkKey(key))}`);
+    const name = posix.basename(key);
+    const temporary = shellWord(`./.${name}.${randomBytes(8).toString("hex")}.tmp`);
+    // Whatever is made is made in a lake that is there: one that was taken away must not come back.
+    const command = `cd ${this.#word("")} && mkdir -p ${folder} && cd ${folder} || exit
+      { cat > ${temporary} && ${put(temporary, shellWord(`./${name}`))}; }; code=$?; rm -f ${temporary}; exit $code`;
+    return (await text(streamOf(this.#machine, command, content))).trim() === "made";
   }
 
   #word(key: string): string {

@@ -1,4 +1,4 @@
-/** A lake as its files, wherever they are: what the dashboard and the command line read it by. */
+/** A lake as its files, wherever they are: what the dashboard and the command line read it by, and ask a run to end. */
 import type { Readable } from "node:stream";
 
 /** A file or object of a lake. */
@@ -32,6 +32,17 @@ export interface LakeStore {
   bytes(key: string, from?: number): Promise<Uint8Array | undefined>;
   /** What is in a file that is there. */
   content(key: string): Promise<Readable>;
+  /**
+   * Makes a file, whole, unless there is one.
+   * @returns whether there was none.
+   * @throws UsageError when the lake is not there, or may not be written to.
+   */
+  create(key: string, content: string): Promise<boolean>;
+  /**
+   * Writes a file, whole, in the place of the one that {@link list} told of with this etag.
+   * @returns whether that was still there: false when it is another one by now, or gone. It fails as {@link create} does.
+   */
+  replace(key: string, content: string, etag: string): Promise<boolean>;
   /** Absolute path of a file. @default it is on no disk of this machine */
   path?(key: string): string;
   /**

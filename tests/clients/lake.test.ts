@@ -71,7 +71,7 @@ for (const [kind, { tags, start }] of Object.entries(KINDS)) {
 
     test("tells keys that begin so, sorted and below its own prefix", async () => {
       await putAll(place, name, ["_runs/2.json", "_runs/10.json", "_runs/1.json", "_runs/1/a.log", "_runs-old/1.json"]);
-      await place.put(`${name}0`, "_runs/3.json", "of a lake whose name begins like this one's");
+      await place.put(`${name}+`, "_runs/3.json", "of a lake whose name begins like this one's");
       expect(await store.keys("_runs/")).toEqual(["_runs/1.json", "_runs/1/a.log", "_runs/10.json", "_runs/2.json"]);
       expect(await store.keys("_runs/1")).toEqual(["_runs/1.json", "_runs/1/a.log", "_runs/10.json"]);
       expect(await store.keys("_runs/1/")).toEqual(["_runs/1/a.log"]);
@@ -136,6 +136,29 @@ for (const [kind, { tags, start }] of Object.entries(KINDS)) {
       expect((await store.list("_odd")).map(({ key }) => key)).toEqual([`_odd ones'/${ODD}`]);
       expect(await readText(store, `_odd ones'/${ODD}`)).toBe("odd");
       expect(await text(await store.content(`_odd ones'/${ODD}`))).toBe("odd");
+    });
+
+    test("makes a file once, whoever asks", async () => {
+      await put("_lake.json", "{}"); // what is not there is not made
+      const key = `_cancels/${ODD}`;
+      const made = await Promise.all(["a", "b", "c"].map((content) => store.create(key, content)));
+      expect(made.filter((was) => was)).toHaveLength(1);
+      expect(await readText(store, key)).toBe(["a", "b", "c"][made.indexOf(true)]);
+      expect(await store.create(key, "d")).toBe(false);
+      expect(await store.create("at the top", "e")).toBe(true);
+      expect(await store.keys("")).toEqual([key, "_lake.json", "at the top"].sort());
+    });
+
+    test("replaces a file that is as it was, and no other", async () => {
+      await put("_runs/1.json", "running");
+      const etag = async () => (await store.list("_runs/1.json"))[0]?.etag as string;
+      const before = await etag();
+      expect(await store.replace("_runs/1.json", "cancelled", before)).toBe(true);
+      expect(await readText(store, "_runs/1.json")).toBe("cancelled");
+      expect(await store.replace("_runs/1.json", "failed", before)).toBe(false);
+      expect(await store.replace("_runs/2.json", "failed", await etag())).toBe(false);
+      expect(await readText(store, "_runs/1.json")).toBe("cancelled");
+      expect(await store.keys("_runs/")).toEqual(["_runs/1.json"]);
     });
 
     test.each(["../x", "..", "a/../../x", "a/..", "a\\..\\x"])("does not lead out by %s", async (key) => {
@@ -233,6 +256,14 @@ for (const [kind, { tags, start }] of Object.entries(KINDS)) {
       });
     }
 
+    if (kind === "folder" || kind === "ssh") {
+      test("a lake that was taken away does not come back", async () => {
+        await expect(store.create("_cancels/1.json", "{}")).rejects.toThrow(UsageError);
+        await expect(store.replace("_runs/1.json", "{}", "1 2 3")).rejects.toThrow(UsageError);
+        expect(await place.lake().keys(name)).toEqual([]);
+      });
+    }
+
     if (kind === "folder") {
       test("looks below the folder that a prefix names, and asks for no file's time unless that is wanted", async () => {
         await putAll(place, name, ["_runs/1.json", "_runs/2.json", "a/run=1/m=1/1.parquet", "a/run=2/1.parquet"]);
@@ -303,6 +334,8 @@ test("what can't be fetched ends the fetching, and nothing is written after", as
       keys: async () => keys,
       list: async () => [],
       bytes: async () => undefined,
+      create: async () => false,
+      replace: async () => false,
     },
     async content(key) {
       asked.push(key);

@@ -12,7 +12,7 @@ afterEach(() => {
   noteSettings({});
 });
 
-const Recorded = RunRecord.shape.origin.unwrap().strict();
+const Recorded = RunRecord.out.shape.origin.unwrap().strict();
 const originOf = (): Promise<RunOrigin> =>
   new Promise((resolve) => runOrigin({ steps: [] }).apply((origin) => resolve(Recorded.parse(origin) as RunOrigin)));
 

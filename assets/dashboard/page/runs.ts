@@ -13,6 +13,7 @@ export const STATE_WORD: Readonly<Record<ShownState, string>> = {
   running: "Running",
   succeeded: "Succeeded",
   failed: "Failed",
+  cancelled: "Cancelled",
   lost: "Lost",
 };
 
@@ -21,6 +22,7 @@ export const STATE_SIGN: Readonly<Record<ShownState, string>> = {
   running: "●",
   succeeded: "✓",
   failed: "✕",
+  cancelled: "■",
   lost: "?",
 };
 
@@ -51,6 +53,7 @@ export function noRows(record: RunRecord | undefined, now: number): string {
     case "succeeded":
       return "This run has no rows here.";
     case "failed":
+    case "cancelled":
     case "lost":
       return "The run ended before it had rows for this panel.";
     default:

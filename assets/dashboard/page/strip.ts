@@ -5,7 +5,13 @@ import type { Clock } from "./time.ts";
 
 type Step = RunRecord["steps"][number];
 
-const STEP_SIGN: Readonly<Record<Step["state"], string>> = { pending: "○", running: "●", succeeded: "✓", failed: "✕" };
+const STEP_SIGN: Readonly<Record<Step["state"], string>> = {
+  pending: "○",
+  running: "●",
+  succeeded: "✓",
+  failed: "✕",
+  cancelled: "■",
+};
 
 /** How one run stands: its state, how long it has taken, its steps, and what went wrong. */
 export class RunStrip {

@@ -25,5 +25,6 @@ async function find(stack: StackContext, address: string, docker: Docker): Promi
 
 function unreadable(address: string, error: Error): LakeStore {
   const refuse = () => Promise.reject(error);
-  return { address, isFar: false, keys: refuse, list: refuse, bytes: refuse, content: refuse, close: () => {} };
+  const asked = { keys: refuse, list: refuse, bytes: refuse, content: refuse, create: refuse, replace: refuse };
+  return { address, isFar: false, ...asked, close: () => {} };
 }

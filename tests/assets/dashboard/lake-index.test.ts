@@ -41,6 +41,8 @@ const store = (isFar: boolean): LakeStore => ({
     return Buffer.from(JSON.stringify(RECORD));
   },
   content: async () => Readable.from([]),
+  create: async () => false,
+  replace: async () => false,
   close: () => void asked.push("close"),
 });
 
