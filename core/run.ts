@@ -86,10 +86,10 @@ export function asWritten<T extends Written>(content: T): T & { readonly cancell
 
 /** The contrary. No step of a cancelled run has failed: that would have ended the run. */
 function asRead(found: unknown): unknown {
-  const { state, steps, cancelled } = (found ?? {}) as Partial<Written> & { readonly cancelled?: unknown };
-  if (state !== "failed" || cancelled !== true || !Array.isArray(steps)) return found;
-  const read = steps.map((step) => (step?.state === "failed" ? { ...step, state: "cancelled" } : step));
-  return { ...(found as object), state: "cancelled", steps: read };
+  const { cancelled, ...rest } = (found ?? {}) as Partial<Written> & { readonly cancelled?: unknown };
+  if (rest.state !== "failed" || cancelled !== true || !Array.isArray(rest.steps)) return found;
+  const steps = rest.steps.map((step) => (step?.state === "failed" ? { ...step, state: "cancelled" } : step));
+  return { ...rest, state: "cancelled", steps };
 }
 
 /**

@@ -1,19 +1,20 @@
-"""The record of a run: what the lake says of it, which nothing else writes."""
+"""The record of a run: what the lake says of it, which nothing else writes while a machine of the run is left."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 import oneoff
 from table_check import Look, Table
 
-RUN_STATES = ("running", "succeeded", "failed")
+RUN_STATES = ("running", "succeeded", "failed", "cancelled")
 STEP_STATES = ("pending", *RUN_STATES)
 EXIT_RUN_ENDED = 3
 
@@ -22,6 +23,37 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 class RunEndedError(Exception):
     """The run has ended, so its record stays as it is."""
+
+    def __init__(self, run: str, record: Mapping[str, Any]) -> None:
+        """record: as the lake has it."""
+        self.state: str = "cancelled" if record.get("cancelled") else record["state"]
+        self.error: str | None = record.get("error")
+        self.ended: str = record["ended"]
+        what = "was cancelled" if self.state == "cancelled" else self.state
+        super().__init__(f"run {run} has ended: it {what} at {self.ended}; its record is kept")
+
+
+class RunCancelledError(Exception):
+    """Somebody asked for the run to be cancelled, so nothing more of it is run; the text says so."""
+
+
+def cancelled(lake: str, run: str) -> str | None:
+    """What to say of a run that is to be cancelled; None when nobody asked for that, or it can't be told.
+
+    As core/run.ts has it (cancelledError). Who asks, by `oneoff cancel`, writes `<lake>/_cancels/<run>.json`.
+    """
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # a run must not fail for want of this
+        if asked := oneoff._get(oneoff._join(lake, f"_cancels/{run}.json")):
+            return f"cancelled: that was asked for at {json.loads(asked)['at']}"
+    return None
+
+
+def as_written(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record or status as a lake has it: `asWritten` of core/run.ts says why it is not as it is."""
+    if content["state"] != "cancelled":
+        return content
+    steps = [{**step, "state": "failed"} if step["state"] == "cancelled" else step for step in content["steps"]]
+    return {**content, "state": "failed", "cancelled": True, "steps": steps}
 
 
 def record(
@@ -40,13 +72,20 @@ def record(
 
     steps: name and state, in the order they run. tables: held against their declarations, and their digests computed,
     when `state` is "succeeded". origin: what made the run (core/run-origin.ts), unless its record says so already.
-    Raises RunEndedError when the record says that the run has ended, and TableError.
+    A run that somebody asked to be cancelled does not fail, whatever happens to it: it is recorded as cancelled.
+    Raises RunEndedError when the record says that the run has ended, RunCancelledError when it would go on and must
+    not, and TableError.
     """
     address = oneoff._join(lake, f"_runs/{run}.json")
     written = oneoff._get(address)
     before: dict[str, Any] = json.loads(written) if written else {}
     if before.get("state", "running") != "running":
-        raise RunEndedError(f"run {run} has ended: it {before['state']} at {before['ended']}; its record is kept")
+        raise RunEndedError(run, before)
+    if state in ("running", "failed") and (asked := cancelled(lake, run)):
+        if state == "running":
+            raise RunCancelledError(asked)
+        state, error = "cancelled", asked
+        steps = [(name, "cancelled" if step_state == "failed" else step_state) for name, step_state in steps]
     content: dict[str, Any] = {"run": run, "job": job, "state": state, "started": before.get("started", _now())}
     if deadline or "deadline" in before:
         content["deadline"] = deadline or before["deadline"]
@@ -65,7 +104,7 @@ def record(
             content["tables"][table.name] = {"rows": rows, "digest": hexadecimal}
     if state != "running":
         content["ended"] = _now()
-    oneoff.put(address, (json.dumps(content, indent=2) + "\n").encode(), last=state != "running")
+    oneoff.put(address, (json.dumps(as_written(content), indent=2) + "\n").encode(), last=state != "running")
     return content
 
 
@@ -111,12 +150,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = oneoff.ArgumentParser(
         prog="run_record.py",
         description="Write what the lake says of a run: <lake>/_runs/<run>.json. "
-        f"Exit code {EXIT_RUN_ENDED}: the run has ended, and its record stays as it is.",
+        f"Exit code {EXIT_RUN_ENDED}: the run has ended, and its record stays as it is, or is to be cancelled.",
     )
     add_record_arguments(parser)
     parser.add_argument("--job", required=True, help="name of the job")
-    parser.add_argument("--state", required=True, choices=("running", "failed"))
-    parser.add_argument("--error", help="why the run failed")
+    parser.add_argument("--state", required=True, choices=("running", "failed", "cancelled"))
+    parser.add_argument("--error", help="why the run failed or was cancelled")
     parser.add_argument(
         "--step",
         dest="steps",
@@ -133,13 +172,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.error and options.state != "failed":
-        parser.error("--error goes with --state failed only")
+    if options.error and options.state == "running":
+        parser.error("--error goes with --state failed or cancelled only")
     try:
         record(**vars(options))
-    except (RunEndedError, OSError, ValueError) as problem:
+    except (RunEndedError, RunCancelledError, OSError, ValueError) as problem:
         print(f"{parser.prog}: error: {' '.join(str(problem).split())}", file=sys.stderr)
-        return EXIT_RUN_ENDED if isinstance(problem, RunEndedError) else 1
+        return EXIT_RUN_ENDED if isinstance(problem, (RunEndedError, RunCancelledError)) else 1
     return 0
 
 

@@ -91,6 +91,7 @@ class Runner:
         self.tag = yarn_tag(options.run, options.step)
         self.ends = time.monotonic() + options.time_limit
         self.log = open_log(f"{options.lake}/_logs/{options.run}/{options.step}.log", options.log_every)
+        self.state = "pending"
         self.failed = False
         self.origin = json.loads(oneoff._get(f"{options.lake}/_clusters/{options.run}/origin.json") or "null")
 
@@ -167,6 +168,11 @@ class Runner:
         except StepError as problem:
             self.log.say(f"step.py: {options.scratch} could not be removed: {problem}")
 
+    def begin(self) -> None:
+        """Takes the step on. Raises RunEndedError, and RunCancelledError when it must not be begun."""
+        self.record("running", "running")
+        self.state = "running"
+
     def record(self, state: str, step_state: str, error: str | None = None) -> None:
         """Writes the run's record, which the first time says what made the run."""
         options = self.options
@@ -183,20 +189,24 @@ class Runner:
         )
 
     def succeed(self) -> None:
-        """Records that the step succeeded, and with the last one the run: then the tables' digests are computed."""
+        """Records that the step succeeded, and with the last one the run: then the tables' digests are computed.
+
+        Raises StepError, and RunCancelledError when another step was to follow.
+        """
+        self.state = "succeeded"
         try:
             self.record("succeeded" if self.is_last() else "running", "succeeded")
         except (OSError, ValueError) as problem:
             raise StepError(f"{self.name} ran, but its tables could not be recorded: {problem}") from problem
 
-    def fail(self, reason: str) -> None:
-        """Records that the run failed, for the first reason given."""
+    def fail(self, reason: str, step_state: str = "failed") -> None:
+        """Records that the run failed, for the first reason given, or was cancelled, where somebody asked for that."""
         if self.failed:
             return
         self.failed = True
         self.log.say(f"step.py: error: {one_line(reason)}")
         try:
-            self.record("failed", "failed", reason)
+            self.record("failed", step_state, reason)
         except Exception as problem:
             self.log.say(f"step.py: error: the run's record could not be written: {one_line(problem)}")
 
@@ -214,7 +224,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="step.py",
         usage="step.py [options] -- COMMAND ...",
         description="Run one step of a run, and tell the lake of it. Exit code 0: the step succeeded; 1: it failed; "
-        f"{run_record.EXIT_RUN_ENDED}: the run had ended before, so nothing was run; {EXIT_TERMINATED}: SIGTERM came.",
+        f"{run_record.EXIT_RUN_ENDED}: the run had ended before, or is to be cancelled, so nothing more is run; "
+        f"{EXIT_TERMINATED}: SIGTERM came.",
     )
     run_record.add_record_arguments(parser)
     parser.add_argument("--step", required=True, help="name of the step")
@@ -260,7 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     step = Runner(options)
     code = 0
     try:
-        step.record("running", "running")
+        step.begin()
         step.run()
         step.succeed()
     except Exception as problem:
@@ -268,9 +279,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(problem, run_record.RunEndedError):
             print(f"step.py: error: {problem}", file=sys.stderr)
             return run_record.EXIT_RUN_ENDED
-        code = EXIT_TERMINATED if isinstance(problem, TerminatedError) else 1
-        ours = isinstance(problem, (StepError, TerminatedError))
-        step.fail(str(problem) if ours else f"{step.name} could not be run: {type(problem).__name__}: {problem}")
+        if isinstance(problem, run_record.RunCancelledError):
+            code = run_record.EXIT_RUN_ENDED
+            step.fail(str(problem), step.state)  # between two steps, so it is none that was cancelled
+        else:
+            code = EXIT_TERMINATED if isinstance(problem, TerminatedError) else 1
+            ours = isinstance(problem, (StepError, TerminatedError))
+            step.fail(str(problem) if ours else f"{step.name} could not be run: {type(problem).__name__}: {problem}")
     ignore_sigterm()
     step.end_applications()
     step.clear_scratch()

@@ -103,6 +103,55 @@ def test_a_run_that_ended_is_not_run_again(step: Step) -> None:
     assert (step.bucket.record(), step.log(), step.node.calls) == (record, log, calls)
 
 
+def cancel(bucket: Bucket) -> None:
+    """Asks for it, as `oneoff cancel` does."""
+    body = b'{"run": "1", "at": "2026-11-30T10:00:00Z"}'
+    bucket.s3.put_object(Bucket=bucket.name, Key="_cancels/1.json", Body=body)
+
+
+def test_a_run_that_is_to_be_cancelled_is_not_begun(step: Step) -> None:
+    cancel(step.bucket)
+    code, out, _ = step.run(step="generate")
+    assert (code, out) == (run_record.EXIT_RUN_ENDED, "")
+    record = step.bucket.record()
+    assert (record["state"], record["cancelled"], states(record)) == ("failed", True, ["pending", "pending"])
+    assert record["error"] == "cancelled: that was asked for at 2026-11-30T10:00:00Z"
+    assert "spark-submit" not in " ".join(step.node.calls)
+    assert step.run()[0] == run_record.EXIT_RUN_ENDED
+    assert step.bucket.record() == record
+
+
+@pytest.mark.parametrize(
+    ("name", "ends", "exit_code", "reached"),
+    [
+        ("generate", "", run_record.EXIT_RUN_ENDED, ["succeeded", "pending"]),
+        ("generate", "; exit 1", 1, ["failed", "pending"]),
+        ("train", "; exit 1", 1, ["succeeded", "failed"]),
+    ],
+)
+def test_a_step_that_ends_after_the_request_ends_a_cancelled_run(
+    step: Step, name: str, ends: str, exit_code: int, reached: list[str]
+) -> None:
+    step.node.stub("spark-submit", "while [ ! -e go ]; do sleep 0.1; done" + ends)
+    process = step.start(step=name)
+    wait_for(lambda: step.node.calls)
+    cancel(step.bucket)
+    (step.node.home / "go").touch()
+    assert process.wait(60) == exit_code
+    record = step.bucket.record()
+    assert (record["state"], record["cancelled"], states(record)) == ("failed", True, reached)
+
+
+def test_the_last_step_that_succeeds_all_the_same_ends_a_run_that_succeeded(step: Step) -> None:
+    step.node.stub("spark-submit", "while [ ! -e go ]; do sleep 0.1; done")
+    process = step.start()
+    wait_for(lambda: step.node.calls)
+    cancel(step.bucket)
+    (step.node.home / "go").touch()
+    assert process.wait(60) == 0
+    assert step.bucket.record()["state"] == "succeeded"
+
+
 def test_spark_gets_a_tag(step: Step) -> None:
     assert step.run(run="R.1")[0] == 0
     assert step.node.calls == [

@@ -35,7 +35,8 @@ def parse(text: str) -> subprocess.CompletedProcess[str]:
     program = """
         import { RunRecord } from "./core/run.ts";
         import { readFileSync } from "node:fs";
-        RunRecord.strict().parse(JSON.parse(readFileSync(0, "utf8")));
+        const found = RunRecord.in.parse(JSON.parse(readFileSync(0, "utf8")));
+        console.log(RunRecord.out.strict().parse(found).state);
     """
     node = [ROOT / "node_modules" / ".bin" / "node", "--input-type=module", "-e", program]
     return subprocess.run(node, input=text, capture_output=True, text=True, cwd=ROOT, check=False)
@@ -106,9 +107,61 @@ def test_components_can_read_every_state(tmp_path: Path) -> None:
     for state in run_record.RUN_STATES:
         run_record.record(str(tmp_path), state, "xo", state, error="why" if state == "failed" else None, **more)
         parsed = parse((tmp_path / "_runs" / f"{state}.json").read_text())
-        assert parsed.returncode == 0, parsed.stderr
+        assert (parsed.returncode, parsed.stdout) == (0, f"{state}\n"), parsed.stderr
     wrong = {**written(tmp_path, "running"), "state": "pending"}
     assert parse(json.dumps(wrong)).returncode != 0
+
+
+ASKED = "2026-11-30T10:00:00.000Z"
+CANCELLED = f"cancelled: that was asked for at {ASKED}"
+
+
+def ask(lake: Path, run: str = "r1", content: str | None = None) -> None:
+    """As `oneoff cancel` does."""
+    (lake / "_cancels").mkdir(exist_ok=True)
+    (lake / "_cancels" / f"{run}.json").write_text(content or json.dumps({"run": run, "at": ASKED}))
+
+
+def test_a_run_that_is_to_be_cancelled_is_neither_begun_nor_gone_on_with(tmp_path: Path) -> None:
+    ask(tmp_path)
+    refused = record(tmp_path, "--state", "running", *STEPS)
+    assert (refused.returncode, refused.stderr) == (3, f"run_record.py: error: {CANCELLED}\n")
+    assert not (tmp_path / "_runs").exists()
+    with pytest.raises(run_record.RunCancelledError, match=CANCELLED):
+        run_record.record(str(tmp_path), "r1", "xo", "running")
+    assert record(tmp_path, "--state", "running", run="r2").returncode == 0
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_what_was_to_be_cancelled_is_and_has_not_failed(tmp_path: Path, state: str) -> None:
+    record(tmp_path, "--state", "running", *STEPS)
+    ask(tmp_path)
+    steps = ["--step", "generate=succeeded", "--step", f"train={state}", "--step", "last=pending"]
+    assert record(tmp_path, "--state", state, "--error", CANCELLED, *steps).returncode == 0
+    # As those of before there was such a state take it: as one that has failed.
+    assert (written(tmp_path)["state"], written(tmp_path)["cancelled"]) == ("failed", True)
+    assert [step["state"] for step in written(tmp_path)["steps"]] == ["succeeded", "failed", "pending"]
+    assert written(tmp_path)["error"] == CANCELLED
+    for later in ("running", "failed", "cancelled"):
+        refused = record(tmp_path, "--state", later)
+        assert refused.returncode == 3
+        assert "run r1 has ended: it was cancelled at" in refused.stderr
+    ended = run_record.record(str(tmp_path), "r3", "xo", "cancelled", steps=[("train", "cancelled")])
+    assert (ended["state"], ended["steps"][0]["state"]) == ("cancelled", "cancelled")
+
+
+def test_what_succeeds_before_it_sees_the_request_has_succeeded(tmp_path: Path) -> None:
+    record(tmp_path, "--state", "running", *STEPS)
+    ask(tmp_path)
+    assert run_record.record(str(tmp_path), "r1", "xo", "succeeded")["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "7"])
+def test_a_request_that_is_none_asks_for_nothing(tmp_path: Path, content: str) -> None:
+    ask(tmp_path, content=content or " ")
+    assert record(tmp_path, "--state", "failed", "--error", "why").returncode == 0
+    assert (written(tmp_path)["error"], written(tmp_path)["state"]) == ("why", "failed")
+    assert "cancelled" not in written(tmp_path)
 
 
 def test_a_digest_that_cannot_be_had_leaves_the_run_running(tmp_path: Path) -> None:
@@ -129,6 +182,8 @@ def test_in_an_object_store(object_store: Path) -> None:
     assert ended["started"] == running["started"]
     with pytest.raises(run_record.RunEndedError):
         run_record.record("s3://bucket", "r1", "xo", "succeeded")
+    ask(object_store / "bucket", "r2")
+    assert run_record.record("s3://bucket", "r2", "xo", "failed", error="why")["state"] == "cancelled"
 
 
 def test_a_record_without_digests_loads_the_standard_library_only(tmp_path: Path) -> None:
@@ -150,7 +205,7 @@ def test_a_record_without_digests_loads_the_standard_library_only(tmp_path: Path
         (["--state", "running", "--deadline", "soon"], "argument --deadline: 'soon' is not a time"),
         (["--state", "running", "--deadline", "2026-11-21T13:30:00"], "argument --deadline: '2026-11-21T13:30:00'"),
         (["--state", "running", "--run", "../r1"], "argument --run: '../r1' is not"),
-        (["--state", "running", "--error", "why"], "--error goes with --state failed only"),
+        (["--state", "running", "--error", "why"], "--error goes with --state failed or cancelled only"),
     ],
 )
 def test_bad_arguments(tmp_path: Path, arguments: list[str], message: str) -> None:
