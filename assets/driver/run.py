@@ -27,6 +27,7 @@ import kept
 import oneoff
 import run_record
 import run_spec
+from run_cancel import CancelWatch
 from run_services import address_towards, is_hdfs, missing_of_hdfs, missing_of_spark
 from run_space import is_full, no_space
 from run_spec import RunSpec, Step
@@ -98,7 +99,10 @@ class Run:
         self.failed = False
 
     def run(self) -> None:
-        """From the record's beginning to its end. Raises RunEndedError, StepError, TerminatedError and OSError."""
+        """From the record's beginning to its end.
+
+        Raises RunEndedError, RunCancelledError, StepError, TerminatedError and OSError.
+        """
         try:
             self.unpack_secrets()
         except StepError:
@@ -187,6 +191,10 @@ class Run:
         self.status.change_step(index, state="running", started=now())
         try:
             self.record_progress()
+        except run_record.RunCancelledError:
+            self.status.change_step(index, state="pending", started=None)
+            raise
+        try:
             make_folder(self.spec.scratch)  # a step before may have taken it away
             self.open_log(step.name)
             self.execute(
@@ -259,7 +267,7 @@ class Run:
 
     def reason(self, problem: Exception) -> str:
         """Why a run failed that raised this."""
-        if isinstance(problem, (StepError, TerminatedError)):
+        if isinstance(problem, (StepError, TerminatedError, run_record.RunCancelledError)):
             return str(problem)
         if oneoff.is_full_disk(problem) and "://" not in self.spec.lake:
             return f"{no_space(self.spec.lake)}: {problem}"
@@ -317,11 +325,10 @@ class Run:
             self.say(f"run.py: {address} could not be removed: {one_line(problem)}")
 
     def fail(self, reason: str) -> None:
-        """Records that the run failed, for the first reason given."""
+        """Records that the run failed, for the first reason given, or was cancelled, where somebody asked for that."""
         if self.failed:
             return
         self.failed = True
-        self.say(f"run.py: error: {one_line(reason)}")
         for index, step in enumerate(self.status.content["steps"]):
             if step["state"] == "running":
                 self.status.change_step(index, state="failed", ended=now())
@@ -330,13 +337,18 @@ class Run:
         except Exception as problem:
             self.say(f"run.py: error: the run's record could not be written: {one_line(problem)}")
             self.status.change(state="failed", error=one_line(reason), ended=now(), cluster=None)
+        if said := self.status.content.get("error"):
+            self.say(f"run.py: {said}" if self.status.content["state"] == "cancelled" else f"run.py: error: {said}")
 
     def end(self, state: str, error: str | None = None) -> None:
         """Writes the record and the status for the last time; with success the tables' digests are computed."""
         try:
-            ended = self.record(state, error)["ended"]
-        except run_record.RunEndedError:  # SIGTERM came just after the record was written
-            state, error, ended = "succeeded", None, now()
+            content = self.record(state, error)
+            state, error, ended = content["state"], content.get("error"), content["ended"]
+        except (
+            run_record.RunEndedError
+        ) as before:  # SIGTERM came just after the record was written, or somebody else did
+            state, error, ended = before.state, before.error, before.ended
         self.status.change(state=state, error=error, ended=ended, cluster=None)
 
     def record(self, state: str, error: str | None = None) -> dict[str, Any]:
@@ -407,6 +419,8 @@ def is_below(address: str, folder: str) -> bool:
 def perform(run: Run) -> int:
     """Runs it, whatever comes of it; returns the exit code."""
     raise_on_sigterm(DESTROYED)
+    watch = CancelWatch(run.spec.lake, run.spec.run)
+    watch.start()
     code = 0
     try:
         run.run()
@@ -416,13 +430,15 @@ def perform(run: Run) -> int:
             print(f"run.py: {problem}; nothing is run", file=sys.stderr)
             return 0
         code, reason = 1, run.reason(problem)
-        if isinstance(problem, TerminatedError):
+        if isinstance(problem, (TerminatedError, run_record.RunCancelledError)):
             code = EXIT_TERMINATED
             run.fail(reason)  # first: there may be no time for it later
             run.clear(TERMINATED_CLEAR_SECONDS)
         else:
             run.clear(CLEAR_SECONDS)  # first: it makes room for the record where the disk is full
             run.fail(reason)
+    finally:
+        watch.end()
     ignore_sigterm()
     run.close()
     return code
@@ -433,7 +449,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = oneoff.ArgumentParser(
         prog="run.py",
         description="Run a job. Exit code 0: it succeeded, or had ended before; 1: it failed; 2: it is not described "
-        f"as it should be; {EXIT_TERMINATED}: SIGTERM came.",
+        f"as it should be; {EXIT_TERMINATED}: SIGTERM came, or it was cancelled.",
     )
     about = "description of the run; the driver lies in the folder `code` of its `work` (default: that of this archive)"
     parser.add_argument("--spec", type=Path, metavar="FILE", help=about)

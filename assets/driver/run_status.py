@@ -12,6 +12,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 import oneoff
+import run_record
 from step_problem import one_line
 from step_runner import progress_of
 
@@ -79,7 +80,7 @@ class Status:
             if self._was_put and self._folder and not self._folder.is_dir():
                 return  # whoever took it away wants nothing to be there
             with self._changing:
-                text = json.dumps(self.content, indent=2) + "\n"
+                text = json.dumps(run_record.as_written(self.content), indent=2) + "\n"
             problem = ""
             try:
                 oneoff.put(self._address, text.encode(), last=self.content["state"] != "running")

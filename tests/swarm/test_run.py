@@ -337,6 +337,62 @@ def test_sigterm_ends_the_run_soon(archive: Archive) -> None:
     assert (archive.left(), archive.processes()) == ([], [])
 
 
+CANCELLED = "cancelled: that was asked for at 2026-11-30T10:00:00Z"
+
+
+def cancel(archive: Archive) -> None:
+    """Asks for it, as `oneoff cancel` does."""
+    (archive.lake / "_cancels").mkdir(parents=True, exist_ok=True)
+    (archive.lake / "_cancels" / "1.json").write_text('{"run": "1", "at": "2026-11-30T10:00:00Z"}')
+
+
+def assert_cancelled(archive: Archive, *reached: str) -> None:
+    for content in (archive.record(), archive.status()):
+        assert (content["state"], content["cancelled"], content["error"]) == ("failed", True, CANCELLED)
+        assert states(content) == list(reached)
+    assert (archive.left(), archive.processes()) == ([], [])
+
+
+def test_a_run_that_is_to_be_cancelled_ends_soon_and_is_not_begun_again(archive: Archive) -> None:
+    archive.add("nap", SLEEPER, "300").add("more", SLEEPER, "0")
+    process = archive.start()
+    wait_for(lambda: archive.status()["steps"][0].get("progress"))
+    started = time.monotonic()
+    cancel(archive)
+    process.communicate(timeout=180)
+    assert time.monotonic() - started < 10
+    assert process.returncode == 128 + signal.SIGTERM
+    assert_cancelled(archive, "failed", "pending")
+    assert archive.log("nap").count(f"run.py: {CANCELLED}\n") == 1
+    record = archive.record()
+    code, _, err = archive.run()
+    assert (code, f"run 1 has ended: it was cancelled at {record['ended']}" in err) == (0, True)
+    assert archive.record() == record
+
+
+def test_a_run_that_is_to_be_cancelled_before_it_begins_never_does(archive: Archive) -> None:
+    archive.add("nap", SLEEPER, "0")
+    cancel(archive)
+    assert archive.run()[0] == 128 + signal.SIGTERM
+    assert_cancelled(archive, "pending")
+    assert not (archive.lake / "_logs").exists()
+
+
+ASKER = """
+import json, sys
+from pathlib import Path
+Path(sys.argv[1]).mkdir()
+Path(sys.argv[1], "1.json").write_text(json.dumps({"run": "1", "at": "2026-11-30T10:00:00Z"}))
+"""
+
+
+def test_no_step_is_begun_after_the_request(archive: Archive) -> None:
+    archive.add("ask", ASKER, str(archive.lake / "_cancels")).add("more", SLEEPER, "300")
+    assert archive.run()[0] == 128 + signal.SIGTERM
+    # It may have ended before anybody looked.
+    assert_cancelled(archive, archive.record()["steps"][0]["state"], "pending")
+
+
 def test_a_driver_that_is_killed_fails_the_run(archive: Archive) -> None:
     archive.add("nap", SLEEPER, "300")
     process = archive.start()
