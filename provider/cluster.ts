@@ -1,6 +1,15 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { lakeLayout } from "../core/lake-layout.ts";
-import { failedStatus, RunRecord, RunStatus, recordedStatus } from "../core/run.ts";
+import {
+  CancelRequest,
+  cancelledError,
+  cancelledStatus,
+  failedStatus,
+  RunRecord,
+  RunStatus,
+  recordedStatus,
+} from "../core/run.ts";
 import { SECRETS } from "../core/run-spec.ts";
 import { readJson } from "./json.ts";
 import { isAlive, registered } from "./process.ts";
@@ -18,6 +27,13 @@ export const secretsFolder = (folder: string): string => join(workFolder(folder)
 /** The status that a cluster last wrote, in `status.json` of its folder; undefined while there is none. */
 const readStatus = (folder: string): RunStatus | undefined => RunStatus.safeParse(readJson(statusFile(folder))).data;
 
+/** Removes what a driver that was killed could not: all that was for the run alone. */
+export function clearHome(folder: string): void {
+  const old = join(folder, "secrets"); // where version 0.1.0 had them
+  for (const path of [workFolder(folder), spareFile(folder), old])
+    rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+}
+
 /** How a run is doing, and whether its cluster could not say so itself. */
 export interface RunSnapshot {
   readonly status: RunStatus;
@@ -33,6 +49,8 @@ export function findRun(lake: string, run: string): RunSnapshot | undefined {
   const status = recordedStatus(readStatus(folder), record);
   if (!status) return undefined;
   if (status.state !== "running" || alive) return { status, orphaned: false };
+  const asked = CancelRequest.safeParse(readJson(lakeLayout(lake).cancel(run))).data;
+  if (asked) return { status: cancelledStatus(status, cancelledError(asked)), orphaned: true };
   return { status: failedStatus(status, isFull(lake) ? `${KILLED}; ${noSpace(lake)}` : KILLED), orphaned: true };
 }
 

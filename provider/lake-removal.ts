@@ -18,9 +18,10 @@ export interface Remainder {
 
 /** Removes the results too, with the logs and records of their runs. */
 export function removeResults(lake: string): Remainder {
-  const { marker, notebooks, records, logs, events } = lakeLayout(lake);
+  const { marker, notebooks, records, cancels, logs, events } = lakeLayout(lake);
   const runs = runsOf(lake);
   const isRun = (name: string) => runs.has(name);
+  const isOfRun = (file: string) => isRun(/^\.?(.+?)\.json(\.[0-9a-f]{16}\.tmp|\.spare)?$/.exec(file)?.[1] ?? "");
   for (const { name } of foldersIn(lake).filter(({ name }) => !name.startsWith("_"))) {
     removeTable(join(lake, name), (run) => {
       const tables = runs.get(run);
@@ -29,8 +30,9 @@ export function removeResults(lake: string): Remainder {
   }
   removeFrom(logs, isRun);
   removeFrom(events, (name) => EVENTS.test(name));
+  removeFrom(cancels, isOfRun);
   // Last: they tell which runs there were, when an interrupted delete is taken up again.
-  removeFrom(records, (name) => isRun(/^\.?(.+?)\.json(\.[0-9a-f]{16}\.tmp|\.spare)?$/.exec(name)?.[1] ?? ""));
+  removeFrom(records, isOfRun);
   const below = (paths: readonly string[]) => paths.map((path) => relative(lake, path));
   removeFrom(lake, (name) => MARKER_BEING_WRITTEN.test(name)); // by one that was killed
   const kept = removeOurNotebooks(notebooks);

@@ -4,9 +4,9 @@ import { existsSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { lakeLayout, nameProblem } from "../core/lake-layout.ts";
-import type { RunStatus } from "../core/run.ts";
+import { asWritten, type RunStatus } from "../core/run.ts";
 import { stepDifferences } from "../core/run-origin.ts";
-import { findRun, spareFile, statusFile, workFolder } from "./cluster.ts";
+import { clearHome, findRun, statusFile } from "./cluster.ts";
 import { type RunInputs, type RunState, startDriver } from "./driver.ts";
 import { writeJson } from "./json.ts";
 import { checkLake, noteRun } from "./lake.ts";
@@ -43,6 +43,7 @@ export const run: ResourceKind = {
       }
       return { changes: true, replaces: ["run"], deleteBeforeReplace: true };
     }
+    if (findRun(state.lake, state.run)?.status.state === "cancelled") warnOfCancelled(state);
     const changed = [...changesOfJob(state, inputs), ...TOLD.filter((key) => !isSame(state[key], inputs[key]))];
     if (changed.length > 0) {
       pulumi.log.warn(
@@ -68,11 +69,14 @@ export const run: ResourceKind = {
       }
     }
     const logs = dirname(lakeLayout(state.lake).log(state.run, "step"));
-    return { id: home, outs: { ...state, logs, state: (await settle(state))?.state ?? "running" } };
+    const now = (await settle(state))?.state ?? "running";
+    if (now === "cancelled") warnOfCancelled(state);
+    return { id: home, outs: { ...state, logs, state: now } };
   },
   async read(state: RunInputs) {
     const now = await settle(state);
     // A refresh shows no change of what is an output alone.
+    if (now?.state === "cancelled") warnOfCancelled(state);
     if (now?.state === "failed") pulumi.log.warn(`Run "${state.run}" has failed: ${now.error ?? "nothing says why"}`);
     return now && { ...state, state: now.state };
   },
@@ -105,6 +109,10 @@ function namesOf({ run, job, secrets = {} }: Partial<RunInputs>): readonly (read
     ...steps.map(({ name }) => ["job", "name of a step", name] as const),
     ...Object.keys(secrets).map((name) => ["secrets", "name of a secret", name] as const),
   ];
+}
+
+function warnOfCancelled({ run }: RunState): void {
+  pulumi.log.warn(`Run "${run}" was cancelled and is not begun again: a new runId computes again (npx oneoff run).`);
 }
 
 const isGoingOn = ({ lake, run }: RunInputs): boolean => findRun(lake, run)?.status.state === "running";
@@ -149,13 +157,11 @@ async function settle({ lake, run, python }: RunState): Promise<RunStatus | unde
 /** The record first: it is the one that counts, and has room that is kept for it. */
 async function writeDown(status: RunStatus, lake: string, python: string): Promise<void> {
   const home = lakeLayout(lake).cluster(status.run);
-  const old = join(home, "secrets"); // where version 0.1.0 had them
-  const unneeded = [workFolder(home), spareFile(home), old];
-  for (const path of unneeded) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+  clearHome(home);
   const isRecorded = existsSync(lakeLayout(lake).record(status.run));
   if (isRecorded) await keepRecord(python, lake, status);
   try {
-    if (existsSync(home)) writeJson(statusFile(home), status);
+    if (existsSync(home)) writeJson(statusFile(home), asWritten(status));
   } catch (error) {
     if (!isRecorded) throw error;
   }

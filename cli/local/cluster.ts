@@ -1,7 +1,7 @@
 import { UsageError } from "../../core/errors.ts";
 import { lakeLayout } from "../../core/lake-layout.ts";
-import { KILLED } from "../../provider/cluster.ts";
-import { isAlive, registered } from "../../provider/process.ts";
+import { clearHome, KILLED } from "../../provider/cluster.ts";
+import { isAlive, registered, stop } from "../../provider/process.ts";
 import { checkPageUrl } from "../outputs.ts";
 import type { Attached, StackContext } from "../platform.ts";
 import type { LocalOutputs } from "./outputs.ts";
@@ -16,6 +16,11 @@ export async function attach(stack: StackContext, { run, lake: folder, dashboard
       if (recorded?.state !== "running") return undefined;
       const isThere = isAlive(registered(lakeLayout(folder).cluster(run)));
       return { started: recorded.started, ...(!isThere && { over: { error: KILLED } }) };
+    },
+    async cancel(run) {
+      const home = lakeLayout(folder).cluster(run);
+      await stop(registered(home)); // its driver looks for the request, and says what became of the run
+      clearHome(home);
     },
     pages: async () => (dashboard === undefined ? [] : [{ name: "dashboard", title: "Dashboard", address: dashboard }]),
     async route() {
