@@ -1,8 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { readJson } from "../clients/lake/read.ts";
 import type { BillLine } from "../core/bill.ts";
-import { Prefix } from "../core/lake-layout.ts";
-import { checkRunId, failedStatus, RunRecord, RunStatus, recordedStatus } from "../core/run.ts";
+import { cancelKey, Prefix } from "../core/lake-layout.ts";
+import {
+  CancelRequest,
+  cancelledError,
+  checkRunId,
+  failedStatus,
+  RunRecord,
+  RunStatus,
+  recordedStatus,
+} from "../core/run.ts";
 import { costSoFar, hoursBetween } from "./cost-so-far.ts";
 import type { Attached, Evidence, Machines } from "./platform.ts";
 import { type LogText, ProgressReader, stepLog } from "./step-log.ts";
@@ -32,7 +40,7 @@ export class Follower {
     // What has ended may have said so after it was looked for.
     const recorded = machines?.over ? await this.#recordedNow(run, before) : before;
     if (recorded && !before) machines = await this.#attached.machines(run, recorded); // what they say depends on it
-    const found = runStatus(run, recorded, machines);
+    const found = await this.#asAsked(runStatus(run, recorded, machines), recorded);
     if (!found || !machines) return found;
     const cost = this.#attached.bill && spentOn(found, machines, this.#attached.bill);
     return { ...(await this.#withProgress(found)), ...(cost !== undefined && { cost }) };
@@ -62,6 +70,17 @@ export class Follower {
     if (before && before.state !== "running") return before;
     await sleep(this.#attached.lagMs ?? 0);
     return this.#recorded(run);
+  }
+
+  /** What the machines say of a run that was to be cancelled, and that none of them wrote down, is that it was. */
+  async #asAsked(status: RunStatus | undefined, recorded: RunStatus | undefined): Promise<RunStatus | undefined> {
+    if (status?.state !== "failed" || recorded?.state === "failed") return status;
+    const asked = CancelRequest.safeParse(await readJson(this.#attached.lake, cancelKey(status.run))).data;
+    if (!asked) return status;
+    const steps = status.steps.map((step) =>
+      step.state === "failed" ? { ...step, state: "cancelled" as const } : step,
+    );
+    return { ...status, state: "cancelled", error: cancelledError(asked), steps };
   }
 
   async #withProgress(status: RunStatus): Promise<RunStatus> {
@@ -118,8 +137,8 @@ function outcomeOf(
   now: Date,
 ): RunStatus {
   const ended = (at: string | undefined) => recorded?.ended ?? at ?? now.toISOString();
-  if (outcome?.state === "failed")
-    return { ...known, state: "failed", error: recorded?.error ?? outcome.error, ended: ended(outcome.at) };
+  if (outcome && outcome.state !== "succeeded" && recorded?.state !== "cancelled")
+    return { ...known, state: outcome.state, error: recorded?.error ?? outcome.error, ended: ended(outcome.at) };
   if (recorded && recorded.state !== "running") return { ...known, steps: lastOf(known.steps, recorded.steps) };
   if (outcome) return { ...known, state: "succeeded", ended: ended(outcome.at) };
   return over ? failedStatus(known, over.error, ended(over.at)) : known;

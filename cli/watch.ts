@@ -87,6 +87,13 @@ async function finish(
     if (status.cluster?.stays) print(stays(status.cluster.stays));
     return true;
   }
+  const name = options.stack === undefined ? "" : ` ${options.stack}`;
+  if (status.state === "cancelled") {
+    print(`Run ${status.run} of ${status.job} was cancelled${took}${spent(status)}. What it wrote stays.`);
+    if (status.cluster?.stays) print(stays(status.cluster.stays));
+    print(`"npx oneoff run${name}" starts a new run.`);
+    return false;
+  }
   const failed = status.steps.find((step) => step.state === "failed" || step.state === "running");
   const evidence = failed
     ? { what: `step ${failed.name}`, text: (await cluster.log(status.run, failed.name, 0)).text }
@@ -94,7 +101,6 @@ async function finish(
   if (evidence?.text.trim()) print(`The last lines of ${evidence.what}:\n${tail(evidence.text).replace(/^/gm, "  ")}`);
   print(`Run ${status.run} of ${status.job} failed${took}${spent(status)}: ${status.error ?? "nothing says why"}`);
   if (status.cluster?.stays) print(stays(status.cluster.stays));
-  const name = options.stack === undefined ? "" : ` ${options.stack}`;
   print(`Mend it, then "npx oneoff run${name}" starts a new run; this one stays as it is.`);
   return false;
 }

@@ -39,6 +39,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     passesTo: "pulumi destroy",
     load: async () => (await import("./down.ts")).down,
   },
+  cancel: {
+    group: "Runs",
+    summary: "end a run, and keep its results, stack and dashboard",
+    load: async () => (await import("./cancel.ts")).cancel,
+  },
   run: {
     group: "Runs",
     summary: "compute again, as a new run; earlier runs stay",

@@ -55,7 +55,7 @@ async function refuseRun({ name }: StackContext, attached: Attached, id: string,
   const current = await follower.status(attached.run);
   if (current?.state === "running") {
     throw new UsageError(
-      `run ${quote(attached.run)} is still going on and would be ended: wait for it with "npx oneoff watch ${name}", or end it with "npx pulumi destroy --stack ${name}"`,
+      `run ${quote(attached.run)} is still going on and would be ended: wait for it with "npx oneoff watch ${name}", or end it with "npx oneoff cancel ${name}"`,
     );
   }
   if (current && !endCluster && attached.isKept?.(current)) {

@@ -3,6 +3,7 @@ import type { RunStatus } from "../../../core/run.ts";
 import { overdue, replaced } from "../../machines.ts";
 import type { Attached, Machines, StackContext } from "../../platform.ts";
 import { dockerOf } from "../stack.ts";
+import { endJob } from "./end.ts";
 import { lakeOf } from "./lake.ts";
 import type { SwarmOutputs } from "./outputs.ts";
 import { pagesOf } from "./pages.ts";
@@ -58,6 +59,9 @@ export async function attach(stack: StackContext, outputs: SwarmOutputs): Promis
     lagMs: LAG_MS,
     evidence: async (run) =>
       run === outputs.run ? { what: `service ${service}`, text: await logsOf(docker, service) } : undefined,
+    cancel: async (run, say) => {
+      if (run === outputs.run) await endJob(docker, service, say); // else its service is another run's by now
+    },
     pages: () => pagesOf(stack, outputs, docker),
     route: (name) => routeTo(stack, outputs, docker, name),
   };

@@ -1,0 +1,102 @@
+import { readJson } from "../clients/lake/read.ts";
+import type { LakeStore } from "../clients/lake/store.ts";
+import { quote, UsageError } from "../core/errors.ts";
+import { cancelKey, Prefix } from "../core/lake-layout.ts";
+import {
+  asWritten,
+  CancelRequest,
+  cancelledError,
+  cancelledStatus,
+  RunRecord,
+  type RunStatus,
+  recordedStatus,
+} from "../core/run.ts";
+import { Follower } from "./follow.ts";
+import type { Attached } from "./platform.ts";
+
+const MOST_NAMED = 5;
+
+/** What cancelling asks and tells whoever wants it. */
+export interface Canceller {
+  /** Whether to go on, told how the run is doing. It is not asked where somebody wanted it before. */
+  agreed(status: RunStatus): Promise<boolean>;
+  /** In a sentence. */
+  say(line: string): void;
+}
+
+/** What came of it. */
+export interface CancelOutcome {
+  /** How the run ended. */
+  readonly status: RunStatus;
+  /** Whether it had ended before it was asked to. */
+  readonly wasOver: boolean;
+}
+
+/**
+ * Ends a run and keeps what it wrote: first the request, then what works for it, then its record. Each step is found done by
+ * whoever comes later, so that it can be broken off at any moment and given again.
+ *
+ * @returns undefined where `agreed` said no.
+ * @throws UsageError when there is no such run, or it can't be ended.
+ */
+export async function cancelRun(
+  stack: string,
+  attached: Attached,
+  run: string,
+  { agreed, say }: Canceller,
+): Promise<CancelOutcome | undefined> {
+  const { lake } = attached;
+  const follower = new Follower(attached);
+  const before = await follower.status(run);
+  if (!before) throw await noRun(stack, attached, run);
+  const asked = await readRequest(lake, run);
+  if (before.state !== "running" && !asked) return { status: before, wasOver: true };
+  if (!attached.cancel) throw new UsageError(`runs of stack ${stack} can't be cancelled: its cluster has no way to`);
+  if (!asked && !(await agreed(before))) return undefined;
+  const request = asked ?? (await ask(lake, run));
+  if (asked) say(`That was asked for at ${asked.at} already.`);
+  await attached.cancel(run, say);
+  const record = await writeDown(lake, before, request);
+  const after = (await follower.status(run)) ?? before;
+  // What the machines say may be older than the record.
+  return { status: { ...after, ...recordedStatus(undefined, record) }, wasOver: before.state !== "running" };
+}
+
+async function noRun(stack: string, { lake, run: own }: Attached, run: string): Promise<UsageError> {
+  if (run === own)
+    return new UsageError(`run ${quote(run)} of stack ${stack} has not begun: there is nothing to cancel`);
+  const found = (await lake.keys(`${Prefix.runs}/`)).flatMap((key) => /([^/]+)\.json$/.exec(key)?.[1] ?? []);
+  const some = found.slice(-MOST_NAMED).join(", ");
+  const there =
+    found.length === 0 ? "it has none yet" : `it has ${found.length > MOST_NAMED ? "among others " : ""}${some}`;
+  return new UsageError(`--run is ${quote(run)}: stack ${stack} has no such run; ${there}`);
+}
+
+async function readRequest(lake: LakeStore, run: string): Promise<CancelRequest | undefined> {
+  return CancelRequest.safeParse(await readJson(lake, cancelKey(run))).data;
+}
+
+/** Of several who ask at once the first counts. */
+async function ask(lake: LakeStore, run: string): Promise<CancelRequest> {
+  const request = { run, at: new Date().toISOString() };
+  if (await lake.create(cancelKey(run), text(request))) return request;
+  const other = await readRequest(lake, run);
+  if (other) return other;
+  throw new UsageError(`${cancelKey(run)} in lake ${lake.address} is no request to cancel a run: remove it`);
+}
+
+/** The record, written where nobody is left who would: whatever says already how the run ended is kept. */
+async function writeDown(lake: LakeStore, before: RunStatus, request: CancelRequest): Promise<RunRecord> {
+  const key = `${Prefix.runs}/${request.run}.json`;
+  for (;;) {
+    const listed = (await lake.list(key)).find((file) => file.key === key);
+    const record = RunRecord.safeParse(await readJson(lake, key)).data; // no older than what was listed
+    if (record && record.state !== "running") return record;
+    const status = recordedStatus(undefined, record) ?? before;
+    const ended = RunRecord.parse({ ...record, ...cancelledStatus(status, cancelledError(request)) });
+    const content = text(asWritten(ended));
+    if (await (listed ? lake.replace(key, content, listed.etag) : lake.create(key, content))) return ended;
+  }
+}
+
+const text = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;
