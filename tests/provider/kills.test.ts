@@ -1,19 +1,25 @@
-/** A local run whose driver, or whose supervisor, is killed at each moment: nothing goes on, and what became of it is said. */
+/**
+ * A local run whose driver, or whose supervisor, is killed at each moment, or that is cancelled: nothing goes on, and what
+ * became of it is said.
+ */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cancelRun } from "../../cli/cancel.ts";
+import { attach } from "../../cli/local/cluster.ts";
 import { job } from "../../core/job.ts";
-import { lakeLayout } from "../../core/lake-layout.ts";
+import { cancelKey, lakeLayout } from "../../core/lake-layout.ts";
 import { RunRecord } from "../../core/run.ts";
 import { KILLED, statusFile, workFolder } from "../../provider/cluster.ts";
 import { folder } from "../../provider/folder.ts";
 import { readJson } from "../../provider/json.ts";
 import { isAlive, registered } from "../../provider/process.ts";
 import { run } from "../../provider/run.ts";
+import { contextOf } from "../cli/attached.ts";
 import { processesOf } from "../project.ts";
 import { quickJava } from "../spark/quick-java.ts";
 
@@ -116,5 +122,94 @@ describe.each(Object.keys(WHO))("when the %s is killed", (who) => {
     expect(existsSync(workFolder(cluster(id)))).toBe(false);
     await run.delete(made.outs);
     expect(existsSync(cluster(id))).toBe(false);
+  });
+});
+
+/** As `oneoff cancel` does. */
+async function cancel(id: string) {
+  const attached = await attach(contextOf("local"), { run: id, lake, dashboard: undefined });
+  return cancelRun("local", attached, id, { agreed: async () => true, say() {} });
+}
+
+/** As far as it comes when it is killed as soon as it can be. */
+function ask(id: string): void {
+  mkdirSync(lakeLayout(lake).cancels, { recursive: true });
+  writeFileSync(join(lake, cancelKey(id)), JSON.stringify({ run: id, at: new Date().toISOString() }));
+}
+
+const CANCELLED = { state: "cancelled", error: expect.stringMatching(/^cancelled: that was asked for at 20/) };
+const MOST_SECONDS = 3;
+
+/** Who cancels, and expects what of it. */
+const CANCELS: Readonly<Record<string, (id: string, outs: Parameters<typeof run.read>[0]) => Promise<void>>> = {
+  "by two people": async (id) => {
+    const both = await Promise.all([cancel(id), cancel(id)]);
+    expect(both).toMatchObject([{ status: CANCELLED }, { status: CANCELLED }]);
+  },
+  "by a command that is killed": async (id) => {
+    ask(id);
+    await until(() => !isAlive(registered(cluster(id))), "the end of the supervisor");
+  },
+  "by a command that is killed, and the supervisor too": async (id, outs) => {
+    ask(id);
+    process.kill(registered(cluster(id))?.pid as number, "SIGKILL");
+    await until(() => processesOf(cluster(id)).length === 0, "the end of every process");
+    expect(await run.read(outs)).toMatchObject({ state: "cancelled" });
+  },
+};
+
+describe("when it is cancelled", () => {
+  /** Expects that nothing of it is left, and that it stays as it is whatever is done. */
+  async function expectOver(id: string, outs: Parameters<typeof run.read>[0], state: string): Promise<void> {
+    expect(processesOf(cluster(id))).toEqual([]);
+    expect(existsSync(workFolder(cluster(id)))).toBe(false);
+    const record = readFileSync(lakeLayout(lake).record(id), "utf8");
+    expect(await run.read(outs)).toMatchObject({ state });
+    expect(run.diff(outs, inputs(id))).toEqual({ changes: false });
+    expect(await cancel(id)).toMatchObject({ status: { state }, wasOver: true });
+    await run.delete(outs);
+    expect((await run.create("", inputs(id))).outs).toMatchObject({ state });
+    expect(processesOf(cluster(id))).toEqual([]);
+    expect(readFileSync(lakeLayout(lake).record(id), "utf8")).toBe(record);
+  }
+
+  const recorded = (id: string) => RunRecord.parse(readJson(lakeLayout(lake).record(id)));
+
+  test("before it was begun, it never is", async () => {
+    ask("never");
+    const { outs } = await run.create("", inputs("never"));
+    await until(() => processesOf(cluster("never")).length === 0, "the end of every process");
+    expect(existsSync(log("never", "count"))).toBe(false);
+    expect(recorded("never").steps).toMatchObject([{ state: "pending" }, { state: "pending" }]);
+    await expectOver("never", outs, "cancelled");
+  });
+
+  test.each([
+    ["as Spark starts", "by a command that is killed, and the supervisor too", "cancelled"],
+    ["while a step is at work", "by two people", "cancelled"],
+    ["after the first step", "by a command that is killed", "succeeded"],
+  ])("%s, %s, all of it has ended within seconds", async (moment, by, first) => {
+    const id = `cancelled-${Object.keys(MOMENTS).indexOf(moment)}`;
+    const { outs } = await run.create("", inputs(id));
+    await until(() => MOMENTS[moment]?.(id) ?? false, moment);
+    const asked = performance.now();
+    await CANCELS[by]?.(id, outs);
+    const seconds = (performance.now() - asked) / 1000;
+    expect(recorded(id)).toMatchObject({ ...CANCELLED, tables: {}, steps: [{ state: first }, {}] });
+    expect(seconds).toBeLessThan(MOST_SECONDS);
+    await expectOver(id, outs, "cancelled");
+  });
+
+  test("as all is removed, it has either succeeded or not", async () => {
+    const { job, ...rest } = inputs("cancelled-late");
+    const { outs } = await run.create("", { ...rest, job: { ...job, steps: job.steps.slice(0, 1) } });
+    await until(() => status("cancelled-late")?.steps?.[0]?.state === "succeeded", "the end of the step");
+    const outcome = await cancel("cancelled-late");
+    const { state, tables } = recorded("cancelled-late");
+    expect(outcome?.status.state).toBe(state);
+    expect([state, Object.keys(tables)]).toEqual(
+      state === "cancelled" ? ["cancelled", []] : ["succeeded", ["numbers"]],
+    );
+    await expectOver("cancelled-late", outs, state);
   });
 });
