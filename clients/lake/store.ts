@@ -41,6 +41,7 @@ export interface LakeStore {
   /**
    * Writes a file, whole, in the place of the one that {@link list} told of with this etag.
    * @returns whether that was still there: false when it is another one by now, or gone. It fails as {@link create} does.
+   * On a disk two who do so in one instant may both succeed.
    */
   replace(key: string, content: string, etag: string): Promise<boolean>;
   /** Absolute path of a file. @default it is on no disk of this machine */

@@ -1,4 +1,5 @@
 /** A stack's cluster as the commands attach to it. */
+import { cancelRun } from "../../cli/cancel.ts";
 import type { StackFiles } from "../../cli/config.ts";
 import { Follower } from "../../cli/follow.ts";
 import type { Outputs, StackContext } from "../../cli/platform.ts";
@@ -25,6 +26,7 @@ export async function attached(stack: StackContext, pollMs?: number) {
     log: (run: string, step: string, from: number) => follower.log(run, step, from),
     evidence: (run: string) => follower.evidence(run),
     isKept: (status: RunStatus) => attached.isKept?.(status) ?? false,
+    cancel: (run: string) => cancelRun(stack.name, attached, run, { agreed: async () => true, say() {} }),
     pages: () => attached.pages(),
     route: (name: string) => attached.route(name),
     partFiles: (run: string, table: string, scratch: string) => fetchParts(attached.lake, table, run, scratch),

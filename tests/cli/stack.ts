@@ -56,7 +56,7 @@ export async function stackInCloud(
 
 /** Runs the command with a terminal, on which something is typed. */
 export async function typed(
-  { folder, env }: StackInCloud,
+  { folder, env }: Project,
   command: readonly string[],
   text: string,
 ): Promise<{ readonly code: number | null; readonly output: string }> {

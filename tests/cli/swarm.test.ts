@@ -20,6 +20,7 @@ import { startMoto } from "../moto.ts";
 import { makeProject, type Project } from "../project.ts";
 import { attached, filesOf } from "./attached.ts";
 import { type Answer, dockerIn, ended, json, linesOf, SERVICE, SERVICE_IS, T0, task } from "./docker-stub.ts";
+import { typed } from "./stack.ts";
 
 const CLI = fileURLToPath(new URL("../../cli/oneoff.mjs", import.meta.url));
 const TOKEN = "t0ken&more";
@@ -413,6 +414,52 @@ test("a run whose place another one took, or that is past its deadline, has fail
     state: "failed",
     error: "it did not end at its deadline, and says no more",
   });
+});
+
+const NEVER_BEGAN = task({ CurrentState: "Pending 8 seconds ago", Node: "" });
+const NO_TASK: Answer = { to: "service ps", out: "" };
+const SCALED: Answer = { to: `service scale --detach ${SERVICE}=0` };
+const wasScaled = () => asked().filter((command) => command.includes("service scale")).length;
+
+test("cancel: the driver ends the run, and Docker is asked until its container has ended", async () => {
+  answers(task({}), SERVICE_IS);
+  write("_runs/1.json", status());
+  const refused = await project.oneoff("cancel", "swarm");
+  expect(refused.output).toBe("oneoff: cancel asks before it ends a run: give --yes where nobody can answer\n");
+  const { code: no, output: question } = await typed(project, ["cancel", "swarm"], "n\n");
+  expect([no, question]).toEqual([
+    1,
+    expect.stringContaining("Run 1 of london-power is in step analyze. What it wrote stays."),
+  ]);
+  expect(existsSync(join(lake, "_cancels"))).toBe(false);
+  const cancelling = project.oneoff("cancel", "swarm", "--yes");
+  await expect.poll(() => existsSync(join(lake, "_cancels/1.json"))).toBe(true);
+  const { at } = JSON.parse(readFileSync(join(lake, "_cancels/1.json"), "utf8"));
+  const ends = { ended: "2026-11-21T19:02:00Z", error: `cancelled: that was asked for at ${at}`, cancelled: true };
+  write("_runs/1.json", status({ state: "failed", ...ends }));
+  answers(ended("Failed", '"task: non-zero exit (143)"'), SERVICE_IS);
+  const { code, output } = await cancelling;
+  expect([code, output]).toEqual([
+    0,
+    "Run 1 of london-power was cancelled after 7 min. What it wrote stays.\nNext     npx oneoff run swarm (computes again, as another run)\n",
+  ]);
+  expect(wasScaled()).toBe(0);
+}, 240_000);
+
+test("cancel: where no container runs Docker is told to start none, and the run is recorded as cancelled", async () => {
+  answers(NEVER_BEGAN, SERVICE_IS, SCALED);
+  const { cancel } = await commands();
+  const cancelling = cancel("1");
+  await expect.poll(wasScaled).toBe(1);
+  answers(NO_TASK);
+  expect(await cancelling).toMatchObject({ wasOver: false, status: { state: "cancelled", run: "1" } });
+  expect(JSON.parse(readFileSync(join(lake, "_runs/1.json"), "utf8"))).toMatchObject({
+    state: "failed",
+    cancelled: true,
+  });
+  answers({ to: "service ps", err: `no such service: ${SERVICE}` });
+  expect(await cancel("1")).toMatchObject({ wasOver: true, status: { state: "cancelled" } });
+  expect(wasScaled()).toBe(1);
 });
 
 test("logs, tables and the container's own words are those of the lake and the service", async () => {

@@ -89,3 +89,18 @@ test("on a terminal it stands beside the bar", async () => {
     `  convert  ${"█".repeat(12)}${"░".repeat(12)}  rows 2,500,000/5,000,000 (250,000/s)\n`,
   );
 });
+
+test("a run that was cancelled ends the watching, and is none to be mended", async () => {
+  const output = screen();
+  const ended = { state: "cancelled", error: "cancelled: that was asked for", ended: "2026-11-21T12:07:00Z" } as const;
+  const status: RunStatus = {
+    ...{ run: "1", job: "power", started: "2026-11-21T12:00:00Z", cost: 0.471, ...ended },
+    steps: [{ name: "convert", state: "cancelled" }],
+  };
+  const stopped: Watched = { ...cluster([]), status: async () => status };
+  expect(await watch(stopped, "1", { logs: false, output, stack: "mine" })).toBe(false);
+  expect(output.text.split("\n").slice(-3, -1)).toEqual([
+    "Run 1 of power was cancelled after 7 min, for about 0.47 USD. What it wrote stays.",
+    '"npx oneoff run mine" starts a new run.',
+  ]);
+});
