@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { asWritten, cancelledError, cancelledStatus, failedStatus, RunRecord, RunStatus } from "../../core/run.ts";
 
 const running = RunStatus.parse({
@@ -43,4 +44,14 @@ test("what failed, or is no record, is read as it stands", () => {
   for (const none of [null, undefined, 7, "failed", [], { state: "failed", cancelled: true, steps: [null] }]) {
     expect(RunRecord.safeParse(none).success).toBe(false);
   }
+});
+
+test("who knows of version 0.1.0 what a record is takes a cancelled run for one that has ended", () => {
+  const Step = z.object({ name: z.string(), state: z.enum(["pending", "running", "succeeded", "failed"]) });
+  const state = z.enum(["running", "succeeded", "failed"]);
+  const ended = z.iso.datetime({ offset: true });
+  const Old = z.object({ run: z.string(), state, ended, error: z.string(), steps: z.array(Step) });
+  const status = cancelledStatus(running, error, "2026-11-30T10:05:01.000Z");
+  expect(Old.safeParse(status).success).toBe(false); // it would be left out, and the run begun again
+  expect(Old.parse(asWritten(status))).toMatchObject({ state: "failed", error, ended: status.ended });
 });
