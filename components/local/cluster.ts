@@ -48,7 +48,7 @@ export class LocalCluster extends pulumi.ComponentResource {
   static readonly deadlines = ["10 seconds", "7 days"] as const;
   /** Names the run. */
   readonly runId: string;
-  /** "running", "succeeded" or "failed": what it was when Pulumi looked last. `pulumi refresh` looks again. */
+  /** "running", "succeeded", "failed" or "cancelled": what it was when Pulumi looked last. `pulumi refresh` looks again. */
   readonly state: pulumi.Output<string>;
   /** Folder with one log per step. */
   readonly logs: pulumi.Output<string>;

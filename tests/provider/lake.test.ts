@@ -125,10 +125,18 @@ describe("destroy", () => {
       ],
       ...["_dashboards/board/config.json", "_spark-events/app-20261101-0000", "_spark-events/local-1790000000"],
       ...["_runs/.1.json.0123456789abcdef.tmp", "_lake.json.4711.tmp"],
+      ...["_cancels/1.json", "_cancels/.1.json.0123456789abcdef.tmp"],
     ];
     const foreign = [
       ...["anything/run=1/part.parquet", "anything/run=9/part.parquet", "numbers/run=mine/part.parquet"],
-      ...["_runs/notes.txt", "_runs/9.json", "_logs/mine/x.log", "_services/mine/notes.txt", "_spark-events/mine"],
+      ...[
+        "_runs/notes.txt",
+        "_runs/9.json",
+        "_cancels/9.json",
+        "_logs/mine/x.log",
+        "_services/mine/notes.txt",
+        "_spark-events/mine",
+      ],
       ...["_mine/run=1/x", "run=1/x", "_scratch/mine/x"],
     ];
     for (const path of [...own, ...foreign]) put(join(lake, path));
@@ -136,7 +144,7 @@ describe("destroy", () => {
     await destroy();
     expect(files()).toEqual([...foreign, "numbers/run=4"].sort());
     expect(told()).toEqual([
-      `These stay in ${lake}, as no run of this lake made them: _logs/mine/x.log, _mine/run=1/x, _runs/9.json and 9 more. Take them elsewhere, or remove them by hand.`,
+      `These stay in ${lake}, as no run of this lake made them: _cancels/9.json, _logs/mine/x.log, _mine/run=1/x and 10 more. Take them elsewhere, or remove them by hand.`,
     ]);
     expect(existsSync(places().marker)).toBe(false);
   });

@@ -184,8 +184,27 @@ print(next((line for line in driver.stderr if "SaslMessage" in line), "it was le
     await up();
   });
 
-  test("destroy, in the midst of a second run, leaves no service, network, volume, secret, config or container", async () => {
+  test("cancel ends the run and nothing else, and up begins it no more", async () => {
     await until(isRunning("2", "generate"));
+    const { code, output } = await project.oneoff("cancel", STACK, "--yes");
+    expect([code, output]).toEqual([0, expect.stringContaining("was cancelled after")]);
+    const cancelled = record("2");
+    expect(cancelled).toMatchObject({
+      state: "cancelled",
+      steps: expect.arrayContaining([{ name: "generate", state: "cancelled" }]),
+    });
+    expect(await listed("ps", "--quiet", "--filter", "name=oneoff-swarm-run")).toEqual([]);
+    expect(await listed("service", "ls", "--filter", "name=oneoff-swarm-worker", "--format", "{{.Replicas}}")).toEqual([
+      "1/1",
+    ]);
+    await up("--expect-no-changes");
+    expect(record("2")).toEqual(cancelled);
+    await set({ runId: "3" });
+    await up();
+  });
+
+  test("destroy, in the midst of another run, leaves no service, network, volume, secret, config or container", async () => {
+    await until(isRunning("3", "generate"));
     expect(record("1").state).toBe("succeeded");
     await project.mustPulumi("destroy", "--yes", "--skip-preview", "--stack", STACK);
     expect(await listed("service", "ls", "--quiet")).toEqual([]);
