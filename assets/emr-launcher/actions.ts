@@ -2,6 +2,8 @@
 export const launcherActions = {
   /** On `_launches/*` and `_wheels/*` of the lake. A conditional write needs both. */
   objects: ["s3:GetObject", "s3:PutObject"],
+  /** On `_cancels/*` of the lake. */
+  requests: ["s3:GetObject"],
   /** On the bucket, without a condition: who may not list gets 403 for a key that isn't there, and not 404. */
   bucket: ["s3:ListBucket"],
   /** On "*": EMR lists by account, and whose a cluster is only its description tells. */

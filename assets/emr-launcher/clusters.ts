@@ -73,6 +73,17 @@ async function describe({ emr }: Context, id: string): Promise<Cluster | undefin
   return (await emr.send(new DescribeClusterCommand({ ClusterId: id }))).Cluster;
 }
 
+/** Asks for the end of a cluster, unless it has ended or is about to. */
+export async function askToEnd(context: Context, id: string): Promise<void> {
+  const state = (await describe(context, id))?.Status?.State;
+  if (state !== "TERMINATING" && UNTIL_ENDED.includes(state as ClusterState)) await terminate(context, [id]);
+}
+
+async function terminate({ emr }: Context, JobFlowIds: string[]): Promise<void> {
+  await emr.send(new SetTerminationProtectionCommand({ JobFlowIds, TerminationProtected: false }));
+  await emr.send(new TerminateJobFlowsCommand({ JobFlowIds }));
+}
+
 /**
  * Ends clusters and waits until they have: their security groups and roles can't be taken away before.
  *
@@ -81,9 +92,7 @@ async function describe({ emr }: Context, id: string): Promise<Cluster | undefin
 export async function endClusters(context: Context, clusters: readonly OwnCluster[], limitMs: number): Promise<void> {
   const active = clusters.filter(({ state }) => state !== "TERMINATING").map(({ id }) => id);
   for (let at = 0; at < active.length; at += 10) {
-    const JobFlowIds = active.slice(at, at + 10);
-    await context.emr.send(new SetTerminationProtectionCommand({ JobFlowIds, TerminationProtected: false }));
-    await context.emr.send(new TerminateJobFlowsCommand({ JobFlowIds }));
+    await terminate(context, active.slice(at, at + 10));
   }
   const until = Date.now() + limitMs;
   let left = clusters.map(({ id }) => id);

@@ -40,7 +40,7 @@ export interface GuardEvent extends Guard, Lifecycle {}
 /** What is known of a run's launch: the function's answer, and the content of `_launches/<run>.json`. */
 export interface Launched {
   readonly run: string;
-  /** Id of the EMR cluster. */
+  /** Id of the EMR cluster. Empty, in the answer alone, for a run that was cancelled before there was one. */
   readonly cluster: string;
   /** ISO 8601 in UTC. */
   readonly launched: string;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { digestOfJson } from "../../core/digest.ts";
 import { pause } from "../../core/retry.ts";
 import { stageWheels } from "../wheels/wheels.ts";
+import { CancelledError, endCancelled, refuseCancelled, startsAnother } from "./cancel.ts";
 import { type Claim, type Entry, isHeld, isLaunched, readEntry, writeEntry } from "./claims.ts";
 import { endClusters, endedEarly, livingClusters, rentedFor } from "./clusters.ts";
 import { type Context, patiently } from "./context.ts";
@@ -14,22 +15,40 @@ const MINUTE = 60_000;
 const RESERVE_MS = 20_000;
 
 /**
- * Rents a cluster for a run, once, whatever becomes of it: who asks again gets to know the cluster of the first time.
+ * Rents a cluster for a run, once, whatever becomes of it: who asks again gets to know the cluster of the first time. A run
+ * that was cancelled before has none, ever.
  *
  * @throws Error that says what to do, when there is no cluster; then one may be asked for again.
  */
 export async function launch(context: Context, wanted: Launch): Promise<Launched> {
   const digest = digestOf(wanted);
+  try {
+    const { launched, isNew } = await launchOnce(context, wanted, digest);
+    const cancelled = await endCancelled(context, wanted, launched);
+    return answer(launched, digest, cancelled ?? (isNew ? undefined : await usedUp(context, wanted, launched)));
+  } catch (error) {
+    if (!(error instanceof CancelledError)) throw error;
+    return { run: wanted.run, cluster: "", launched: context.now().toISOString(), digest, warning: error.message };
+  }
+}
+
+interface Found {
+  readonly launched: Launched;
+  /** Whether this invocation has launched it. */
+  readonly isNew: boolean;
+}
+
+async function launchOnce(context: Context, wanted: Launch, digest: string): Promise<Found> {
   for (;;) {
     const entry = await patiently(context, () => readEntry(context, wanted.bucket, wanted.run));
-    if (entry && isLaunched(entry)) return answer(entry.record, digest, await usedUp(context, wanted, entry.record));
+    if (entry && isLaunched(entry)) return { launched: entry.record, isNew: false };
     const before = entry as Entry<Claim> | undefined;
     if (before && isHeld(before.record, context.now())) {
       await waitFor(context, before.record);
       continue;
     }
     const claim = await writeEntry(context, wanted.bucket, newClaim(context, wanted, digest, before?.record), before);
-    if (claim) return answer(await launchWith(context, wanted, claim, before?.record), digest);
+    if (claim) return { launched: await launchWith(context, wanted, claim, before?.record), isNew: true };
   }
 }
 
@@ -64,10 +83,12 @@ async function launchWith(
     const lost = before && (await searchFor(context, wanted, before));
     if (lost) return await record(context, wanted, lost.id, lost.created ?? context.now(), held);
     held = { ...held, record: { ...held.record, claimed: context.now().toISOString() } };
+    await refuseCancelled(context, wanted);
     const inTime = AbortSignal.timeout(Math.max(1, context.remainingMs() - RESERVE_MS));
     await stageWheels(s3Wheels(context.s3, wanted.bucket), wanted, inTime);
     await endOtherRuns(context, wanted);
     held = await beginRenting(context, wanted, held);
+    await refuseCancelled(context, wanted);
     const now = context.now();
     const cluster = await rent(context, wanted, now);
     return await record(context, wanted, cluster, now, held);
@@ -132,12 +153,12 @@ async function giveBack(context: Context, bucket: string, held: Entry<Claim>): P
   }
 }
 
-function answer(launched: Launched, digest: string, usedUp?: string): Launched {
+function answer(launched: Launched, digest: string, over?: string): Launched {
   const changed =
     launched.digest === digest
       ? undefined
       : `run ${launched.run} was launched with other settings, on cluster ${launched.cluster}: what has changed takes effect with a new run id`;
-  const warning = [usedUp, changed].filter((text) => text !== undefined).join("; ");
+  const warning = [over, changed].filter((text) => text !== undefined).join("; ");
   return warning === "" ? launched : { ...launched, warning };
 }
 
@@ -146,8 +167,7 @@ async function usedUp(context: Context, { stack }: Launch, { run, cluster }: Lau
   try {
     const why = await endedEarly(context, cluster);
     if (why === undefined) return undefined;
-    const command = `npx oneoff run ${stack.split("/").at(-1)}`;
-    return `run ${run} was rented as ${cluster} and ended before its first step (${why}): "${command}" starts a new one`;
+    return `run ${run} was rented as ${cluster} and ended before its first step (${why}): "${startsAnother(stack)}" starts a new one`;
   } catch (error) {
     // EMR forgets clusters after some months, and the run's id is known all the same.
     console.error(JSON.stringify({ event: "cluster not looked at", run, cluster, error: String(error) }));

@@ -28,7 +28,7 @@ export class EmrCluster extends pulumi.ComponentResource {
   static readonly deadlines = EMR_DEADLINES;
   /** Names the run. */
   readonly runId: string;
-  /** Id of the EMR cluster that was rented for the run, `j-...`. */
+  /** Id of the EMR cluster that was rented for the run, `j-...`; empty where the run was cancelled before. */
   readonly clusterId: pulumi.Output<string>;
   /** Folder with one log per step. */
   readonly logs: pulumi.Output<string>;

@@ -20,6 +20,7 @@ export const launcherStatements = (args: {
     Action: launcherActions.objects,
     Resource: [Prefix.launches, Prefix.wheels].map((prefix) => pulumi.interpolate`${args.bucketArn}/${prefix}/*`),
   },
+  { Action: launcherActions.requests, Resource: pulumi.interpolate`${args.bucketArn}/${Prefix.cancels}/*` },
   { Action: launcherActions.bucket, Resource: args.bucketArn },
   { Action: launcherActions.read, Resource: "*" },
   {

@@ -103,11 +103,14 @@ const diskKeyStatements = (diskKeyArn: pulumi.Output<string>): readonly Statemen
   },
 ];
 
+/** What the nodes read and never write, beside what they write. */
+const READ = [Prefix.cancels, Prefix.clusters, Prefix.code, Prefix.wheels, Prefix.certificates];
+
 function nodeStatements({ job, lake, diskKeyArn, secretArns, reads }: ClusterRolesArgs): readonly Statement[] {
   const tables = job.tables.map((table) => table.name);
   const own = [Prefix.runs, Prefix.logs, Prefix.scratch, "_jupyter"];
   return [
-    ...lake.statements.read([...tables, ...own, Prefix.clusters, Prefix.code, Prefix.wheels, Prefix.certificates]),
+    ...lake.statements.read([...tables, ...own, ...READ]),
     ...lake.statements.write([...tables, ...own]),
     // Spark's own writers commit by multipart uploads, and delete what they wrote on the way.
     { Action: ["s3:ListBucketMultipartUploads"], Resource: lake.bucketArn },
