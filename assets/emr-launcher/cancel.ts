@@ -1,7 +1,7 @@
 /** `_cancels/<run>.json`: that a run is to be cancelled. Such a request always wins, whenever it comes. */
 import { GetObjectCommand } from "@aws-sdk/client-s3";
 import { cancelKey } from "../../core/lake-layout.ts";
-import { CancelRequest } from "../../core/run.ts";
+import type { CancelRequest } from "../../core/run.ts";
 import { askToEnd } from "./clusters.ts";
 import { type Context, patiently } from "./context.ts";
 import type { Launch, Launched } from "./event.ts";
@@ -41,7 +41,7 @@ async function cancelledAt(context: Context, bucket: string, run: string): Promi
 
 function timeIn(text: string): string {
   try {
-    return CancelRequest.parse(JSON.parse(text)).at;
+    return String((JSON.parse(text) as CancelRequest).at);
   } catch {
     return "a time that it doesn't say";
   }

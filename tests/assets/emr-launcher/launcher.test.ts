@@ -458,6 +458,90 @@ describe("when something fails", () => {
   });
 });
 
+describe("a run that is to be cancelled", () => {
+  const at = "2026-11-30T12:00:00Z";
+  const request = (run = "1", Body = JSON.stringify({ run, at })) =>
+    new S3Client({ forcePathStyle: true }).send(new PutObjectCommand({ Bucket, Key: `_cancels/${run}.json`, Body }));
+  const NOTHING =
+    'run 1 was cancelled (that was asked for at 2026-11-30T12:00:00Z), and nothing was rented for it: "npx oneoff run emr" starts another';
+
+  test("is never rented, however often it is launched, and nothing is fetched for it", async () => {
+    await request();
+    for (let time = 0; time < 2; time += 1) {
+      // Not even asked for: that index does not answer.
+      const answer = await launch(invocation(), wanted("1", { packageIndex: "http://127.0.0.1:9/simple" }));
+      expect(answer).toMatchObject({ run: "1", cluster: "", warning: NOTHING });
+    }
+    expect(await rented()).toEqual([]);
+    expect(await onRecord()).not.toHaveProperty("cluster");
+    const { cluster, warning } = await launch(invocation(), wanted("2"));
+    expect(warning).toBeUndefined(); // another run is
+    expect(await rented()).toEqual([cluster]);
+  });
+
+  test("is not rented when that is asked for while its wheels are staged", async () => {
+    const context = invocation();
+    on(context.emr, "ListClustersCommand", async (_input, next) => {
+      await request();
+      return next();
+    });
+    expect(await launch(context, wanted())).toMatchObject({ cluster: "", warning: NOTHING });
+    expect(await rented()).toEqual([]);
+    const { until: end, renting } = await onRecord();
+    expect(Date.parse(String(end))).toBeLessThanOrEqual(Date.now()); // who cancels need not wait for it
+    expect(renting).toBeUndefined();
+  });
+
+  test("has its cluster ended when that is asked for while it is rented, protected as it is", async () => {
+    const context = invocation();
+    on(context.renter, "RunJobFlowCommand", async (_input, next) => {
+      await request();
+      return next();
+    });
+    const { cluster, warning } = await launch(context, wanted());
+    expect(warning).toBe(
+      `run 1 was cancelled (that was asked for at ${at}), and its cluster ${cluster} ended: "npx oneoff run emr" starts another`,
+    );
+    expect(await rented()).toEqual([cluster]);
+    expect(await stateOf(cluster)).toBe("TERMINATED");
+    expect(await onRecord()).toMatchObject({ cluster });
+    expect((await launch(invocation(), wanted())).warning).toBe(warning);
+  });
+
+  test("has its cluster ended when it is launched again, and is no other run's", async () => {
+    const { cluster } = await launch(invocation(), wanted());
+    await request("2");
+    expect((await launch(invocation(), wanted())).warning).toBeUndefined();
+    expect(await stateOf(cluster)).toBe("WAITING");
+    await request("1", "no JSON");
+    const { warning } = await launch(invocation(), wanted());
+    expect(warning).toMatch(/^run 1 was cancelled \(that was asked for at a time that it doesn't say\), and its cluster/);
+    expect(await stateOf(cluster)).toBe("TERMINATED");
+  });
+
+  test("has the cluster ended of a claim whose holder died", async () => {
+    const dying = invocation();
+    on(dying.s3, "PutObjectCommand", (input, next) => (input.includes('\\"cluster\\"') ? never() : next()));
+    void launch(dying, wanted());
+    await until(({ renting }) => renting === true);
+    while ((await rented()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await request();
+    const { cluster } = await launch(invocation(6), wanted());
+    expect(await rented()).toEqual([cluster]);
+    expect(await stateOf(cluster)).toBe("TERMINATED");
+  });
+
+  test("is not rented while nobody may look whether it is", async () => {
+    const context = invocation();
+    on(context.s3, "GetObjectCommand", async (input, next) => {
+      if (input.includes("_cancels/")) throw refusal("AccessDenied", "Access Denied");
+      return next();
+    });
+    await expect(launch(context, wanted())).rejects.toThrow("Access Denied");
+    expect(await rented()).toEqual([]);
+  });
+});
+
 describe("deleting", () => {
   const remaining = { getRemainingTimeInMillis: () => 15 * MINUTE };
   const action = (name: "create" | "update" | "delete") => ({ tf: { action: name, prev_input: null } });
