@@ -19,7 +19,11 @@ export async function refuseCancelled(context: Context, { bucket, run, stack }: 
 }
 
 /** Ends what was rented for a run that is to be cancelled, without waiting for that; says so, undefined when it is not. */
-export async function endCancelled(context: Context, launch: Launch, { cluster }: Launched): Promise<string | undefined> {
+export async function endCancelled(
+  context: Context,
+  launch: Launch,
+  { cluster }: Launched,
+): Promise<string | undefined> {
   const { bucket, run, stack } = launch;
   const at = await cancelledAt(context, bucket, run);
   if (at === undefined) return undefined;

@@ -11,11 +11,13 @@ import type { Launched } from "../../../assets/emr-launcher/event.ts";
 import { readJson } from "../../../clients/lake/read.ts";
 import type { LakeStore } from "../../../clients/lake/store.ts";
 import { Prefix } from "../../../core/lake-layout.ts";
-import type { RunStatus } from "../../../core/run.ts";
+import { checkRunId, type RunStatus } from "../../../core/run.ts";
+import { orCancelled } from "../../machines.ts";
 import type { Attached, Machines, StackContext } from "../../platform.ts";
 import { connect, explainErrors, orUndefined, paginate } from "../client.ts";
 import { openLake } from "../lake.ts";
 import { regionOf } from "../region.ts";
+import { cancelOnEmr } from "./cancel.ts";
 import { isEndingState, isOver } from "./ending.ts";
 import { type EmrStep, gunzipped, logOf } from "./log.ts";
 import { machinesOf, stepName, stepsOf } from "./machines.ts";
@@ -40,7 +42,8 @@ export function attach(stack: StackContext, outputs: EmrOutputs): Attached {
       const ended = step.Status?.Timeline?.EndDateTime !== undefined;
       known.set(stepKey(run, stepName(step)), { cluster: launched.cluster, id: step.Id as string, ended });
     }
-    return machinesOf({ launched, ...found, steps, now: new Date() });
+    const said = machinesOf({ launched, ...found, steps, now: new Date() });
+    return recorded && recorded.state !== "running" ? said : orCancelled(lake, run, said);
   }
 
   return {
@@ -49,6 +52,8 @@ export function attach(stack: StackContext, outputs: EmrOutputs): Attached {
     pollMs: POLL_MS,
     bill: outputs.bill,
     machines: (run, recorded) => explainErrors(machines(run, recorded)),
+    cancel: (run, say) =>
+      explainErrors(cancelOnEmr({ emr, lake, stack: stackTagOf(stack), pollMs: POLL_MS }, checkRunId(run), say)),
     progressInLogs: true,
     log: (run, step, from) => explainErrors(logOf(lake, run, step, from, known.get(stepKey(run, step)))),
     evidence: (run) => explainErrors(bootstrapLog(lake, emr, run)),
@@ -59,9 +64,14 @@ export function attach(stack: StackContext, outputs: EmrOutputs): Attached {
   };
 }
 
-/** The cluster that was rented for a run. */
-export const launchOf = async (lake: LakeStore, run: string): Promise<Launched | undefined> =>
-  (await readJson(lake, `${Prefix.launches}/${run}.json`)) as Launched | undefined;
+/** Value of tag `oneoff:stack`. */
+const stackTagOf = ({ files: { project, stack } }: StackContext): string => `${project}/${stack}`;
+
+/** The cluster that was rented for a run. Where it is just being launched there is none yet. */
+export async function launchOf(lake: LakeStore, run: string): Promise<Launched | undefined> {
+  const launched = (await readJson(lake, `${Prefix.launches}/${run}.json`)) as Partial<Launched> | undefined;
+  return launched?.cluster ? (launched as Launched) : undefined;
+}
 
 /** A run whose cluster nobody knows: what its record says, and what follows from that. */
 export function unlaunched(recorded: RunStatus | undefined, now = new Date()): Machines | undefined {

@@ -59,6 +59,11 @@ async function clusterPage(
   lake: LakeStore,
   name: keyof typeof PAGES,
 ): Promise<InstancePage> {
+  if (outputs.clusterId === "") {
+    throw new UsageError(
+      `run ${outputs.run} has no cluster: it was cancelled before there was one; "npx oneoff run ${stack.name}" starts another`,
+    );
+  }
   const id = String(outputs.clusterId);
   if (name === "jupyter" && outputs.keepAlive !== true) {
     throw new UsageError(

@@ -515,7 +515,9 @@ describe("a run that is to be cancelled", () => {
     expect(await stateOf(cluster)).toBe("WAITING");
     await request("1", "no JSON");
     const { warning } = await launch(invocation(), wanted());
-    expect(warning).toMatch(/^run 1 was cancelled \(that was asked for at a time that it doesn't say\), and its cluster/);
+    expect(warning).toMatch(
+      /^run 1 was cancelled \(that was asked for at a time that it doesn't say\), and its cluster/,
+    );
     expect(await stateOf(cluster)).toBe("TERMINATED");
   });
 
