@@ -96,7 +96,8 @@ function asRead(found: unknown): unknown {
  * What a lake says of a run: a record that has ended is the last word, and its status, which has the times of its steps, is
  * newer while it goes on.
  *
- * @param statusIsLast whether the status outlasts the record, since there is something to do after the last step.
+ * @param statusIsLast whether the status outlasts the record, since there is something to do after the last step; nothing is
+ * where the run was cancelled.
  */
 export function recordedStatus(
   status: RunStatus | undefined,
@@ -105,7 +106,7 @@ export function recordedStatus(
 ): RunStatus | undefined {
   if (!record) return status;
   const { tables: _, origin: __, ...rest } = record;
-  const isOver = record.state !== "running" && !statusIsLast;
+  const isOver = record.state === "cancelled" || (record.state !== "running" && !statusIsLast);
   return status && (!isOver || status.state === record.state) ? status : rest;
 }
 

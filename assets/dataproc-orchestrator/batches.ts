@@ -1,7 +1,7 @@
 /** Mode `batch`: each step is a serverless batch, with machines of its own. */
-import { type Context, requestOf } from "./context.ts";
+import { requestOf, type Site } from "./context.ts";
 import type { LaunchStep } from "./launch.ts";
-import { idOf, type Machines, runSequentially, type StepState, slug } from "./steps.ts";
+import { type Asking, idOf, type StepState, slug } from "./steps.ts";
 
 /** https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches#Batch */
 interface Batch {
@@ -24,17 +24,18 @@ const STATES: Readonly<Record<string, StepState["state"]>> = {
   CANCELLED: "failed",
 };
 
-export function batchMachines(context: Context): Machines {
-  const { api, launch, deadline } = context;
-  const batches = `v1/projects/${launch.project}/locations/${launch.region}/batches`;
+/** How a step's batch is asked for. */
+export function batches(site: Site): Asking {
+  const { api, launch, deadline } = site;
+  const path = `v1/projects/${launch.project}/locations/${launch.region}/batches`;
   // 63 characters at most, and a letter first.
   const batchId = ({ name }: LaunchStep) =>
-    `b-${[slug(launch.job, 20), slug(name, 28)].filter(Boolean).join("-")}-${idOf(context, name, 8)}`;
+    `b-${[slug(launch.job, 20), slug(name, 28)].filter(Boolean).join("-")}-${idOf(site, name, 8)}`;
   const find = (step: LaunchStep, signal?: AbortSignal) =>
-    api.orUndefined<Batch>("dataproc", `${batches}/${batchId(step)}`, signal ? { signal } : {});
+    api.orUndefined<Batch>("dataproc", `${path}/${batchId(step)}`, signal ? { signal } : {});
   /** By the step, where it is known: a batch may not be looked at yet when it has to be cancelled. */
   const operations = new Map<string, string>();
-  return runSequentially(context, {
+  return {
     machines: (step, state) => ({ state: state === "pending" ? "PROVISIONING" : "RUNNING", reason: batchId(step) }),
     ready: async () => undefined,
     async look(step, signal) {
@@ -42,10 +43,10 @@ export function batchMachines(context: Context): Machines {
       return batch && batchState(batch);
     },
     async submit(step) {
-      const { name } = await api.request<{ readonly name?: string }>("dataproc", batches, {
+      const { name } = await api.request<{ readonly name?: string }>("dataproc", path, {
         method: "POST",
-        query: { batchId: batchId(step), requestId: idOf(context, step.name, 32) },
-        body: withTtl({ labels: launch.labels, ...requestOf(context, step) }, ttl(step, deadline)),
+        query: { batchId: batchId(step), requestId: idOf(site, step.name, 32) },
+        body: withTtl({ labels: launch.labels, ...requestOf(site, step) }, ttl(step, deadline)),
       });
       if (name) operations.set(step.name, name);
     },
@@ -54,7 +55,7 @@ export function batchMachines(context: Context): Machines {
       const asked = { method: "POST", body: {}, ...(signal && { signal }) } as const;
       if (operation) await api.request("dataproc", `v1/${operation}:cancel`, asked);
     },
-  });
+  };
 }
 
 /** Without one a batch would last 4 hours. */

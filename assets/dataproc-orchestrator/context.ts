@@ -44,6 +44,9 @@ export interface Context {
   readonly ending: AbortSignal;
 }
 
+/** What names all that a run may have under way at Google's. */
+export type Site = Pick<Context, "api" | "launch" | "digest" | "deadline">;
+
 /** What it takes to wait for something. */
 export type Waiting = Pick<Context, "timing" | "ending">;
 
@@ -112,5 +115,5 @@ const isUnanswered = (error: unknown): boolean =>
 export const isoSeconds = (date: Date): string => date.toISOString().replace(/\.\d+Z$/, "Z");
 
 /** A step's request with the time when the run ends filled in. */
-export const requestOf = ({ deadline }: Context, { request = {} }: LaunchStep): Readonly<Record<string, unknown>> =>
+export const requestOf = ({ deadline }: Site, { request = {} }: LaunchStep): Readonly<Record<string, unknown>> =>
   JSON.parse(JSON.stringify(request).replaceAll("{deadline}", isoSeconds(deadline)));

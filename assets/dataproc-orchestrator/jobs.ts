@@ -1,8 +1,8 @@
 /** Mode `cluster`: each step is a job of a cluster that somebody else makes and takes away. */
-import { type Context, RunError, requestOf, until } from "./context.ts";
+import { type Context, RunError, requestOf, type Site, until } from "./context.ts";
 import { withCure } from "./errors.ts";
 import type { LaunchStep } from "./launch.ts";
-import { idOf, type Machines, runSequentially, type StepState } from "./steps.ts";
+import { type Asking, idOf, type StepState } from "./steps.ts";
 
 /** https://cloud.google.com/dataproc/docs/reference/rest/v1/projects.regions.jobs#Job */
 export interface Job {
@@ -36,16 +36,17 @@ const STATES: Readonly<Record<string, StepState["state"]>> = {
   ATTEMPT_FAILURE: "failed",
 };
 
-export function clusterMachines(context: Context): Machines {
-  const { api, launch } = context;
+/** How a step's job is asked for. */
+export function clusterJobs(site: Site): Asking {
+  const { api, launch } = site;
   const region = `v1/projects/${launch.project}/regions/${launch.region}`;
   const cluster = launch.cluster ?? "";
   // 100 characters at most; what is cut off is in the digest.
   const jobId = ({ name }: LaunchStep) =>
-    `${cluster}-${name.replace(/[^\w-]/g, "-").slice(0, 30)}-${idOf(context, name, 8)}`;
-  return runSequentially(context, {
+    `${cluster}-${name.replace(/[^\w-]/g, "-").slice(0, 30)}-${idOf(site, name, 8)}`;
+  return {
     machines: () => ({ state: "RUNNING", reason: cluster }),
-    ready: () => untilRunning(context, `${region}/clusters/${cluster}`, cluster),
+    ready: (context) => untilRunning(context, `${region}/clusters/${cluster}`, cluster),
     async look(step, signal) {
       const job = await api.orUndefined<Job>("dataproc", `${region}/jobs/${jobId(step)}`, signal ? { signal } : {});
       return job && jobState(job);
@@ -54,10 +55,10 @@ export function clusterMachines(context: Context): Machines {
       api.request("dataproc", `${region}/jobs:submit`, {
         method: "POST",
         body: {
-          requestId: idOf(context, step.name, 32),
+          requestId: idOf(site, step.name, 32),
           job: {
             labels: launch.labels,
-            ...requestOf(context, step),
+            ...requestOf(site, step),
             reference: { projectId: launch.project, jobId: jobId(step) },
             placement: { clusterName: cluster },
           },
@@ -67,7 +68,7 @@ export function clusterMachines(context: Context): Machines {
       const path = `${region}/jobs/${jobId(step)}:cancel`;
       await api.request("dataproc", path, { method: "POST", body: {}, ...(signal && { signal }) });
     },
-  });
+  };
 }
 
 /** A job's times are Google's own, so that they are the same whoever looks. */

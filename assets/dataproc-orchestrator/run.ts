@@ -4,17 +4,18 @@ import { digestOfJson } from "../../core/digest.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import type { RunRecord, RunStatus } from "../../core/run.ts";
-import { batchMachines } from "./batches.ts";
+import { batches } from "./batches.ts";
+import { CancelledError, lookOut, requestFor } from "./cancel.ts";
 import { type Claim, claim, findClaim } from "./claim.ts";
 import { type Context, patiently, RunError, type Timing } from "./context.ts";
 import { withCure } from "./errors.ts";
-import { clusterMachines, endsAt } from "./jobs.ts";
+import { clusterJobs, endsAt } from "./jobs.ts";
 import { DataprocMode, type Launch } from "./launch.ts";
 import { type Loading, load } from "./loads.ts";
 import { log, oneLine } from "./log.ts";
 import { stage } from "./stage.ts";
 import { StatusFile, statusKey } from "./status.ts";
-import type { Machines } from "./steps.ts";
+import { type Machines, runSequentially } from "./steps.ts";
 import type { Lake } from "./store.ts";
 import { workflowMachines } from "./workflow.ts";
 
@@ -47,27 +48,40 @@ export async function orchestrate(setup: Setup, launch: Launch): Promise<void> {
     () => late.abort(new RunError(`the deadline of ${formatDuration(launch.deadlineSeconds)} has passed`)),
     Math.max(0, deadline.getTime() - Date.now()),
   );
-  const ending = AbortSignal.any([stopping, late.signal]);
+  const cancelled = new AbortController();
+  const over = new AbortController();
+  const ending = AbortSignal.any([stopping, late.signal, cancelled.signal]);
   const previous = (await lake.readJson(statusKey(launch.run))) as RunStatus | undefined;
   const status = new StatusFile(lake, firstStatus(launch, found, previous), timing.writeMs);
   const context: Context = { ...setup, launch, digest, started: launched.started, deadline, status, ending };
   try {
-    if (found.resumed && (await hasSucceeded(context))) await loadResults(context);
-    else await follow(context, machinesOf(context, found));
+    if (found.resumed && (await toldInLake(context)).record?.state === "succeeded") return await loadResults(context);
+    // Looked for before anything is asked for as well: what was cancelled before it was begun is never begun.
+    const request = await patiently(context, () => requestFor(lake, launch.run)).catch(() => undefined);
+    if (request) cancelled.abort(request);
+    else void lookOut(setup, launch.run, cancelled, over.signal);
+    await follow(context, machinesOf(context, found));
   } finally {
+    over.abort();
     clearTimeout(timer);
   }
 }
 
+/** A record or status as the lake has it; see asWritten of core/run.ts. */
+type Ended = Pick<RunRecord, "state" | "error"> & { readonly cancelled?: boolean };
+
 /** Undefined, and says why, when there is nothing to do. */
 async function begin(lake: Lake, launch: Launch, digest: string): Promise<Claim | undefined> {
   const { run } = launch;
-  const over = (state: string): undefined =>
-    void log("INFO", `run ${run} has ${state}: nothing is left to do, and a new run id starts a new one`);
+  const over = ({ state, cancelled }: Ended): undefined =>
+    void log(
+      "INFO",
+      `run ${run} ${cancelled ? "was cancelled" : `has ${state}`}: nothing is left to do, and a new run id starts a new one`,
+    );
   let found = await findClaim(lake, run);
   if (!found) {
-    const record = (await lake.readJson(`${Prefix.runs}/${run}.json`)) as RunRecord | undefined;
-    if (record?.state === "succeeded" || record?.state === "failed") return over(record.state);
+    const record = (await lake.readJson(`${Prefix.runs}/${run}.json`)) as Ended | undefined;
+    if (record?.state === "succeeded" || record?.state === "failed") return over(record);
     const now = Date.now();
     const started = new Date(now).toISOString();
     const deadline = new Date(now + launch.deadlineSeconds * 1000).toISOString();
@@ -78,8 +92,8 @@ async function begin(lake: Lake, launch: Launch, digest: string): Promise<Claim 
     return undefined;
   }
   if (!found.resumed) return found;
-  const status = (await lake.readJson(statusKey(run))) as RunStatus | undefined;
-  if (status && status.state !== "running") return over(status.state);
+  const status = (await lake.readJson(statusKey(run))) as Ended | undefined;
+  if (status && status.state !== "running") return over(status);
   log("INFO", `going on with run ${run}, which was begun at ${found.launched.started}`);
   return found;
 }
@@ -99,11 +113,11 @@ function firstStatus(launch: Launch, { launched }: Claim, previous: RunStatus | 
 function machinesOf(context: Context, { launched, resumed }: Claim): Machines {
   switch (context.launch.mode) {
     case DataprocMode.cluster:
-      return clusterMachines(context);
+      return runSequentially(context, clusterJobs(context));
     case DataprocMode.workflow:
       return workflowMachines(context, resumed, launched.operation);
     case DataprocMode.batch:
-      return batchMachines(context);
+      return runSequentially(context, batches(context));
   }
 }
 
@@ -113,11 +127,16 @@ async function follow(context: Context, machines: Machines): Promise<void> {
   try {
     await Promise.race([work, aborted(ending)]);
   } catch (error) {
-    if (await hasSucceeded(context)) return loadResults(context);
-    const { message } = ending.aborted ? (ending.reason as Error) : readable(error, launch);
-    log("ERROR", `run ${launch.run} has failed: ${message}`);
+    const { record, request } = await toldInLake(context);
+    if (record?.state === "succeeded") return loadResults(context);
+    // A step that failed by itself has recorded why, and that stays so.
+    const failed =
+      record?.state === "failed" && !record.cancelled && record.error ? { message: record.error } : undefined;
+    const cancelled = failed ? undefined : request;
+    const { message } = failed ?? cancelled ?? (ending.aborted ? (ending.reason as Error) : readable(error, launch));
+    log(cancelled ? "INFO" : "ERROR", `run ${launch.run} has ${cancelled ? "ended" : "failed"}: ${message}`);
     status.machines(ending.aborted ? undefined : await clusterAfterRun(context));
-    const told = status.end("failed", message);
+    const told = status.end(cancelled ? "cancelled" : "failed", message);
     if (ending.aborted) await Promise.race([work.catch(() => undefined), sleep(context.timing.answerMs)]);
     await cancel(machines);
     await told;
@@ -132,11 +151,21 @@ async function execute(context: Context, machines: Machines): Promise<void> {
   await machines.run();
 }
 
-/** What the last step recorded counts, also when nobody was there to see it. */
-async function hasSucceeded({ lake, launch, timing }: Context): Promise<boolean> {
-  const reading = lake.readJson(`${Prefix.runs}/${launch.run}.json`).catch(() => undefined);
-  const record = await Promise.race([reading, sleep(timing.answerMs)]);
-  return (record as RunRecord | undefined)?.state === "succeeded";
+/** What a lake tells of a run when it ends, as far as it answers. */
+interface Told {
+  /** What the last step recorded counts, also when nobody was there to see it. */
+  readonly record?: Ended | undefined;
+  readonly request?: CancelledError | undefined;
+}
+
+async function toldInLake({ lake, launch: { run }, timing, ending }: Context): Promise<Told> {
+  const seen = ending.reason instanceof CancelledError ? ending.reason : undefined;
+  const reading = Promise.all([
+    lake.readJson(`${Prefix.runs}/${run}.json`).catch(() => undefined),
+    seen ?? requestFor(lake, run).catch(() => undefined),
+  ]);
+  const [record, request] = (await Promise.race([reading, sleep(timing.answerMs)])) ?? [undefined, seen];
+  return { record: record as Told["record"], request };
 }
 
 /** What a run has computed stays computed, whether it can be loaded or not. */

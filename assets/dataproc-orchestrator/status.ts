@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Prefix } from "../../core/lake-layout.ts";
-import type { RunStatus } from "../../core/run.ts";
+import { asWritten, type RunStatus } from "../../core/run.ts";
 import { log } from "./log.ts";
 import type { Lake } from "./store.ts";
 
@@ -43,11 +43,13 @@ export class StatusFile {
     this.#set({ ...this.#status, steps });
   }
 
-  /** The last status, which is written when this returns if that can be done. What runs has failed if the run has. */
-  async end(state: "succeeded" | "failed", error?: string): Promise<void> {
-    const steps = this.#status.steps.map((step) =>
-      state === "failed" && step.state === "running" ? stepIn(step, "failed", {}) : step,
-    );
+  /**
+   * The last status, which is written when this returns if that can be done. What runs ends as the run does, and no step of
+   * one that was cancelled has failed by itself.
+   */
+  async end(state: "succeeded" | "failed" | "cancelled", error?: string): Promise<void> {
+    const ends = (step: Step) => step.state === "running" || (step.state === "failed" && state === "cancelled");
+    const steps = this.#status.steps.map((step) => (ends(step) ? stepIn(step, state, {}) : step));
     this.#set({ ...this.#status, state, steps, ended: new Date().toISOString(), ...(error && { error }) });
     for (let attempt = 0; attempt < ATTEMPTS && this.#written !== JSON.stringify(this.#status); attempt += 1) {
       this.#touch();
@@ -74,7 +76,7 @@ export class StatusFile {
       const text = JSON.stringify(this.#status);
       this.#lastMs = Date.now();
       try {
-        await this.#lake.write(statusKey(this.#status.run), this.#status);
+        await this.#lake.write(statusKey(this.#status.run), asWritten(this.#status));
         this.#written = text;
       } catch (error) {
         log("WARNING", `the run's status could not be written: ${(error as Error).message}`);

@@ -34,7 +34,7 @@ export interface Asking {
     state: StepState["state"],
   ): { readonly state: string; readonly reason?: string } | undefined;
   /** Waits until a step can be asked for. */
-  ready(): Promise<void>;
+  ready(context: Context): Promise<void>;
   /** Undefined when it was not asked for. */
   look(step: LaunchStep, signal?: AbortSignal): Promise<StepState | undefined>;
   submit(step: LaunchStep): Promise<unknown>;
@@ -59,7 +59,7 @@ async function runStep(context: Context, asking: Asking, step: LaunchStep): Prom
   const { project } = context.launch;
   try {
     if (!(await patiently(context, () => asking.look(step)))) {
-      await asking.ready();
+      await asking.ready(context);
       await submit(context, asking, step);
     }
     const there = failOnceGone<StepState>(context, what);
@@ -130,7 +130,7 @@ export async function stepError(context: Context, step: { readonly name: string 
 }
 
 /** Short text that is the same for the same step of the same launch. */
-export const idOf = ({ digest }: Context, name: string, length: number): string =>
+export const idOf = ({ digest }: Pick<Context, "digest">, name: string, length: number): string =>
   createHash("sha256").update(`${digest}/${name}`).digest("hex").slice(0, length);
 
 /** So that it can be part of an id: small letters, digits and dashes. */

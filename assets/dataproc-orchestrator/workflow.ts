@@ -1,7 +1,7 @@
 /** Mode `workflow`: a template makes a cluster, runs the steps on it and takes it away. */
 import { GoogleError } from "../../clients/google.ts";
 import { remember } from "./claim.ts";
-import { type Context, failOnceGone, isoSeconds, patiently, pause, RunError, until } from "./context.ts";
+import { type Context, failOnceGone, isoSeconds, patiently, pause, RunError, type Site, until } from "./context.ts";
 import { refuse, withCure } from "./errors.ts";
 import { templateStep } from "./launch.ts";
 import { log } from "./log.ts";
@@ -29,7 +29,7 @@ interface Node {
   readonly error?: string;
 }
 
-interface Operation {
+export interface Operation {
   readonly name: string;
   readonly done?: boolean;
   readonly error?: { readonly message?: string };
@@ -100,7 +100,7 @@ const unknown = ({ message }: Error) =>
   log("WARNING", `the name of the workflow's operation can't be kept: ${message}`);
 
 /** What has ended can't be cancelled, and need not be. */
-function unlessOver(error: unknown): void {
+export function unlessOver(error: unknown): void {
   if (![400, 404, 409].includes((error as GoogleError).code)) throw error;
 }
 
@@ -110,17 +110,22 @@ const isUnanswered = (error: unknown): boolean =>
 const templateOf = ({ launch }: Context): string =>
   `projects/${launch.project}/regions/${launch.region}/workflowTemplates/${launch.template}`;
 
-/** The workflow of this run: that of its template with its deadline, which no other run has to the second. */
 async function findOperation(context: Context, signal?: AbortSignal): Promise<string | undefined> {
-  const { api, launch, deadline } = context;
+  return (await workflowOf(context, signal))?.name;
+}
+
+/** The workflow of this run: that of its template with its deadline, which no other run has to the second. */
+export async function workflowOf(
+  { api, launch, deadline }: Site,
+  signal?: AbortSignal,
+): Promise<Operation | undefined> {
   const path = `v1/projects/${launch.project}/regions/${launch.region}/operations`;
   const operations = await api.list<Operation>("dataproc", path, "operations", signal ? { signal } : {});
-  const own = operations.find(
+  return operations.find(
     ({ metadata = {} }) =>
       metadata.template?.split("/").at(-1) === launch.template &&
       metadata.parameters?.DEADLINE === isoSeconds(deadline),
   );
-  return own?.name;
 }
 
 /** Tells how far a workflow is, and whether all steps have succeeded. @throws RunError when they won't. */

@@ -1,7 +1,8 @@
 /** What the orchestrator does in each mode, told by its lake and by what Google was asked for. */
 // @module-tag go
 import { describe, expect, test } from "vitest";
-import type { DataprocMode } from "../../../assets/dataproc-orchestrator/launch.ts";
+import type { DataprocMode, Launch } from "../../../assets/dataproc-orchestrator/launch.ts";
+import { digestOfJson } from "../../../core/digest.ts";
 import { refusal } from "../../google/api.ts";
 import { begun, lab, MODES, STOPPED, site, until, useLab, wanted } from "./orchestrator.ts";
 
@@ -18,6 +19,14 @@ function stallIn(mode: DataprocMode) {
   lab.google.stall = 2;
   return until(async () => mode === "workflow" || begun() > 0);
 }
+
+/** As somebody left it who began the run and died. */
+const claimOf = (launch: Launch) => ({
+  run: launch.run,
+  digest: digestOfJson(launch),
+  started: new Date().toISOString(),
+  deadline: new Date(Date.now() + 5_400_000).toISOString(),
+});
 
 describe.each(MODES)("mode %s", (mode) => {
   test("runs the steps in their order and says so", async () => {
@@ -108,6 +117,68 @@ describe.each(MODES)("mode %s", (mode) => {
     await following;
     expect(lab.google.cancelled).toHaveLength(1);
     expect((await lab.status()).state).toBe("failed");
+  });
+
+  test("a run that is asked to be cancelled in a step cancels what is under way, and is cancelled", async () => {
+    const following = lab.follow(lab.launch(mode));
+    await stallIn(mode);
+    await until(async () => (await lab.status().catch(() => undefined))?.steps[0]?.state === "running");
+    await lab.put("_cancels/7.json", { run: "7", at: "2026-11-30T12:00:00Z" });
+    await following;
+    const status = await lab.status();
+    expect(status).toMatchObject({
+      state: "cancelled",
+      error: "cancelled: that was asked for at 2026-11-30T12:00:00Z",
+      steps: [{ state: "cancelled" }, { state: "pending" }],
+    });
+    expect(lab.google.cancelled).toHaveLength(1);
+    // As versions before know it: one that failed.
+    expect(await lab.read("_clusters/7/status.json")).toMatchObject({ state: "failed", cancelled: true });
+    await lab.follow(lab.launch(mode));
+    expect(await lab.status()).toEqual(status);
+    expect(begun()).toBe(1);
+  });
+
+  test("a run that is asked to be cancelled before it is begun is never begun", async () => {
+    await lab.put("_cancels/7.json", "no JSON");
+    // Nothing is fetched either: there is no such package.
+    await lab.put("_wheels/abc/requirements.txt", `nothing-such==1.0 --hash=sha256:${"0".repeat(64)}\n`);
+    for (let time = 0; time < 2; time += 1) await lab.follow(lab.launch(mode));
+    expect(await lab.status()).toMatchObject({
+      state: "cancelled",
+      error: "cancelled: that was asked for at a time that it doesn't say",
+      steps: [{ state: "pending" }, { state: "pending" }],
+    });
+    expect(begun()).toBe(0);
+  });
+
+  test("a step that ends because its run is cancelled elsewhere has not failed", async () => {
+    const following = lab.follow(lab.launch(mode));
+    await stallIn(mode);
+    await until(async () => (await lab.status().catch(() => undefined))?.steps[0]?.state === "running");
+    await lab.put("_cancels/7.json", { run: "7", at: "2026-11-30T12:00:00Z" });
+    for (const work of [...lab.google.jobs.values(), ...lab.google.batches.values()]) work.states = ["CANCELLED"];
+    for (const workflow of lab.google.workflows.values()) workflow.cancelled = true;
+    await following;
+    expect(await lab.status()).toMatchObject({
+      state: "cancelled",
+      steps: [{ state: "cancelled" }, { state: "pending" }],
+    });
+  });
+
+  test("a run that had failed, or has succeeded, before it saw the request is not cancelled", async () => {
+    failStep(mode, "Job failed");
+    const following = lab.follow(lab.launch(mode), { pollMs: 400 });
+    await until(() => begun() > 0);
+    await lab.put("_runs/7.json", { run: "7", state: "failed", error: 'step "two" failed (exit 1): no such file' });
+    await lab.put("_cancels/7.json", { run: "7", at: "2026-11-30T12:00:00Z" });
+    await following;
+    expect(await lab.status()).toMatchObject({ state: "failed", error: expect.stringMatching(/no such file$/) });
+    await lab.put("_runs/8.json", { run: "8", state: "succeeded", started: "2026-11-30T11:00:00Z" });
+    await lab.put("_cancels/8.json", { run: "8", at: "2026-11-30T12:00:00Z" });
+    await lab.put("_launches/8.json", await claimOf(lab.launch(mode, { run: "8" })));
+    await lab.follow(lab.launch(mode, { run: "8" }));
+    expect(await lab.read("_clusters/8/status.json")).toMatchObject({ state: "succeeded" });
   });
 
   test("the deadline ends what is under way", async () => {
