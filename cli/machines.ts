@@ -16,11 +16,17 @@ export const overdue = ({ deadline }: RunStatus, graceMs: number, error: string)
   deadline !== undefined && Date.now() > Date.parse(deadline) + graceMs ? { error, at: deadline } : undefined;
 
 /**
- * What machines say of a run that has not ended by its record: where they can do no more for one that was asked to be cancelled
- * before, that is what became of it.
+ * What machines say of a run. Where they can do no more for one that was asked to be cancelled before, and its record doesn't
+ * say what became of it, then that did.
  */
-export async function orCancelled(lake: LakeStore, run: string, machines: Machines): Promise<Machines> {
+export async function orCancelled(
+  lake: LakeStore,
+  run: string,
+  recorded: RunStatus | undefined,
+  machines: Machines,
+): Promise<Machines> {
   const { outcome, over } = machines;
+  if (recorded && recorded.state !== "running") return machines;
   const failure = outcome?.state === "failed" ? outcome : outcome ? undefined : over;
   const request = failure && (await requestFor(lake, run));
   if (!failure || !request || (failure.at && Date.parse(failure.at) < Date.parse(request.at))) return machines;

@@ -42,8 +42,7 @@ export function attach(stack: StackContext, outputs: EmrOutputs): Attached {
       const ended = step.Status?.Timeline?.EndDateTime !== undefined;
       known.set(stepKey(run, stepName(step)), { cluster: launched.cluster, id: step.Id as string, ended });
     }
-    const said = machinesOf({ launched, ...found, steps, now: new Date() });
-    return recorded && recorded.state !== "running" ? said : orCancelled(lake, run, said);
+    return orCancelled(lake, run, recorded, machinesOf({ launched, ...found, steps, now: new Date() }));
   }
 
   return {

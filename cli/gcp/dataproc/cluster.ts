@@ -1,12 +1,11 @@
 import type { Launch } from "../../../assets/dataproc-orchestrator/launch.ts";
-import { readJson } from "../../../clients/lake/read.ts";
 import type { LakeStore } from "../../../clients/lake/store.ts";
-import { Prefix } from "../../../core/lake-layout.ts";
-import type { RunStatus } from "../../../core/run.ts";
-import { overdue, replaced } from "../../machines.ts";
+import { checkRunId, type RunStatus } from "../../../core/run.ts";
+import { orCancelled, overdue, replaced } from "../../machines.ts";
 import type { Attached, Machines, StackContext } from "../../platform.ts";
 import { explainErrors, Google } from "../client.ts";
 import { openLake } from "../lake.ts";
+import { cancelOnDataproc, launchOf } from "./cancel.ts";
 import { type Cluster, clusterNow, isThere, staysUntil } from "./describe.ts";
 import { type ExecutionState, logCommand, newestExecution, printedBy } from "./execution.ts";
 import type { DataprocOutputs } from "./outputs.ts";
@@ -22,12 +21,18 @@ export function attach(context: StackContext, outputs: DataprocOutputs): Attache
   const stack = dataprocStack(context, outputs);
   const google = new Google(stack.project);
   const lake = openLake(context, stack.lake);
+  const owner = `${context.files.project}/${context.files.stack}`;
   return {
     run: stack.run,
     lake,
     pollMs: POLL_MS,
     bill: stack.bill,
-    machines: (run, recorded) => explainErrors(machinesOf(google, lake, stack, run, recorded)),
+    machines: (run, recorded) =>
+      explainErrors(
+        machinesOf(google, lake, stack, run, recorded).then((said) => said && orCancelled(lake, run, recorded, said)),
+      ),
+    cancel: (run, say) =>
+      explainErrors(cancelOnDataproc({ google, lake, stack, owner, pollMs: POLL_MS }, checkRunId(run), say)),
     statusIsLast: true, // tables are loaded into BigQuery after the last step
     progressInLogs: true,
     evidence: (run) => (run === stack.run ? explainErrors(evidence(google, stack)) : Promise.resolve(undefined)),
@@ -42,13 +47,6 @@ export function attach(context: StackContext, outputs: DataprocOutputs): Attache
 
 /** States of a cluster that somebody may use. */
 const ALIVE: ReadonlySet<string> = new Set(["CREATING", "RUNNING", "UPDATING", "STARTING"]);
-
-/** What the orchestrator was told of a run; of several launches any will do for what they have in common. */
-async function launchOf(lake: LakeStore, run: string): Promise<Launch | undefined> {
-  const keys = await lake.keys(`${Prefix.clusters}/${run}/`);
-  const key = keys.find((key) => /\/launch-[0-9a-f]+\.json$/.test(key));
-  return key === undefined ? undefined : ((await readJson(lake, key)) as Launch | undefined);
-}
 
 async function machinesOf(
   google: Google,

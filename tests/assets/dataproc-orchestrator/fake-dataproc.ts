@@ -6,6 +6,7 @@ const SITE = "projects/test-project/(?:regions|locations)/europe-west1";
 export interface FakeCluster {
   state: string;
   detail?: string;
+  labels?: Readonly<Record<string, string>>;
   lifecycleConfig?: Readonly<Record<string, string>>;
 }
 
@@ -41,6 +42,8 @@ export class FakeDataproc {
   readonly workflows = new Map<string, FakeWorkflow>();
   readonly loads = new Map<string, FakeLoad>();
   readonly cancelled: string[] = [];
+  /** Clusters that somebody asked to delete. */
+  readonly deleted: string[] = [];
   /** Steps of the template. */
   steps: readonly string[] = ["one", "two"];
   /** What a step's job goes through, by the step; the last state stays. @default pending, running, done */
@@ -79,6 +82,7 @@ export class FakeDataproc {
   #meet(asked: Asked, line: string): Answer {
     const routes: readonly (readonly [string, (id: string) => Answer])[] = [
       [`GET /v1/${SITE}/clusters/([^/?:]+)`, (id) => this.#cluster(id)],
+      [`DELETE /v1/${SITE}/clusters/([^/?:]+)`, (id) => this.#deleteCluster(id)],
       [`POST /v1/${SITE}/jobs:submit()`, () => this.#submit(asked.body as SubmitRequest)],
       [`GET /v1/${SITE}/jobs/([^/?:]+)`, (id) => this.#look(this.jobs, id, jobOf)],
       [`POST /v1/${SITE}/jobs/([^/?:]+):cancel`, (id) => this.#cancel(this.jobs, id)],
@@ -107,8 +111,18 @@ export class FakeDataproc {
   #cluster(id: string): Answer {
     const cluster = this.clusters.get(id);
     if (!cluster) return refusal(404, `Not found: Cluster ${id}`, "NOT_FOUND");
-    const { state, detail, lifecycleConfig } = cluster;
-    return { body: { clusterName: id, status: { state, detail }, config: { lifecycleConfig } } };
+    const { state, detail, labels, lifecycleConfig } = cluster;
+    if (state === "DELETING") this.clusters.delete(id); // at the next look
+    return { body: { clusterName: id, labels, status: { state, detail }, config: { lifecycleConfig } } };
+  }
+
+  #deleteCluster(id: string): Answer {
+    const cluster = this.clusters.get(id);
+    if (!cluster) return refusal(404, `Not found: Cluster ${id}`, "NOT_FOUND");
+    if (cluster.state === "DELETING") return refusal(400, `Cluster ${id} is being deleted`);
+    cluster.state = "DELETING";
+    this.deleted.push(id);
+    return { body: { name: "projects/test-project/regions/europe-west1/operations/delete" } };
   }
 
   #submit({ requestId, job }: SubmitRequest): Answer {
