@@ -269,21 +269,29 @@ describe("a run", () => {
     });
   });
 
-  test("that failed before anybody asked has failed, and one whose steps have succeeded has too", async () => {
+  test("whose steps have succeeded has succeeded", async () => {
     const cluster = await launched(await rent());
-    ended(-3, "FAILED", "PENDING");
-    await request(-2);
-    expect(await status(cluster)).toMatchObject({
-      state: "failed",
-      steps: [{ state: "failed" }, { state: "pending" }],
-    });
     ended(-1, "COMPLETED", "COMPLETED");
+    await request(-2);
     expect(await status(cluster)).toMatchObject({ state: "succeeded" });
   });
 
-  test("has no cluster while it is launched", async () => {
+  test("is going on while it is launched, and not once its launch was given up", async () => {
     await claim();
+    expect(await status("")).toMatchObject({
+      state: "running",
+      cluster: { state: "LAUNCHING", reason: expect.stringMatching(/^its launcher has until 20/) },
+    });
+    await claim({ until: at(-1) });
     expect(await status("")).toBeUndefined();
+    await claim({ until: at(-1), renting: true }); // whoever died then may have rented something
+    expect(await status("")).toMatchObject({
+      state: "running",
+      cluster: { reason: expect.stringMatching(/^its launcher died: .* "npx oneoff cancel" ends that$/) },
+    });
+  });
+
+  test("that was cancelled before it had a cluster has no pages of one", async () => {
     const { route } = await attach(contextOf(STACK, outputs("")));
     await expect(route("spark")).rejects.toThrow(
       'run 1 has no cluster: it was cancelled before there was one; "npx oneoff run emr-oneoff" starts another',

@@ -38,11 +38,9 @@ const PATIENCE_MS = 20 * MINUTE;
  */
 export async function cancelOnEmr(place: Machinery, run: string, say: (line: string) => void): Promise<void> {
   for (;;) {
-    const entry = (await readJson(place.lake, `${Prefix.launches}/${run}.json`)) as
-      | Partial<Launched & Claim>
-      | undefined;
+    const entry = await launchEntry(place.lake, run);
     if (!entry) return;
-    if (entry.cluster) return endCluster(place, run, entry.cluster, say);
+    if ("cluster" in entry) return endCluster(place, run, entry.cluster, say);
     if (!isHeld(entry)) return endLost(place, run, entry, say);
     say(
       `run ${run} is being launched: its launcher rents nothing any more, or says what it has rented by ${entry.until}`,
@@ -51,17 +49,16 @@ export async function cancelOnEmr(place: Machinery, run: string, say: (line: str
   }
 }
 
+/** What is known of a run's launch: its cluster, or who is about to rent that; undefined when nobody has begun. */
+export const launchEntry = async (lake: LakeStore, run: string): Promise<Launched | Claim | undefined> =>
+  (await readJson(lake, `${Prefix.launches}/${run}.json`)) as Launched | Claim | undefined;
+
 /** Clocks differ: this is some time longer than the holder of a claim thinks. */
-const isHeld = ({ until = "" }: Partial<Claim>): boolean => Date.parse(until) + MINUTE / 2 > Date.now();
+export const isHeld = ({ until }: Claim): boolean => Date.parse(until) + MINUTE / 2 > Date.now();
 
 /** What was rented under a claim whose holder died before it could say so. */
-async function endLost(
-  place: Machinery,
-  run: string,
-  { claimed }: Partial<Claim>,
-  say: (line: string) => void,
-): Promise<void> {
-  const CreatedAfter = claimed === undefined ? undefined : new Date(Date.parse(claimed) - 5 * MINUTE);
+async function endLost(place: Machinery, run: string, { claimed }: Claim, say: (line: string) => void): Promise<void> {
+  const CreatedAfter = new Date(Date.parse(claimed) - 5 * MINUTE);
   const alive = await paginate<ClusterSummary>(async (Marker) => {
     const page = await place.emr.send(new ListClustersCommand({ ClusterStates: [...ALIVE], CreatedAfter, Marker }));
     return [page.Clusters, page.Marker];

@@ -7,17 +7,16 @@ import {
   ListStepsCommand,
   type StepSummary,
 } from "@aws-sdk/client-emr";
+import type { Claim } from "../../../assets/emr-launcher/claims.ts";
 import type { Launched } from "../../../assets/emr-launcher/event.ts";
-import { readJson } from "../../../clients/lake/read.ts";
 import type { LakeStore } from "../../../clients/lake/store.ts";
 import { Prefix } from "../../../core/lake-layout.ts";
 import { checkRunId, type RunStatus } from "../../../core/run.ts";
-import { orCancelled } from "../../machines.ts";
 import type { Attached, Machines, StackContext } from "../../platform.ts";
 import { connect, explainErrors, orUndefined, paginate } from "../client.ts";
 import { openLake } from "../lake.ts";
 import { regionOf } from "../region.ts";
-import { cancelOnEmr } from "./cancel.ts";
+import { cancelOnEmr, isHeld, launchEntry } from "./cancel.ts";
 import { isEndingState, isOver } from "./ending.ts";
 import { type EmrStep, gunzipped, logOf } from "./log.ts";
 import { machinesOf, stepName, stepsOf } from "./machines.ts";
@@ -34,7 +33,8 @@ export function attach(stack: StackContext, outputs: EmrOutputs): Attached {
   const stepKey = (run: string, step: string) => `${run}/${step}`;
 
   async function machines(run: string, recorded: RunStatus | undefined): Promise<Machines | undefined> {
-    const launched = await launchOf(lake, run);
+    const launched = await launchEntry(lake, run);
+    if (launched && !("cluster" in launched)) return launching(launched);
     if (!launched) return unlaunched(recorded);
     const found = await describe(emr, launched.cluster);
     const steps = stepsOf(run, found.steps);
@@ -42,7 +42,7 @@ export function attach(stack: StackContext, outputs: EmrOutputs): Attached {
       const ended = step.Status?.Timeline?.EndDateTime !== undefined;
       known.set(stepKey(run, stepName(step)), { cluster: launched.cluster, id: step.Id as string, ended });
     }
-    return orCancelled(lake, run, recorded, machinesOf({ launched, ...found, steps, now: new Date() }));
+    return machinesOf({ launched, ...found, steps, now: new Date() });
   }
 
   return {
@@ -66,10 +66,20 @@ export function attach(stack: StackContext, outputs: EmrOutputs): Attached {
 /** Value of tag `oneoff:stack`. */
 const stackTagOf = ({ files: { project, stack } }: StackContext): string => `${project}/${stack}`;
 
-/** The cluster that was rented for a run. Where it is just being launched there is none yet. */
+/** The cluster that was rented for a run. */
 export async function launchOf(lake: LakeStore, run: string): Promise<Launched | undefined> {
-  const launched = (await readJson(lake, `${Prefix.launches}/${run}.json`)) as Partial<Launched> | undefined;
-  return launched?.cluster ? (launched as Launched) : undefined;
+  const entry = await launchEntry(lake, run);
+  return entry && "cluster" in entry ? entry : undefined;
+}
+
+/** A run that somebody is launching, or was when he died; undefined when no cluster was asked for. */
+function launching(claim: Claim): Machines | undefined {
+  const reason = isHeld(claim)
+    ? `its launcher has until ${claim.until}`
+    : `its launcher died: "npx pulumi up" finds what it rented, and "npx oneoff cancel" ends that`;
+  if (!isHeld(claim) && !claim.renting) return undefined;
+  const cluster = { state: "LAUNCHING", reason };
+  return { started: claim.claimed, cluster: ({ state }) => (state === "running" ? cluster : undefined) };
 }
 
 /** A run whose cluster nobody knows: what its record says, and what follows from that. */

@@ -1,7 +1,7 @@
 import type { Launch } from "../../../assets/dataproc-orchestrator/launch.ts";
 import type { LakeStore } from "../../../clients/lake/store.ts";
 import { checkRunId, type RunStatus } from "../../../core/run.ts";
-import { orCancelled, overdue, replaced } from "../../machines.ts";
+import { overdue, replaced } from "../../machines.ts";
 import type { Attached, Machines, StackContext } from "../../platform.ts";
 import { explainErrors, Google } from "../client.ts";
 import { openLake } from "../lake.ts";
@@ -27,10 +27,7 @@ export function attach(context: StackContext, outputs: DataprocOutputs): Attache
     lake,
     pollMs: POLL_MS,
     bill: stack.bill,
-    machines: (run, recorded) =>
-      explainErrors(
-        machinesOf(google, lake, stack, run, recorded).then((said) => said && orCancelled(lake, run, recorded, said)),
-      ),
+    machines: (run, recorded) => explainErrors(machinesOf(google, lake, stack, run, recorded)),
     cancel: (run, say) =>
       explainErrors(cancelOnDataproc({ google, lake, stack, owner, pollMs: POLL_MS }, checkRunId(run), say)),
     statusIsLast: true, // tables are loaded into BigQuery after the last step
