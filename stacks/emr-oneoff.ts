@@ -68,6 +68,9 @@ const settings = z.object({
   privateSubnets: flag().default(false).describe("Whether `subnets` have no route to an internet gateway"),
   sshKey: z.string().optional().describe("Name of an EC2 key pair for SSH to the primary node; needs `sshCidr`"),
   sshCidr: z.string().optional().describe("Addresses that may connect by SSH, such as 203.0.113.7/32"),
+  cancelPolicy: flag()
+    .default(false)
+    .describe("Make an IAM policy for teammates who may cancel runs, and nothing else"),
   bucket: z.string().optional().describe("Name of the lake's bucket; one is made up when not set"),
   removal: z.enum(Removal).default("delete").describe("What `pulumi destroy` does with the results: delete or retain"),
   queryLimit: size().default("10 GB").describe("A query that would read more is ended"),
@@ -159,6 +162,7 @@ function clusterOf(settings: Settings) {
     ...(settings.packageIndex && { packageIndex: settings.packageIndex }),
     releaseLabel: settings.releaseLabel,
     keepAlive: settings.keepAlive,
+    cancelPolicy: settings.cancelPolicy,
     ...(settings.linger && { linger: settings.linger }),
     ...(sshKey && { ssh: { keyName: sshKey, cidr: sshCidr ?? "" } }),
   };

@@ -1,5 +1,5 @@
 /**
- * What the reaper's role has to allow. Every action of `end` names its resource and takes `aws:ResourceTag`
+ * What the reaper's role has to allow, beside looking into a lake for runs to be cancelled, which a cluster grants. Every action of `end` names its resource and takes `aws:ResourceTag`
  * (https://docs.aws.amazon.com/service-authorization/latest/reference/, pages list_amazonelasticmapreduce.html,
  * list_amazonec2autoscaling.html and list_amazonec2.html).
  */

@@ -1,6 +1,8 @@
 import { type AutoScalingClient, DeleteAutoScalingGroupCommand } from "@aws-sdk/client-auto-scaling";
 import { type EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import { type EMRClient, SetTerminationProtectionCommand, TerminateJobFlowsCommand } from "@aws-sdk/client-emr";
+import type { S3Client } from "@aws-sdk/client-s3";
+import { type Cancelled, cancelled } from "./cancelled.ts";
 import { type Kind, type Overdue, overdue } from "./overdue.ts";
 import { type CandidateList, clusters, groups, instances } from "./running.ts";
 
@@ -8,12 +10,16 @@ export interface Clients {
   readonly emr: EMRClient;
   readonly autoScaling: AutoScalingClient;
   readonly ec2: EC2Client;
+  readonly s3: S3Client;
 }
 
 /** One line of the log: what was ended, or what could not be. */
 export type Entry =
-  | ({ readonly event: "ended" } & Overdue)
+  | ({ readonly event: "ended" } & Due)
   | { readonly event: "failed"; readonly kind: Kind; readonly id: string; readonly error: string };
+
+/** What has to end, and why. */
+type Due = Overdue | Cancelled;
 
 interface Ender {
   readonly kind: Kind;
@@ -25,18 +31,24 @@ interface Ender {
 
 /**
  * Ends everything of `stack` that is past its deadline, whatever lake it belongs to: what is overdue has to end whoever owns
- * it. Says what it did, and never throws: failures are entries.
+ * it; and clusters whose run is to be cancelled. Says what it did, and never throws: failures are entries.
  */
 export async function reap(clients: Clients, stack: string, now: Date): Promise<readonly Entry[]> {
   const entries: Entry[] = [];
   // In this order: a cluster and a group end their instances themselves, and would replace them.
   for (const ender of enders(clients, stack)) {
-    const failed = (id: string, error: unknown) =>
-      entries.push({ event: "failed", kind: ender.kind, id, error: explain(error) });
+    const failed = (id: string, error: unknown): void =>
+      void entries.push({ event: "failed", kind: ender.kind, id, error: explain(error) });
     try {
       const { candidates, failures } = await ender.find();
       for (const { id, error } of failures) failed(id, error);
-      const due = candidates.map((candidate) => overdue(candidate, stack, now)).filter((one) => one !== undefined);
+      const due: Due[] = [];
+      for (const candidate of candidates) {
+        const one =
+          overdue(candidate, stack, now) ??
+          (await cancelled(clients.s3, candidate, stack).catch((error) => failed(candidate.id, error)));
+        if (one) due.push(one);
+      }
       for (let at = 0; at < due.length; at += ender.batch) {
         for (const { one, error } of await endAll(due.slice(at, at + ender.batch), ender.end)) {
           if (error === undefined) entries.push({ event: "ended", ...one });
@@ -78,8 +90,8 @@ function enders({ emr, autoScaling, ec2 }: Clients, stack: string): readonly End
 }
 
 /** In one call; when that fails one by one, so that one that can't be ended doesn't keep the others alive. */
-async function endAll(due: readonly Overdue[], end: Ender["end"]) {
-  const attempt = async (some: readonly Overdue[]): Promise<{ one: Overdue; error?: unknown }[]> => {
+async function endAll(due: readonly Due[], end: Ender["end"]) {
+  const attempt = async (some: readonly Due[]): Promise<{ one: Due; error?: unknown }[]> => {
     try {
       await end(some.map(({ id }) => id));
       return some.map((one) => ({ one }));

@@ -20,6 +20,7 @@ export interface LambdaFunctionArgs {
 /** What of a function must be there before it is used. */
 export interface LambdaFunction {
   readonly function: aws.lambda.Function;
+  readonly role: aws.iam.Role;
   readonly parts: readonly pulumi.Resource[];
 }
 
@@ -51,5 +52,5 @@ export function lambdaFunction(name: string, args: LambdaFunctionArgs, parent: p
     },
     { parent },
   );
-  return { function: made, parts: [made, policy] };
+  return { function: made, role, parts: [made, policy] };
 }

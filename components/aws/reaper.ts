@@ -12,12 +12,15 @@ import { regionOf } from "./region.ts";
 
 /**
  * Ends what is past its deadline: a function, run every 5 minutes in the cloud, that ends the EMR clusters, Auto Scaling
- * groups and EC2 instances which carry this stack's tag and are older than their tag `oneoff:deadline` says.
+ * groups and EC2 instances which carry this stack's tag and are older than their tag `oneoff:deadline` says, and clusters whose
+ * run somebody asked to cancel.
  * Whatever must end takes it as an argument, and so is made after it and destroyed before it.
  */
 export class Reaper extends pulumi.ComponentResource {
   /** Name of the function: its log says what was ended and why. */
   readonly functionName: pulumi.Output<string>;
+  /** Its role, for a cluster to let it see which runs are to be cancelled. */
+  readonly role: aws.iam.Role;
   /** What must be there before anything that it ends. */
   readonly parts: readonly pulumi.Resource[];
 
@@ -61,6 +64,7 @@ export class Reaper extends pulumi.ComponentResource {
       { parent: this, dependsOn: [permission, ...reaper.parts] },
     );
     this.functionName = reaper.function.name;
+    this.role = reaper.role;
     this.parts = [target];
     this.registerOutputs({ functionName: this.functionName });
   }

@@ -69,7 +69,7 @@ describe("one stack through its life, on the real engine, with providers that ma
         "PrivateKey": 1,
         "RandomId": 2,
         "Role": 5,
-        "RolePolicy": 5,
+        "RolePolicy": 6,
         "RolePolicyAttachment": 1,
         "RouteTable": 1,
         "RouteTableAssociation": 2,

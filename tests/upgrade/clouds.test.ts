@@ -29,12 +29,14 @@ const OURS: Readonly<Record<string, Ours>> = {
         (name) => `cluster-emr-${name}`,
       ),
       "cluster-origin-1", // what made the run
+      "cluster-reaper-policy", // the reaper sees which runs are to be cancelled
     ],
     content: [
       "reaper-function: code",
       "cluster-launcher-function: code",
       "lake-database: description", // whose it is
-      "cluster-nodes-policy: policy", // the machines read what made the run
+      "cluster-nodes-policy: policy", // the machines read what made the run, and that it is to be cancelled
+      "cluster-launcher-policy: policy", // so does the launcher
       "cluster-run: input", // steps are told of the job by a file
       ...["cluster-emr-*: source", "cluster-steps-*: source"],
       ...["dashboard-index.mjs: source", "dashboard-page-*: source", "dashboard-config: content"],

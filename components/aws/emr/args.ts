@@ -80,6 +80,11 @@ export interface EmrClusterArgs {
   readonly reads?: readonly string[];
   /** Values of the secrets that the job's steps name. @default none */
   readonly secrets?: Readonly<Record<string, pulumi.Input<string>>>;
+  /**
+   * Make a policy that lets whoever it is attached to cancel runs, and do nothing else: whoever deploys must be able to make
+   * policies. @default false
+   */
+  readonly cancelPolicy?: boolean;
   /** Where the job's wheels come from, a simple package index. @default "https://pypi.org/simple" */
   readonly packageIndex?: string;
   /** Region that the bill is for; the one the provider rents in. @default setting `aws:region`, else AWS_REGION */

@@ -6,12 +6,15 @@ import type { BillLine } from "../../../core/bill.ts";
 import type { Duration } from "../../../core/duration.ts";
 import { jobFor } from "../../../core/job/same.ts";
 import type { Job } from "../../../core/job.ts";
+import { Prefix } from "../../../core/lake-layout.ts";
 import { Tag } from "../../../core/tags.ts";
 import { physicalName, stackId, stackTags } from "../../common/naming.ts";
 import type { CommandOutputs } from "../../common/outputs.ts";
 import { lambdaFunction } from "../function.ts";
+import { allow } from "../iam.ts";
 import { EMR_TAG, Network } from "../network.ts";
 import { EMR_DEADLINES, type EmrClusterArgs, type EmrPlan, type EmrPlanArgs, emrPlan } from "./args.ts";
+import { cancelPolicy } from "./cancel-policy.ts";
 import { uploadCode, uploadOrigin } from "./code.ts";
 import { type ClusterGroups, clusterGroups } from "./groups.ts";
 import { jobFlow } from "./job-flow.ts";
@@ -34,6 +37,8 @@ export class EmrCluster extends pulumi.ComponentResource {
   readonly logs: pulumi.Output<string>;
   /** Role of the machines. */
   readonly role: aws.iam.Role;
+  /** ARN of the policy for whoever may cancel runs; undefined where `cancelPolicy` is not set. */
+  readonly cancelPolicy: pulumi.Output<string> | undefined;
   /** What `outputs` takes from it. */
   readonly outputs: CommandOutputs;
 
@@ -92,6 +97,7 @@ export class EmrCluster extends pulumi.ComponentResource {
       },
       this,
     );
+    const requests = allow(`${name}-reaper-policy`, reaper.role, lake.statements.read([Prefix.cancels]), this);
     const guard = new aws.lambda.Invocation(
       `${name}-guard`,
       {
@@ -103,6 +109,7 @@ export class EmrCluster extends pulumi.ComponentResource {
         parent: this,
         dependsOn: [
           ...reaper.parts,
+          requests,
           ...launcher.parts,
           ...roles.parts,
           ...groups.parts,
@@ -124,6 +131,7 @@ export class EmrCluster extends pulumi.ComponentResource {
       { parent: this, dependsOn: [guard], replaceOnChanges: ["input"] },
     );
     this.role = roles.nodes;
+    this.cancelPolicy = args.cancelPolicy ? cancelPolicy(name, lake, this).arn : undefined;
     this.clusterId = run.result.apply((result) => launched(result, this).cluster);
     this.logs = pulumi.interpolate`s3://${lake.bucket}/_logs/`;
     this.outputs = {
@@ -132,6 +140,7 @@ export class EmrCluster extends pulumi.ComponentResource {
       clusterId: this.clusterId,
       deadline: args.lifetime.deadline,
       keepAlive: args.keepAlive ?? false,
+      ...(this.cancelPolicy && { cancelPolicy: this.cancelPolicy }),
       lake: lake.uri,
       logs: this.logs,
       region: lake.region,

@@ -4,7 +4,7 @@ import { Prefix } from "../../../core/lake-layout.ts";
 import { Tag } from "../../../core/tags.ts";
 import type { Statement } from "../iam.ts";
 
-const CLUSTERS = "arn:*:elasticmapreduce:*:*:cluster/*";
+export const CLUSTERS = "arn:*:elasticmapreduce:*:*:cluster/*";
 
 /** What the launcher may do, as statements of its role's policy. */
 export const launcherStatements = (args: {
@@ -43,7 +43,7 @@ export const launcherStatements = (args: {
 ];
 
 /** Both: two people can have stacks of one name in one account, and no two have one bucket. */
-const ownTags = (
+export const ownTags = (
   key: string,
   { stack, bucket }: { readonly stack: string; readonly bucket: pulumi.Input<string> },
 ) => ({

@@ -19,6 +19,7 @@ import {
   RunJobFlowCommand,
   TerminateJobFlowsCommand,
 } from "@aws-sdk/client-emr";
+import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { handler } from "../../../assets/reaper/index.ts";
 import { overdue } from "../../../assets/reaper/overdue.ts";
@@ -35,7 +36,12 @@ let clients: Clients;
 
 beforeAll(async () => {
   moto = await startMoto();
-  clients = { emr: new EMRClient({}), autoScaling: new AutoScalingClient({}), ec2: new EC2Client({}) };
+  clients = {
+    emr: new EMRClient({}),
+    autoScaling: new AutoScalingClient({}),
+    ec2: new EC2Client({}),
+    s3: new S3Client({ forcePathStyle: true }),
+  };
 });
 afterAll(() => moto?.close());
 afterEach(() => moto.reset());
@@ -161,6 +167,39 @@ describe("reap", () => {
     expect(await Promise.all(due.map(clusterState))).toEqual(["TERMINATED", "TERMINATED"]);
     expect(await Promise.all(bystanders.map(clusterState))).toEqual(bystanders.map(() => "WAITING"));
     expect(await reap(clients, STACK, hoursOn(2.01))).toEqual([]);
+  });
+
+  test("ends a cluster whose run is to be cancelled, however young, and no other run's or lake's", async () => {
+    for (const Bucket of ["the-lake", "their-lake"]) {
+      const CreateBucketConfiguration = { LocationConstraint: "us-west-2" } as const;
+      await clients.s3.send(new CreateBucketCommand({ Bucket, CreateBucketConfiguration }));
+    }
+    await clients.s3.send(new PutObjectCommand({ Bucket: "the-lake", Key: "_cancels/1.json", Body: "{}" }));
+    const of = (run: string, lake: string, more: Tags = {}) =>
+      cluster({ ...ours("90 minutes", { "oneoff:run": run, "oneoff:lake": lake }), ...more }, true);
+    const id = await of("1", "the-lake");
+    const bystanders = await Promise.all([
+      of("2", "the-lake"),
+      of("1", "their-lake"),
+      of("1", "lake-that-is-gone"),
+      of("1", "the-lake", { "oneoff:stack": "oneoff/other" }),
+    ]);
+    expect(await reap(clients, STACK, new Date())).toEqual([{ event: "ended", kind: "cluster", id, cancelled: "1" }]);
+    expect(await clusterState(id)).toBe("TERMINATED");
+    expect(await Promise.all(bystanders.map(clusterState))).toEqual(bystanders.map(() => "WAITING"));
+    expect(await reap(clients, STACK, new Date())).toEqual([]);
+  });
+
+  test("ends what is overdue though nobody can tell whether a run is to be cancelled", async () => {
+    const s3 = new S3Client({ forcePathStyle: true });
+    failWhen(s3 as never, "HeadObjectCommand", "the-lake");
+    const tags = { "oneoff:run": "1", "oneoff:lake": "the-lake" };
+    const [young, due] = [await cluster(ours("3 hours", tags)), await cluster(ours("90 minutes", tags))];
+    const entries = await reap({ ...clients, s3 }, STACK, hoursOn(2));
+    expect(entries.map(({ event, id }) => [event, id]).sort()).toEqual([
+      ["ended", due],
+      ["failed", young],
+    ]);
   });
 
   test("ends what has no legible deadline after 7 days, and says so", async () => {

@@ -223,6 +223,33 @@ describe("what EMR is asked for", () => {
     ]);
   });
 
+  test("machines see requests to cancel, and make none; so does the reaper, in this lake alone", async () => {
+    await request();
+    const objects = (name: string, action: string) =>
+      statements(name)
+        .filter(({ Action }) => (Action as string[]).includes(action))
+        .flatMap(({ Resource }) => Resource as string[]);
+    expect(objects("cluster-nodes-policy", "s3:GetObject")).toContain("arn:aws:s3:::the-lake/_cancels/*");
+    expect(objects("cluster-nodes-policy", "s3:PutObject").join()).not.toContain("_cancels");
+    expect(objects("cluster-reaper-policy", "s3:GetObject")).toEqual([
+      "arn:aws:s3:::the-lake/_cancels",
+      "arn:aws:s3:::the-lake/_cancels/*",
+    ]);
+    expect(statements("cluster-reaper-policy").flatMap(({ Action }) => Action)).not.toContain("s3:PutObject");
+  });
+
+  test("there is a policy for who may cancel where that is wanted, below the stack's path, and nobody has it", async () => {
+    await request();
+    const policies = () => ours().filter(({ type }) => type === "aws:iam/policy:Policy");
+    expect(policies()).toEqual([]);
+    resources.length = 0;
+    await request({ cancelPolicy: true });
+    expect(policies().map(({ name, inputs }) => [name, inputs.path, inputs.tags])).toEqual([
+      ["cluster-cancel-policy", "/oneoff/oneoff/test/", { "oneoff:stack": "oneoff/test" }],
+    ]);
+    expect(ours().filter(({ inputs }) => "policyArn" in inputs)).toHaveLength(1); // AWS's own, of EMR's role
+  });
+
   test("only who rents spot instances may make their role", async () => {
     await request();
     const roles = () => statements("cluster-service-policy").filter(({ Action }) => /LinkedRole/.test(String(Action)));

@@ -1,6 +1,8 @@
-import { output } from "@pulumi/pulumi";
+import { type Output, output } from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
+import { cancelStatements } from "../../../components/aws/emr/cancel-policy.ts";
 import { launcherStatements } from "../../../components/aws/emr/launcher-policy.ts";
+import { readStatements } from "../../../components/aws/lake-statements.ts";
 import { reaperStatements } from "../../../components/aws/reaper.ts";
 
 const STACK = "oneoff/emr";
@@ -10,11 +12,20 @@ const launcher = launcherStatements({
   bucketArn: output("arn:aws:s3:::lake"),
   roleArns: ["arn:aws:iam::1:role/oneoff/emr/service", "arn:aws:iam::1:role/oneoff/emr/nodes"],
 });
+const bucketArn = output("arn:aws:s3:::lake");
+const canceller = cancelStatements(STACK, {
+  bucket: output("lake"),
+  bucketArn,
+  statements: { read: (prefixes) => readStatements(bucketArn, prefixes) },
+});
+const known = (value: unknown): Promise<unknown> =>
+  new Promise((resolve) => (output(value) as Output<unknown>).apply(resolve));
 const ofActions = (action: string) => launcher.filter(({ Action }) => Action.includes(action));
 
 describe.each([
   ["reaper", reaperStatements(STACK), {}],
   ["launcher", launcher, { "aws:ResourceTag/oneoff:lake": "lake" }],
+  ["canceller", canceller, { "aws:ResourceTag/oneoff:lake": "lake" }],
 ])("the role of the %s", (_name, statements, more) => {
   test("names its actions, and only looks at or tags what may be anybody's", () => {
     for (const { Action, Resource, Condition } of statements) {
@@ -24,11 +35,11 @@ describe.each([
     }
   });
 
-  test("ends nothing that hasn't the stack's tag, and the launcher nothing of another lake", () => {
+  test("ends nothing that hasn't the stack's tag, and the reaper alone of any lake", async () => {
     const ending = statements.filter(({ Action }) => Action.some((action) => /:(Terminate|Delete|Set)/.test(action)));
     expect(ending.length).toBeGreaterThan(0);
     for (const { Condition } of ending) {
-      expect(Condition).toEqual({ StringEquals: { "aws:ResourceTag/oneoff:stack": STACK, ...more } });
+      expect(await known(Condition)).toEqual({ StringEquals: { "aws:ResourceTag/oneoff:stack": STACK, ...more } });
     }
   });
 });
@@ -39,7 +50,7 @@ test("the launcher rents only with the stack's and the lake's tag, and writes on
   expect(renting.map(({ Condition }) => Condition)).toEqual([{ StringEquals: tags }]);
   const writing = ofActions("s3:PutObject");
   expect(writing).toHaveLength(1);
-  const resources = await new Promise((resolve) => output(writing[0]?.Resource).apply(resolve));
+  const resources = await known(writing[0]?.Resource);
   expect(resources).toEqual(["arn:aws:s3:::lake/_launches/*", "arn:aws:s3:::lake/_wheels/*"]);
 });
 
@@ -51,4 +62,28 @@ test("an idle limit can be put before the cluster is there, and so before it has
       Resource: "arn:*:elasticmapreduce:*:*:cluster/*",
     },
   ]);
+});
+
+test("the launcher sees requests to cancel, and makes none", async () => {
+  const seen = launcher.filter(({ Action }) => String(Action) === "s3:GetObject");
+  expect(await known(seen.map(({ Resource }) => Resource))).toEqual(["arn:aws:s3:::lake/_cancels/*"]);
+});
+
+test("who may cancel makes requests, writes records by a condition alone, and rents nothing", async () => {
+  const writing = canceller.filter(({ Action }) => /Put|Delete/.test(String(Action)));
+  expect(await known(writing)).toEqual([
+    {
+      Action: ["s3:PutObject"],
+      Resource: ["arn:aws:s3:::lake/_cancels/*", "arn:aws:s3:::lake/_runs/*"],
+      Condition: { Null: { "s3:if-none-match": "false" } },
+    },
+    {
+      Action: ["s3:PutObject"],
+      Resource: ["arn:aws:s3:::lake/_runs/*"],
+      Condition: { Null: { "s3:if-match": "false" } },
+    },
+  ]);
+  expect(canceller.flatMap(({ Action }) => Action).filter((action) => /Run|PassRole|iam:|Create/.test(action))).toEqual(
+    [],
+  );
 });
