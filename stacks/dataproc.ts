@@ -71,6 +71,9 @@ const settings = z.object({
   viewers: texts()
     .optional()
     .describe("Who may read results and query tables: user:ann@example.com, group:..., separated by commas"),
+  cancellers: texts()
+    .optional()
+    .describe("Who may cancel runs, and nothing else: user:ann@example.com, group:..., separated by commas"),
   removal: z.enum(Removal).default("delete").describe("What `pulumi destroy` does with the results: delete or retain"),
   csv: z.string().optional().describe("Address of a CSV file of yours, which BigQuery loads into table `csv`"),
   csvNull: z.string().optional().describe("Text that stands for a missing value in it"),
@@ -212,6 +215,7 @@ function clusterOf(settings: Settings) {
     runtimeVersion: settings.runtimeVersion,
     ...(settings.driverMemory && { driverMemory: settings.driverMemory }),
     ...(settings.reads && { reads: settings.reads }),
+    ...(settings.cancellers && { cancellers: settings.cancellers }),
     ...(settings.packageIndex && { packageIndex: settings.packageIndex }),
     ...(kerberosKey && kerberosPassword && { kerberos: { kmsKey: kerberosKey, rootPassword: kerberosPassword } }),
     ...(settings.kmsKey && { kmsKey: settings.kmsKey }),

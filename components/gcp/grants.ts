@@ -35,6 +35,21 @@ export const writeObjects = (
   parent: pulumi.Resource,
 ) => objects(name, bucket, member, "roles/storage.objectUser", prefixes, parent);
 
+/** A role on objects below prefixes, for who may look at the bucket by another grant. */
+export const objectsBelow = (
+  name: string,
+  { bucket }: Granted,
+  member: Member,
+  role: string,
+  prefixes: readonly string[],
+  parent: pulumi.Resource,
+): gcp.storage.BucketIAMMember =>
+  new gcp.storage.BucketIAMMember(
+    name,
+    { bucket, role, member: validMember(member), condition: below(bucket, prefixes) },
+    { parent },
+  );
+
 /** A condition has 12 operators at most (https://cloud.google.com/iam/docs/conditions-overview#limits). */
 const PREFIXES_AT_ONCE = 10;
 

@@ -16,7 +16,7 @@ import { batchBill, dataprocBill, orchestratorBill } from "../bill.ts";
 import type { GcsLake } from "../lake.ts";
 import { checkGcpSubnet, GcpNetwork, type GcpSubnet } from "../network.ts";
 import { machineType } from "../prices.ts";
-import { checkProject, checkRegion, googleProject, googleRegion } from "../project.ts";
+import { checkMember, checkProject, checkRegion, googleProject, googleRegion } from "../project.ts";
 
 /** The shortest and the longest deadline of each mode. A cluster takes some minutes to start; the orchestrator of batches has 7 days. */
 export const DATAPROC_DEADLINES = {
@@ -86,6 +86,11 @@ export interface DataprocClusterArgs {
   readonly reads?: readonly string[];
   /** Values of the secrets that the job's steps name. @default none */
   readonly secrets?: Readonly<Record<string, pulumi.Input<string>>>;
+  /**
+   * Who may cancel runs, and do nothing else with the stack, such as "user:ann@example.com": for that a role of the project is
+   * made, so whoever deploys must be able to make roles. @default nobody else
+   */
+  readonly cancellers?: readonly string[];
   /** Where the job's wheels come from, a simple package index. @default "https://pypi.org/simple" */
   readonly packageIndex?: string;
   /** Image with Node.js 22 or newer that the orchestrator runs in. @default "gcr.io/distroless/nodejs24-debian12" */
@@ -142,6 +147,7 @@ export function dataprocPlan(args: DataprocPlanArgs, stands?: Duration): Datapro
   const primary = args.primary ?? "n2-standard-4";
   const workers = workersOf(mode, args.workers ?? { count: 2 });
   if (args.network) checkGcpSubnet(args.network);
+  for (const member of args.cancellers ?? []) checkMember("cancellers", member);
   const disk = diskGibibytes(args.disk ?? "100 GB", "30 GB", "64 TB");
   checkMachine("primary", primary);
   checkMachine("workers.type", workers.type);

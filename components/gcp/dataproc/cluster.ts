@@ -23,6 +23,7 @@ import {
   type DataprocPlanArgs,
   dataprocPlan,
 } from "./args.ts";
+import { letCancel } from "./cancellers.ts";
 import { type ClusterParts, clusterConfig, managedConfig } from "./config.ts";
 import { type LaunchPlace, launchOf, orchestrator, uploadDataprocCode, uploadDataprocOrigin } from "./launch.ts";
 import { type DataprocRoles, dataprocRoles } from "./roles.ts";
@@ -76,6 +77,7 @@ export class DataprocCluster extends pulumi.ComponentResource {
     const hex = new random.RandomId(`${name}-id`, { byteLength: 4 }, { parent: this }).hex;
     const reads = bucketsToRead(job, args.reads, lake.bucketGiven);
     const roles = dataprocRoles(name, plan, { lake, reads, hex, kerberos: args.kerberos }, this);
+    letCancel(name, { project: plan.project, members: args.cancellers ?? [], lake, hex }, this);
     const secrets = keepSecrets(name, plan, args, roles, hex, this);
     const code = [...uploadDataprocCode(name, plan, lake, this), uploadDataprocOrigin(name, plan, lake, this)];
     const labels = lakeLabels(lake.bucket, { [Label.cluster]: labelValue(name), [Label.run]: labelValue(plan.run) });

@@ -508,6 +508,54 @@ test("a bucket that the job reads is granted once, after those that are given, a
   ]);
 });
 
+describe("who may cancel runs", () => {
+  test("is nobody else where nobody is named: no role is made", async () => {
+    await launched();
+    expect(ofType("IAMCustomRole")).toEqual([]);
+  });
+
+  test("begins nothing, makes requests once and writes records alone", async () => {
+    await launched({ cancellers: ["user:ann@example.com"] });
+    const [role] = ofType("IAMCustomRole");
+    const permissions = role?.inputs.permissions as string[];
+    expect(permissions.filter((one) => !/^(dataproc|run)\.\w+\.(cancel|get|list|delete)$/.test(one))).toEqual([]);
+    expect(permissions.filter((one) => one.endsWith(".delete"))).toEqual(["dataproc.clusters.delete"]);
+    expect(role?.inputs.roleId).toMatch(/^oneoff_cancel_[0-9a-f]{8}$/);
+    const given = resources.filter(({ inputs }) => inputs.member === "user:ann@example.com");
+    expect(
+      given.map(({ name, inputs }) => [name, inputs.role, (inputs.condition as { expression: string })?.expression]),
+    ).toMatchInlineSnapshot(`
+      [
+        [
+          "cluster-canceller-1-runs",
+          "cluster-cancel-role-8636c75",
+          undefined,
+        ],
+        [
+          "cluster-canceller-1-reads-bucket",
+          "roles/storage.legacyBucketReader",
+          undefined,
+        ],
+        [
+          "cluster-canceller-1-reads",
+          "roles/storage.objectViewer",
+          "resource.name.startsWith("projects/_/buckets/the-lake/objects/_cancels/") || resource.name.startsWith("projects/_/buckets/the-lake/objects/_runs/") || resource.name.startsWith("projects/_/buckets/the-lake/objects/_launches/") || resource.name.startsWith("projects/_/buckets/the-lake/objects/_clusters/") || resource.name.startsWith("projects/_/buckets/the-lake/objects/_logs/")",
+        ],
+        [
+          "cluster-canceller-1-asks",
+          "roles/storage.objectCreator",
+          "resource.name.startsWith("projects/_/buckets/the-lake/objects/_cancels/")",
+        ],
+        [
+          "cluster-canceller-1-records",
+          "roles/storage.objectUser",
+          "resource.name.startsWith("projects/_/buckets/the-lake/objects/_runs/")",
+        ],
+      ]
+    `);
+  });
+});
+
 describe("what is refused before anything is made", () => {
   test.each(["s3://books/novels", "/data/books"])("a job that reads %s", async (address) => {
     const reading: Job = { ...small, reads: ["gs://books", address] };
