@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { invalid } from "../../core/errors.ts";
 import { checkKey } from "./key.ts";
-import type { LakeStore, Listed } from "./store.ts";
+import type { ByteRange, LakeStore, Listed, Piece } from "./store.ts";
 
 /** A lake in a bucket, whatever its service. */
 export abstract class BucketStore implements LakeStore {
@@ -25,6 +25,7 @@ export abstract class BucketStore implements LakeStore {
   }
 
   abstract bytes(key: string, from?: number): Promise<Uint8Array | undefined>;
+  abstract piece(key: string, range: ByteRange): Promise<Piece | undefined>;
   abstract content(key: string): Promise<Readable>;
   abstract create(key: string, content: string): Promise<boolean>;
   abstract replace(key: string, content: string, etag: string): Promise<boolean>;

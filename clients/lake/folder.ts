@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { createReadStream, type Dirent } from "node:fs";
-import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { constants, createReadStream, type Dirent } from "node:fs";
+import { link, mkdir, open, readdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { UsageError } from "../../core/errors.ts";
 import { checkKey, folderOf } from "./key.ts";
-import type { LakeStore, Listed } from "./store.ts";
+import { type ByteRange, type LakeStore, type Listed, type Piece, within } from "./store.ts";
 
 /** A lake in a folder of this machine, which need not be there yet. */
 export class FolderStore implements LakeStore {
@@ -28,6 +28,13 @@ export class FolderStore implements LakeStore {
 
   async bytes(key: string, from = 0): Promise<Uint8Array | undefined> {
     return ifThere(bytesOf(this.path(key), from));
+  }
+
+  async piece(key: string, range: ByteRange): Promise<Piece | undefined> {
+    const real = await ifThere(realpath(this.path(key)));
+    if (real === undefined) return undefined;
+    if (real !== join(await realpath(this.address), key)) throw new UsageError(`${this.path(key)} ${ELSEWHERE}`);
+    return ifThere(pieceOf(real, range));
   }
 
   async content(key: string): Promise<Readable> {
@@ -119,6 +126,22 @@ function unwritable(error: NodeJS.ErrnoException, lake: string): Error {
   return new UsageError(
     `the lake ${lake} can't be written to (${error.code}): give the command as who may write there`,
   );
+}
+
+const ELSEWHERE = "lies elsewhere by a link, which is not followed: put the file itself into the lake";
+
+/** A pipe in a file's place is no file, and nobody waits for it. */
+async function pieceOf(path: string, range: ByteRange): Promise<Piece | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const found = await file.stat();
+    if (!found.isFile()) return undefined;
+    const { from, length } = within(range, found.size);
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, from);
+    return { bytes: buffer.subarray(0, bytesRead), from, size: found.size };
+  } finally {
+    await file.close();
+  }
 }
 
 /** Into one buffer: a log may be large. */

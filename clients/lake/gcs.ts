@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
-import type { Storage } from "@google-cloud/storage";
+import type { DownloadOptions, Storage } from "@google-cloud/storage";
 import { BucketStore } from "./bucket.ts";
-import type { Listed } from "./store.ts";
+import { type ByteRange, type Listed, type Piece, within } from "./store.ts";
 
 interface Item {
   readonly name: string;
@@ -20,17 +20,18 @@ export class GcsStore extends BucketStore {
   }
 
   async bytes(key: string, from = 0): Promise<Uint8Array | undefined> {
-    try {
-      // A part of an object has no checksum of its own.
-      const [bytes] = await this.#file(key).download(from > 0 ? { start: from, validation: false } : {});
-      return bytes;
-    } catch (error) {
-      const { code, message } = error as Error & { readonly code?: unknown };
-      if (code === 416) return new Uint8Array();
-      // A bucket that is not there is a 404 too, and a lake that is gone would be one without runs.
-      if (code === 404 && !/NoSuchBucket|bucket does not exist/i.test(message)) return undefined;
-      throw error;
-    }
+    // A part of an object has no checksum of its own.
+    return this.#download(key, from > 0 ? { start: from, validation: false } : {});
+  }
+
+  async piece(key: string, range: ByteRange): Promise<Piece | undefined> {
+    const found = await ifThere(this.#file(key).getMetadata());
+    if (!found) return undefined;
+    const size = Number(found[0].size);
+    const { from, length } = within(range, size);
+    if (length === 0) return { bytes: new Uint8Array(), from, size };
+    const bytes = await this.#download(key, { start: from, end: from + length - 1, validation: false });
+    return bytes && { bytes, from, size };
   }
 
   async content(key: string): Promise<Readable> {
@@ -79,7 +80,27 @@ export class GcsStore extends BucketStore {
     }
   }
 
+  async #download(key: string, options: DownloadOptions): Promise<Uint8Array | undefined> {
+    try {
+      return (await ifThere(this.#file(key).download(options)))?.[0];
+    } catch (error) {
+      if ((error as { readonly code?: unknown }).code === 416) return new Uint8Array();
+      throw error;
+    }
+  }
+
   #file(key: string) {
     return this.#storage.bucket(this.bucket).file(this.inBucket(key));
+  }
+}
+
+/** A bucket that is not there is a 404 too, and a lake that is gone would be one without runs. */
+async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    const { code, message } = error as Error & { readonly code?: unknown };
+    if (code === 404 && !/NoSuchBucket|bucket does not exist/i.test(message)) return undefined;
+    throw error;
   }
 }

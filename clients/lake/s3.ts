@@ -1,7 +1,13 @@
 import type { Readable } from "node:stream";
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from "@aws-sdk/client-s3";
 import { BucketStore } from "./bucket.ts";
-import type { Listed } from "./store.ts";
+import type { ByteRange, Listed, Piece } from "./store.ts";
 
 /** A lake in a bucket of Amazon S3, or of what speaks its protocol. */
 export class S3Store extends BucketStore {
@@ -26,6 +32,22 @@ export class S3Store extends BucketStore {
       if (name === "InvalidRange") return new Uint8Array();
       if (name === "NoSuchKey") return undefined;
       throw error;
+    }
+  }
+
+  async piece(key: string, range: ByteRange): Promise<Piece | undefined> {
+    try {
+      const { Body, ContentRange } = await this.#get(key, headerOf(range));
+      const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
+      const [, from = "0", size = `${bytes.length}`] = /^bytes (\d+)-\d+\/(\d+)$/.exec(ContentRange ?? "") ?? [];
+      return { bytes, from: Number(from), size: Number(size) };
+    } catch (error) {
+      const { name } = error as Error;
+      if (name === "NoSuchKey") return undefined;
+      if (name !== "InvalidRange") throw error;
+      // There is nothing in the range, and of the rest it is not told how much that is.
+      const size = await this.#size(key);
+      return size === undefined ? undefined : { bytes: new Uint8Array(), from: size, size };
     }
   }
 
@@ -88,7 +110,20 @@ export class S3Store extends BucketStore {
     }
   }
 
+  async #size(key: string): Promise<number | undefined> {
+    try {
+      const head = new HeadObjectCommand({ Bucket: this.bucket, Key: this.inBucket(key) });
+      return (await this.#s3.send(head)).ContentLength ?? 0;
+    } catch (error) {
+      if ((error as Error).name === "NotFound") return undefined;
+      throw error;
+    }
+  }
+
   async #get(key: string, range?: string) {
     return this.#s3.send(new GetObjectCommand({ Bucket: this.bucket, Key: this.inBucket(key), Range: range }));
   }
 }
+
+const headerOf = (range: ByteRange): string =>
+  "last" in range ? `bytes=-${range.last}` : `bytes=${range.from}-${range.from + range.length - 1}`;

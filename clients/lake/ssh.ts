@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { quote, UsageError } from "../../core/errors.ts";
 import { type Machine, onMachine, shellWord, streamOf } from "../ssh.ts";
 import { checkKey, folderOf } from "./key.ts";
-import type { LakeStore, Listed } from "./store.ts";
+import type { ByteRange, LakeStore, Listed, Piece } from "./store.ts";
 
 /** What `find` prints of a file that changes with it. */
 const ETAG = "%i %T@ %s";
@@ -58,6 +58,23 @@ export class SshStore implements LakeStore {
       `if [ -f ${file} ]; then printf + && tail -c +${from + 1} ${file}; fi`,
     );
     return found.length === 0 ? undefined : found.subarray(1);
+  }
+
+  async piece(key: string, range: ByteRange): Promise<Piece | undefined> {
+    const file = this.#word(key);
+    const [from, length] =
+      "last" in range
+        ? [`$((size > ${range.last} ? size - ${range.last} : 0))`, range.last]
+        : [range.from, range.length];
+    const found = await onMachine(
+      this.#machine,
+      `if [ -f ${file} ]; then size=$(($(wc -c < ${file}))); from=${from}; echo $from $size; tail -c +$((from + 1)) ${file} | head -c ${length}; fi`,
+    );
+    const end = found.indexOf("\n");
+    if (end < 0) return undefined;
+    const [at = 0, size = 0] = found.toString("latin1", 0, end).split(" ").map(Number);
+    const bytes = found.subarray(end + 1, end + 1 + Math.max(0, size - at)); // it may have grown meanwhile
+    return { bytes, from: Math.min(at, size), size };
   }
 
   async content(key: string): Promise<Readable> {

@@ -11,6 +11,18 @@ export interface Listed {
   readonly modified: number;
 }
 
+/** Some bytes of a file: so many from a position on, or the last ones. */
+export type ByteRange = { readonly from: number; readonly length: number } | { readonly last: number };
+
+/** What a file has in a range. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  /** Position of the first of them: the file's size where the range begins after its end. */
+  readonly from: number;
+  /** Of the whole file, at that moment. */
+  readonly size: number;
+}
+
 /** The files of one lake. Keys are told without the prefix that the lake may have in its bucket. */
 export interface LakeStore {
   /** As stacks say it: "s3://bucket/prefix", "gs://bucket", or the path of a folder. */
@@ -30,6 +42,11 @@ export interface LakeStore {
    * @param from @default 0
    */
   bytes(key: string, from?: number): Promise<Uint8Array | undefined>;
+  /**
+   * The bytes of a range, and no others are read; undefined when there is no such file.
+   * @throws UsageError when it lies elsewhere than its key says, by a link.
+   */
+  piece(key: string, range: ByteRange): Promise<Piece | undefined>;
   /** What is in a file that is there. */
   content(key: string): Promise<Readable>;
   /**
@@ -53,4 +70,10 @@ export interface LakeStore {
   fetch?(keys: readonly string[], folder: string): Promise<void>;
   /** Gives connections back, for who goes on without the lake. */
   close(): void;
+}
+
+/** Where a range begins in a file of a size, and how many bytes it has there. */
+export function within(range: ByteRange, size: number): { readonly from: number; readonly length: number } {
+  const from = "last" in range ? Math.max(0, size - range.last) : Math.min(range.from, size);
+  return { from, length: Math.min("last" in range ? range.last : range.length, size - from) };
 }

@@ -1,7 +1,8 @@
 /** A lake is read in one way, wherever it is. */
 
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import promises from "node:fs/promises";
 import { createServer } from "node:http";
 import { syncBuiltinESMExports } from "node:module";
@@ -17,7 +18,7 @@ import { FolderStore } from "../../clients/lake/folder.ts";
 import { GcsStore } from "../../clients/lake/gcs.ts";
 import { fetchParts, partKeys, readJson, readText } from "../../clients/lake/read.ts";
 import { S3Store } from "../../clients/lake/s3.ts";
-import type { LakeStore } from "../../clients/lake/store.ts";
+import type { ByteRange, LakeStore } from "../../clients/lake/store.ts";
 import { UsageError } from "../../core/errors.ts";
 import { startMoto } from "../moto.ts";
 import { connections, instead, KINDS, type Place } from "./lakes.ts";
@@ -116,6 +117,27 @@ for (const [kind, { tags, start }] of Object.entries(KINDS)) {
       expect(await from(0, "_logs/1")).toBeUndefined();
     });
 
+    test("reads a range of bytes, and says where it is and of how many", async () => {
+      await put("_logs/1/convert.log", "0123456789");
+      await put("_logs/1/empty.log", "");
+      const piece = async (range: ByteRange, key = "_logs/1/convert.log") => {
+        const found = await store.piece(key, range);
+        return found && [Buffer.from(found.bytes).toString(), found.from, found.size];
+      };
+      expect(await piece({ from: 0, length: 4 })).toEqual(["0123", 0, 10]);
+      expect(await piece({ from: 7, length: 2 })).toEqual(["78", 7, 10]);
+      expect(await piece({ from: 7, length: 100 })).toEqual(["789", 7, 10]);
+      expect(await piece({ last: 3 })).toEqual(["789", 7, 10]);
+      expect(await piece({ last: 100 })).toEqual(["0123456789", 0, 10]);
+      expect(await piece({ from: 10, length: 1 })).toEqual(["", 10, 10]);
+      expect(await piece({ from: Number.MAX_SAFE_INTEGER - 9, length: 9 })).toEqual(["", 10, 10]);
+      for (const range of [{ last: 3 }, { from: 0, length: 3 }, { from: 3, length: 3 }]) {
+        expect(await piece(range, "_logs/1/empty.log")).toEqual(["", 0, 0]);
+        expect(await piece(range, "_logs/1/none.log")).toBeUndefined();
+        expect(await piece(range, "_logs/1")).toBeUndefined();
+      }
+    });
+
     test("reads text and JSON", async () => {
       await put("a.json", '{"place": "Zürich 🏔"}');
       await put("half.json", '{"place": ');
@@ -165,6 +187,7 @@ for (const [kind, { tags, start }] of Object.entries(KINDS)) {
       await place.put("deep", "x", "outside");
       const leads = new UsageError(`key is ${JSON.stringify(key)}: expected a path below the lake, without ".."`);
       await expect(store.bytes(key)).rejects.toEqual(leads);
+      await expect(store.piece(key, { last: 1 })).rejects.toEqual(leads);
       await expect(store.content(key)).rejects.toEqual(leads);
       await expect(store.keys(`${key}/`)).rejects.toThrow('without ".."');
       await expect(store.list(`${key}/`)).rejects.toThrow('without ".."');
@@ -265,6 +288,25 @@ for (const [kind, { tags, start }] of Object.entries(KINDS)) {
     }
 
     if (kind === "folder") {
+      test("reads no piece of what lies elsewhere, by whichever link, and of what is no file", async () => {
+        await putAll(place, name, ["elsewhere/secret.log", "_logs/1/a.log", "_logs/4/a.log"], () => "content");
+        const at = (key: string) => store.path?.(key) ?? "";
+        symlinkSync(at("elsewhere/secret.log"), at("_logs/1/file.log"));
+        symlinkSync(at("elsewhere"), at("_logs/2"));
+        symlinkSync(at("gone"), at("_logs/1/dangling.log"));
+        execFileSync("mkfifo", [at("_logs/1/pipe.log")]);
+        const look = (key: string, lake = store) => lake.piece(key, { last: 4 });
+        for (const key of ["_logs/1/file.log", "_logs/2/secret.log"]) {
+          await expect(look(key)).rejects.toThrow(/lies elsewhere by a link, which is not followed/);
+        }
+        expect(await look("_logs/1/dangling.log")).toBeUndefined();
+        expect(await look("_logs/1/pipe.log")).toBeUndefined();
+        expect((await look("_logs/1/a.log"))?.size).toBe(7);
+        // A lake may itself be reached by a link.
+        symlinkSync(at(""), join(scratch, "lake"));
+        expect((await look("_logs/1/a.log", new FolderStore(join(scratch, "lake"))))?.size).toBe(7);
+      });
+
       test("looks below the folder that a prefix names, and asks for no file's time unless that is wanted", async () => {
         await putAll(place, name, ["_runs/1.json", "_runs/2.json", "a/run=1/m=1/1.parquet", "a/run=2/1.parquet"]);
         const asks = [vi.spyOn(promises, "readdir"), vi.spyOn(promises, "stat")];
@@ -294,6 +336,7 @@ describe("a bucket that is not there is no lake without runs", () => {
     await expect(store.bytes("_runs/1.json")).rejects.toThrow(said);
     await expect(store.bytes("_runs/1.json", 7)).rejects.toThrow(said);
     await expect(readJson(store, "_runs/1.json")).rejects.toThrow(said);
+    await expect(store.piece("_runs/1.json", { last: 1 })).rejects.toThrow(said);
     await expect(store.content("_runs/1.json").then(text)).rejects.toThrow(said);
     store.close();
   };
