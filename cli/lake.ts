@@ -9,6 +9,7 @@ export const explainedLake = (lake: LakeStore, explain: <T>(asked: Promise<T>) =
   keys: (prefix) => explain(lake.keys(prefix)),
   list: (prefix) => explain(lake.list(prefix)),
   bytes: (key, from) => explain(lake.bytes(key, from)),
+  piece: (key, range) => explain(lake.piece(key, range)),
   content: (key) => explain(lake.content(key)),
   create: (key, content) => explain(lake.create(key, content)),
   replace: (key, content, etag) => explain(lake.replace(key, content, etag)),

@@ -1,9 +1,6 @@
 import type { LakeStore } from "../clients/lake/store.ts";
-import { Prefix } from "../core/lake-layout.ts";
+import { logKey } from "../core/lake-layout.ts";
 import { progressOf } from "../provider/log.ts";
-
-/** Where a step's log lies while it runs and after. */
-export const logKey = (run: string, step: string): string => `${Prefix.logs}/${run}/${step}.log`;
 
 export interface LogText {
   readonly text: string;

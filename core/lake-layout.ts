@@ -37,6 +37,16 @@ export const cancelKey = (run: string): string => `${Prefix.cancels}/${run}.json
 /** Where a run's machines find what made it, which they record with it. */
 export const originKey = (run: string): string => `${Prefix.clusters}/${run}/origin.json`;
 
+/** In the place of a step's name: the log of installing what steps require, before the first of them. */
+export const REQUIREMENTS_LOG = "requirements";
+
+/**
+ * Where a step's log lies while it runs and after.
+ * @throws UsageError for a name that would lead elsewhere.
+ */
+export const logKey = (run: string, step: string): string =>
+  `${Prefix.logs}/${checkName(run, "run")}/${checkName(step, "step")}.log`;
+
 /** Why a name can't be that of a file or folder in a lake; undefined when it can. */
 export const nameProblem = (name: unknown): string | undefined =>
   typeof name === "string" && /^(?!\.{1,2}$)[^/\\\0]{1,200}$/.test(name)

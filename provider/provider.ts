@@ -57,7 +57,7 @@ await provider.main(
       return now ? { id, props: now, inputs: kindOf(urn).inputsOf(now) } : { id: "", props: {} };
     },
     async update(_id, urn, olds, news) {
-      return { outs: await withRoom(plain(news), (told) => kindOf(urn).update(plain(olds), told)) };
+      return { outs: await withRoom(plain(news), (told) => kindOf(urn).update(plain(olds), told, urn)) };
     },
     delete: (_id, urn, props) => withRoom(plain(props), (state) => kindOf(urn).delete(state, urn)),
     cancel,

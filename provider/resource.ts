@@ -15,7 +15,7 @@ export interface ResourceKind {
   create(urn: string, inputs: Properties): Promise<CreateResult>;
   /** The state as it is now, undefined when the thing is gone. */
   read(state: Properties): Promise<Properties | undefined>;
-  update(state: Properties, inputs: Properties): Promise<Properties>;
+  update(state: Properties, inputs: Properties, urn?: string): Promise<Properties>;
   delete(state: Properties, urn?: string): Promise<void>;
   /** The inputs that would lead to this state. */
   inputsOf(state: Properties): Properties;

@@ -39,12 +39,12 @@ export const server: ResourceKind = {
       deleteBeforeReplace: true,
     };
   },
-  async create(_urn, inputs: Server) {
-    return { id: home(inputs), outs: await start(inputs) };
+  async create(urn, inputs: Server) {
+    return { id: home(inputs), outs: await start(inputs, urn) };
   },
   read: async (state: Running) =>
     nameProblem(state.name) === undefined && isAlive(registered(home(state))) ? state : undefined,
-  update: async (_state, inputs: Server) => start(inputs),
+  update: async (_state, inputs: Server, urn) => start(inputs, urn),
   async delete(state: Running) {
     if (nameProblem(state.name)) return; // of before there was a check: what is elsewhere may be anybody's
     await stop(registered(home(state)));
@@ -59,13 +59,17 @@ const home = ({ lake, name }: Server): string => lakeLayout(lake).dashboard(name
 const tokenOf = (lake: string, name: string): string =>
   createHash("sha256").update(`${lake}\n${name}`).digest("hex").slice(0, 16);
 
+/** "local" of "urn:pulumi:local::oneoff::...". */
+const stackOf = (urn: string | undefined) => urn?.split("::")[0]?.slice("urn:pulumi:".length);
+
 /** Starts the server, in place of the one that runs, and waits until it answers. */
-async function start(inputs: Server): Promise<Running> {
+async function start(inputs: Server, urn: string | undefined): Promise<Running> {
   const { lake, name, port, job } = inputs;
   checkLake(lake);
   makeOwnFolder(lake, home(inputs)); // before anything there is taken for ours
   await stop(registered(home(inputs)));
-  const config = { job, port, token: tokenOf(lake, name), engine: { kind: "duckdb", lake } };
+  const engine = { kind: "duckdb", lake };
+  const config = { job, port, stack: stackOf(urn), token: tokenOf(lake, name), engine };
   writeJson(join(home(inputs), "config.json"), config);
   const id = await startDetached(
     new URL("./dashboard", import.meta.url),

@@ -17,6 +17,10 @@ export interface JobAnswer {
   readonly job: string;
   /** Of job and page together: when the server comes back with another one, the page is out of date. */
   readonly version: string;
+  /** Address of the lake. */
+  readonly lake: string;
+  /** @default it is not known of which stack the dashboard is */
+  readonly stack?: string;
   readonly panels: readonly PanelAnswer[];
 }
 

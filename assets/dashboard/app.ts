@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { quote, UsageError } from "../../core/errors.ts";
+import { checkName, REQUIREMENTS_LOG } from "../../core/lake-layout.ts";
 import { checkRunId, type RunRecord } from "../../core/run.ts";
 import type { Identity, JobAnswer, RunsAnswer } from "./api.ts";
 import { type Body, bodyHeaders, negotiate } from "./body.ts";
@@ -12,6 +13,7 @@ import { log } from "./log.ts";
 import { PageFiles } from "./page-files.ts";
 import { type Rows, tablesOf } from "./rows.ts";
 import { shownRuns } from "./shown-runs.ts";
+import { answerLog } from "./step-log.ts";
 
 /** What the routes need. */
 export interface AppParts {
@@ -44,6 +46,15 @@ export function dashboardApp({ config, engine, page, rows, streams }: AppParts):
   app.get("/api/runs/:run/origin", async (context) => {
     const { origin = null } = await knownRun(engine, context.req.param("run"));
     return context.json(origin, 200, FRESH);
+  });
+  app.get("/api/runs/:run/logs/:step", async (context) => {
+    const { run, steps } = await knownRun(engine, context.req.param("run"));
+    const step = context.req.param("step");
+    if (![REQUIREMENTS_LOG, ...steps.map(({ name }) => name)].includes(step)) {
+      throw new NotFound(`Run ${quote(run)} has no step ${quote(step)}.`);
+    }
+    checkName(step, "step");
+    return answerLog(context, (range) => engine.log(run, step, range));
   });
   app.get("/api/panels/:panel", async (context) => {
     const name = context.req.param("panel");
@@ -88,11 +99,13 @@ export function dashboardApp({ config, engine, page, rows, streams }: AppParts):
 
 const FRESH = { "Cache-Control": "no-store" };
 
-function jobAnswer({ title, job }: DashboardConfig, version: string): JobAnswer {
+function jobAnswer({ title, job, stack, engine }: DashboardConfig, version: string): JobAnswer {
   return {
     title: title ?? job.name,
     job: job.name,
     version,
+    lake: engine.lake,
+    ...(stack !== undefined && { stack }),
     panels: job.panels.map((panel) => {
       const { name, title, shows, chart, choice } = panel;
       return { name, title, shows, chart, tables: tablesOf(panel), ...(choice && { choice }) };

@@ -52,6 +52,8 @@ export const DashboardConfig = z.strictObject({
         }
       }
     }),
+  /** Name of the stack, for commands that the page says. @default it says them without */
+  stack: z.string().optional(),
   /** Where the rows are. */
   engine: z.discriminatedUnion("kind", [
     z.strictObject({

@@ -1,3 +1,4 @@
+import type { ByteRange, Piece } from "../../clients/lake/piece.ts";
 import type { RunRecord } from "../../core/run.ts";
 import type { ColumnType } from "../../core/table.ts";
 
@@ -58,6 +59,8 @@ export interface QueryEngine {
    * @throws QueryError when the query is refused or fails.
    */
   query(sql: string, run: string, options?: CallOptions): Promise<QueryResult>;
+  /** Bytes of a step's log, as they lie in the lake; undefined when there is none. */
+  log(run: string, step: string, range: ByteRange): Promise<Piece | undefined>;
   close(): Promise<void>;
 }
 

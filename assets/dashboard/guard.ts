@@ -21,7 +21,7 @@ export const guard: MiddlewareHandler = async (context, next) => {
   for (const [name, value] of Object.entries(HEADERS)) context.res.headers.set(name, value);
 };
 
-export const failure = (context: Context, status: 400 | 403 | 404 | 405 | 500 | 503, error: string): Response =>
+export const failure = (context: Context, status: 400 | 403 | 404 | 405 | 416 | 500 | 503, error: string): Response =>
   context.json({ error } satisfies ErrorAnswer, status, { "Cache-Control": "no-store" });
 
 function refuse(context: Context): Response | undefined {

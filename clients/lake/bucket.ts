@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import { invalid } from "../../core/errors.ts";
 import { checkKey } from "./key.ts";
-import type { ByteRange, LakeStore, Listed, Piece } from "./store.ts";
+import type { ByteRange, Piece } from "./piece.ts";
+import type { LakeStore, Listed } from "./store.ts";
 
 /** A lake in a bucket, whatever its service. */
 export abstract class BucketStore implements LakeStore {

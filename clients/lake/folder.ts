@@ -5,7 +5,8 @@ import { basename, dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { UsageError } from "../../core/errors.ts";
 import { checkKey, folderOf } from "./key.ts";
-import { type ByteRange, type LakeStore, type Listed, type Piece, within } from "./store.ts";
+import { type ByteRange, type Piece, within } from "./piece.ts";
+import type { LakeStore, Listed } from "./store.ts";
 
 /** A lake in a folder of this machine, which need not be there yet. */
 export class FolderStore implements LakeStore {

@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import type { DownloadOptions, Storage } from "@google-cloud/storage";
 import { BucketStore } from "./bucket.ts";
-import { type ByteRange, type Listed, type Piece, within } from "./store.ts";
+import { type ByteRange, type Piece, within } from "./piece.ts";
+import type { Listed } from "./store.ts";
 
 interface Item {
   readonly name: string;

@@ -7,7 +7,8 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { BucketStore } from "./bucket.ts";
-import type { ByteRange, Listed, Piece } from "./store.ts";
+import type { ByteRange, Piece } from "./piece.ts";
+import type { Listed } from "./store.ts";
 
 /** A lake in a bucket of Amazon S3, or of what speaks its protocol. */
 export class S3Store extends BucketStore {

@@ -10,7 +10,8 @@ import { promisify } from "node:util";
 import { quote, UsageError } from "../../core/errors.ts";
 import { type Machine, onMachine, shellWord, streamOf } from "../ssh.ts";
 import { checkKey, folderOf } from "./key.ts";
-import type { ByteRange, LakeStore, Listed, Piece } from "./store.ts";
+import type { ByteRange, Piece } from "./piece.ts";
+import type { LakeStore, Listed } from "./store.ts";
 
 /** What `find` prints of a file that changes with it. */
 const ETAG = "%i %T@ %s";

@@ -1,5 +1,6 @@
 /** A lake as its files, wherever they are: what the dashboard and the command line read it by, and ask a run to end. */
 import type { Readable } from "node:stream";
+import type { ByteRange, Piece } from "./piece.ts";
 
 /** A file or object of a lake. */
 export interface Listed {
@@ -9,18 +10,6 @@ export interface Listed {
   readonly etag: string;
   /** Milliseconds since 1970. */
   readonly modified: number;
-}
-
-/** Some bytes of a file: so many from a position on, or the last ones. */
-export type ByteRange = { readonly from: number; readonly length: number } | { readonly last: number };
-
-/** What a file has in a range. */
-export interface Piece {
-  readonly bytes: Uint8Array;
-  /** Position of the first of them: the file's size where the range begins after its end. */
-  readonly from: number;
-  /** Of the whole file, at that moment. */
-  readonly size: number;
 }
 
 /** The files of one lake. Keys are told without the prefix that the lake may have in its bucket. */
@@ -70,10 +59,4 @@ export interface LakeStore {
   fetch?(keys: readonly string[], folder: string): Promise<void>;
   /** Gives connections back, for who goes on without the lake. */
   close(): void;
-}
-
-/** Where a range begins in a file of a size, and how many bytes it has there. */
-export function within(range: ByteRange, size: number): { readonly from: number; readonly length: number } {
-  const from = "last" in range ? Math.max(0, size - range.last) : Math.min(range.from, size);
-  return { from, length: Math.min("last" in range ? range.last : range.length, size - from) };
 }

@@ -5,6 +5,7 @@ import { userData } from "../../assets/dashboard/instance/aws/user-data.ts";
 import { type BillLine, refuseAbove } from "../../core/bill.ts";
 import { jobFor } from "../../core/job/same.ts";
 import type { Job } from "../../core/job.ts";
+import { Prefix } from "../../core/lake-layout.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import { mebibytes, type Size } from "../../core/size.ts";
 import { Tag } from "../../core/tags.ts";
@@ -90,7 +91,13 @@ export class AthenaDashboard extends pulumi.ComponentResource {
     const policy = allow(
       `${name}-policy`,
       role,
-      [...lake.statements.query(), ...lake.statements.read([prefix]), ...SESSION_STATEMENTS],
+      [
+        ...lake.statements.query(),
+        ...lake.statements.read([prefix]),
+        // Those of steps: what EMR keeps beside them is compressed.
+        { Action: ["s3:GetObject"], Resource: pulumi.interpolate`${lake.bucketArn}/${Prefix.logs}/*.log` },
+        ...SESSION_STATEMENTS,
+      ],
       this,
     );
     const profile = new aws.iam.InstanceProfile(
@@ -209,6 +216,7 @@ function configOf(job: Job, lake: S3Lake, dailyScanBytes: number): pulumi.Output
   return pulumi.all([lake.uri, lake.region, lake.database, lake.workgroup]).apply(
     ([uri, region, database, workgroup]): DashboardConfig => ({
       job: dashboardJob(job),
+      stack: pulumi.getStack(),
       engine: { kind: "athena", region, lake: uri, database, workgroup, dailyScanBytes },
       port: PORT,
       token: "athena",

@@ -59,6 +59,8 @@ export class SwarmDashboard extends pulumi.ComponentResource {
     const image = args.image ?? builtImage(name, "dashboard", args, this, bundle("dashboard-image"));
     const config: DashboardConfig = {
       job: dashboardJob(job),
+      // An image of one's own may be of a version that refuses what it doesn't know.
+      ...(args.image === undefined && { stack: pulumi.getStack() }),
       engine: { kind: "duckdb", lake: lake.path },
       port,
       token: `${prefix}-${name}`,

@@ -10,6 +10,7 @@ import { type Duration, seconds } from "../../core/duration.ts";
 import { invalid, quote } from "../../core/errors.ts";
 import { jobFor } from "../../core/job/same.ts";
 import type { Job } from "../../core/job.ts";
+import { Prefix } from "../../core/lake-layout.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import type { Size } from "../../core/size.ts";
 import { dashboardJob } from "../common/dashboard-job.ts";
@@ -108,6 +109,7 @@ export class BigQueryDashboard extends pulumi.ComponentResource {
     const access = [
       ...lake.grantQuery(`${name}-query`, account.member),
       ...lake.grantRead(`${name}-releases`, account.member, release.prefix),
+      ...lake.grantRead(`${name}-step-logs`, account.member, Prefix.logs),
       new gcp.projects.IAMMember(
         `${name}-logs`,
         { project, role: "roles/logging.logWriter", member: account.member },
@@ -190,6 +192,7 @@ function configOf(job: Job, lake: GcsLake, dailyScanMebibytes: number): pulumi.O
   return pulumi.all([lake.uri, lake.dataset]).apply(
     ([uri, dataset]): DashboardConfig => ({
       job: dashboardJob(job),
+      stack: pulumi.getStack(),
       engine: {
         kind: "bigquery",
         project: lake.project,

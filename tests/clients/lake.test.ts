@@ -16,9 +16,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { storageClient } from "../../clients/google.ts";
 import { FolderStore } from "../../clients/lake/folder.ts";
 import { GcsStore } from "../../clients/lake/gcs.ts";
+import type { ByteRange } from "../../clients/lake/piece.ts";
 import { fetchParts, partKeys, readJson, readText } from "../../clients/lake/read.ts";
 import { S3Store } from "../../clients/lake/s3.ts";
-import type { ByteRange, LakeStore } from "../../clients/lake/store.ts";
+import type { LakeStore } from "../../clients/lake/store.ts";
 import { UsageError } from "../../core/errors.ts";
 import { startMoto } from "../moto.ts";
 import { connections, instead, KINDS, type Place } from "./lakes.ts";
@@ -379,6 +380,7 @@ test("what can't be fetched ends the fetching, and nothing is written after", as
       bytes: async () => undefined,
       create: async () => false,
       replace: async () => false,
+      piece: async () => undefined,
     },
     async content(key) {
       asked.push(key);

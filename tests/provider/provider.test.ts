@@ -575,8 +575,9 @@ test("the dashboard's process is started, found dead and started again, refuses 
   await until(() => !isAlive(first), "the dashboard's death");
   expect(await server.read(outs)).toBeUndefined();
   expect(server.diff(outs, board)).toMatchObject({ changes: true, replaces: [] });
-  expect(await server.update(outs, board)).toEqual(outs);
+  expect(await server.update(outs, board, "urn:pulumi:mine::oneoff::oneoff-local:index:Server::board")).toEqual(outs);
   expect((await fetch(outs.url)).status).toBe(200);
+  expect(await (await fetch(`${outs.url}/api/job`)).json()).toMatchObject({ stack: "mine", lake: board.lake });
 
   await server.delete(outs);
   await expect(fetch(outs.url)).rejects.toThrow();

@@ -17,7 +17,7 @@ interface Ours {
   readonly content: readonly string[];
   /** Properties in which nothing may change but the digests that stand for such content. */
   readonly names: readonly string[];
-  /** Files of our own code that may be new. */
+  /** Files of our own code, and what may be read, that may be new. */
   readonly files?: readonly string[];
 }
 
@@ -37,6 +37,7 @@ const OURS: Readonly<Record<string, Ours>> = {
       "lake-database: description", // whose it is
       "cluster-nodes-policy: policy", // the machines read what made the run, and that it is to be cancelled
       "cluster-launcher-policy: policy", // so does the launcher
+      "dashboard-policy: policy", // the page reads logs of steps
       "cluster-run: input", // steps are told of the job by a file
       ...["cluster-emr-*: source", "cluster-steps-*: source"],
       ...["dashboard-index.mjs: source", "dashboard-page-*: source", "dashboard-config: content"],
@@ -53,6 +54,7 @@ const OURS: Readonly<Record<string, Ours>> = {
         (name) => `cluster-node-${name}`,
       ),
       "cluster-origin-1",
+      ...["dashboard-step-logs", "dashboard-step-logs-bucket"], // the page reads logs of steps
     ],
     content: [
       ...["cluster-node-*: source", "cluster-steps-*: source", "cluster-orchestrator.mjs: source"],
@@ -80,6 +82,7 @@ const OURS: Readonly<Record<string, Ours>> = {
         "cluster-mongo: labels",
         "cluster-mongo-express: labels",
       ],
+      "dashboard-container: envs", // its configuration, which names the stack; the image is another in any case
     ],
     names: [
       ...["cluster-analysis-config: name", "cluster-startup-config: name", "cluster-mongo-init-config: name"],

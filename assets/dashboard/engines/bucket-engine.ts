@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ByteRange, Piece } from "../../../clients/lake/piece.ts";
 import type { LakeStore } from "../../../clients/lake/store.ts";
 import type { Job } from "../../../core/job.ts";
 import { placeholders } from "../../../core/placeholders.ts";
@@ -59,6 +60,10 @@ export abstract class BucketEngine implements QueryEngine {
     const forget = () => this.#working.delete(result);
     result.then(forget, forget);
     return result;
+  }
+
+  log(run: string, step: string, range: ByteRange): Promise<Piece | undefined> {
+    return this.look(() => this.lake.log(run, step, range));
   }
 
   /** Stops queries that are under way: what nobody will read need not be billed. */

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import type { ByteRange, Piece } from "../../../clients/lake/piece.ts";
 import { isData, isPart, readText, tablePrefix } from "../../../clients/lake/read.ts";
 import type { LakeStore, Listed } from "../../../clients/lake/store.ts";
-import { Prefix } from "../../../core/lake-layout.ts";
+import { logKey, Prefix } from "../../../core/lake-layout.ts";
 import { checkRunId, type RunRecord } from "../../../core/run.ts";
 import type { TableVersion } from "../engine.ts";
 import { newestFirst, readRecord } from "./record.ts";
@@ -54,6 +55,11 @@ export class LakeIndex {
   /** Text of a small file, such as `_loads/<run>.json`; undefined when there is none. */
   read(key: string): Promise<string | undefined> {
     return this.#share(`${key} `, () => readText(this.#store, key));
+  }
+
+  /** Bytes of a step's log; undefined when there is none. A log grows, so each who asks is told anew. */
+  log(run: string, step: string, range: ByteRange): Promise<Piece | undefined> {
+    return this.#store.piece(logKey(checkRunId(run), step), range);
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import type { LakeStore } from "../../../clients/lake/store.ts";
-import { Prefix } from "../../../core/lake-layout.ts";
-import { type LogText, logKey, textOf } from "../../step-log.ts";
+import { logKey, Prefix } from "../../../core/lake-layout.ts";
+import { type LogText, textOf } from "../../step-log.ts";
 
 /** A step as EMR knows it. */
 export interface EmrStep {

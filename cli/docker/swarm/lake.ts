@@ -25,6 +25,6 @@ async function find(stack: StackContext, address: string, docker: Docker): Promi
 
 function unreadable(address: string, error: Error): LakeStore {
   const refuse = () => Promise.reject(error);
-  const asked = { keys: refuse, list: refuse, bytes: refuse, content: refuse, create: refuse, replace: refuse };
-  return { address, isFar: false, ...asked, close: () => {} };
+  const asked = { keys: refuse, list: refuse, bytes: refuse, piece: refuse, content: refuse };
+  return { address, isFar: false, ...asked, create: refuse, replace: refuse, close: () => {} };
 }

@@ -68,3 +68,18 @@ test("versions of a run that is over are asked for once, those of one that just 
   }
   expect([lists("over"), lists("fresh")]).toEqual([2, 4]);
 });
+
+test("of a step's log a range is asked for, and what is refused is said in a sentence", async () => {
+  fake.put("lake/_logs/r1/train.log", "0123456789");
+  const piece = await engine.log("r1", "train", { from: 2, length: 3 });
+  expect([Buffer.from(piece?.bytes ?? []).toString(), piece?.from, piece?.size]).toEqual(["234", 2, 10]);
+  expect(await engine.log("r1", "none", { last: 3 })).toBeUndefined();
+  expect(fake.calls.map(({ operation, input }) => `${operation} ${input}`)).toEqual([
+    "GetObject lake/_logs/r1/train.log",
+    "GetObject lake/_logs/r1/none.log",
+  ]);
+  fake.refuse("GetObject", { name: "AccessDenied", message: "Access Denied" });
+  await expect(engine.log("r1", "train", { last: 3 })).rejects.toThrow(
+    "access was denied: the dashboard's role lacks s3:ListBucket or s3:GetObject",
+  );
+});

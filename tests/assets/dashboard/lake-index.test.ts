@@ -40,6 +40,7 @@ const store = (isFar: boolean): LakeStore => ({
     if (broken) throw broken;
     return Buffer.from(JSON.stringify(RECORD));
   },
+  piece: async () => undefined,
   content: async () => Readable.from([]),
   create: async () => false,
   replace: async () => false,

@@ -648,6 +648,7 @@ describe("the dashboard", () => {
     expect(JSON.parse(named("board-config").content as string)).toMatchObject({
       engine: { kind: "athena", region: "us-west-2", lake: "s3://the-lake", dailyScanBytes: 10 * 2 ** 30 },
       port: 8765,
+      stack: "test",
     });
   });
 
@@ -657,6 +658,12 @@ describe("the dashboard", () => {
       .filter(({ Action }) => (Action as string[]).includes("s3:PutObject"))
       .flatMap(({ Resource }) => Resource);
     expect(written).toEqual(["arn:aws:s3:::the-lake/_results/*"]);
+    const read = statements("board-policy")
+      .filter(({ Action }) => (Action as string[]).includes("s3:GetObject"))
+      .flatMap(({ Resource }) => Resource as string[]);
+    expect(read.filter((arn) => arn.includes("/_")).map((arn) => arn.slice("arn:aws:s3:::the-lake/".length))).toEqual([
+      ...["_runs", "_runs/*", "_results", "_results/*", "_dashboard/board", "_dashboard/board/*", "_logs/*.log"],
+    ]);
   });
 });
 

@@ -143,16 +143,16 @@ test("it may query, read what it shows and what it runs, and write its log", asy
     "roles/bigquery.dataViewer",
     "roles/bigquery.jobUser",
     "roles/logging.logWriter",
-    "roles/storage.legacyBucketReader",
-    "roles/storage.legacyBucketReader",
-    "roles/storage.objectViewer",
-    "roles/storage.objectViewer",
+    ...Array(3).fill("roles/storage.legacyBucketReader"),
+    ...Array(3).fill("roles/storage.objectViewer"),
   ]);
   const below = grants
     .map(({ inputs }) => (inputs.condition as { expression: string } | undefined)?.expression)
     .filter((text) => text !== undefined)
     .flatMap((text) => [...text.matchAll(/the-lake\/objects\/([^"]*)\/"/g)].map(([, prefix]) => prefix));
-  expect(below.sort()).toEqual(["_dashboard/board", "_loads", "_runs", ...job.tables.map(({ name }) => name)].sort());
+  expect(below.sort()).toEqual(
+    ["_dashboard/board", "_loads", "_logs", "_runs", ...job.tables.map(({ name }) => name)].sort(),
+  );
   expect(named("board-account")).toMatchObject({ displayName: "oneoff/test board", accountId: "test-board-1a2b3c4d" });
 });
 

@@ -1,6 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { type DuckDBConnection, DuckDBInstance, StatementType } from "@duckdb/node-api";
 import { FolderStore } from "../../../../clients/lake/folder.ts";
+import type { ByteRange, Piece } from "../../../../clients/lake/piece.ts";
 import { partKeys } from "../../../../clients/lake/read.ts";
 import type { Job } from "../../../../core/job.ts";
 import { fill } from "../../../../core/placeholders.ts";
@@ -58,6 +59,10 @@ export class DuckDbEngine implements QueryEngine {
       const message = signal?.aborted ? "it took too long" : firstSentence(error as Error, this.#lake);
       throw new QueryError(message, { cause: error });
     }
+  }
+
+  log(run: string, step: string, range: ByteRange): Promise<Piece | undefined> {
+    return this.#index.log(run, step, range);
   }
 
   /** Waits for queries that are under way: closing the database under one would end the process. */
