@@ -37,9 +37,6 @@ export const cancelKey = (run: string): string => `${Prefix.cancels}/${run}.json
 /** Where a run's machines find what made it, which they record with it. */
 export const originKey = (run: string): string => `${Prefix.clusters}/${run}/origin.json`;
 
-/** In the place of a step's name: the log of installing what steps require, before the first of them. */
-export const REQUIREMENTS_LOG = "requirements";
-
 /**
  * Where a step's log lies while it runs and after.
  * @throws UsageError for a name that would lead elsewhere.

@@ -60,3 +60,6 @@ export interface SparkStep {
   readonly timeLimitSeconds: number;
   readonly secrets: readonly string[];
 }
+
+/** In the place of a step's name: the log of installing what steps require, before the first of them. */
+export const REQUIREMENTS_LOG = "requirements";

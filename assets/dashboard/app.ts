@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { quote, UsageError } from "../../core/errors.ts";
-import { checkName, REQUIREMENTS_LOG } from "../../core/lake-layout.ts";
+import { checkName } from "../../core/lake-layout.ts";
 import { checkRunId, type RunRecord } from "../../core/run.ts";
+import { REQUIREMENTS_LOG } from "../../core/step.ts";
 import type { Identity, JobAnswer, RunsAnswer } from "./api.ts";
 import { type Body, bodyHeaders, negotiate } from "./body.ts";
 import type { DashboardConfig } from "./config.ts";

@@ -33,7 +33,7 @@ export class Dashboard {
     this.#job = job;
     this.#places = places;
     document.title = job.title;
-    this.#header = new Header(places.header, job.title, this.#clock, {
+    this.#header = new Header(places.header, job, this.#clock, {
       choose: (run) => this.#choose({ run, ...(this.#address.with !== run && { with: this.#address.with }) }),
       compare: (other) => this.#choose({ run: this.#address.run, with: other }),
     });

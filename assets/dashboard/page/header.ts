@@ -1,4 +1,5 @@
 import type { RunRecord } from "../../../core/run.ts";
+import type { JobAnswer } from "../api.ts";
 import { h, labelled, setOptions } from "./dom.ts";
 import { Origins } from "./origin.ts";
 import { optionText } from "./runs.ts";
@@ -14,6 +15,7 @@ export interface HeaderActions {
 /** The job's name, the choosers, and how the runs on display stand. */
 export class Header {
   readonly #clock: Clock;
+  readonly #job: JobAnswer;
   readonly #run = h("select");
   readonly #with = h("select");
   readonly #choosers: HTMLElement;
@@ -21,15 +23,16 @@ export class Header {
   readonly #origins = new Origins();
   #strips: readonly RunStrip[] = [];
 
-  constructor(element: HTMLElement, title: string, clock: Clock, actions: HeaderActions) {
+  constructor(element: HTMLElement, job: JobAnswer, clock: Clock, actions: HeaderActions) {
     this.#clock = clock;
+    this.#job = job;
     this.#run.addEventListener("change", () => actions.choose(this.#run.value));
     this.#with.addEventListener("change", () => actions.compare(this.#with.value || undefined));
     this.#choosers = h("div", { class: "choosers" }, labelled("Run", this.#run), labelled("Compare with", this.#with));
     const bar = h(
       "div",
       { class: "bar" },
-      h("h1", {}, h("img", { src: "icon.svg", alt: "", width: "26", height: "26" }), title),
+      h("h1", {}, h("img", { src: "icon.svg", alt: "", width: "26", height: "26" }), job.title),
       this.#choosers,
     );
     element.replaceChildren(h("div", { class: "inner" }, bar, this.#place, this.#origins.element));
@@ -45,7 +48,7 @@ export class Header {
     setOptions(this.#with, [{ value: "", text: "no other run" }, ...others], shown[1]?.run ?? "");
     this.#with.disabled = others.length === 0;
     if (this.#strips.length !== shown.length) {
-      this.#strips = shown.map((_, i) => this.#strips[i] ?? new RunStrip(this.#clock));
+      this.#strips = shown.map((_, i) => this.#strips[i] ?? new RunStrip(this.#clock, this.#job));
       this.#place.replaceChildren(...this.#strips.map((strip) => strip.element));
     }
     this.#origins.update(shown);

@@ -1,13 +1,11 @@
 import type { RunRecord } from "../../../core/run.ts";
 import type { RunOrigin } from "../../../core/run-origin.ts";
 import { fetchOrigin } from "./api.ts";
-import { h, setText } from "./dom.ts";
-import { counted } from "./time.ts";
+import { h, setText, shortened } from "./dom.ts";
 
 /** What is told of a run, by what it is called. */
 type Facts = ReadonlyMap<string, string>;
 
-const LONGEST = 2000;
 const SHORT_COMMIT = 10;
 const SHORT_DIGEST = 8;
 
@@ -66,12 +64,6 @@ function factsOf(origin: RunOrigin | null): Facts {
     ["pulumi-oneoff", origin.version],
   ]);
 }
-
-/** A browser lays out a word of a hundred thousand letters for minutes. */
-const shortened = (text: string): string =>
-  text.length <= LONGEST
-    ? text
-    : `${text.slice(0, LONGEST)}… (${counted.format(text.length - LONGEST)} more characters)`;
 
 function tableOf(runs: readonly string[], facts: readonly Facts[]): HTMLElement {
   if (facts.every((each) => each.size === 0)) return h("p", {}, "It was not recorded what made this run.");

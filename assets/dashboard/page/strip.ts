@@ -1,39 +1,44 @@
 import type { RunRecord } from "../../../core/run.ts";
 import { decoration, h, setText } from "./dom.ts";
+import { type LogPlace, LogView, REQUIREMENTS } from "./log-view.ts";
 import { elapsed, STATE_SIGN, STATE_WORD, shownState, trouble } from "./runs.ts";
+import { StepList } from "./steps.ts";
 import type { Clock } from "./time.ts";
 
-type Step = RunRecord["steps"][number];
+/** The last of a log comes some time after its run has said that it is over. */
+const LATE_MILLISECONDS = 20_000;
 
-const STEP_SIGN: Readonly<Record<Step["state"], string>> = {
-  pending: "○",
-  running: "●",
-  succeeded: "✓",
-  failed: "✕",
-  cancelled: "■",
-};
+let strips = 0;
 
-/** How one run stands: its state, how long it has taken, its steps, and what went wrong. */
+/** How one run stands: its state, how long it has taken, its steps and their logs, and what went wrong. */
 export class RunStrip {
   readonly element: HTMLElement;
   readonly #clock: Clock;
   readonly #state = h("span", { class: "state" });
   readonly #name = h("span", { class: "run-name" });
   readonly #elapsed = h("span", { class: "elapsed" });
-  readonly #steps = h("ol", { class: "steps", "aria-label": "Steps" });
+  readonly #steps: StepList;
   readonly #trouble = h("p", { class: "trouble" });
+  readonly #log: LogView;
   #record: RunRecord | undefined;
   #said = "";
+  /** Run whose log was opened by itself, or by somebody. */
+  #opened: string | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, place: LogPlace) {
     this.#clock = clock;
+    strips += 1;
+    const id = `log-${strips}`;
+    this.#log = new LogView(id, place);
+    this.#steps = new StepList(id, (step) => this.#choose(step));
     // The time is left out of what is announced: it changes every second.
     const announced = h("span", { role: "status", class: "announced" }, this.#state, this.#name);
-    const line = h("div", { class: "strip-line" }, announced, this.#elapsed, this.#steps);
-    this.element = h("div", { class: "strip" }, line, this.#trouble);
+    const line = h("div", { class: "strip-line" }, announced, this.#elapsed, this.#steps.element);
+    this.element = h("div", { class: "strip" }, line, this.#trouble, this.#log.element);
   }
 
   show(record: RunRecord): void {
+    if (record.run !== this.#record?.run) this.#close();
     this.#record = record;
     this.tick();
   }
@@ -43,6 +48,7 @@ export class RunStrip {
     if (!record) return;
     const now = this.#clock.now();
     setText(this.#elapsed, elapsed(record, now));
+    this.#log.tick(this.#grows(record));
     const state = shownState(record, now);
     const said = JSON.stringify([state, record]);
     if (said === this.#said) return;
@@ -50,16 +56,40 @@ export class RunStrip {
     this.element.dataset.state = state;
     this.#state.replaceChildren(decoration(STATE_SIGN[state]), ` ${STATE_WORD[state]}`);
     setText(this.#name, record.run);
-    this.#steps.replaceChildren(...record.steps.map((step) => stepItem(step, state === "running")));
+    this.#steps.show(record.steps, state === "running");
+    this.#steps.mark(this.#log.step);
     const wrong = trouble(record, now);
     this.#trouble.hidden = wrong === undefined;
     setText(this.#trouble, wrong ?? "");
+    if (wrong !== undefined && this.#opened !== record.run) this.#open(record, stuck(record));
+  }
+
+  #choose(step: string): void {
+    const record = this.#record as RunRecord;
+    if (this.#log.step === step) this.#close();
+    else this.#open(record, step);
+    this.#opened = record.run;
+  }
+
+  #open(record: RunRecord, step: string): void {
+    this.#opened = record.run;
+    void this.#log.open(record.run, step, this.#grows(record));
+    this.#steps.mark(step);
+  }
+
+  #close(): void {
+    this.#log.close();
+    this.#steps.mark(undefined);
+  }
+
+  #grows(record: RunRecord): boolean {
+    const now = this.#clock.now();
+    if (record.ended !== undefined) return now - Date.parse(record.ended) < LATE_MILLISECONDS;
+    return shownState(record, now) === "running";
   }
 }
 
-function stepItem({ name, state }: Step, running: boolean): HTMLElement {
-  // What a run that is over had not begun, it never will.
-  const word = running ? state : state === "pending" ? "not begun" : state === "running" ? "not finished" : state;
-  const spoken = h("span", { class: "hidden" }, `: ${word}`);
-  return h("li", { "data-state": state, title: word }, decoration(STEP_SIGN[state], "sign"), name, spoken);
-}
+/** The step at which a run ended that went wrong; before the first, what they require was being installed. */
+const stuck = ({ steps }: RunRecord): string =>
+  (steps.find(({ state }) => state === "failed") ?? steps.find(({ state }) => state === "running"))?.name ??
+  REQUIREMENTS;
