@@ -1,7 +1,3 @@
-import { counted } from "./time.ts";
-
-const LONGEST = 2000;
-
 /** An element with attributes and children; text is always text, never markup. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -46,9 +42,3 @@ export function labelled(label: string, select: HTMLSelectElement): HTMLElement 
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
-
-/** A browser lays out a word of a hundred thousand letters for minutes. */
-export const shortened = (text: string): string =>
-  text.length <= LONGEST
-    ? text
-    : `${text.slice(0, LONGEST)}… (${counted.format(text.length - LONGEST)} more characters)`;

@@ -52,7 +52,7 @@ export class Header {
       this.#place.replaceChildren(...this.#strips.map((strip) => strip.element));
     }
     this.#origins.update(shown);
-    for (const [i, record] of shown.entries()) this.#strips[i]?.show(record);
+    for (const [i, record] of shown.entries()) this.#strips[i]?.show(record, shown.length === 1);
   }
 
   tick(): void {

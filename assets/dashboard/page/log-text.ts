@@ -1,4 +1,4 @@
-import { shortened } from "./dom.ts";
+import { shortened } from "./shortened.ts";
 
 const ESC = "\u001b";
 const BEL = "\u0007";

@@ -20,7 +20,7 @@ const EVERY_SECONDS = { near: 1, far: 5 } as const;
 export class LogView {
   readonly element: HTMLElement;
   readonly #place: LogPlace;
-  readonly #title = h("h2", {});
+  readonly #title = h("p", { class: "log-title" });
   readonly #text = document.createTextNode("");
   readonly #box = h("pre", { class: "log-text", tabindex: "0", role: "group" }, this.#text);
   readonly #note = h("p", { class: "log-note", role: "status" });
@@ -28,7 +28,7 @@ export class LogView {
   readonly #earlier = h("button", { type: "button" }, "Earlier lines");
   readonly #end = h("button", { type: "button" }, "To the end");
   readonly #download = h("a", { class: "button" });
-  #open: { readonly run: string; readonly step: string; readonly reader: LogReader } | undefined;
+  #open: { readonly step: string; readonly reader: LogReader } | undefined;
   #isBusy = false;
   #grows = false;
   #seconds = 0;
@@ -48,9 +48,10 @@ export class LogView {
     return this.#open?.step;
   }
 
-  /** Shows the end of a step's log. @param grows whether more may come. */
-  async open(run: string, step: string, grows: boolean): Promise<void> {
-    this.#open = { run, step, reader: new LogReader((range) => fetchLog(run, step, range)) };
+  /** Shows the end of a step's log. @param grows whether more may come. @returns whether there is one. */
+  async open(run: string, step: string, grows: boolean): Promise<boolean> {
+    const reader = new LogReader((range) => fetchLog(run, step, range));
+    this.#open = { step, reader };
     this.#grows = grows;
     this.#isBusy = false;
     this.#seconds = 0;
@@ -65,6 +66,7 @@ export class LogView {
     this.#text.data = "";
     this.#tell("Reading…");
     await this.#readEnd();
+    return reader.size !== undefined;
   }
 
   close(): void {
@@ -127,8 +129,9 @@ export class LogView {
     );
     if (open !== this.#open) return;
     this.#isBusy = false;
-    if (replace(this.#text, open.reader.text)) placed();
+    const isOther = replace(this.#text, open.reader.text);
     this.#tell(failed);
+    if (isOther) placed();
   }
 
   /** @param problem what is wrong, or goes on. */
@@ -170,9 +173,9 @@ function replace(node: Text, text: string): boolean {
 /** Where the log is, and what shows it elsewhere. */
 function whereabouts({ lake, stack }: LogPlace, run: string, step: string): readonly (Node | string)[] {
   const address = h("code", {}, `${lake}/_logs/${run}/${step}.log`);
-  if (step === REQUIREMENTS) return ["It is at ", address];
+  if (step === REQUIREMENTS) return ["In the lake: ", address];
   const words = ["npx", "--no", "oneoff", "logs", ...(stack ? [stack] : []), "--step", step, "--run", run];
-  return ["It is at ", address, ", and in a terminal: ", h("code", {}, words.map(shellWord).join(" "))];
+  return ["In the lake: ", address, ". In a terminal: ", h("code", {}, words.map(shellWord).join(" "))];
 }
 
 const shellWord = (word: string): string =>

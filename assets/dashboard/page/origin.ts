@@ -1,7 +1,8 @@
 import type { RunRecord } from "../../../core/run.ts";
 import type { RunOrigin } from "../../../core/run-origin.ts";
 import { fetchOrigin } from "./api.ts";
-import { h, setText, shortened } from "./dom.ts";
+import { h, setText } from "./dom.ts";
+import { shortened } from "./shortened.ts";
 
 /** What is told of a run, by what it is called. */
 type Facts = ReadonlyMap<string, string>;

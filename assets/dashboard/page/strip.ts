@@ -21,8 +21,9 @@ export class RunStrip {
   readonly #trouble = h("p", { class: "trouble" });
   readonly #log: LogView;
   #record: RunRecord | undefined;
+  #isAlone = true;
   #said = "";
-  /** Run whose log was opened by itself, or by somebody. */
+  /** Run of which a log was opened, by itself or by somebody. */
   #opened: string | undefined;
 
   constructor(clock: Clock, place: LogPlace) {
@@ -37,7 +38,9 @@ export class RunStrip {
     this.element = h("div", { class: "strip" }, line, this.#trouble, this.#log.element);
   }
 
-  show(record: RunRecord): void {
+  /** @param isAlone whether no other run is beside it. */
+  show(record: RunRecord, isAlone: boolean): void {
+    this.#isAlone = isAlone;
     if (record.run !== this.#record?.run) this.#close();
     this.#record = record;
     this.tick();
@@ -61,20 +64,27 @@ export class RunStrip {
     const wrong = trouble(record, now);
     this.#trouble.hidden = wrong === undefined;
     setText(this.#trouble, wrong ?? "");
-    if (wrong !== undefined && this.#opened !== record.run) this.#open(record, stuck(record));
+    if (wrong !== undefined && this.#isAlone && this.#opened !== record.run) void this.#openStuck(record);
   }
 
   #choose(step: string): void {
     const record = this.#record as RunRecord;
     if (this.#log.step === step) this.#close();
-    else this.#open(record, step);
-    this.#opened = record.run;
+    else void this.#open(record, step);
   }
 
-  #open(record: RunRecord, step: string): void {
+  #open(record: RunRecord, step: string): Promise<boolean> {
     this.#opened = record.run;
-    void this.#log.open(record.run, step, this.#grows(record));
     this.#steps.mark(step);
+    return this.#log.open(record.run, step, this.#grows(record));
+  }
+
+  /** The step at which a run ended that went wrong; before the first, what they require was being installed. */
+  async #openStuck(record: RunRecord): Promise<void> {
+    const at = (wanted: string) => record.steps.find(({ state }) => state === wanted)?.name;
+    const step = at("failed") ?? at("running") ?? REQUIREMENTS;
+    const isThere = await this.#open(record, step);
+    if (!isThere && step === REQUIREMENTS && this.#log.step === step) this.#close();
   }
 
   #close(): void {
@@ -88,8 +98,3 @@ export class RunStrip {
     return shownState(record, now) === "running";
   }
 }
-
-/** The step at which a run ended that went wrong; before the first, what they require was being installed. */
-const stuck = ({ steps }: RunRecord): string =>
-  (steps.find(({ state }) => state === "failed") ?? steps.find(({ state }) => state === "running"))?.name ??
-  REQUIREMENTS;

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
@@ -39,6 +39,13 @@ export class FakeLake {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(`${path}.half`, JSON.stringify(full));
     await rename(`${path}.half`, path);
+  }
+
+  /** Adds to the log of a step. */
+  async log(run: string, step: string, content: string | Uint8Array): Promise<void> {
+    const path = join(this.path, "_logs", run, `${step}.log`);
+    await mkdir(dirname(path), { recursive: true });
+    await appendFile(path, content);
   }
 
   async remove(): Promise<void> {

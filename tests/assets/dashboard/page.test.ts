@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
@@ -284,13 +284,14 @@ test("everything can be done with the keyboard, and the data read as a table", a
       outlined: element.ownerDocument.defaultView.getComputedStyle(element).outlineStyle !== "none",
     }));
   const seen = [];
-  for (let i = 0; i < 7; i++) {
+  for (let i = 0; i < 9; i++) {
     await page.keyboard.press("Tab");
     seen.push(await focused());
   }
   expect(seen).toEqual(
     [
-      ...["Skip to the panels", "Run", "Compare with", "What made this run"],
+      ...["Skip to the panels", "Run", "Compare with", "✓generate: succeeded", "✓train: succeeded"],
+      "What made this run",
       ...["Data as a table", "Data as a table", "Neurons"],
     ].map((name) => ({ name, outlined: true })),
   );
@@ -442,6 +443,121 @@ test("a failed run and a lost one are told apart, and text is never markup", asy
   await soon(() => text(page, ".state")).toEqual(["? Lost"]);
   expect((await text(page, ".trouble"))[0]).toMatch(/^Its cluster ended at .+ at the latest, and the run never said/);
   expect(await text(page, ".steps li")).toEqual(["✓generate: succeeded", "●train: not finished"]);
+});
+
+const logText = (page: Page) => page.locator(".log-text");
+/** How far a log's text is from being shown at its end. */
+const below = (page: Page) => logText(page).evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight);
+
+test("a failed run shows the end of the log of the step it failed in, and what is before on demand", async () => {
+  const lines = Array.from({ length: 4000 }, (_, i) => `line ${i} of what the step printed`);
+  const hostile = `\x1b[31mred\x1b[0m <img src=x onerror="document.title=1">\0 ${"x".repeat(20_000)}`;
+  await lake.log("bad", "train", [...lines, hostile, "step.py: error: it failed", ""].join("\n"));
+  const failed = { state: "failed", started: ago(600), ended: ago(500), steps: steps("succeeded", "failed") } as const;
+  await record("bad", { ...failed, error: 'step "train" failed (exit 1): it failed' });
+  const { page, complaints } = await open(browser, dashboard.url);
+  const log = page.getByRole("region", { name: "Log of step train, run bad" });
+  await log.getByText("step.py: error: it failed").waitFor();
+  expect(await text(page, ".trouble")).toEqual(['step "train" failed (exit 1): it failed']);
+  const shown = (await logText(page).textContent()) as string;
+  expect(shown).toMatch(
+    /^line \d+ of what the step printed\n[\s\S]*\nred <img src=x onerror="document.title=1">␀ x+… \(18,0\d\d more characters\)\nstep\.py: error: it failed\n$/,
+  );
+  expect(await below(page)).toBeLessThan(2);
+  expect(await page.locator("img[src=x]").count()).toBe(0);
+  expect(await text(page, ".log-where code")).toEqual([
+    `${lake.path}/_logs/bad/train.log`,
+    "npx --no oneoff logs --step train --run bad",
+  ]);
+  const train = page.getByRole("button", { name: /^train ?: failed$/ });
+  expect(await train.getAttribute("aria-expanded")).toBe("true");
+  await picture(page, "log");
+
+  const before = await logText(page).evaluate((box) => box.scrollHeight);
+  await log.getByRole("button", { name: "Earlier lines" }).click();
+  await soon(async () => (await logText(page).textContent())?.startsWith("line 0 of")).toBe(true);
+  expect(await below(page)).toBeLessThan(2); // what was read stays before the reader's eyes
+  expect(await logText(page).evaluate((box) => box.scrollHeight)).toBeGreaterThan(2 * before);
+  expect(await log.getByRole("button", { name: "Earlier lines" }).count()).toBe(0);
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    log.getByRole("link", { name: /^Download all \(\d+ kB\)$/ }).click(),
+  ]);
+  expect(download.suggestedFilename()).toBe("bad-train.log");
+  expect(await readFile(await download.path(), "utf8")).toBe(
+    [...lines, hostile, "step.py: error: it failed", ""].join("\n"),
+  );
+
+  // By the keyboard: the step closes its log, and another opens its own.
+  await train.focus();
+  await page.keyboard.press("Enter");
+  await soon(() => page.locator(".log").isVisible()).toBe(false);
+  expect(await train.getAttribute("aria-expanded")).toBe("false");
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Space");
+  await soon(() => text(page, ".log-note")).toEqual(["There is no log of it."]);
+  expect(await page.locator(".log-title").textContent()).toBe("Log of step generate");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await log.getByText("step.py: error: it failed").waitFor();
+  const names = [];
+  for (let i = 0; i < 4; i++) {
+    await page.keyboard.press("Tab");
+    names.push(await page.locator(":focus").evaluate((each) => each.getAttribute("aria-label") ?? each.textContent));
+  }
+  expect(names).toEqual(["Earlier lines", "To the end", expect.stringMatching(/^Download all/), "Log of step train"]);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.setViewportSize({ width: 390, height: 800 });
+  expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBe(390);
+  await picture(page, "log-dark-phone");
+  expect(complaints).toEqual([]);
+});
+
+test("a step's log is followed while the run goes on, and stays where somebody reads in it", async () => {
+  await record("live", { deadline: ago(-3000), steps: steps("succeeded", "running") });
+  const { page, complaints } = await open(browser, dashboard.url);
+  await page.getByRole("button", { name: /^train ?: running$/ }).click();
+  await soon(() => text(page, ".log-note")).toEqual(["There is no log yet. It appears here as soon as there is one."]);
+  await lake.log("live", "train", "begun\n");
+  await soon(() => logText(page).textContent()).toBe("begun\n");
+  const many = Array.from({ length: 100 }, (_, i) => `line ${i}\n`).join("");
+  await lake.log("live", "train", many);
+  await soon(() => logText(page).textContent()).toBe(`begun\n${many}`);
+  expect(await below(page)).toBeLessThan(2);
+
+  await logText(page).evaluate((box) => {
+    box.scrollTop = 0;
+  });
+  await lake.log("live", "train", "later\n");
+  await page.waitForTimeout(2500);
+  expect(await logText(page).evaluate((box) => box.scrollTop)).toBe(0);
+  await page.getByRole("button", { name: "To the end" }).click();
+  await soon(() => logText(page).textContent()).toBe(`begun\n${many}later\n`);
+
+  await rm(join(lake.path, "_logs"), { recursive: true });
+  await soon(() => text(page, ".log-note")).toEqual(["The log is no longer in the lake; this was read of it before."]);
+  await lake.log("live", "train", "anew\n");
+  await soon(() => logText(page).textContent()).toBe("anew\n");
+  // What was open stays so when the run is over, and the last of it comes.
+  await record("live", { ...succeeded(96), state: "failed", error: "it failed", steps: steps("succeeded", "failed") });
+  await page.getByRole("button", { name: /^train ?: failed$/ }).waitFor();
+  await lake.log("live", "train", "the last\n");
+  await soon(() => logText(page).textContent()).toBe("anew\nthe last\n");
+  expect(complaints).toEqual([]);
+});
+
+test("where no step was begun, the log of what they require is shown if there is one", async () => {
+  await lake.log("bad", "requirements", "ERROR: No matching distribution\n");
+  const none = { state: "failed", error: "it failed", steps: steps("pending", "pending") } as const;
+  await record("bad", { ...none, started: ago(600), ended: ago(500) });
+  await record("worse", { ...none, started: ago(700), ended: ago(500) });
+  const { page, complaints } = await open(browser, dashboard.url);
+  await page.getByRole("region", { name: "Log of installing what the steps require, run bad" }).waitFor();
+  await soon(() => logText(page).textContent()).toBe("ERROR: No matching distribution\n");
+  await page.getByLabel("Run", { exact: true }).selectOption("worse");
+  await soon(() => text(page, ".run-name")).toEqual(["worse"]);
+  await soon(() => page.locator(".log").isVisible()).toBe(false);
+  expect(complaints).toEqual([]);
 });
 
 test("when the connection is lost it says so, and catches up by itself", async () => {
