@@ -31,12 +31,15 @@ export class LogView {
   #open: { readonly step: string; readonly reader: LogReader } | undefined;
   #isBusy = false;
   #grows = false;
+  /** Whether its end is being read, which is then kept in sight. */
+  #isFollowed = true;
   #seconds = 0;
 
   constructor(id: string, place: LogPlace) {
     this.#place = place;
     this.#earlier.addEventListener("click", () => void this.#readEarlier());
     this.#end.addEventListener("click", () => void this.#readEnd());
+    this.#box.addEventListener("scroll", () => this.#scrolled());
     const buttons = h("div", { class: "log-buttons" }, this.#earlier, this.#end, this.#download);
     const head = h("div", { class: "log-head" }, this.#title, buttons);
     this.element = h("section", { class: "log", id }, head, this.#box, this.#note, this.#where);
@@ -54,6 +57,7 @@ export class LogView {
     this.#open = { step, reader };
     this.#grows = grows;
     this.#isBusy = false;
+    this.#isFollowed = true;
     this.#seconds = 0;
     this.element.hidden = false;
     const title = step === REQUIREMENTS ? "Log of installing what the steps require" : `Log of step ${step}`;
@@ -78,10 +82,18 @@ export class LogView {
   /** To be called once a second. @param grows whether more may come. */
   tick(grows: boolean): void {
     this.#grows = grows;
-    if (!this.#open || !grows || document.hidden || !this.#isAtEnd) return;
+    if (!this.#open || document.hidden || !this.#isFollowed) return;
+    if (!this.#isAtEnd) this.#toEnd(); // the page has another width
+    if (!grows) return;
     this.#seconds += 1;
     const every = this.#place.lake.includes("://") ? EVERY_SECONDS.far : EVERY_SECONDS.near;
     if (this.#seconds % every === 0) void this.#follow();
+  }
+
+  #scrolled(): void {
+    if (this.#isFollowed === this.#isAtEnd) return;
+    this.#isFollowed = this.#isAtEnd;
+    this.#tell();
   }
 
   get #isAtEnd(): boolean {
@@ -115,6 +127,7 @@ export class LogView {
   }
 
   #toEnd(): void {
+    this.#isFollowed = true;
     this.#box.scrollTop = this.#box.scrollHeight;
   }
 
@@ -145,7 +158,8 @@ export class LogView {
     setText(this.#download, `Download all (${size(bytes ?? 0)})`);
     const before = earlierBytes > 0 ? `${size(earlierBytes)} are before this. ` : "";
     const full = earlierBytes > 0 && isFull ? "That is as much as a page shows: download all of it. " : "";
-    setText(this.#note, problem ?? this.#absence(bytes) ?? `${before}${full}`.trim());
+    const waits = this.#grows && !this.#isFollowed ? "What is added is shown at the end alone." : "";
+    setText(this.#note, problem ?? this.#absence(bytes) ?? `${before}${full}${waits}`.trim());
   }
 
   /** Why there is nothing, or nothing more, to be seen. */

@@ -474,9 +474,13 @@ test("a failed run shows the end of the log of the step it failed in, and what i
   await picture(page, "log");
 
   const before = await logText(page).evaluate((box) => box.scrollHeight);
+  await logText(page).evaluate((box) => {
+    box.scrollTop = 20;
+  });
+  const place = await below(page);
   await log.getByRole("button", { name: "Earlier lines" }).click();
   await soon(async () => (await logText(page).textContent())?.startsWith("line 0 of")).toBe(true);
-  expect(await below(page)).toBeLessThan(2); // what was read stays before the reader's eyes
+  expect(await below(page)).toBe(place); // what was read stays before the reader's eyes
   expect(await logText(page).evaluate((box) => box.scrollHeight)).toBeGreaterThan(2 * before);
   expect(await log.getByRole("button", { name: "Earlier lines" }).count()).toBe(0);
   const [download] = await Promise.all([
@@ -531,8 +535,12 @@ test("a step's log is followed while the run goes on, and stays where somebody r
   await lake.log("live", "train", "later\n");
   await page.waitForTimeout(2500);
   expect(await logText(page).evaluate((box) => box.scrollTop)).toBe(0);
+  expect(await text(page, ".log-note")).toEqual(["What is added is shown at the end alone."]);
   await page.getByRole("button", { name: "To the end" }).click();
   await soon(() => logText(page).textContent()).toBe(`begun\n${many}later\n`);
+
+  await page.setViewportSize({ width: 390, height: 800 });
+  await soon(() => below(page)).toBeLessThan(2); // also where the same lines are more
 
   await rm(join(lake.path, "_logs"), { recursive: true });
   await soon(() => text(page, ".log-note")).toEqual(["The log is no longer in the lake; this was read of it before."]);
