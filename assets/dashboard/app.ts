@@ -49,8 +49,10 @@ export function dashboardApp({ config, engine, page, rows, streams }: AppParts):
     return context.json(origin, 200, FRESH);
   });
   app.get("/api/runs/:run/logs/:step", async (context) => {
-    const { run, steps } = await knownRun(engine, context.req.param("run"));
+    const run = checkRunId(context.req.param("run"), "run");
     const step = context.req.param("step");
+    // A page that follows a log asks all the time: not for all records anew.
+    const { steps } = isThere(run, await engine.run(run));
     if (![REQUIREMENTS_LOG, ...steps.map(({ name }) => name)].includes(step)) {
       throw new NotFound(`Run ${quote(run)} has no step ${quote(step)}.`);
     }
@@ -116,9 +118,15 @@ function jobAnswer({ title, job, stack, engine }: DashboardConfig, version: stri
 
 async function knownRun(engine: QueryEngine, given: string): Promise<RunRecord> {
   const run = checkRunId(given, "run");
-  const found = (await engine.runs()).find((record) => record.run === run);
-  if (!found) throw new NotFound(`There is no run ${quote(run)}.`);
-  return found;
+  return isThere(
+    run,
+    (await engine.runs()).find((record) => record.run === run),
+  );
+}
+
+function isThere(run: string, record: RunRecord | undefined): RunRecord {
+  if (!record) throw new NotFound(`There is no run ${quote(run)}.`);
+  return record;
 }
 
 /** A body, or 304 without looking for one when the browser has it already. */

@@ -51,6 +51,8 @@ export interface QueryEngine {
   readonly pollMilliseconds: number;
   /** Runs of the job, newest first: a lake may be shared by several jobs. */
   runs(options?: CallOptions): Promise<readonly RunRecord[]>;
+  /** One of them, as it was seen last if it was: for what stays the same in a record while its run goes on. */
+  run(run: string): Promise<RunRecord | undefined>;
   /** Every table of the job has an entry, also one that has no rows yet. */
   versions(run: string, options?: CallOptions): Promise<TableVersions>;
   /**

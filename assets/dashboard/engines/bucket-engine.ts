@@ -39,6 +39,11 @@ export abstract class BucketEngine implements QueryEngine {
     return records.filter((record) => record.job === this.#job);
   }
 
+  async run(run: string): Promise<RunRecord | undefined> {
+    const record = await this.look(() => this.lake.run(run));
+    return record?.job === this.#job ? record : undefined;
+  }
+
   async versions(run: string): Promise<TableVersions> {
     checkRunId(run);
     const names = [...this.tables.keys()];

@@ -1,5 +1,5 @@
 import type { Piece } from "../../../clients/lake/piece.ts";
-import { textOf } from "./log-text.ts";
+import { MOST_LINES, textOf } from "./log-text.ts";
 
 /** @param range as the header Range has it: "0-99", or "-100" for the last. @returns undefined where there is no log. */
 export type ReadLog = (range: string) => Promise<Piece | undefined>;
@@ -12,6 +12,7 @@ const STEP_BYTES = 128 * 1024;
 export const MOST_BYTES = 512 * 1024;
 /** So much of what is known is read again with what is not: a log in a bucket is written anew, and may be another. */
 const OVERLAP_BYTES = 256;
+const NEWLINE = 10;
 
 /** A part of a log that reaches to its end, and grows in both directions. */
 export class LogReader {
@@ -36,7 +37,8 @@ export class LogReader {
 
   /** Whether as much is known as a page can show. */
   get isFull(): boolean {
-    return this.#bytes.length + STEP_BYTES > MOST_BYTES;
+    const lines = this.#bytes.reduce((count, byte) => (byte === NEWLINE ? count + 1 : count), 0);
+    return this.#bytes.length + STEP_BYTES > MOST_BYTES || lines >= MOST_LINES;
   }
 
   get text(): string {

@@ -1,4 +1,8 @@
 import { shortened } from "./shortened.ts";
+import { counted } from "./time.ts";
+
+/** Of so many a browser makes a picture at once. */
+export const MOST_LINES = 20_000;
 
 const ESC = "\u001b";
 const BEL = "\u0007";
@@ -33,6 +37,8 @@ export function textOf(bytes: Uint8Array, isBeginning: boolean): string {
   // A character that is not whole yet is held back.
   const text = new TextDecoder().decode(bytes, { stream: true });
   const first = isBeginning ? 0 : text.indexOf("\n") + 1;
-  const begun = isBeginning || first > 0 ? "" : "…";
-  return begun + text.slice(first).split("\n").map(readable).join("\n");
+  const lines = text.slice(first).split("\n");
+  const left = Math.max(0, lines.length - MOST_LINES);
+  const begun = left > 0 ? `… (${counted.format(left)} more lines)\n` : isBeginning || first > 0 ? "" : "…";
+  return begun + lines.slice(left).map(readable).join("\n");
 }

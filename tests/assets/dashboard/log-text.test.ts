@@ -31,6 +31,11 @@ test("a line without an end is cut, and is no burden however it is made", () => 
   }
 });
 
+test("of more lines than a page can show the last are shown", () => {
+  expect(shown("a\n".repeat(22_000))).toBe(`… (2,001 more lines)\n${"a\n".repeat(19_999)}`);
+  expect(shown("a\n".repeat(19_999))).toBe("a\n".repeat(19_999));
+});
+
 test("of what begins within a line its rest is left out", () => {
   expect(shown("half\nwhole\n", false)).toBe("whole\n");
   expect(shown("\nwhole", false)).toBe("whole");
@@ -121,6 +126,12 @@ test("of a log that grows faster than it is read the end is shown", async () => 
   await reader.later();
   expect(reader.text).toBe(lines(100_000 - 2621, 100_000));
   expect(log.asked).toHaveLength(3);
+});
+
+test("what is before so many lines is not read any more", async () => {
+  const log = new FakeLog(`a\n${"\n".repeat(100_000)}`);
+  await log.reader.end();
+  expect([log.reader.isFull, log.reader.earlierBytes > 0]).toEqual([true, true]);
 });
 
 test("a page keeps no more than so much of a log", async () => {

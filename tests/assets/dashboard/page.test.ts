@@ -568,6 +568,30 @@ test("where no step was begun, the log of what they require is shown if there is
   expect(complaints).toEqual([]);
 });
 
+test("a step of an odd name has a log too, and lines without end or number are no burden", async () => {
+  const name = "it's <b>odd #1 %2F";
+  await record("odd", { ...succeeded(600), steps: [{ name, state: "succeeded" }] });
+  await lake.log("odd", name, `begin\n${"\n".repeat(400_000)}${"x".repeat(100_000)}\nend\n`);
+  const { page, complaints } = await open(browser, dashboard.url);
+  await page.locator(".steps button").click();
+  await soon(async () => (await logText(page).textContent())?.endsWith("end\n")).toBe(true);
+  expect(await page.locator(".steps b, .log b").count()).toBe(0);
+  expect(await text(page, ".log-where code:last-child")).toEqual([
+    `npx --no oneoff logs --step 'it'\\''s <b>odd #1 %2F' --run odd`,
+  ]);
+  const earlier = page.getByRole("button", { name: "Earlier lines" });
+  expect(await earlier.isDisabled()).toBe(false);
+  await earlier.click();
+  await soon(() => text(page, ".log-note")).toEqual([
+    "303 kB are before this. That is as much as a page shows: download all of it.",
+  ]);
+  expect(await logText(page).textContent()).toMatch(
+    /^… \([\d,]+ more lines\)\n{19000,}x+… \(98,000 more characters\)\nend\n$/,
+  );
+  expect(await earlier.isDisabled()).toBe(true);
+  expect(complaints).toEqual([]);
+});
+
 test("when the connection is lost it says so, and catches up by itself", async () => {
   const fake = new FakeXo(lake, "live");
   await record("live");

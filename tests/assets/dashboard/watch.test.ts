@@ -11,7 +11,15 @@ function fakeEngine() {
     if (state.fails) throw new Error("the bucket is away");
     return { readings: { version: state.version }, monthly: { version: "0" } };
   });
-  const engine: QueryEngine = { pollMilliseconds: 10, runs, versions, query: vi.fn(), log: vi.fn(), close: vi.fn() };
+  const engine: QueryEngine = {
+    pollMilliseconds: 10,
+    runs,
+    versions,
+    run: vi.fn(),
+    query: vi.fn(),
+    log: vi.fn(),
+    close: vi.fn(),
+  };
   return { engine, state, runs, versions };
 }
 

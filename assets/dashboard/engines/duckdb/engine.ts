@@ -42,6 +42,11 @@ export class DuckDbEngine implements QueryEngine {
     return (await this.#index.runs()).filter((record) => record.job === this.#job);
   }
 
+  async run(run: string): Promise<RunRecord | undefined> {
+    const record = await this.#index.run(run);
+    return record?.job === this.#job ? record : undefined;
+  }
+
   async versions(run: string): Promise<TableVersions> {
     const names = [...this.#tables.keys()];
     const versions = await Promise.all(names.map((table) => this.#index.version(table, run)));
