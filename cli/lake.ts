@@ -13,6 +13,8 @@ export const explainedLake = (lake: LakeStore, explain: <T>(asked: Promise<T>) =
   content: (key) => explain(lake.content(key)),
   create: (key, content) => explain(lake.create(key, content)),
   replace: (key, content, etag) => explain(lake.replace(key, content, etag)),
+  folders: () => explain(lake.folders()),
+  remove: (prefix) => explain(lake.remove(prefix)),
   fetch: (keys, folder) => explain(fetchKeys(lake, keys, folder)),
   close: () => lake.close(),
 });

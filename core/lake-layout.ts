@@ -5,7 +5,7 @@ import { quote, UsageError } from "./errors.ts";
  * What lies in a lake beside its tables. Names that begin with "_" are no table's, and query engines leave them out.
  */
 export const Prefix = {
-  /** `_runs/<run>.json`: what became of a run. Written by assets/steps/run_record.py alone. */
+  /** `_runs/<run>.json`: what became of a run. Written by assets/steps/run_record.py, but for what `oneoff runs rm` leaves (docs/adr/0015). */
   runs: "_runs",
   /** `_cancels/<run>.json`: that the run is to be cancelled. Made once by `oneoff cancel`, and never changed; see CancelRequest. */
   cancels: "_cancels",

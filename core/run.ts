@@ -31,6 +31,8 @@ const Recorded = z.object({
   tables: z.record(z.string(), z.object({ rows: z.int(), digest: z.string() })).default({}),
   /** @default it was not recorded, as before version 0.2.0 */
   origin: Origin.optional(),
+  /** When it was removed, with all it wrote: its id stays used. @default it was not */
+  removed: z.iso.datetime({ offset: true }).optional(),
 });
 
 /**
@@ -106,6 +108,7 @@ export function recordedStatus(
 ): RunStatus | undefined {
   if (!record) return status;
   const { tables: _, origin: __, ...rest } = record;
+  if (rest.removed !== undefined) return rest;
   const isOver = record.state === "cancelled" || (record.state !== "running" && !statusIsLast);
   return status && (!isOver || status.state === record.state) ? status : rest;
 }
@@ -127,6 +130,18 @@ function endedStatus(
   const steps = status.steps.map((step) => (step.state === "running" ? { ...step, state } : step));
   return { ...status, state, error, ended: new Date(ended).toISOString(), steps };
 }
+
+/**
+ * What stays in the place of a run's record once it is removed, so that its id is never computed again (docs/adr/0003). To a
+ * version that doesn't know of it, it is the record of a run that has failed.
+ */
+export const removedRecord = ({ run, job, started, ended }: RunStatus, now = new Date().toISOString()): RunRecord => ({
+  ...{ run, job, state: "failed", started, ended: ended ?? now },
+  error: `it was removed at ${now}, and what it wrote with it: a new run id starts a new run`,
+  steps: [],
+  tables: {},
+  removed: now,
+});
 
 /** Somebody asked for a run to be cancelled, at `_cancels/<run>.json` of its lake: the first of them, whoever asks again. */
 export const CancelRequest = z.object({ run: z.string(), at: z.iso.datetime({ offset: true }) });

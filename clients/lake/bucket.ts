@@ -32,6 +32,11 @@ export abstract class BucketStore implements LakeStore {
   abstract replace(key: string, content: string, etag: string): Promise<boolean>;
   abstract close(): void;
 
+  /** Beginnings of keys up to the next "/", of the keys that begin so. */
+  protected abstract folderPrefixes(prefix: string): Promise<readonly string[]>;
+  /** Removes objects by their keys in the bucket. */
+  protected abstract removeObjects(keys: readonly string[]): Promise<void>;
+
   /** All objects of the bucket whose keys begin so, however many they are. */
   protected abstract objects(prefix: string): Promise<readonly Listed[]>;
 
@@ -45,6 +50,16 @@ export abstract class BucketStore implements LakeStore {
       .map((object) => ({ ...object, key: object.key.slice(this.#prefix.length) }))
       .filter(({ key }) => /[^/]$/.test(key)) // what consoles and Hadoop keep in place of a folder is no file
       .sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  async folders(): Promise<readonly string[]> {
+    const found = await this.folderPrefixes(this.#prefix);
+    return found.map((prefix) => prefix.slice(this.#prefix.length, -1)).sort();
+  }
+
+  async remove(prefix: string): Promise<void> {
+    const objects = await this.objects(this.inBucket(prefix)); // what stands for a folder too
+    if (objects.length > 0) await this.removeObjects(objects.map(({ key }) => key));
   }
 
   protected inBucket(key: string): string {

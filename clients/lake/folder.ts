@@ -62,6 +62,27 @@ export class FolderStore implements LakeStore {
     });
   }
 
+  async folders(): Promise<readonly string[]> {
+    const entries = (await ifThere(readdir(this.address, { withFileTypes: true }))) ?? [];
+    return entries
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+      .sort();
+  }
+
+  async remove(prefix: string): Promise<void> {
+    const path = this.path(prefix);
+    const [parent, lake] = await Promise.all([ifThere(realpath(dirname(path))), ifThere(realpath(this.address))]);
+    if (parent === undefined || lake === undefined) return;
+    if (parent !== dirname(join(lake, prefix)))
+      throw new UsageError(`${path} lies elsewhere by a link, which is not followed: remove it by hand`);
+    try {
+      await rm(path, { recursive: true, force: true, maxRetries: 5 });
+    } catch (error) {
+      throw unwritable(error as NodeJS.ErrnoException, this.address);
+    }
+  }
+
   path(key: string): string {
     return join(this.address, checkKey(key));
   }

@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import type { DownloadOptions, Storage } from "@google-cloud/storage";
 import { BucketStore } from "./bucket.ts";
 import { type ByteRange, type Piece, within } from "./piece.ts";
+import { sideBySide } from "./read.ts";
 import type { Listed } from "./store.ts";
 
 interface Item {
@@ -9,6 +10,8 @@ interface Item {
   readonly generation: string;
   readonly updated: string;
 }
+
+type Page = readonly [unknown, object | null, { readonly prefixes?: readonly string[] }];
 
 /** A lake in a bucket of Google Cloud Storage. */
 export class GcsStore extends BucketStore {
@@ -60,6 +63,22 @@ export class GcsStore extends BucketStore {
       etag: generation,
       modified: Date.parse(updated),
     }));
+  }
+
+  protected override async folderPrefixes(prefix: string): Promise<readonly string[]> {
+    const query = { prefix, delimiter: "/", autoPaginate: false, fields: "prefixes,nextPageToken" };
+    const found: string[] = [];
+    for (let next: object | null = query; next !== null; ) {
+      const [, more, page] = (await this.#storage.bucket(this.bucket).getFiles(next)) as unknown as Page;
+      found.push(...(page.prefixes ?? []));
+      next = more ?? null;
+    }
+    return found;
+  }
+
+  protected override async removeObjects(keys: readonly string[]): Promise<void> {
+    const bucket = this.#storage.bucket(this.bucket);
+    await sideBySide(keys, (key) => bucket.file(key).delete({ ignoreNotFound: true }));
   }
 
   /** False where another one than of this generation is there; 0 is none. */

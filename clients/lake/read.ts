@@ -59,11 +59,15 @@ export async function fetchParts(
 }
 
 /** Once it has failed nothing is written any more: the folder may be removed then. */
-export async function fetchKeys(store: LakeStore, keys: readonly string[], folder: string): Promise<void> {
+export const fetchKeys = (store: LakeStore, keys: readonly string[], folder: string): Promise<void> =>
+  sideBySide(keys, (key) => copyFile(store, key, join(folder, key)));
+
+/** Does something with each of many, some at a time. Once it has failed nothing more is begun, and what was has ended. */
+export async function sideBySide(keys: readonly string[], action: (key: string) => Promise<unknown>): Promise<void> {
   const waiting = [...keys];
   const worker = async () => {
     for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {
-      await copyFile(store, key, join(folder, key)).catch((error) => {
+      await action(key).catch((error) => {
         waiting.length = 0;
         throw error;
       });

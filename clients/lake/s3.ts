@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import {
+  DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -9,6 +10,9 @@ import {
 import { BucketStore } from "./bucket.ts";
 import type { ByteRange, Piece } from "./piece.ts";
 import type { Listed } from "./store.ts";
+
+/** Objects that S3 removes by one request. */
+const MOST_AT_ONCE = 1000;
 
 /** A lake in a bucket of Amazon S3, or of what speaks its protocol. */
 export class S3Store extends BucketStore {
@@ -81,6 +85,28 @@ export class S3Store extends BucketStore {
       token = page.NextContinuationToken;
     } while (token !== undefined);
     return found;
+  }
+
+  protected override async folderPrefixes(prefix: string): Promise<readonly string[]> {
+    const found: string[] = [];
+    let token: string | undefined;
+    do {
+      const page = await this.#s3.send(
+        new ListObjectsV2Command({ Bucket: this.bucket, Prefix: prefix, Delimiter: "/", ContinuationToken: token }),
+      );
+      found.push(...(page.CommonPrefixes ?? []).flatMap(({ Prefix }) => Prefix ?? []));
+      token = page.NextContinuationToken;
+    } while (token !== undefined);
+    return found;
+  }
+
+  protected override async removeObjects(keys: readonly string[]): Promise<void> {
+    for (let from = 0; from < keys.length; from += MOST_AT_ONCE) {
+      const Objects = keys.slice(from, from + MOST_AT_ONCE).map((Key) => ({ Key }));
+      const answer = await this.#s3.send(new DeleteObjectsCommand({ Bucket: this.bucket, Delete: { Objects } }));
+      const [refused] = answer.Errors ?? []; // of some, while others were removed
+      if (refused) throw Object.assign(new Error(`${refused.Key}: ${refused.Message}`), { name: refused.Code });
+    }
   }
 
   /** False where the condition does not hold. */

@@ -96,6 +96,31 @@ export class SshStore implements LakeStore {
     });
   }
 
+  async folders(): Promise<readonly string[]> {
+    const lake = this.#word("");
+    const find = "LC_ALL=C find . -mindepth 1 -maxdepth 1 -type d -print0";
+    const found = await onMachine(this.#machine, `[ ! -d ${lake} ] || { cd ${lake} && ${find}; }`);
+    return found
+      .toString()
+      .split("\0")
+      .slice(0, -1)
+      .map((path) => path.slice("./".length))
+      .sort();
+  }
+
+  async remove(prefix: string): Promise<void> {
+    const path = checkKey(prefix).replace(/\/$/, "");
+    const [folder, name] = [posix.dirname(path), posix.basename(path)];
+    const refusal = `${posix.join(this.address, path)} lies elsewhere by a link, which is not followed: remove it by hand`;
+    const command = `cd ${this.#word("")} 2>/dev/null || exit 0
+      lake=$(pwd -P); cd ${shellWord(`./${folder}`)} 2>/dev/null || exit 0
+      if [ "$(pwd -P)" != "$lake"${folder === "." ? "" : shellWord(`/${folder}`)} ]; then
+        echo ${shellWord(refusal)} >&2; exit 1
+      fi
+      rm -rf -- ${shellWord(`./${name}`)}`;
+    await onMachine(this.#machine, command);
+  }
+
   async fetch(keys: readonly string[], folder: string): Promise<void> {
     if (keys.length === 0) return;
     const archive = join(folder, "fetched.tar");

@@ -50,6 +50,15 @@ export interface LakeStore {
    * On a disk two who do so in one instant may both succeed.
    */
   replace(key: string, content: string, etag: string): Promise<boolean>;
+  /** Names of the folders at its top, sorted: its tables, and what begins with "_". */
+  folders(): Promise<readonly string[]>;
+  /**
+   * Removes what has keys that begin so, and in a folder the folder itself. What is not there is no error, so that it can be
+   * given again.
+   * @param prefix a file's key, or that of a folder with "/" at its end.
+   * @throws UsageError when it may not be removed.
+   */
+  remove(prefix: string): Promise<void>;
   /** Absolute path of a file. @default it is on no disk of this machine */
   path?(key: string): string;
   /**

@@ -184,6 +184,32 @@ for (const [kind, { tags, start }] of Object.entries(KINDS)) {
       expect(await store.keys("_runs/")).toEqual(["_runs/1.json"]);
     });
 
+    test("tells the folders at its top", async () => {
+      expect(await store.folders()).toEqual([]);
+      await putAll(place, name, [
+        "points/run=1/1.parquet",
+        "points/run=2/1.parquet",
+        "_runs/1.json",
+        `it's/${ODD}`,
+        "file",
+      ]);
+      await place.put(`${name}+`, "another/1", "of a lake whose name begins like this one's");
+      expect(await store.folders()).toEqual(["_runs", "it's", "points"]);
+    });
+
+    test("removes what begins so, with what it lies in, as often as it is asked", async () => {
+      const others = ["points/run=10/1.parquet", "points/run=2/1.parquet", "_runs/1.json"].sort();
+      const own = ["points/run=1/m=1/.1.parquet.crc", "points/run=1/_SUCCESS", `points/run=1/${ODD}`];
+      await putAll(place, name, [...own, ...others]);
+      await store.remove("points/run=1/");
+      expect(await store.keys("")).toEqual(others);
+      await store.remove("points/run=1/");
+      await store.remove("nowhere/run=1/");
+      await store.remove("_runs/1.json");
+      expect(await store.keys("")).toEqual(others.filter((key) => key !== "_runs/1.json"));
+      await expect(store.remove("points/../_runs/")).rejects.toThrow('without ".."');
+    });
+
     test.each(["../x", "..", "a/../../x", "a/..", "a\\..\\x"])("does not lead out by %s", async (key) => {
       await place.put("deep", "x", "outside");
       const leads = new UsageError(`key is ${JSON.stringify(key)}: expected a path below the lake, without ".."`);
@@ -281,6 +307,15 @@ for (const [kind, { tags, start }] of Object.entries(KINDS)) {
     }
 
     if (kind === "folder" || kind === "ssh") {
+      test("nothing is removed of what is behind a link", async () => {
+        await place.put("elsewhere", "run=1/1.parquet", "somebody else's");
+        await put("_runs/1.json", "{}");
+        const { address } = store;
+        symlinkSync(join(address, "..", "..", "elsewhere"), join(address, "points"));
+        await expect(store.remove("points/run=1/")).rejects.toThrow("lies elsewhere by a link, which is not followed");
+        expect(await place.lake("elsewhere").keys("")).toEqual(["run=1/1.parquet"]);
+      });
+
       test("a lake that was taken away does not come back", async () => {
         await expect(store.create("_cancels/1.json", "{}")).rejects.toThrow(UsageError);
         await expect(store.replace("_runs/1.json", "{}", "1 2 3")).rejects.toThrow(UsageError);
@@ -381,6 +416,8 @@ test("what can't be fetched ends the fetching, and nothing is written after", as
       create: async () => false,
       replace: async () => false,
       piece: async () => undefined,
+      folders: async () => [],
+      remove: async () => {},
     },
     async content(key) {
       asked.push(key);

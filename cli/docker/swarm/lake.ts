@@ -25,6 +25,7 @@ async function find(stack: StackContext, address: string, docker: Docker): Promi
 
 function unreadable(address: string, error: Error): LakeStore {
   const refuse = () => Promise.reject(error);
-  const asked = { keys: refuse, list: refuse, bytes: refuse, piece: refuse, content: refuse };
-  return { address, isFar: false, ...asked, create: refuse, replace: refuse, close: () => {} };
+  const read = { keys: refuse, list: refuse, folders: refuse, bytes: refuse, piece: refuse, content: refuse };
+  const written = { create: refuse, replace: refuse, remove: refuse };
+  return { address, isFar: false, ...read, ...written, close: () => {} };
 }

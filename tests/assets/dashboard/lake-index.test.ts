@@ -44,6 +44,8 @@ const store = (isFar: boolean): LakeStore => ({
   content: async () => Readable.from([]),
   create: async () => false,
   replace: async () => false,
+  folders: async () => [],
+  remove: async () => {},
   close: () => void asked.push("close"),
 });
 
