@@ -1,5 +1,6 @@
 /** What several commands take. */
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
+import { secondsIfAny } from "../core/duration.ts";
 import { Exit, quote, UsageError } from "../core/errors.ts";
 
 /** The stack of `npm start`. */
@@ -29,8 +30,31 @@ export function givenStack(word: string | undefined, { stack }: StackOptions): s
   return word ?? stack;
 }
 
-/** An option for what answers: one JSON document on standard output, and nothing else there. */
-export const jsonOption = (): Option => new Option("--json", "the answer as JSON");
+/** An option for what answers: one JSON document on standard output, or one a line, and nothing else there. */
+export const jsonOption = (about = "the answer as JSON"): Option => new Option("--json", about);
+
+/** The run that is meant, for what reads. */
+export const runOption = (): Option =>
+  new Option("--run <id>", "the run, by its id or the beginning of it; the stack's when not given");
+
+/** Seconds of a span of time: "90s", "10m", "1h", or as settings have it, "10 minutes". */
+export function spanOfTime(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?) ?([smhd])$/.exec(text) ?? [];
+  const inSeconds = unit === undefined ? secondsIfAny(text) : Number(number) * SPANS[unit as keyof typeof SPANS];
+  if (inSeconds !== undefined && inSeconds > 0 && inSeconds <= MOST_SECONDS) return inSeconds;
+  throw new InvalidArgumentError('expected a time up to 20 days, such as "90s", "10m" or "1h"');
+}
+
+const SPANS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
+/** A timer takes no more. */
+const MOST_SECONDS = 20 * SPANS.d;
+
+/** A whole number above zero. */
+export function count(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw new InvalidArgumentError("expected a whole number from 1");
+}
 
 /** Examples of a command, and codes that it ends with beside 0 and 2, below its help. */
 export const withExamples = (

@@ -36,6 +36,7 @@ export class Follower {
   async status(run: string): Promise<RunStatus | undefined> {
     checkRunId(run);
     const before = await this.#recorded(run);
+    if (before?.removed !== undefined) return before;
     let machines = await this.#attached.machines(run, before);
     // What has ended may have said so after it was looked for.
     const recorded = machines?.over ? await this.#recordedNow(run, before) : before;

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { MissingError, quote, UsageError } from "../core/errors.ts";
 import { ownBackend, projectFolder } from "../engine/backend.ts";
 import { DEFAULT_STACK, givenStack, type StackOptions } from "./arguments.ts";
-import { filesIfAny } from "./config.ts";
-import { NoPulumiError, NoStackError, pulumiText } from "./pulumi.ts";
+import { filesIfAny, stackFiles } from "./config.ts";
+import type { Outputs, StackContext } from "./platform.ts";
+import { NoPulumiError, NoStackError, NotUpError, outputsIn, outputsOf, pulumiText } from "./pulumi.ts";
 
 /** A stack, and whence it is known that it is meant. */
 export interface MeantStack {
@@ -26,7 +27,7 @@ export async function meantStack(word: string | undefined, options: StackOptions
   const { PULUMI_STACK } = process.env;
   if (PULUMI_STACK) return { name: PULUMI_STACK, because: "by PULUMI_STACK" };
   const selected = await selectedStack();
-  if (selected !== undefined) return { name: selected, because: "selected" };
+  if (selected !== undefined) return { name: selected, because: SELECTED };
   if (ownBackend() === undefined) return { name: DEFAULT_STACK, because: "that of this machine" };
   const stacks = await allStacks();
   const [only] = stacks;
@@ -36,6 +37,57 @@ export async function meantStack(word: string | undefined, options: StackOptions
     `no stack is selected, and ${there}: name one, as in --stack NAME, or select it by "npx pulumi stack select NAME"`,
   );
 }
+
+/** The stack that is meant. */
+export interface FoundStack {
+  readonly meant: MeantStack;
+  readonly stack: StackContext;
+}
+
+/**
+ * The stack that is meant, which is up. Pulumi is asked as seldom as can be: its start is what takes time here.
+ * @throws as {@link meantStack}; MissingError when it isn't up.
+ */
+export async function meantUp(word: string | undefined, options: StackOptions): Promise<FoundStack> {
+  const found = await meantIfUp(word, options);
+  if (found.stack) return found;
+  throw found.problem;
+}
+
+/** The same of one that need not be up: then there is but the problem with that. */
+export async function meantIfUp(
+  word: string | undefined,
+  options: StackOptions,
+): Promise<FoundStack | { readonly meant: MeantStack; readonly stack?: undefined; readonly problem: NotUpError }> {
+  const asked = meantOutputs(word, options);
+  asked.catch(() => {}); // told below
+  const { stackContext } = await import("./stack.ts"); // while Pulumi is at it
+  const { meant, outputs } = await asked;
+  if (outputs instanceof NotUpError) return { meant, problem: outputs };
+  return { meant, stack: stackContext(meant.name, stackFiles(meant.name), outputs) };
+}
+
+async function meantOutputs(
+  word: string | undefined,
+  options: StackOptions,
+): Promise<{ readonly meant: MeantStack; readonly outputs: Outputs | NotUpError }> {
+  const isNamed = givenStack(word, options) !== undefined || process.env.PULUMI_STACK;
+  // Of the one that is selected at once with its name: two processes side by side take no longer than one.
+  const selected = isNamed || filesIfAny(DEFAULT_STACK) === undefined ? undefined : pulumiText(SELECTED_OUTPUTS);
+  selected?.catch(() => {}); // told below, if that one is meant
+  const meant = await meantStack(word, options);
+  const isSelected = selected !== undefined && meant.because === SELECTED;
+  const outputs = isSelected ? selected.then((text) => outputsIn(text, meant.name)) : outputsOf(meant.name);
+  return { meant, outputs: await outputs.catch(ifNotUp) };
+}
+
+function ifNotUp(error: unknown): NotUpError {
+  if (error instanceof NotUpError) return error;
+  throw error;
+}
+
+const SELECTED_OUTPUTS = ["stack", "output", "--json"];
+const SELECTED = "selected";
 
 /** The name alone. */
 export const stackNamed = async (word: string | undefined, options: StackOptions): Promise<string> =>
@@ -57,7 +109,8 @@ async function selectedStack(): Promise<string | undefined> {
   }
 }
 
-async function allStacks(): Promise<readonly string[]> {
+/** The project's stacks, by their names. */
+export async function allStacks(): Promise<readonly string[]> {
   const stacks = JSON.parse(await pulumiText(["stack", "ls", "--json"])) as readonly { readonly name: string }[];
   return stacks.map(({ name }) => name);
 }

@@ -166,7 +166,12 @@ export async function outputsOf(
   { secrets = false }: { readonly secrets?: boolean } = {},
 ): Promise<Readonly<Record<string, unknown>>> {
   const args = ["stack", "output", "--json", ...(secrets ? ["--show-secrets"] : [])];
-  const outputs = JSON.parse(await pulumiOutput(stack, args)) as Record<string, unknown>;
+  return outputsIn(await pulumiOutput(stack, args), stack);
+}
+
+/** What `pulumi stack output` printed of a stack. @throws NotUpError when that is nothing. */
+export function outputsIn(printed: string, stack: string): Readonly<Record<string, unknown>> {
+  const outputs = JSON.parse(printed) as Record<string, unknown>;
   if (Object.keys(outputs).length === 0) {
     throw new NotUpError(`stack ${stack} is not up: "npx oneoff up ${stack}" brings it up`);
   }

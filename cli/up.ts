@@ -1,5 +1,6 @@
-import { quote, UsageError } from "../core/errors.ts";
+import { type Exit, quote, UsageError } from "../core/errors.ts";
 import { Follower } from "./follow.ts";
+import { mayBeLeft } from "./leave.ts";
 import { pulumi } from "./pulumi.ts";
 import { attach } from "./registry.ts";
 import { stackUp } from "./stack.ts";
@@ -16,11 +17,11 @@ export const up = (
 ): Promise<number> => pulumi(stack, ["up", "--yes", "--suppress-outputs", ...options], out);
 
 /**
- * Watches the run of a stack that is up to its end; resolves to whether it succeeded.
+ * Watches the run of a stack that is up to its end; resolves to what a command ends with then.
  * @param run that its settings ask for. @default whichever its program makes
  * @throws UsageError when the program made another run.
  */
-export async function watchRun(stack: string, run?: string): Promise<boolean> {
+export async function watchRun(stack: string, run?: string): Promise<Exit> {
   const attached = await attach(await stackUp(stack));
   if (run !== undefined && attached.run !== run) {
     throw new UsageError(
@@ -29,20 +30,9 @@ export async function watchRun(stack: string, run?: string): Promise<boolean> {
   }
   const dashboard = (await attached.pages()).find(({ name }) => name === "dashboard")?.address;
   if (dashboard) console.log(`The dashboard fills in while the run goes on: ${dashboard}`);
-  const leave = () => {
-    console.error(
-      `\nThe run goes on: "npx oneoff watch ${stack}" shows it again, and "npx oneoff cancel ${stack}" ends it.`,
-    );
-    process.exit(130);
-  };
-  console.error(`Ctrl-C leaves it running; "npx oneoff cancel ${stack}" ends it.`);
-  process.once("SIGINT", leave);
-  const succeeded = await watch(new Follower(attached), attached.run, {
-    logs: false,
-    output: process.stdout,
-    stack,
-  });
-  process.off("SIGINT", leave);
+  const stay = mayBeLeft(stack);
+  const exit = await watch(new Follower(attached), attached.run, { logs: false, output: process.stdout, stack });
+  stay();
   if (dashboard) console.log(`Dashboard: ${dashboard}`);
-  return succeeded;
+  return exit;
 }

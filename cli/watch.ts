@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createLogUpdate } from "log-update";
 import { formatDuration } from "../core/duration.ts";
-import { MissingError, TransientError } from "../core/errors.ts";
+import { Exit, MissingError, TransientError } from "../core/errors.ts";
 import { retry } from "../core/retry.ts";
 import type { RunStatus } from "../core/run.ts";
 import { tail } from "../provider/log.ts";
+import type { JsonLines } from "./answer.ts";
+import { describeStep, number } from "./described.ts";
 import type { Follower } from "./follow.ts";
 import { Rates } from "./rates.ts";
+import { runJson } from "./runs.ts";
+import { secondsBetween } from "./when.ts";
 
 const SLOWEST_POLL_MS = 60_000;
 
@@ -14,6 +18,8 @@ interface WatchOptions {
   /** Whether to print the steps' log lines as they come. */
   readonly logs: boolean;
   readonly output: NodeJS.WriteStream;
+  /** Where it is told to a program instead. @default to people, on `output` */
+  readonly json?: JsonLines | undefined;
   /** Named in what to type next. @default the stack that commands take when none is given */
   readonly stack?: string;
 }
@@ -25,29 +31,40 @@ export type Watched = Pick<Follower, "pollMs" | "status" | "log" | "evidence">;
  * Shows a run until it ends: progress bars on a terminal, plain lines elsewhere; the last log lines of the step that
  * failed.
  *
- * @returns whether the run succeeded.
+ * @returns what a command ends with that waited for it.
  */
-export async function watch(cluster: Watched, run: string, options: WatchOptions): Promise<boolean> {
-  const show = options.output.isTTY ? bars(options.output) : lines(options.output);
+export async function watch(cluster: Watched, run: string, options: WatchOptions): Promise<Exit> {
+  const show = displayOf(options);
   const positions = new Map<string, number>();
   const rates = new Rates();
   const once = async (): Promise<RunStatus> => {
     const status = await cluster.status(run);
     if (!status) throw new MissingError(`there is no run ${run}: "npx pulumi up${toStack(options)}" starts it`);
-    if (options.logs) await followLogs(cluster, status, positions, show.print);
+    if (options.logs) await followLogs(cluster, status, positions, show.log);
     return status;
   };
   for (;;) {
     const status = await patiently(once, cluster.pollMs, show.print);
     rates.note(status);
     show.status(status, rates);
-    if (status.state !== "running") return finish(cluster, status, show.print, options);
+    if (status.state !== "running") {
+      await finish(cluster, status, show.print, options);
+      const exit = exitOf(status.state);
+      options.json?.end(status.state, exit);
+      return exit;
+    }
     await sleep(cluster.pollMs);
   }
 }
 
+/** What a command ends with that waited for a run. */
+export function exitOf(state: RunStatus["state"]): Exit {
+  if (state === "succeeded") return Exit.ok;
+  return state === "cancelled" ? Exit.cancelled : Exit.no;
+}
+
 /** Asks again, at longer and longer intervals, while there is no answer to be had. Says so when it begins and ends. */
-async function patiently<T>(ask: () => Promise<T>, pollMs: number, print: (text: string) => void): Promise<T> {
+export async function patiently<T>(ask: () => Promise<T>, pollMs: number, print: (text: string) => void): Promise<T> {
   let silent = false;
   const answer = await retry(ask, {
     isTransient: (error) => error instanceof TransientError,
@@ -65,13 +82,13 @@ async function followLogs(
   cluster: Watched,
   status: RunStatus,
   positions: Map<string, number>,
-  print: (text: string) => void,
+  show: (step: string, text: string) => void,
 ): Promise<void> {
   for (const { name, state } of status.steps) {
     if (state === "pending") continue;
     const { text, next } = await cluster.log(status.run, name, positions.get(name) ?? 0);
     positions.set(name, next);
-    if (text.trim() !== "") print(text.trimEnd().replace(/^/gm, `${name} | `));
+    if (text.trim() !== "") show(name, text.trimEnd());
   }
 }
 
@@ -80,29 +97,29 @@ async function finish(
   status: RunStatus,
   print: (text: string) => void,
   options: WatchOptions,
-): Promise<boolean> {
-  const took = status.ended ? ` after ${formatDuration(secondsBetween(status.started, status.ended))}` : "";
-  if (status.state === "succeeded") {
-    print(`Run ${status.run} of ${status.job} succeeded${took}${spent(status)}.`);
-    if (status.cluster?.stays) print(stays(status.cluster.stays));
-    return true;
+): Promise<void> {
+  if (status.state === "failed") {
+    const failed = status.steps.find((step) => step.state === "failed" || step.state === "running");
+    const evidence = failed
+      ? { what: `step ${failed.name}`, text: (await cluster.log(status.run, failed.name, 0)).text }
+      : await cluster.evidence(status.run);
+    if (evidence?.text.trim())
+      print(`The last lines of ${evidence.what}:\n${tail(evidence.text).replace(/^/gm, "  ")}`);
   }
-  const name = options.stack === undefined ? "" : ` ${options.stack}`;
-  if (status.state === "cancelled") {
-    print(`Run ${status.run} of ${status.job} was cancelled${took}${spent(status)}. What it wrote stays.`);
-    if (status.cluster?.stays) print(stays(status.cluster.stays));
-    print(`"npx oneoff run${name}" starts a new run.`);
-    return false;
-  }
-  const failed = status.steps.find((step) => step.state === "failed" || step.state === "running");
-  const evidence = failed
-    ? { what: `step ${failed.name}`, text: (await cluster.log(status.run, failed.name, 0)).text }
-    : await cluster.evidence(status.run);
-  if (evidence?.text.trim()) print(`The last lines of ${evidence.what}:\n${tail(evidence.text).replace(/^/gm, "  ")}`);
-  print(`Run ${status.run} of ${status.job} failed${took}${spent(status)}: ${status.error ?? "nothing says why"}`);
+  print(outcome(status));
   if (status.cluster?.stays) print(stays(status.cluster.stays));
-  print(`Mend it, then "npx oneoff run${name}" starts a new run; this one stays as it is.`);
-  return false;
+  if (status.state === "succeeded") return;
+  const name = options.stack === undefined ? "" : ` ${options.stack}`;
+  const first = status.state === "failed" ? "Mend it, then " : "";
+  print(`${first}"npx oneoff run${name}" starts a new run; this one stays as it is.`);
+}
+
+/** What became of a run, in a sentence. */
+export function outcome(status: RunStatus): string {
+  const took = status.ended ? ` after ${formatDuration(secondsBetween(status.started, status.ended))}` : "";
+  const became = status.state === "cancelled" ? "was cancelled" : status.state;
+  const why = status.state === "failed" ? `: ${status.error ?? "nothing says why"}` : ".";
+  return `Run ${status.run} of ${status.job} ${became}${took}${spent(status)}${why}`;
 }
 
 const toStack = ({ stack }: WatchOptions): string => (stack === undefined ? "" : ` --stack ${stack}`);
@@ -114,6 +131,31 @@ const spent = ({ cost }: RunStatus): string => (cost === undefined ? "" : `, for
 interface Display {
   status(status: RunStatus, rates: Rates): void;
   print(text: string): void;
+  /** Lines that a step has printed. */
+  log(step: string, text: string): void;
+}
+
+function displayOf({ json, output }: WatchOptions): Display {
+  if (json) return events(json);
+  return output.isTTY ? bars(output) : lines(output);
+}
+
+/** Each line of a text with a step's name before it. */
+export const ofStep = (step: string, text: string): string => text.replace(/^/gm, `${step} | `);
+
+/** For programs: a line whenever something has changed; what is for people alone is on standard error. */
+function events(json: JsonLines): Display {
+  let last = "";
+  return {
+    print: (text) => console.error(text),
+    log: (step, text) => json.write("log", { step, text }),
+    status(status) {
+      const now = runJson({ status, state: status.state, usd: status.cost });
+      const { seconds: _, usd: __, tables: ___, ...changes } = now;
+      if (JSON.stringify(changes) !== last) json.write("status", { ...changes, usd: now.usd });
+      last = JSON.stringify(changes);
+    },
+  };
 }
 
 /** One line whenever something has changed. */
@@ -122,9 +164,10 @@ function lines(output: NodeJS.WriteStream): Display {
   const print = (text: string) => void output.write(`${text}\n`);
   return {
     print,
+    log: (step, text) => print(ofStep(step, text)),
     status(status, rates) {
       const steps = status.steps.filter((step) => step.state !== "pending");
-      const now = steps.map((step) => `${step.name}: ${describe(step)}${took(step)}`);
+      const now = steps.map((step) => `${step.name}: ${describeStep(step)}${took(step)}`);
       const speed = new Map(steps.map((step, index) => [now[index], rate(step, rates)]));
       if (waiting(status)) now.unshift(`cluster: ${machines(status)}`);
       if (last.length === 0 && status.cluster && status.deadline && status.state === "running")
@@ -140,16 +183,18 @@ function lines(output: NodeJS.WriteStream): Display {
 /** A bar per step, and below them the time gone and the time left. */
 function bars(output: NodeJS.WriteStream): Display {
   const update = createLogUpdate(output);
+  const print = (text: string) => {
+    update.clear();
+    output.write(`${text}\n`);
+  };
   return {
-    print(text) {
-      update.clear();
-      output.write(`${text}\n`);
-    },
+    print,
+    log: (step, text) => print(ofStep(step, text)),
     status(status, rates) {
       const width = Math.max(...status.steps.map((step) => step.name.length));
       const rows = status.steps.map(
         (step) =>
-          `  ${step.name.padEnd(width)}  ${bar(fraction(step))}  ${describe(step)}${rate(step, rates)}${took(step)}`,
+          `  ${step.name.padEnd(width)}  ${bar(fraction(step))}  ${describeStep(step)}${rate(step, rates)}${took(step)}`,
       );
       const left = status.deadline
         ? `, deadline in ${formatDuration(secondsBetween(new Date(), status.deadline))}`
@@ -175,12 +220,6 @@ const clock = (time: string): string => `${new Date(time).toISOString().slice(0,
 
 type Step = RunStatus["steps"][number];
 
-const number = (value: number, digits?: number): string =>
-  value.toLocaleString("en-US", digits === undefined ? {} : { maximumSignificantDigits: digits });
-
-const describe = ({ state, progress }: Step): string =>
-  progress && state === "running" ? `${progress.what} ${number(progress.done)}/${number(progress.total)}` : state;
-
 /** How fast a step is, where it does at least one of what it counts in a second. */
 function rate({ name, state }: Step, rates: Rates): string {
   const speed = rates.of(name) ?? 0;
@@ -198,6 +237,3 @@ const took = ({ started, ended }: Step): string =>
   started && ended ? ` in ${formatDuration(secondsBetween(started, ended))}` : "";
 
 const elapsed = ({ started, ended }: RunStatus): string => formatDuration(secondsBetween(started, ended ?? new Date()));
-
-const secondsBetween = (from: string | Date, to: string | Date): number =>
-  Math.max(0, (new Date(to).getTime() - new Date(from).getTime()) / 1000);

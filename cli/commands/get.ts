@@ -4,48 +4,88 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Option } from "commander";
 import { fetchParts } from "../../clients/lake/read.ts";
-import type { LakeStore } from "../../clients/lake/store.ts";
-import { MissingError, quote, UsageError } from "../../core/errors.ts";
-import { checkRunId } from "../../core/run.ts";
-import { DEFAULT_STACK } from "../arguments.ts";
+import { Exit, MissingError, quote, UsageError } from "../../core/errors.ts";
+import { nearest } from "../../core/nearest.ts";
+import { answerJson } from "../answer.ts";
+import { jsonOption, runOption, type StackOptions, stackOption, withExamples } from "../arguments.ts";
+import { type Column, tableLines, widthOf } from "../columns.ts";
 import type { OneoffCommand } from "../command.ts";
-import { attach } from "../registry.ts";
-import { stackUp } from "../stack.ts";
+import { number } from "../described.ts";
+import { meantUp } from "../meant-stack.ts";
+import { StackRuns } from "../runs.ts";
+import { type RunTable, tablesOfRun } from "../tables-of-run.ts";
 
 /** What a table can be written as. */
 const TableFormat = { csv: "csv", parquet: "parquet" } as const;
 type TableFormat = (typeof TableFormat)[keyof typeof TableFormat];
 
-interface Options {
-  readonly stack: string;
+interface Options extends StackOptions {
   readonly run?: string;
   readonly format: TableFormat;
   readonly out?: string;
+  readonly json: boolean;
 }
 
 export const get: OneoffCommand = {
   describe: (command) =>
-    command
-      .description("write a table of a run as CSV or Parquet")
-      .argument("<table>", "a table of the job")
-      .option("--stack <name>", "the stack", DEFAULT_STACK)
-      .option("--run <runId>", "the run; the stack's when not given")
-      .addOption(new Option("--format <format>", "of the file").choices(Object.keys(TableFormat)).default("csv"))
-      .option("--out <file>", "the file to write; standard output when not given")
-      .action(async (table: string, { stack, run, format, out }: Options) => {
-        if (format === "parquet" && !out) throw new UsageError("--format parquet needs --out FILE");
-        if (!/^[a-z][a-z0-9_]*$/.test(table)) throw new UsageError(`${quote(table)} is not the name of a table`);
-        const attached = await attach(await stackUp(stack));
-        await getTable(attached.lake, checkRunId(run ?? attached.run, "--run"), table, format, out);
-      }),
+    withExamples(
+      command
+        .argument("[table]", "a table of the run; all are listed when none is given")
+        .addOption(stackOption())
+        .addOption(runOption())
+        .addOption(new Option("--format <format>", "of the file").choices(Object.keys(TableFormat)).default("csv"))
+        .option("--out <file>", "the file to write; standard output when not given, or -")
+        .addOption(jsonOption("the list of tables as JSON").default(false))
+        .action((table: string | undefined, options: Options) =>
+          table === undefined ? listTables(options) : getTable(table, options),
+        ),
+      {
+        "oneoff get": "which tables there are",
+        "oneoff get models > models.csv": "one, as CSV",
+        "oneoff get models --run monday --format parquet --out models.parquet": "of another run, as Parquet",
+      },
+      { [Exit.missing]: "there is no such run or table" },
+    ),
 };
+
+async function listTables({ run, json, out, ...options }: Options): Promise<void> {
+  if (out !== undefined) throw new UsageError(`--out is ${quote(out)}, and no table is given: name the one to write`);
+  const { stack } = await meantUp(undefined, options);
+  const runs = await StackRuns.of(stack);
+  const id = await runs.find(run);
+  const known = await runs.one(id);
+  if (!known) throw await runs.missing(id);
+  const tables = await tablesOfRun(runs.lake, id, known.record);
+  if (json) {
+    const rows = tables.map(({ table, rows = null, digest = null }) => ({ table, rows, digest }));
+    return answerJson("get/1", { stack: stack.name, run: id, state: known.state, tables: rows });
+  }
+  for (const line of tableLines(tables, COLUMNS, widthOf(process.stdout))) console.log(line);
+  if (tables.length === 0) console.error(`run ${id} has no tables${known.state === "running" ? " yet" : ""}`);
+}
+
+const COLUMNS: readonly Column<RunTable>[] = [
+  { head: "TABLE", text: ({ table }) => table },
+  { head: "ROWS", text: ({ rows }) => (rows === undefined ? "" : number(rows)), align: "right", rank: 2 },
+  { head: "DIGEST", text: ({ digest }) => digest ?? "", rank: 1 },
+];
+
+async function getTable(table: string, { run, format, out, json, ...options }: Options): Promise<void> {
+  if (json) throw new UsageError(`--json is for the list of tables, and table ${quote(table)} is given: leave one out`);
+  if (format === "parquet" && !out)
+    throw new UsageError("--format parquet needs --out FILE, or --out - for standard output");
+  if (!/^[a-z][a-z0-9_]*$/.test(table)) throw new UsageError(`${quote(table)} is not the name of a table`);
+  const { stack } = await meantUp(undefined, options);
+  const runs = await StackRuns.of(stack);
+  await writeTable(runs, await runs.find(run), table, format, out === "-" ? undefined : out);
+}
 
 /**
  * Writes a run's table to a file, or to standard output when `out` is undefined.
  * @throws UsageError when there is no such table, or it can't be written.
  */
-async function getTable(
-  lake: LakeStore,
+async function writeTable(
+  runs: StackRuns,
   run: string,
   table: string,
   format: TableFormat,
@@ -53,8 +93,8 @@ async function getTable(
 ): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), "oneoff-get-"));
   try {
-    const files = await fetchParts(lake, table, run, scratch);
-    if (files.length === 0) throw new MissingError(`run ${run} has no table ${table} in ${lake.address}`);
+    const files = await fetchParts(runs.lake, table, run, scratch);
+    if (files.length === 0) throw await whyNone(runs, run, table);
     // DuckDB writes files only, and not every standard output can be opened as one.
     const file = out ?? join(scratch, "table");
     await write(files, format, file, `table ${table} of run ${run} can't be written to ${out ?? "standard output"}`);
@@ -64,6 +104,21 @@ async function getTable(
   } finally {
     rmSync(scratch, { recursive: true });
   }
+}
+
+/** What to say where a run has no such table: the run may not be there either. */
+async function whyNone(runs: StackRuns, run: string, table: string): Promise<MissingError> {
+  const known = await runs.one(run);
+  if (!known) return runs.missing(run);
+  const tables = (await tablesOfRun(runs.lake, run, known.record)).map((found) => found.table);
+  const there =
+    tables.length === 0
+      ? "it has none"
+      : `there ${tables.length === 1 ? "is" : "are"} ${new Intl.ListFormat("en-GB").format(tables)}`;
+  const meant = nearest(table, tables);
+  const hint = table === "runs" ? "to list runs: npx oneoff runs" : undefined;
+  const missing = `run ${run} has no table ${table} in ${runs.lake.address}: ${there}`;
+  return new MissingError([missing, meant && `did you mean ${meant}?`, hint].filter(Boolean).join("; "));
 }
 
 async function write(files: readonly string[], format: TableFormat, file: string, problem: string): Promise<void> {

@@ -39,6 +39,21 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     passesTo: "pulumi destroy",
     load: async () => (await import("./down.ts")).down,
   },
+  status: {
+    group: "Runs",
+    summary: "say how a stack does: its run, what it costs so far",
+    load: async () => (await import("./status.ts")).status,
+  },
+  runs: {
+    group: "Runs",
+    summary: "list runs; `runs show ID`, `runs rm ID`",
+    load: async () => (await import("./runs.ts")).runs,
+  },
+  logs: {
+    group: "Runs",
+    summary: "print what the steps of a run printed",
+    load: async () => (await import("./logs.ts")).logs,
+  },
   cancel: {
     group: "Runs",
     summary: "end a run, and keep its results, stack and dashboard",

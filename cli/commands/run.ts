@@ -1,6 +1,6 @@
 import { quote, UsageError } from "../../core/errors.ts";
 import { checkRunId } from "../../core/run.ts";
-import { fail, type StackOptions, takesStack, withExamples } from "../arguments.ts";
+import { type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { Follower } from "../follow.ts";
 import { stackNamed } from "../meant-stack.ts";
@@ -31,7 +31,7 @@ export const run: OneoffCommand = {
           if (before && attached) await refuseRun(before, attached, id, endCluster);
           const code = await upWithRunId(name, id, () => up(name, attached?.upOptions));
           process.exitCode = code;
-          if (code === 0) fail(!(await watchRun(name, id)));
+          if (code === 0) process.exitCode = await watchRun(name, id);
         }),
       { "oneoff run": "a run named by the time", "oneoff run emr-oneoff --id monday": "a run with a name" },
       { 1: "the run failed", 8: "the run was cancelled" },

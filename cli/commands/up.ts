@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { Option } from "commander";
 import { RefusedError } from "../../core/errors.ts";
 import { answerJson } from "../answer.ts";
-import { fail, jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
+import { jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import { ask } from "../ask.ts";
 import type { OneoffCommand } from "../command.ts";
 import { settingsFile } from "../config.ts";
@@ -64,7 +64,10 @@ async function bringUp(word: string | undefined, flags: readonly string[], optio
   if (process.exitCode !== 0) return;
   const { run } = await attach(await stackUp(name));
   if (options.json) answerJson("up/1", { stack: name, run });
-  if (!options.detach && !options.json) return fail(!(await watchRun(name)));
+  if (!options.detach && !options.json) {
+    process.exitCode = await watchRun(name);
+    return;
+  }
   console.error(
     `Run ${run} goes on. Next: "npx oneoff watch ${name}" follows it, "npx oneoff cancel ${name}" ends it.`,
   );

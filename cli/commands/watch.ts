@@ -1,36 +1,79 @@
-import { checkRunId } from "../../core/run.ts";
-import { fail, type StackOptions, takesStack, withExamples } from "../arguments.ts";
+import { Option } from "commander";
+import { Exit, TransientError } from "../../core/errors.ts";
+import { JsonLines } from "../answer.ts";
+import { jsonOption, runOption, type StackOptions, spanOfTime, takesStack, withExamples } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
-import { Follower } from "../follow.ts";
-import { stackNamed } from "../meant-stack.ts";
-import { attach } from "../registry.ts";
-import { stackUp } from "../stack.ts";
+import { mayBeLeft } from "../leave.ts";
+import { meantUp } from "../meant-stack.ts";
+import { StackRuns } from "../runs.ts";
 import { watch as watchRun } from "../watch.ts";
+
+interface Options extends StackOptions {
+  /** @default for people who don't look at bars */
+  readonly logs?: boolean;
+  readonly run?: string;
+  readonly json: boolean;
+  /** In seconds. */
+  readonly timeout?: number;
+}
 
 export const watch: OneoffCommand = {
   describe: (command) =>
     withExamples(
       takesStack(command)
-        .option("--run <runId>", "another run than the stack's")
-        .option("--no-logs", "show progress without the steps' log lines")
-        .action(async (word: string | undefined, { logs, run, ...options }: Options) => {
-          const stack = await stackNamed(word, options);
-          const attached = await attach(await stackUp(stack));
-          const pages = await attached.pages();
-          const width = Math.max(0, ...pages.map(({ title }) => title.length));
-          for (const { title, address } of pages) console.log(`${title.padEnd(width)}  ${address}`);
-          const id = checkRunId(run ?? attached.run, "--run");
-          fail(!(await watchRun(new Follower(attached), id, { logs, output: process.stdout, stack })));
-        }),
+        .addOption(runOption())
+        .option("--logs", "the steps' log lines too, as it is where there is no terminal")
+        .option("--no-logs", "progress without the steps' log lines, as it is on a terminal")
+        .addOption(new Option("--timeout <time>", "wait no longer: 90s, 10m, 1h").argParser(spanOfTime))
+        .addOption(jsonOption("a line of JSON for each change").default(false))
+        .action(watchIt),
       {
         "oneoff watch": "the run of the selected stack",
         "oneoff watch emr-oneoff --run two --no-logs": "another run, without log lines",
+        "oneoff watch --timeout 10m": "for ten minutes at most",
       },
-      { 1: "the run failed", 8: "the run was cancelled" },
+      {
+        [Exit.no]: "the run failed",
+        [Exit.missing]: "there is no such run, or several begin so",
+        [Exit.cancelled]: "the run was cancelled",
+        [Exit.timeout]: "--timeout is over, and the run goes on",
+      },
     ),
 };
 
-interface Options extends StackOptions {
-  readonly logs: boolean;
-  readonly run?: string;
+async function watchIt(word: string | undefined, { logs, run, json, timeout, ...options }: Options): Promise<void> {
+  const { stack } = await meantUp(word, options);
+  const runs = await StackRuns.of(stack);
+  const id = await runs.find(run);
+  const { isTTY } = process.stdout;
+  const lines = json ? new JsonLines("watch/1", { stack: stack.name, run: id }) : undefined;
+  if (!json) await tellPages(runs);
+  const isOver = await runs.follower.status(id).then(
+    (status) => status !== undefined && status.state !== "running",
+    (error: Error) => {
+      if (error instanceof TransientError) return false; // whoever watches is patient
+      throw error;
+    },
+  );
+  const stay = isOver ? () => {} : mayBeLeft(stack.name, run && id);
+  const timer = timeout === undefined ? undefined : setTimeout(() => leave(id, lines), timeout * 1000);
+  const shown = { logs: logs ?? !(json || isTTY), output: process.stdout, stack: stack.name, json: lines };
+  try {
+    process.exitCode = await watchRun(runs.follower, id, shown);
+  } finally {
+    clearTimeout(timer);
+    stay();
+  }
+}
+
+async function tellPages({ attached }: StackRuns): Promise<void> {
+  const pages = await attached.pages();
+  const width = Math.max(0, ...pages.map(({ title }) => title.length));
+  for (const { title, address } of pages) console.log(`${title.padEnd(width)}  ${address}`);
+}
+
+function leave(run: string, lines: JsonLines | undefined): void {
+  console.error(`Run ${run} goes on, and --timeout is over.`);
+  lines?.end("running", Exit.timeout);
+  process.exit(Exit.timeout);
 }
