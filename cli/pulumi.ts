@@ -16,8 +16,15 @@ async function pulumiEnv(stack: string): Promise<NodeJS.ProcessEnv> {
   if (!ownBackend()) await refuseToKeepHere(files);
   const own = localBackendEnv();
   if (own.PULUMI_BACKEND_URL) releaseDeadLocks(own.PULUMI_BACKEND_URL);
-  return { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", ...own };
+  return plainEnv(own);
 }
+
+/** For what only reads: who reads locks nothing, and needs no program. */
+const plainEnv = (own = localBackendEnv()): NodeJS.ProcessEnv => ({
+  ...process.env,
+  PULUMI_SKIP_UPDATE_CHECK: "true",
+  ...own,
+});
 
 /** @throws LoginError when a stack's state must not be kept in the project's folder. */
 async function refuseToKeepHere(files: StackFiles): Promise<void> {
@@ -71,8 +78,7 @@ export async function pulumiOutput(stack: string, args: readonly string[]): Prom
  * What `pulumi` prints that is about no stack, or about the selected one.
  * @throws as {@link pulumiOutput}; NoStackError also when none is selected.
  */
-export const pulumiText = (args: readonly string[]): Promise<string> =>
-  output(args, { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", ...localBackendEnv() }, "that is selected");
+export const pulumiText = (args: readonly string[]): Promise<string> => output(args, plainEnv(), "that is selected");
 
 async function output(args: readonly string[], env: NodeJS.ProcessEnv, stack: string): Promise<string> {
   const options = { cwd: projectFolder(), env, maxBuffer: 1 << 26 };
@@ -166,7 +172,11 @@ export async function outputsOf(
   { secrets = false }: { readonly secrets?: boolean } = {},
 ): Promise<Readonly<Record<string, unknown>>> {
   const args = ["stack", "output", "--json", ...(secrets ? ["--show-secrets"] : [])];
-  return outputsIn(await pulumiOutput(stack, args), stack);
+  const printed = await output([...args, "--stack", stack], plainEnv(), stack).catch(async (error) => {
+    if (error instanceof NoStackError) await pulumiEnv(stack); // it may be where nobody is logged in
+    throw error;
+  });
+  return outputsIn(printed, stack);
 }
 
 /** What `pulumi stack output` printed of a stack. @throws NotUpError when that is nothing. */

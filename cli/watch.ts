@@ -20,6 +20,8 @@ interface WatchOptions {
   readonly output: NodeJS.WriteStream;
   /** Where it is told to a program instead. @default to people, on `output` */
   readonly json?: JsonLines | undefined;
+  /** Whether it may cost anything. @default true */
+  readonly isBilled?: boolean;
   /** Named in what to type next. @default the stack that commands take when none is given */
   readonly stack?: string;
 }
@@ -135,8 +137,8 @@ interface Display {
   log(step: string, text: string): void;
 }
 
-function displayOf({ json, output }: WatchOptions): Display {
-  if (json) return events(json);
+function displayOf({ json, output, isBilled = true }: WatchOptions): Display {
+  if (json) return events(json, isBilled);
   return output.isTTY ? bars(output) : lines(output);
 }
 
@@ -144,13 +146,13 @@ function displayOf({ json, output }: WatchOptions): Display {
 export const ofStep = (step: string, text: string): string => text.replace(/^/gm, `${step} | `);
 
 /** For programs: a line whenever something has changed; what is for people alone is on standard error. */
-function events(json: JsonLines): Display {
+function events(json: JsonLines, isBilled: boolean): Display {
   let last = "";
   return {
     print: (text) => console.error(text),
     log: (step, text) => json.write("log", { step, text }),
     status(status) {
-      const now = runJson({ status, state: status.state, usd: status.cost });
+      const now = runJson({ status, state: status.state, usd: isBilled ? status.cost : 0 });
       const { seconds: _, usd: __, tables: ___, ...changes } = now;
       if (JSON.stringify(changes) !== last) json.write("status", { ...changes, usd: now.usd });
       last = JSON.stringify(changes);

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { isLocalBackend } from "../components/common/backend.ts";
 import { readJson } from "../provider/json.ts";
-import { startTimeOf } from "../provider/process.ts";
+import { startTimeOf } from "../provider/start-time.ts";
 
 const FOLDER = join(".oneoff", "state");
 

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { readJson, writeJson } from "./json.ts";
 import { tail } from "./log.ts";
+import { ps, startTimeOf, statFields } from "./start-time.ts";
 
 /**
  * A process that can't be mistaken for another one that got the same id later: `born` is when the kernel started it, so
@@ -13,21 +14,6 @@ import { tail } from "./log.ts";
  */
 export const ProcessId = z.object({ pid: z.int(), born: z.string() });
 export type ProcessId = z.infer<typeof ProcessId>;
-
-/** When the process with this id was started, or undefined when there is none (a zombie counts as none). */
-export function startTimeOf(pid: number): string | undefined {
-  try {
-    if (process.platform === "linux") {
-      const fields = statFields(pid); // state is the 1st of them, start time the 20th
-      if (!fields || fields[0] === "Z") return undefined;
-      return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()} ${fields[19]}`;
-    }
-    const line = ps("-o", "stat=,lstart=", "-p", String(pid));
-    return line === "" || line.startsWith("Z") ? undefined : line.replace(/^\S+\s+/, "");
-  } catch {
-    return undefined;
-  }
-}
 
 export const identify = (pid: number): ProcessId | undefined => {
   const start = startTimeOf(pid);
@@ -90,19 +76,6 @@ function processTable(): readonly Row[] {
 }
 
 /** Fields of /proc/PID/stat after the command's name, which may hold anything (proc(5)); undefined when it is gone. */
-function statFields(pid: number | string): readonly string[] | undefined {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, "utf8")
-      .replace(/^.*\) /s, "")
-      .split(" ");
-  } catch {
-    return undefined;
-  }
-}
-
-/** What ps prints, the same in every time zone and language: start times are compared as text. */
-const ps = (...args: readonly string[]): string =>
-  execFileSync("ps", args, { encoding: "utf8", env: { ...process.env, LC_ALL: "C", TZ: "UTC" } }).trim();
 
 function signal(pid: number, name: NodeJS.Signals): void {
   try {

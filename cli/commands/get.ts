@@ -12,7 +12,7 @@ import { type Column, tableLines, widthOf } from "../columns.ts";
 import type { OneoffCommand } from "../command.ts";
 import { number } from "../described.ts";
 import { meantUp } from "../meant-stack.ts";
-import { StackRuns } from "../runs.ts";
+import { readRecord, StackRuns } from "../runs.ts";
 import { type RunTable, tablesOfRun } from "../tables-of-run.ts";
 
 /** What a table can be written as. */
@@ -106,18 +106,14 @@ async function writeTable(
   }
 }
 
-/** What to say where a run has no such table: the run may not be there either. */
-async function whyNone(runs: StackRuns, run: string, table: string): Promise<MissingError> {
-  const known = await runs.one(run);
-  if (!known) return runs.missing(run);
-  const tables = (await tablesOfRun(runs.lake, run, known.record)).map((found) => found.table);
-  const there =
-    tables.length === 0
-      ? "it has none"
-      : `there ${tables.length === 1 ? "is" : "are"} ${new Intl.ListFormat("en-GB").format(tables)}`;
+/** What to say where a run has no such table. */
+async function whyNone({ lake }: StackRuns, run: string, table: string): Promise<MissingError> {
+  const tables = (await tablesOfRun(lake, run, await readRecord(lake, run))).map((found) => found.table);
+  const list = new Intl.ListFormat("en-GB").format(tables);
+  const there = tables.length === 0 ? "it has none" : `there ${tables.length === 1 ? "is" : "are"} ${list}`;
   const meant = nearest(table, tables);
   const hint = table === "runs" ? "to list runs: npx oneoff runs" : undefined;
-  const missing = `run ${run} has no table ${table} in ${runs.lake.address}: ${there}`;
+  const missing = `run ${run} has no table ${table} in ${lake.address}: ${there}`;
   return new MissingError([missing, meant && `did you mean ${meant}?`, hint].filter(Boolean).join("; "));
 }
 

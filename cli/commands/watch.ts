@@ -57,9 +57,9 @@ async function watchIt(word: string | undefined, { logs, run, json, timeout, ...
   );
   const stay = isOver ? () => {} : mayBeLeft(stack.name, run && id);
   const timer = timeout === undefined ? undefined : setTimeout(() => leave(id, lines), timeout * 1000);
-  const shown = { logs: logs ?? !(json || isTTY), output: process.stdout, stack: stack.name, json: lines };
+  const shown = { logs: logs ?? !(json || isTTY), output: process.stdout, stack: stack.name };
   try {
-    process.exitCode = await watchRun(runs.follower, id, shown);
+    process.exitCode = await watchRun(runs.follower, id, { ...shown, json: lines, isBilled: runs.isBilled });
   } finally {
     clearTimeout(timer);
     stay();

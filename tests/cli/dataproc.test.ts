@@ -7,6 +7,7 @@ import { Writable } from "node:stream";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { watch } from "../../cli/watch.ts";
+import { Exit } from "../../core/errors.ts";
 import { RunStatus } from "../../core/run.ts";
 import { type Answer, type FakeApi, type Route, refusal, startApi } from "../google/api.ts";
 import { type FakeStorage, startStorage } from "../google/storage.ts";
@@ -154,7 +155,7 @@ test("a run is watched from the orchestrator's start to its end", async () => {
     await moments.shift()?.();
     return status(run);
   };
-  expect(await watch({ ...rest, status: next }, "r1", { logs: true, output, stack: STACK })).toBe(true);
+  expect(await watch({ ...rest, status: next }, "r1", { logs: true, output, stack: STACK })).toBe(Exit.ok);
   const lines = output.text.split("\n");
   expect(lines).toEqual([
     expect.stringMatching(/^The cluster has until .* UTC\.$/),
@@ -211,7 +212,7 @@ test("an orchestrator that can't start is told by Cloud Run, with what it printe
     [/^POST \/v2\/entries:list/, { body: { entries } }],
   ];
   const output = screen();
-  expect(await watch(await commands(), "r1", { logs: false, output, stack: STACK })).toBe(false);
+  expect(await watch(await commands(), "r1", { logs: false, output, stack: STACK })).toBe(Exit.no);
   expect(output.text).toContain("The last lines of Cloud Run job oneoff-1a2b3c4d:\n  first\n  last\n");
   expect(output.text).toContain(
     'Run r1 of xo failed after 2 min, for about 0.02 USD: its orchestrator could not start: Image \'gcr.io/distroless/nodejs24-debian12\' not found; what it printed: gcloud logging read \'resource.type="cloud_run_job" AND resource.labels.job_name="oneoff-1a2b3c4d"\' --project test-project --freshness 7d --order asc --format "value(textPayload,jsonPayload.message)"',

@@ -9,6 +9,7 @@ import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { watch } from "../../cli/watch.ts";
+import { Exit } from "../../core/errors.ts";
 import { RunStatus } from "../../core/run.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { attached, contextOf } from "./attached.ts";
@@ -157,7 +158,7 @@ test("a run is watched from the cluster's start to the end of its steps, while t
       return status(run);
     },
   };
-  expect(await watch(cluster, "1", { logs: true, output, stack: STACK })).toBe(true);
+  expect(await watch(cluster, "1", { logs: true, output, stack: STACK })).toBe(Exit.ok);
   const until = iso(ago(1) + 600)
     .slice(0, 19)
     .replace("T", " ");
@@ -199,7 +200,7 @@ test("on a terminal the cluster's state, the deadline and the cost stand with th
     moment = Math.min(moment + 1, 1);
     return status(run);
   };
-  expect(await watch({ ...rest, status: next }, "1", { logs: false, output })).toBe(true);
+  expect(await watch({ ...rest, status: next }, "1", { logs: false, output })).toBe(Exit.ok);
   expect(output.text).toContain("  cluster STARTING: provisioning Amazon EC2 capacity\n  generate  ░");
   expect(output.text).toMatch(/ {2}20 min.* elapsed, deadline in 1 h (9|10) min, about 0\.20 USD so far/);
   expect(output.text).toContain("Run 1 of xo succeeded after 19 min, for about 0.19 USD.");
@@ -238,7 +239,7 @@ test("a step that ended before it could write its log is told by what EMR keeps"
   const id = Steps?.find(({ Name }) => Name === "generate")?.Id;
   await put(`_logs/emr/${cluster}/steps/${id}/stderr.gz`, gzipSync("no such file: step.py\n"));
   const output = screen();
-  expect(await watch(await commands(), "1", { logs: false, output, stack: STACK })).toBe(false);
+  expect(await watch(await commands(), "1", { logs: false, output, stack: STACK })).toBe(Exit.no);
   expect(output.text).toContain("The last lines of step generate:\n  no such file: step.py\n");
   expect(output.text).toMatch(/Run 1 of xo failed after 15 min.*, for about 0\.20 USD: step "generate" failed\n/);
   expect(output.text).toContain('Mend it, then "npx oneoff run emr-oneoff" starts a new run');
@@ -251,7 +252,7 @@ test("nodes that can't be set up are told by the log of the set-up", async () =>
   await put(`${folder}/controller.gz`, gzipSync("INFO\n"));
   await put(`${folder}/stderr.gz`, gzipSync("ERROR: no wheel for numpy\n"));
   const output = screen();
-  expect(await watch(await commands(), "1", { logs: false, output })).toBe(false);
+  expect(await watch(await commands(), "1", { logs: false, output })).toBe(Exit.no);
   expect(output.text).toContain("The last lines of the set-up of node i-7:\n  ERROR: no wheel for numpy\n");
   expect(output.text).toContain(
     "failed after 19 min, for about 0.19 USD: the nodes could not be set up: On the master",
@@ -330,7 +331,7 @@ test("the commands themselves: watch with its exit code, get as CSV and Parquet"
   expect(readFileSync(file).subarray(0, 4).toString()).toBe("PAR1");
   expect(await project.oneoff("get", "points", "--stack", STACK)).toEqual({
     code: 6,
-    output: `oneoff: run 1 has no table points in s3://${BUCKET}\n`,
+    output: `oneoff: run 1 has no table points in s3://${BUCKET}: there is models\n`,
   });
   const bad = join(scratch, "nowhere", "models.csv");
   expect((await project.oneoff("get", "models", "--stack", STACK, "--out", bad)).output).toContain(

@@ -239,8 +239,8 @@ for (const [scheme, { tags, start, lakes, gone, login }] of Object.entries(CLOUD
           output: `month,kwh,area\n1,${kwh}.5,north\n2,${kwh}.25,south\n`,
         });
         expect(await oneoff(cloud.env, "get", "tariffs", "--stack", "swarm")).toEqual({
-          code: 1,
-          output: `oneoff: run 1 has no table tariffs in ${lake}\n`,
+          code: 6,
+          output: `oneoff: run 1 has no table tariffs in ${lake}: there is monthly\n`,
         });
       });
     });

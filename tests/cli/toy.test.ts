@@ -141,8 +141,8 @@ test("a run is started and followed to its end; get writes its table, watch tell
   expect(code).toBe(0);
   expect(await oneoff("get", "points", "--stack", "toy")).toEqual({ code: 0, output: "x,label\n7,a\n" });
   expect(await oneoff("get", "lines", "--stack", "toy", "--run", "a")).toEqual({
-    code: 2,
-    output: `oneoff: run a has no table lines in ${join(box, "lake")}\n`,
+    code: 6,
+    output: `oneoff: run a has no table lines in ${join(box, "lake")}: there is points\n`,
   });
   const watched = await oneoff("watch", "toy");
   expect(watched.output.split("\n").slice(0, 2)).toEqual([

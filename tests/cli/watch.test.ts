@@ -2,6 +2,7 @@
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type Watched, watch } from "../../cli/watch.ts";
+import { Exit } from "../../core/errors.ts";
 import type { RunStatus } from "../../core/run.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: new Date("2026-11-21T12:00:00Z") }));
@@ -41,7 +42,7 @@ const rows = (done: number): Progress => ({ what: "rows", done, total: 5_000_000
 
 async function lines(...moments: readonly (readonly [number, Progress])[]): Promise<readonly string[]> {
   const output = screen();
-  expect(await watch(cluster(moments), "1", { logs: false, output })).toBe(true);
+  expect(await watch(cluster(moments), "1", { logs: false, output })).toBe(Exit.ok);
   return output.text.split("\n").slice(0, -1);
 }
 

@@ -92,7 +92,9 @@ test("a table of a run can be had as CSV and as Parquet; what isn't there is nam
     code: 1,
     output: expect.stringContaining("oneoff: run 1 has no table nothing"),
   });
-  expect((await project.oneoff("get", "models", "--run", "7")).output).toContain("run 7 has no table models");
+  expect((await project.oneoff("get", "models", "--run", "7")).output).toContain(
+    'stack local has no run "7": there is 1',
+  );
 }, 60_000);
 
 test("a changed job is warned of, and computed by a new run; the old run stays", async () => {
