@@ -20,38 +20,42 @@ const ROWS: readonly Row[] = [
   { run: "9", job: "london-power", usd: 12, note: "" },
 ];
 
-test.each<readonly [title: string, width: number | undefined, ...lines: string[]]>([
+test.each<readonly [title: string, width: number | undefined, lines: readonly string[]]>([
   [
     "no terminal: all of it",
     undefined,
-    "RUN                JOB             USD  NOTE",
-    "2026-11-29-191143  xo             0.40  it ended before anybody had looked at what it had to say",
-    "9                  london-power  12.00",
+    [
+      "RUN                JOB             USD  NOTE",
+      "2026-11-29-191143  xo             0.40  it ended before anybody had looked at what it had to say",
+      "9                  london-power  12.00",
+    ],
   ],
   [
     "200 columns",
     200,
-    "RUN                JOB             USD  NOTE",
-    "2026-11-29-191143  xo             0.40  it ended before anybody had looked at what it had to say",
-    "9                  london-power  12.00",
+    [
+      "RUN                JOB             USD  NOTE",
+      "2026-11-29-191143  xo             0.40  it ended before anybody had looked at what it had to say",
+      "9                  london-power  12.00",
+    ],
   ],
   [
     "80 columns: prose is cut",
     80,
-    "RUN                JOB             USD  NOTE",
-    "2026-11-29-191143  xo             0.40  it ended before anybody had looked at w…",
-    "9                  london-power  12.00",
+    [
+      "RUN                JOB             USD  NOTE",
+      "2026-11-29-191143  xo             0.40  it ended before anybody had looked at w…",
+      "9                  london-power  12.00",
+    ],
   ],
   [
     "50 columns: the least column is left out, then prose is cut",
     50,
-    "RUN                NOTE",
-    "2026-11-29-191143  it ended before anybody had lo…",
-    "9",
+    ["RUN                NOTE", "2026-11-29-191143  it ended before anybody had lo…", "9"],
   ],
-  ["20 columns: an id is never cut", 20, "RUN", "2026-11-29-191143", "9"],
-  ["1 column: nor where it does not fit", 1, "RUN", "2026-11-29-191143", "9"],
-])("%s", (_, width, ...lines) => {
+  ["20 columns: an id is never cut", 20, ["RUN", "2026-11-29-191143", "9"]],
+  ["1 column: nor where it does not fit", 1, ["RUN", "2026-11-29-191143", "9"]],
+])("%s", (_, width, lines) => {
   expect(tableLines(ROWS, COLUMNS, width)).toEqual(lines);
 });
 

@@ -89,7 +89,7 @@ test("a table of a run can be had as CSV and as Parquet; what isn't there is nam
   succeeds(await project.oneoff("get", "points", "--format", "parquet", "--out", file));
   expect(readFileSync(file).subarray(0, 4).toString()).toBe("PAR1");
   expect(await project.oneoff("get", "nothing")).toMatchObject({
-    code: 1,
+    code: 6,
     output: expect.stringContaining("oneoff: run 1 has no table nothing"),
   });
   expect((await project.oneoff("get", "models", "--run", "7")).output).toContain(
