@@ -18,6 +18,10 @@ const GAP = "  ";
 export const widthOf = ({ isTTY, columns }: Pick<NodeJS.WriteStream, "isTTY" | "columns">): number | undefined =>
   isTTY ? columns || 80 : undefined;
 
+/** Whether what was written can be written over: on a terminal that knows how. */
+export const isScreen = ({ isTTY }: Pick<NodeJS.WriteStream, "isTTY">): boolean =>
+  isTTY === true && process.env.TERM !== "dumb";
+
 /** Lines of a table, its heads first. On a terminal columns are left out rather than lines broken. */
 export function tableLines<Row>(
   rows: readonly Row[],

@@ -6,6 +6,7 @@ import { retry } from "../core/retry.ts";
 import type { RunStatus } from "../core/run.ts";
 import { tail } from "../provider/log.ts";
 import type { JsonLines } from "./answer.ts";
+import { isScreen } from "./columns.ts";
 import { describeStep, number } from "./described.ts";
 import type { Follower } from "./follow.ts";
 import { Rates } from "./rates.ts";
@@ -139,7 +140,7 @@ interface Display {
 
 function displayOf({ json, output, isBilled = true }: WatchOptions): Display {
   if (json) return events(json, isBilled);
-  return output.isTTY ? bars(output) : lines(output);
+  return isScreen(output) ? bars(output) : lines(output);
 }
 
 /** Each line of a text with a step's name before it. */

@@ -1,7 +1,7 @@
 import { Exit, UsageError } from "../../core/errors.ts";
 import { answerJson, JsonLines } from "../answer.ts";
 import { givenStack, jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
-import { tableLines, widthOf } from "../columns.ts";
+import { isScreen, tableLines, widthOf } from "../columns.ts";
 import type { OneoffCommand } from "../command.ts";
 import { allStacks, meantIfUp } from "../meant-stack.ts";
 import { pause, stopSignal } from "../waiting.ts";
@@ -62,8 +62,8 @@ async function tell(now: Awaited<ReturnType<Look>>, { json }: Options): Promise<
 async function follow(look: Look, pollMs: number, { json }: Options): Promise<void> {
   const { nextOf, statusJson, statusText } = await import("../status.ts");
   const stop = stopSignal();
-  const isShown = process.stdout.isTTY && !json;
-  const update = isShown ? (await import("log-update")).createLogUpdate(process.stdout) : undefined;
+  const update =
+    isScreen(process.stdout) && !json ? (await import("log-update")).createLogUpdate(process.stdout) : undefined;
   let lines: JsonLines | undefined;
   for (let last = ""; ; ) {
     const now = await look();

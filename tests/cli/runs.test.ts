@@ -8,6 +8,7 @@ import { LakeIndex } from "../../assets/dashboard/lake/lake-index.ts";
 import { FolderStore } from "../../clients/lake/folder.ts";
 import { UsageError } from "../../core/errors.ts";
 import { RunRecord } from "../../core/run.ts";
+import { findRun } from "../../provider/cluster.ts";
 import { identify } from "../../provider/process.ts";
 import { oneoff } from "./in-process.ts";
 
@@ -31,7 +32,7 @@ vi.mock(import("../../cli/pulumi.ts"), async (original) => {
     if (args.join(" ") === "stack ls --json") return JSON.stringify(Object.keys(stacks).map((name) => ({ name })));
     return selected();
   };
-  return { ...real, outputsOf, pulumiText };
+  return { ...real, outputsOf, pulumiText, ensureStack: async () => {}, pulumi: async () => 0 };
 });
 
 beforeEach(() => {
@@ -92,6 +93,7 @@ test.each([
   ["watch", "watch", "--json"],
   ["get", "get", "--json"],
   ["error", "logs", "--run", "9", "--json"],
+  ["up", "up", "local", "--json"],
 ])("the schema of %s is what it was", async (name, ...words) => {
   if (name === "stacks") stacks = { ...stacks, swarm: {}, dataproc: { cluster: "mine" } };
   const { out, err } = await oneoff(...words);
@@ -237,6 +239,14 @@ test.each(Object.entries(CASES))("oneoff %s", async (words, { code = 0, out = []
   });
 });
 
+test("a narrow terminal leaves out the least columns, and keeps ids whole", async () => {
+  const { isTTY, columns } = process.stdout;
+  Object.assign(process.stdout, { isTTY: true, columns: 30 });
+  const { out } = await oneoff("runs");
+  Object.assign(process.stdout, { isTTY, columns });
+  expect(out).toBe("RUN         STATE\nmonday      succeeded\n2026-11-28  failed\n2026-11-27  lost\n");
+});
+
 test("a stack without runs has an empty list, and says so to people", async () => {
   rmSync(join(lake, "_runs"), { recursive: true });
   expect(await oneoff("runs")).toEqual({
@@ -298,6 +308,7 @@ test("a run is removed with all it wrote, and its id stays used", async () => {
     ...{ steps: [], tables: {}, removed: REMOVED },
   });
   expect(RunRecord.safeParse(record).success).toBe(true);
+  expect(findRun(lake, "2026-11-28")).toMatchObject({ orphaned: false, status: { state: "failed" } });
   expect((await oneoff("runs")).out).not.toContain("2026-11-28");
   expect((await new LakeIndex(new FolderStore(lake)).runs()).map(({ run }) => run)).toEqual(["monday", "2026-11-27"]);
   const gone = `oneoff: run "2026-11-28" of stack local was removed at ${REMOVED}`;

@@ -43,8 +43,7 @@ function start(...words: readonly string[]): ChildProcess & { readonly said: { o
 }
 
 const HINT = 'Ctrl-C leaves it running; "npx oneoff cancel local" ends it.\n';
-const LEFT =
-  '\nThe run goes on: "npx oneoff watch local" shows it again, and "npx oneoff cancel local" ends it.\n';
+const LEFT = '\nThe run goes on: "npx oneoff watch local" shows it again, and "npx oneoff cancel local" ends it.\n';
 
 test.each([
   ["watch", "--no-logs"],
