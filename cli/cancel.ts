@@ -1,6 +1,6 @@
 import { readJson } from "../clients/lake/read.ts";
 import type { LakeStore } from "../clients/lake/store.ts";
-import { quote, UsageError } from "../core/errors.ts";
+import { MissingError, quote, UsageError } from "../core/errors.ts";
 import { cancelKey, Prefix } from "../core/lake-layout.ts";
 import {
   asWritten,
@@ -18,8 +18,8 @@ const MOST_NAMED = 5;
 
 /** What cancelling asks and tells whoever wants it. */
 export interface Canceller {
-  /** Whether to go on, told how the run is doing. It is not asked where somebody wanted it before. */
-  agreed(status: RunStatus): Promise<boolean>;
+  /** Throws where it is not to go on, told how the run is doing. It is not asked where somebody wanted it before. */
+  agree(status: RunStatus): Promise<void>;
   /** In a sentence. */
   say(line: string): void;
 }
@@ -36,15 +36,14 @@ export interface CancelOutcome {
  * Ends a run and keeps what it wrote: first the request, then what works for it, then its record. Each step is found done by
  * whoever comes later, so that it can be broken off at any moment and given again.
  *
- * @returns undefined where `agreed` said no.
- * @throws UsageError when there is no such run, or it can't be ended.
+ * @throws MissingError when there is no such run, UsageError when it can't be ended, and what `agree` throws.
  */
 export async function cancelRun(
   stack: string,
   attached: Attached,
   run: string,
-  { agreed, say }: Canceller,
-): Promise<CancelOutcome | undefined> {
+  { agree, say }: Canceller,
+): Promise<CancelOutcome> {
   const { lake } = attached;
   const follower = new Follower(attached);
   const before = await follower.status(run);
@@ -52,7 +51,7 @@ export async function cancelRun(
   const asked = await readRequest(lake, run);
   if (before.state !== "running" && !asked) return { status: before, wasOver: true };
   if (!attached.cancel) throw new UsageError(`runs of stack ${stack} can't be cancelled: its cluster has no way to`);
-  if (!asked && !(await agreed(before))) return undefined;
+  if (!asked) await agree(before);
   const request = asked ?? (await ask(lake, run));
   if (asked) say(`That was asked for at ${asked.at} already.`);
   await attached.cancel(run, say);
@@ -62,14 +61,14 @@ export async function cancelRun(
   return { status: { ...after, ...recordedStatus(undefined, record) }, wasOver: before.state !== "running" };
 }
 
-async function noRun(stack: string, { lake, run: own }: Attached, run: string): Promise<UsageError> {
+async function noRun(stack: string, { lake, run: own }: Attached, run: string): Promise<MissingError> {
   if (run === own)
-    return new UsageError(`run ${quote(run)} of stack ${stack} has not begun: there is nothing to cancel`);
+    return new MissingError(`run ${quote(run)} of stack ${stack} has not begun: there is nothing to cancel`);
   const found = (await lake.keys(`${Prefix.runs}/`)).flatMap((key) => /([^/]+)\.json$/.exec(key)?.[1] ?? []);
   const some = found.slice(-MOST_NAMED).join(", ");
   const there =
     found.length === 0 ? "it has none yet" : `it has ${found.length > MOST_NAMED ? "among others " : ""}${some}`;
-  return new UsageError(`--run is ${quote(run)}: stack ${stack} has no such run; ${there}`);
+  return new MissingError(`--run is ${quote(run)}: stack ${stack} has no such run; ${there}`);
 }
 
 async function readRequest(lake: LakeStore, run: string): Promise<CancelRequest | undefined> {

@@ -1,59 +1,60 @@
-import { createInterface } from "node:readline/promises";
 import { formatDuration } from "../../core/duration.ts";
-import { UsageError } from "../../core/errors.ts";
+import { Exit } from "../../core/errors.ts";
 import { checkRunId, type RunStatus } from "../../core/run.ts";
-import { fail, stackArgument } from "../arguments.ts";
+import { answerJson } from "../answer.ts";
+import { jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
+import { ask } from "../ask.ts";
 import { type CancelOutcome, cancelRun } from "../cancel.ts";
 import type { OneoffCommand } from "../command.ts";
+import { describeStack, meantUp } from "../meant-stack.ts";
 import { attach } from "../registry.ts";
-import { stackUp } from "../stack.ts";
 
-interface Options {
+interface Options extends StackOptions {
   /** @default the stack's */
   readonly run?: string;
-  readonly yes: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
 }
 
 export const cancel: OneoffCommand = {
   describe: (command) =>
-    command
-      .description("end the run of a stack; what it wrote stays, and so do the stack and its dashboard")
-      .addArgument(stackArgument())
-      .option("--run <ID>", "another run than the stack's")
-      .option("-y, --yes", "don't ask", false)
-      .action(async (name: string, options: Options) => fail(!(await cancelOf(name, options)))),
+    withExamples(
+      takesStack(command)
+        .option("--run <runId>", "another run than the stack's, by its whole id")
+        .option("-y, --yes", "don't ask")
+        .addOption(jsonOption())
+        .action(cancelMeant),
+      {
+        "oneoff cancel": "the run of the selected stack; not `pulumi cancel`",
+        "oneoff cancel emr-oneoff --yes": "without a question",
+      },
+      { [Exit.missing]: "there is no such run", [Exit.cancelled]: "it was not agreed to" },
+    ),
 };
 
-/** Resolves to whether the run is over. */
-async function cancelOf(name: string, options: Options): Promise<boolean> {
-  const attached = await attach(await stackUp(name));
-  const run = options.run === undefined ? attached.run : checkRunId(options.run, "--run");
-  const again = `"npx oneoff cancel ${name}${options.run === undefined ? "" : ` --run ${run}`}"`;
+async function cancelMeant(word: string | undefined, { run: given, yes, json, ...options }: Options): Promise<void> {
+  const { meant, stack } = await meantUp(word, options);
+  const { name } = meant;
+  const attached = await attach(stack);
+  const run = given === undefined ? attached.run : checkRunId(given, "--run");
+  const again = `"npx oneoff cancel ${name}${given === undefined ? "" : ` --run ${run}`}"`;
   const leave = () => {
     console.error(`\nWhat was asked for stays so, and the run ends: ${again} goes on from here.`);
-    process.exit(130);
+    process.exit(Exit.interrupted);
   };
   const outcome = await cancelRun(name, attached, run, {
-    async agreed(status) {
-      const isSure = options.yes || (await confirmed(status));
-      if (isSure) process.once("SIGINT", leave);
-      return isSure;
+    async agree(status) {
+      const question = `In ${describeStack(meant)}: ${atWork(status)} What it wrote stays.\nCancel it?`;
+      if (!yes) await ask(question, "it ends a run");
+      process.once("SIGINT", leave);
     },
     say: (line) => console.error(line),
   });
   process.off("SIGINT", leave);
-  if (!outcome) return false;
+  const { state, started, ended, cost } = outcome.status;
+  if (json)
+    return answerJson("cancel/1", { stack: name, run, state, started, ended, usd: cost, wasOver: outcome.wasOver });
   for (const line of told(name, outcome)) console.log(line);
-  return true;
-}
-
-async function confirmed(status: RunStatus): Promise<boolean> {
-  if (!process.stdin.isTTY)
-    throw new UsageError("cancel asks before it ends a run: give --yes where nobody can answer");
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`${atWork(status)} What it wrote stays.\nCancel it? (y/N) `);
-  terminal.close();
-  return /^y(es)?$/i.test(answer.trim());
 }
 
 function atWork({ run, job, steps }: RunStatus): string {
@@ -75,6 +76,6 @@ function told(stack: string, { status, wasOver }: CancelOutcome): readonly strin
   const spent = cost === undefined ? "" : `, for about ${cost.toFixed(2)} USD`;
   return [
     `Run ${run} of ${job} was cancelled after ${took}${spent}. What it wrote stays.`,
-    `Next     npx oneoff run ${stack} (computes again, as another run)`,
+    `Next     npx oneoff run ${stack} (computes again) | npx oneoff down ${stack} (ends it all)`,
   ];
 }

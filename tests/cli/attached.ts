@@ -26,7 +26,7 @@ export async function attached(stack: StackContext, pollMs?: number) {
     log: (run: string, step: string, from: number) => follower.log(run, step, from),
     evidence: (run: string) => follower.evidence(run),
     isKept: (status: RunStatus) => attached.isKept?.(status) ?? false,
-    cancel: (run: string) => cancelRun(stack.name, attached, run, { agreed: async () => true, say() {} }),
+    cancel: (run: string) => cancelRun(stack.name, attached, run, { agree: async () => {}, say() {} }),
     pages: () => attached.pages(),
     route: (name: string) => attached.route(name),
     partFiles: (run: string, table: string, scratch: string) => fetchParts(attached.lake, table, run, scratch),

@@ -62,9 +62,9 @@ function attached(end: () => void = () => {}, more: Partial<Attached> = {}): Att
 }
 const cancel = (to: Attached = attached(), { run = "1", sure = true } = {}) =>
   cancelRun("mine", to, run, {
-    async agreed({ state, steps }) {
+    async agree({ state, steps }) {
       done.push(`asked of ${state} in ${steps.find(({ state }) => state === "running")?.name}`);
-      return sure;
+      if (!sure) throw new Error("no");
     },
     say: (line) => done.push(line),
   });
@@ -90,7 +90,7 @@ test("the request is there before anything is ended, and the record after", asyn
 
 test("who says no changes nothing", async () => {
   write("_runs/1.json", record("running"));
-  expect(await cancel(attached(), { sure: false })).toBeUndefined();
+  await expect(cancel(attached(), { sure: false })).rejects.toThrow("no");
   expect(recorded().state).toBe("running");
   expect(() => read("_cancels/1.json")).toThrow("ENOENT");
 });

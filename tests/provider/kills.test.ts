@@ -128,7 +128,7 @@ describe.each(Object.keys(WHO))("when the %s is killed", (who) => {
 /** As `oneoff cancel` does. */
 async function cancel(id: string) {
   const attached = await attach(contextOf("local"), { run: id, lake, dashboard: undefined });
-  return cancelRun("local", attached, id, { agreed: async () => true, say() {} });
+  return cancelRun("local", attached, id, { agree: async () => {}, say() {} });
 }
 
 /** As far as it comes when it is killed as soon as it can be. */
