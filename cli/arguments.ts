@@ -56,14 +56,20 @@ export function count(text: string): number {
   throw new InvalidArgumentError("expected a whole number from 1");
 }
 
+const COLUMNS = 80;
+
 /** Examples of a command, and codes that it ends with beside 0 and 2, below its help. */
 export const withExamples = (
   command: Command,
   examples: Readonly<Record<string, string>>,
   exits: Readonly<Record<number, string>> = {},
 ): Command => {
-  const width = Math.max(...Object.keys(examples).map(({ length }) => length));
-  const lines = Object.entries(examples).map(([line, about]) => `  ${line.padEnd(width)}  ${about}`.trimEnd());
+  const all = Object.entries(examples);
+  const width = Math.max(...all.map(([line]) => line.length));
+  const isWide = all.some(([, about]) => width + about.length + 4 > COLUMNS);
+  const lines = all.map(([line, about]) =>
+    isWide ? `  ${line}\n      ${about}` : `  ${line.padEnd(width)}  ${about}`,
+  );
   const codes = Object.entries(exits).map(([code, about]) => `  ${code.padStart(3)}  ${about}`);
   return command
     .addHelpText("before", `Examples:\n${lines.join("\n")}\n`)
