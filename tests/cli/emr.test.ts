@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { EMRClient, ListStepsCommand, RunJobFlowCommand } from "@aws-sdk/client-emr";
-import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { watch } from "../../cli/watch.ts";
@@ -76,7 +76,12 @@ beforeEach(async () => {
       Name: "oneoff-emr-oneoff-cluster-1",
       Instances: { KeepJobFlowAliveWhenNoSteps: false },
       Steps: [step("generate"), step("train")],
-      Tags: [{ Key: "oneoff:deadline", Value: "90 minutes" }],
+      Tags: Object.entries({
+        "oneoff:deadline": "90 minutes",
+        "oneoff:stack": `oneoff/${STACK}`,
+        "oneoff:lake": BUCKET,
+        "oneoff:run": "1",
+      }).map(([Key, Value]) => ({ Key, Value })),
     }),
   );
   cluster = JobFlowId as string;
@@ -337,6 +342,40 @@ test("the commands themselves: watch with its exit code, get as CSV and Parquet"
   expect((await project.oneoff("get", "models", "--stack", STACK, "--out", bad)).output).toContain(
     `oneoff: table models of run 1 can't be written to ${bad}`,
   );
+}, 120_000);
+
+test("a run is cancelled by the command: its cluster ends, its record says so, and the second time that it is over", async () => {
+  const wasEnded = () => front.asked.some(({ operation }) => operation === "TerminateJobFlows");
+  lives(() => ({
+    state: wasEnded() ? "TERMINATED" : "RUNNING",
+    ...(wasEnded() && { ended: now }),
+    steps: [["COMPLETED", ago(8), ago(5)], wasEnded() ? ["CANCELLED", ago(5), now] : ["RUNNING", ago(5)]],
+  }));
+  const record = { run: "1", job: "xo", state: "running", started: iso(ago(20)), tables: {} };
+  const steps = [
+    { name: "generate", state: "succeeded" },
+    { name: "train", state: "running" },
+  ];
+  await put("_runs/1.json", JSON.stringify({ ...record, steps }));
+  await project.setOutputs(outputs());
+  expect(await project.oneoff("cancel", STACK)).toMatchObject({ code: 1, output: expect.stringContaining("--yes") });
+  expect(wasEnded()).toBe(false);
+  expect(await project.oneoff("cancel", STACK, "--yes")).toEqual({
+    code: 0,
+    output: expect.stringMatching(
+      /Run 1 of xo was cancelled after 2\d min.*, for about 0\.2\d USD\. What it wrote stays\.\n/,
+    ),
+  });
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: "_runs/1.json" }));
+  expect(JSON.parse((await Body?.transformToString()) ?? "")).toMatchObject({
+    state: "failed",
+    cancelled: true,
+    steps: [{ state: "succeeded" }, { state: "failed" }],
+  });
+  expect(await project.oneoff("cancel", STACK, "--yes")).toMatchObject({
+    code: 0,
+    output: expect.stringContaining("Run 1 of xo is over already: it was cancelled at 20"),
+  });
 }, 120_000);
 
 test("a run that is there already is refused a second time, and one that goes on is not cut off", async () => {
