@@ -16,6 +16,17 @@ const NEAR_PIXELS = 24;
 /** How many seconds pass from one look at what was added to the next: a bucket is billed by request. */
 const EVERY_SECONDS = { near: 1, far: 5 } as const;
 
+interface OpenLog {
+  readonly step: string;
+  readonly reader: LogReader;
+  /** The end of all that is being read of it: one at a time. */
+  turn: Promise<void>;
+  waiting: number;
+}
+
+/** How a box is scrolled. */
+type Scrolled = Pick<HTMLElement, "scrollHeight" | "scrollTop">;
+
 /** The log of one step: its end first, what was before on demand, and what comes while the run goes on. */
 export class LogView {
   readonly element: HTMLElement;
@@ -28,8 +39,7 @@ export class LogView {
   readonly #earlier = h("button", { type: "button" }, "Earlier lines");
   readonly #end = h("button", { type: "button" }, "To the end");
   readonly #download = h("a", { class: "button" });
-  #open: { readonly step: string; readonly reader: LogReader } | undefined;
-  #isBusy = false;
+  #open: OpenLog | undefined;
   #grows = false;
   /** Whether its end is being read, which is then kept in sight. */
   #isFollowed = true;
@@ -54,9 +64,8 @@ export class LogView {
   /** Shows the end of a step's log. @param grows whether more may come. @returns whether there is one. */
   async open(run: string, step: string, grows: boolean): Promise<boolean> {
     const reader = new LogReader((range) => fetchLog(run, step, range));
-    this.#open = { step, reader };
+    this.#open = { step, reader, turn: Promise.resolve(), waiting: 0 };
     this.#grows = grows;
-    this.#isBusy = false;
     this.#isFollowed = true;
     this.#seconds = 0;
     this.element.hidden = false;
@@ -84,7 +93,7 @@ export class LogView {
     this.#grows = grows;
     if (!this.#open || document.hidden || !this.#isFollowed) return;
     if (!this.#isAtEnd) this.#toEnd(); // the page has another width
-    if (!grows) return;
+    if (!grows || this.#open.waiting > 0) return;
     this.#seconds += 1;
     const every = this.#place.lake.includes("://") ? EVERY_SECONDS.far : EVERY_SECONDS.near;
     if (this.#seconds % every === 0) void this.#follow();
@@ -104,7 +113,7 @@ export class LogView {
   #follow(): Promise<void> {
     return this.#read(
       (reader) => (reader.size === undefined ? reader.end() : reader.later()),
-      () => this.#toEnd(),
+      () => this.#isFollowed && this.#toEnd(),
     );
   }
 
@@ -117,10 +126,9 @@ export class LogView {
 
   /** What was read before stays where it is before the reader's eyes. */
   #readEarlier(): Promise<void> {
-    const { scrollHeight, scrollTop } = this.#box;
     return this.#read(
       (reader) => reader.earlier(),
-      () => {
+      ({ scrollHeight, scrollTop }) => {
         this.#box.scrollTop = scrollTop + this.#box.scrollHeight - scrollHeight;
       },
     );
@@ -131,28 +139,34 @@ export class LogView {
     this.#box.scrollTop = this.#box.scrollHeight;
   }
 
-  /** One at a time. What comes for a log that is no longer open is nobody's. */
-  async #read(read: (reader: LogReader) => Promise<void>, placed: () => void): Promise<void> {
+  /** @param place scrolls the box, which was so before there was other text in it. */
+  #read(read: (reader: LogReader) => Promise<void>, place: (before: Scrolled) => void): Promise<void> {
     const open = this.#open;
-    if (!open || this.#isBusy) return;
-    this.#isBusy = true;
-    const failed = await read(open.reader).then(
-      () => undefined,
-      (error: Error) => error.message,
-    );
-    if (open !== this.#open) return;
-    this.#isBusy = false;
-    const isOther = replace(this.#text, open.reader.text);
-    this.#tell(failed);
-    if (isOther) placed();
+    if (!open) return Promise.resolve();
+    open.waiting += 1;
+    open.turn = open.turn.then(async () => {
+      const problem = await read(open.reader).then(
+        () => undefined,
+        (error: Error) => error.message,
+      );
+      open.waiting -= 1;
+      if (open !== this.#open) return; // nobody looks at it any more
+      const { scrollHeight, scrollTop } = this.#box;
+      const isOther = replace(this.#text, open.reader.text);
+      this.#tell(problem);
+      if (isOther) place({ scrollHeight, scrollTop });
+    });
+    return open.turn;
   }
 
   /** @param problem what is wrong, or goes on. */
   #tell(problem?: string): void {
     const { size: bytes, earlierBytes = 0, isFull = false } = this.#open?.reader ?? {};
     this.#box.hidden = this.#text.data === "";
+    const hasEarlier = earlierBytes > 0 && !isFull;
+    if (!hasEarlier && document.activeElement === this.#earlier) this.#box.focus();
     this.#earlier.hidden = earlierBytes === 0;
-    this.#earlier.disabled = isFull;
+    this.#earlier.disabled = !hasEarlier;
     this.#end.hidden = this.#box.hidden;
     this.#download.hidden = !bytes;
     setText(this.#download, `Download all (${size(bytes ?? 0)})`);

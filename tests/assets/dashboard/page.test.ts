@@ -478,11 +478,13 @@ test("a failed run shows the end of the log of the step it failed in, and what i
     box.scrollTop = 20;
   });
   const place = await below(page);
-  await log.getByRole("button", { name: "Earlier lines" }).click();
+  await log.getByRole("button", { name: "Earlier lines" }).focus();
+  await page.keyboard.press("Enter");
   await soon(async () => (await logText(page).textContent())?.startsWith("line 0 of")).toBe(true);
   expect(await below(page)).toBe(place); // what was read stays before the reader's eyes
   expect(await logText(page).evaluate((box) => box.scrollHeight)).toBeGreaterThan(2 * before);
   expect(await log.getByRole("button", { name: "Earlier lines" }).count()).toBe(0);
+  expect(await page.locator(":focus").getAttribute("class")).toBe("log-text"); // not lost with the button
   const [download] = await Promise.all([
     page.waitForEvent("download"),
     log.getByRole("link", { name: /^Download all \(\d+ kB\)$/ }).click(),
@@ -533,7 +535,7 @@ test("a step's log is followed while the run goes on, and stays where somebody r
     box.scrollTop = 0;
   });
   await lake.log("live", "train", "later\n");
-  await page.waitForTimeout(2500);
+  await page.waitForTimeout(1500);
   expect(await logText(page).evaluate((box) => box.scrollTop)).toBe(0);
   expect(await text(page, ".log-note")).toEqual(["What is added is shown at the end alone."]);
   await page.getByRole("button", { name: "To the end" }).click();
