@@ -73,7 +73,7 @@ async function meantOutputs(
 ): Promise<{ readonly meant: MeantStack; readonly outputs: Outputs | NotUpError }> {
   const isNamed = givenStack(word, options) !== undefined || process.env.PULUMI_STACK;
   // Of the one that is selected at once with its name: two processes side by side take no longer than one.
-  const selected = isNamed || filesIfAny(DEFAULT_STACK) === undefined ? undefined : pulumiText(SELECTED_OUTPUTS);
+  const selected = isNamed || !mayBeSelected() ? undefined : pulumiText(SELECTED_OUTPUTS);
   selected?.catch(() => {}); // told below, if that one is meant
   const meant = await meantStack(word, options);
   const isSelected = selected !== undefined && meant.because === SELECTED;
@@ -97,10 +97,14 @@ export const stackNamed = async (word: string | undefined, options: StackOptions
 export const describeStack = ({ name, because }: MeantStack): string =>
   because === undefined ? `stack ${name}` : `stack ${name} (${because})`;
 
+/** Whether there is a project, and anywhere that its stacks may be. */
+const mayBeSelected = (): boolean =>
+  (ownBackend() !== undefined || existsSync(join(projectFolder(), ".oneoff", "state"))) &&
+  filesIfAny(DEFAULT_STACK) !== undefined;
+
 /** The selected one; undefined when none is, or there is no project or no Pulumi. */
 async function selectedStack(): Promise<string | undefined> {
-  const isKept = ownBackend() !== undefined || existsSync(join(projectFolder(), ".oneoff", "state"));
-  if (!isKept || filesIfAny(DEFAULT_STACK) === undefined) return undefined;
+  if (!mayBeSelected()) return undefined;
   try {
     return (await pulumiText(["stack", "--show-name"])).trim() || undefined;
   } catch (error) {

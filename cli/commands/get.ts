@@ -42,7 +42,7 @@ export const get: OneoffCommand = {
       {
         "oneoff get": "which tables there are",
         "oneoff get models > models.csv": "one, as CSV",
-        "oneoff get models --run monday --format parquet --out models.parquet": "of another run, as Parquet",
+        "oneoff get models --run mon --out m.csv": "of another run, into a file",
       },
       { [Exit.missing]: "there is no such run or table" },
     ),

@@ -38,6 +38,8 @@ vi.mock(import("../../cli/pulumi.ts"), async (original) => {
 beforeEach(() => {
   lake = mkdtempSync(join(tmpdir(), "oneoff-runs-"));
   vi.useFakeTimers({ toFake: ["Date"], now: NOW });
+  vi.stubEnv("PULUMI_BACKEND_URL", "file:///where/stacks/are");
+  vi.stubEnv("PULUMI_STACK", undefined);
   stacks = { local: { cluster: "local", run: "monday", lake, dashboard: "http://127.0.0.1:8800" } };
   record("monday", {
     started: "2026-11-29T19:11:43.120Z",
@@ -64,6 +66,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.useRealTimers();
+  vi.unstubAllEnvs();
   rmSync(lake, { recursive: true, force: true });
 });
 
