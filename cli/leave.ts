@@ -9,11 +9,11 @@ export function mayBeLeft(stack: string, run?: string): () => void {
   const which = run === undefined ? stack : `${stack} --run ${run}`;
   const leave = () => {
     console.error(
-      `\nThe run goes on: "npx oneoff watch ${which}" shows it again, and "npx oneoff cancel ${which}" ends it.`,
+      `\nThe run goes on: "npx --no oneoff watch ${which}" shows it again, and "npx --no oneoff cancel ${which}" ends it.`,
     );
     process.exit(Exit.interrupted);
   };
-  console.error(`Ctrl-C leaves it running; "npx oneoff cancel ${which}" ends it.`);
+  console.error(`Ctrl-C leaves it running; "npx --no oneoff cancel ${which}" ends it.`);
   process.once("SIGINT", leave);
   return () => void process.off("SIGINT", leave);
 }

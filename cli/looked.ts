@@ -35,7 +35,7 @@ export async function look({ job, engine }: ShownJob): Promise<Looked> {
   };
 }
 
-const unseen = (what: string): string => `not looked at: ${what}: npx oneoff setup`;
+const unseen = (what: string): string => `not looked at: ${what}: npx --no oneoff setup`;
 
 /** Whatever Vega-Lite would say of such a panel is but a consequence. */
 const isOfAll = ({ engines, isHint }: Problem): boolean => engines === undefined && !isHint;

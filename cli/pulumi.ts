@@ -33,7 +33,7 @@ async function refuseToKeepHere(files: StackFiles): Promise<void> {
   if (!files.bundled) {
     if (existsSync(join(projectFolder(), ".oneoff", "state"))) return;
     throw new LoginError(
-      `you are not logged in to a Pulumi backend, where stack ${files.stack} would be: ${login}; if it rents nothing, eval "$(npx oneoff env ${files.stack})" keeps it in .oneoff/state`,
+      `you are not logged in to a Pulumi backend, where stack ${files.stack} would be: ${login}; if it rents nothing, eval "$(npx --no oneoff env ${files.stack})" keeps it in .oneoff/state`,
     );
   }
   if (!programs().includes(programName(files)) || !(await programOf(files)).rents) return;
@@ -111,7 +111,7 @@ function explain(error: Error & { readonly code?: unknown; readonly stderr?: str
     );
   }
   if (/no stack (named|selected)/.test(error.stderr ?? ""))
-    return new NoStackError(`there is no stack ${stack}: "npx oneoff up ${stack}" makes it and brings it up`);
+    return new NoStackError(`there is no stack ${stack}: "npx --no oneoff up ${stack}" makes it and brings it up`);
   const said = error.stderr?.trim().replace(/^error: /, "") || error.message;
   if (error.code === Exit.login) return new LoginError(said);
   return new PulumiError(said);
@@ -183,7 +183,7 @@ export async function outputsOf(
 export function outputsIn(printed: string, stack: string): Readonly<Record<string, unknown>> {
   const outputs = JSON.parse(printed) as Record<string, unknown>;
   if (Object.keys(outputs).length === 0) {
-    throw new NotUpError(`stack ${stack} is not up: "npx oneoff up ${stack}" brings it up`);
+    throw new NotUpError(`stack ${stack} is not up: "npx --no oneoff up ${stack}" brings it up`);
   }
   return outputs;
 }

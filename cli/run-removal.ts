@@ -30,7 +30,7 @@ export async function planRemoval(runs: StackRuns, run: string): Promise<Removal
   if (!status) throw await runs.missing(run);
   if (status.state === "running") {
     throw new RefusedError(
-      `run ${quote(run)} of stack ${stack.name} goes on: "npx oneoff cancel ${stack.name} --run ${run}" ends it`,
+      `run ${quote(run)} of stack ${stack.name} goes on: "npx --no oneoff cancel ${stack.name} --run ${run}" ends it`,
     );
   }
   const removed = (await readRecord(lake, run))?.removed;
@@ -94,7 +94,7 @@ export async function removeRun({ lake, stack }: StackRuns, { run, record, parts
     if (!(error instanceof UsageError || error instanceof TransientError)) throw error;
     const so = done.length === 0 ? "nothing was removed" : `removed are ${list(done)}`;
     throw new NotRemovedError(
-      `run ${quote(run)} could not be removed: ${error.message}; ${so}; "npx oneoff runs rm ${run} --stack ${stack.name}" goes on`,
+      `run ${quote(run)} could not be removed: ${error.message}; ${so}; "npx --no oneoff runs rm ${run} --stack ${stack.name}" goes on`,
     );
   }
 }

@@ -82,12 +82,12 @@ function clusterText({ cluster, state, deadline }: KnownRun["status"]): string |
 /** What to type next. */
 export function nextOf({ meant, run, hasDashboard, platform }: StackStatus): string {
   const name = meant.because === undefined ? ` ${meant.name}` : "";
-  const command = (verb: string) => `npx oneoff ${verb}${name}`;
+  const command = (verb: string) => `npx --no oneoff ${verb}${name}`;
   if (platform === undefined) return command("up");
   const open = hasDashboard ? [command("open")] : [];
   if (run?.state === "running") return [command("watch"), ...open, command("cancel")].join(" | ");
   if (run?.state === "succeeded")
-    return [...open, `npx oneoff get${name && ` --stack${name}`}`, command("run")].join(" | ");
+    return [...open, `npx --no oneoff get${name && ` --stack${name}`}`, command("run")].join(" | ");
   return [command("logs"), command("run")].join(" | ");
 }
 

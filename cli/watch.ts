@@ -114,7 +114,7 @@ async function finish(
   if (status.state === "succeeded") return;
   const name = options.stack === undefined ? "" : ` ${options.stack}`;
   const first = status.state === "failed" ? "Mend it, then " : "";
-  print(`${first}"npx oneoff run${name}" starts a new run; this one stays as it is.`);
+  print(`${first}"npx --no oneoff run${name}" starts a new run; this one stays as it is.`);
 }
 
 /** What became of a run, in a sentence. */

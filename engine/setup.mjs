@@ -64,7 +64,12 @@ function check(wanted, json) {
     try {
       const detail = ready();
       if (detail !== undefined) return { name, ok: true, detail };
-      return { name, ok: false, detail: "not set up", cure: CHECKOUT ? "node engine/setup.mjs" : "npx oneoff setup" };
+      return {
+        name,
+        ok: false,
+        detail: "not set up",
+        cure: CHECKOUT ? "node engine/setup.mjs" : "npx --no oneoff setup",
+      };
     } catch (error) {
       return { name, ok: false, detail: error.what || error.message, cure: error.cure };
     }

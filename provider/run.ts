@@ -27,7 +27,7 @@ export const run: ResourceKind = {
       return problem ? [{ property, reason: `${what} is ${JSON.stringify(name)}: ${problem}` }] : [];
     });
     if (!existsSync(join(dirname(inputs.python), "spark-submit"))) {
-      const reason = `python is ${JSON.stringify(inputs.python)}: no PySpark is installed beside it; "npx oneoff setup" makes .oneoff/venv with one`;
+      const reason = `python is ${JSON.stringify(inputs.python)}: no PySpark is installed beside it; "npx --no oneoff setup" makes .oneoff/venv with one`;
       failures.push({ property: "python", reason });
     }
     const java = javaProblem();
@@ -38,7 +38,7 @@ export const run: ResourceKind = {
     if (state.run !== inputs.run || state.lake !== inputs.lake) {
       if (isGoingOn(state)) {
         pulumi.log.warn(
-          `Run "${state.run}" is still going on, and this update ends it for run "${inputs.run}": wait for it with "npx oneoff watch", or keep it with: pulumi config set oneoff:runId ${state.run}`,
+          `Run "${state.run}" is still going on, and this update ends it for run "${inputs.run}": wait for it with "npx --no oneoff watch", or keep it with: pulumi config set oneoff:runId ${state.run}`,
         );
       }
       return { changes: true, replaces: ["run"], deleteBeforeReplace: true };
@@ -47,7 +47,7 @@ export const run: ResourceKind = {
     const changed = [...changesOfJob(state, inputs), ...TOLD.filter((key) => !isSame(state[key], inputs[key]))];
     if (changed.length > 0) {
       pulumi.log.warn(
-        `Changed: ${changed.join("; ")}. But run "${state.run}" was started as it was and stays: a new runId computes again (npx oneoff run).`,
+        `Changed: ${changed.join("; ")}. But run "${state.run}" was started as it was and stays: a new runId computes again (npx --no oneoff run).`,
       );
     }
     return { changes: false };
@@ -112,7 +112,9 @@ function namesOf({ run, job, secrets = {} }: Partial<RunInputs>): readonly (read
 }
 
 function warnOfCancelled({ run }: RunState): void {
-  pulumi.log.warn(`Run "${run}" was cancelled and is not begun again: a new runId computes again (npx oneoff run).`);
+  pulumi.log.warn(
+    `Run "${run}" was cancelled and is not begun again: a new runId computes again (npx --no oneoff run).`,
+  );
 }
 
 const isGoingOn = ({ lake, run }: RunInputs): boolean => findRun(lake, run)?.status.state === "running";
@@ -169,7 +171,7 @@ async function writeDown(status: RunStatus, lake: string, python: string): Promi
 
 function javaProblem(): string | undefined {
   const java = process.env.JAVA_HOME ? join(process.env.JAVA_HOME, "bin", "java") : "java";
-  const cure = `install Java ${LEAST_JAVA} or newer, or set JAVA_HOME to one; "npx oneoff doctor" says how`;
+  const cure = `install Java ${LEAST_JAVA} or newer, or set JAVA_HOME to one; "npx --no oneoff doctor" says how`;
   try {
     const { stderr, error } = spawnSync(java, ["-version"], { encoding: "utf8" });
     if (error) throw error;

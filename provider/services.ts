@@ -135,6 +135,6 @@ async function failure(docker: Docker, waiting: readonly State[]): Promise<Error
     ? "\nThis kernel can't encrypt the network: pulumi config set oneoff:encrypted false (or encrypted: false)."
     : "";
   return new Error(
-    `not all services run:\n  ${told.join("\n  ")}${kernel}\nMend it and run "pulumi up" again, which goes on from here; "npx oneoff doctor" looks at memory, nodes and images.`,
+    `not all services run:\n  ${told.join("\n  ")}${kernel}\nMend it and run "pulumi up" again, which goes on from here; "npx --no oneoff doctor" looks at memory, nodes and images.`,
   );
 }

@@ -27,7 +27,7 @@ const settings = z.object({
     .string()
     .default("xo")
     .describe(`Which job to run: ${Object.keys(jobs).join(", ")}`),
-  runId: runId().default("1").describe("Names the run; only a new one computes again (`npx oneoff run` sets one)"),
+  runId: runId().default("1").describe("Names the run; only a new one computes again (`npx --no oneoff run` sets one)"),
   mode: z
     .enum(DataprocMode)
     .default("workflow")
@@ -119,7 +119,7 @@ export default stackProgram({
       }),
     ];
     inSettings(() => refuseAbove(settings.maxCost, bill));
-    const say = `This can cost ${ceiling(bill).toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
+    const say = `This can cost ${ceiling(bill).toFixed(2)} USD at most; "npx --no oneoff cost ${pulumi.getStack()}" shows what for`;
     pulumi.log.info(say);
 
     const network = own ?? new GcpNetwork("network");

@@ -25,7 +25,7 @@ const settings = z.object({
     .string()
     .default("xo")
     .describe(`Which job to run: ${Object.keys(jobs).join(", ")}`),
-  runId: runId().default("1").describe("Names the run; only a new one rents again (`npx oneoff run` sets one)"),
+  runId: runId().default("1").describe("Names the run; only a new one rents again (`npx --no oneoff run` sets one)"),
   deadline: duration(...EmrCluster.deadlines)
     .default("90 minutes")
     .describe("The cluster is ended this long after its launch, finished or not"),
@@ -107,7 +107,7 @@ export default stackProgram({
       ...Reaper.bill(stands),
     ]);
     inSettings(() => refuseAbove(settings.maxCost, bill));
-    const say = `This can cost ${ceiling(bill).toFixed(2)} USD at most; "npx oneoff cost ${pulumi.getStack()}" shows what for`;
+    const say = `This can cost ${ceiling(bill).toFixed(2)} USD at most; "npx --no oneoff cost ${pulumi.getStack()}" shows what for`;
     pulumi.log.info(say);
 
     const reaper = new Reaper("reaper");

@@ -10,7 +10,7 @@ const settings = z.object({
     .string()
     .default("xo")
     .describe(`Which job to run: ${Object.keys(jobs).join(", ")}`),
-  runId: runId().default("1").describe("Names the run; only a new one computes again (`npx oneoff run` sets one)"),
+  runId: runId().default("1").describe("Names the run; only a new one computes again (`npx --no oneoff run` sets one)"),
   deadline: duration(...LocalCluster.deadlines)
     .default("30 minutes")
     .describe("The run is ended this long after its start, finished or not"),

@@ -51,4 +51,4 @@ function timeIn(text: string): string {
   }
 }
 
-export const startsAnother = (stack: string): string => `npx oneoff run ${stack.split("/").at(-1)}`;
+export const startsAnother = (stack: string): string => `npx --no oneoff run ${stack.split("/").at(-1)}`;

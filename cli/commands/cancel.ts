@@ -37,7 +37,7 @@ async function cancelMeant(word: string | undefined, { run: given, yes, json, ..
   const { name } = meant;
   const attached = await attach(stack);
   const run = given === undefined ? attached.run : checkRunId(given, "--run");
-  const again = `"npx oneoff cancel ${name}${given === undefined ? "" : ` --run ${run}`}"`;
+  const again = `"npx --no oneoff cancel ${name}${given === undefined ? "" : ` --run ${run}`}"`;
   const leave = () => {
     console.error(`\nWhat was asked for stays so, and the run ends: ${again} goes on from here.`);
     process.exit(Exit.interrupted);
@@ -76,6 +76,6 @@ function told(stack: string, { status, wasOver }: CancelOutcome): readonly strin
   const spent = cost === undefined ? "" : `, for about ${cost.toFixed(2)} USD`;
   return [
     `Run ${run} of ${job} was cancelled after ${took}${spent}. What it wrote stays.`,
-    `Next     npx oneoff run ${stack} (computes again) | npx oneoff down ${stack} (ends it all)`,
+    `Next     npx --no oneoff run ${stack} (computes again) | npx --no oneoff down ${stack} (ends it all)`,
   ];
 }

@@ -160,4 +160,4 @@ const stateIsAnywhere = (): boolean =>
   ownBackend() !== undefined || existsSync(join(projectFolder(), ".oneoff", "state"));
 
 const makeStack = (stack: string): string =>
-  ownBackend() === undefined ? `eval "$(npx oneoff env ${stack})"` : initStack(stack);
+  ownBackend() === undefined ? `eval "$(npx --no oneoff env ${stack})"` : initStack(stack);

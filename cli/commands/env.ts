@@ -18,7 +18,7 @@ function knownName(stack: string, { bundled, others }: StackFiles): string {
 export const env: OneoffCommand = {
   describe: (command) =>
     command
-      .description('Print the environment of stacks that rent nothing, for: eval "$(npx oneoff env)"; make them.')
+      .description('Print the environment of stacks that rent nothing, for: eval "$(npx --no oneoff env)"; make them.')
       .argument(
         "[stack]",
         "the stack to make where there is none; when not given, all of this package that rent nothing",

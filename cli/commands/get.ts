@@ -112,7 +112,7 @@ async function whyNone({ lake }: StackRuns, run: string, table: string): Promise
   const list = new Intl.ListFormat("en-GB").format(tables);
   const there = tables.length === 0 ? "it has none" : `there ${tables.length === 1 ? "is" : "are"} ${list}`;
   const meant = nearest(table, tables);
-  const hint = table === "runs" ? "to list runs: npx oneoff runs" : undefined;
+  const hint = table === "runs" ? "to list runs: npx --no oneoff runs" : undefined;
   const missing = `run ${run} has no table ${table} in ${lake.address}: ${there}`;
   return new MissingError([missing, meant && `did you mean ${meant}?`, hint].filter(Boolean).join("; "));
 }

@@ -228,7 +228,7 @@ const describeLakes = (lakes: readonly string[]): string =>
 const cure = (stack: string, { lakes, wanted }: Choice, left: number): string =>
   lakes.length > 1 && wanted.length === 0
     ? `that is of ${describeLakes(lakes)}`
-    : `"npx oneoff leftovers ${[stack, "--delete", ...wanted.map((lake) => `--lake ${lake}`)].join(" ")}" removes ${left === 1 ? "it" : "them"}`;
+    : `"npx --no oneoff leftovers ${[stack, "--delete", ...wanted.map((lake) => `--lake ${lake}`)].join(" ")}" removes ${left === 1 ? "it" : "them"}`;
 
 /** By their lakes, where there are several. */
 function listing(items: readonly Leftover[], lakes: readonly string[]): readonly string[] {

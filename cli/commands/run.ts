@@ -55,12 +55,12 @@ async function refuseRun({ name }: StackContext, attached: Attached, id: string,
   const current = await follower.status(attached.run);
   if (current?.state === "running") {
     throw new UsageError(
-      `run ${quote(attached.run)} is still going on and would be ended: wait for it with "npx oneoff watch ${name}", or end it with "npx oneoff cancel ${name}"`,
+      `run ${quote(attached.run)} is still going on and would be ended: wait for it with "npx --no oneoff watch ${name}", or end it with "npx --no oneoff cancel ${name}"`,
     );
   }
   if (current && !endCluster && attached.isKept?.(current)) {
     throw new UsageError(
-      `the cluster of run ${quote(attached.run)} is kept alive and would be ended, with whatever somebody does in its JupyterLab: if nobody does, "npx oneoff run ${name} --end-cluster"`,
+      `the cluster of run ${quote(attached.run)} is kept alive and would be ended, with whatever somebody does in its JupyterLab: if nobody does, "npx --no oneoff run ${name} --end-cluster"`,
     );
   }
 }

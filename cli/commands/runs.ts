@@ -75,7 +75,8 @@ async function listRuns(word: string | undefined, { number: most, json, ...optio
   const list = (await found.list()).slice(0, most);
   if (json) return answerJson("runs/1", { stack: stack.name, runs: list.map(runJson) });
   for (const line of tableLines(list, columns(found.isBilled), widthOf(process.stdout))) console.log(line);
-  if (list.length === 0) console.error(`stack ${stack.name} has no run yet: "npx oneoff run ${stack.name}" makes one`);
+  if (list.length === 0)
+    console.error(`stack ${stack.name} has no run yet: "npx --no oneoff run ${stack.name}" makes one`);
 }
 
 const columns = (isBilled: boolean): readonly Column<KnownRun>[] => [

@@ -16,11 +16,11 @@ function tellOfOwn({ stack }: StackFiles, job: string | undefined): void {
       `--job is ${quote(job)}, and stack ${stack} is made by a program of your own, which has the job that it makes: leave it out`,
     );
   }
-  const about = "Names the run, where the program gives its cluster no runId (`npx oneoff run` sets one)";
+  const about = "Names the run, where the program gives its cluster no runId (`npx --no oneoff run` sets one)";
   console.log(settingsTable([{ key: "oneoff:runId", about, default: "1" }]));
   console.log(`
 Stack ${stack} is made by a program of your own: all else is an argument of its components, or what the program itself
-takes by new pulumi.Config(). Outside of a project "npx oneoff settings STACK" lists those of ${programs().join(", ")}.`);
+takes by new pulumi.Config(). Outside of a project "npx --no oneoff settings STACK" lists those of ${programs().join(", ")}.`);
 }
 
 interface Options extends StackOptions {

@@ -97,6 +97,6 @@ async function tellAll({ json }: Options): Promise<void> {
     }));
     return answerJson("stacks/1", { stacks: answers });
   }
-  if (lines.length === 0) console.error('the project has no stack yet: "npx oneoff up STACK" makes one');
+  if (lines.length === 0) console.error('the project has no stack yet: "npx --no oneoff up STACK" makes one');
   for (const line of tableLines(lines, stackColumns, widthOf(process.stdout))) console.log(line);
 }

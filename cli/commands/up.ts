@@ -50,7 +50,9 @@ async function bringUp(word: string | undefined, flags: readonly string[], optio
   const files = programFiles(name);
   const { short, ceiling, refusal } = await costOf(files);
   if (refusal !== undefined) {
-    throw new RefusedError(`refused: ${refusal}; "npx oneoff cost ${name} --set KEY=VALUE" says what would be cheaper`);
+    throw new RefusedError(
+      `refused: ${refusal}; "npx --no oneoff cost ${name} --set KEY=VALUE" says what would be cheaper`,
+    );
   }
   const out = options.json ? process.stderr : process.stdout; // the answer alone is on standard output
   console.error(`To bring up ${describeStack(meant)}. ${short}`);
@@ -69,6 +71,6 @@ async function bringUp(word: string | undefined, flags: readonly string[], optio
     return;
   }
   console.error(
-    `Run ${run} goes on. Next: "npx oneoff watch ${name}" follows it, "npx oneoff cancel ${name}" ends it.`,
+    `Run ${run} goes on. Next: "npx --no oneoff watch ${name}" follows it, "npx --no oneoff cancel ${name}" ends it.`,
   );
 }

@@ -25,7 +25,7 @@ export async function attach(stack: StackContext, { run, lake: folder, dashboard
     pages: async () => (dashboard === undefined ? [] : [{ name: "dashboard", title: "Dashboard", address: dashboard }]),
     async route() {
       if (dashboard === undefined) throw new UsageError(`stack ${stack.name} has no dashboard`);
-      const hint = `"npx oneoff up ${stack.name}" starts it again`;
+      const hint = `"npx --no oneoff up ${stack.name}" starts it again`;
       return { title: "Dashboard", url: checkPageUrl(stack.name, "dashboard", dashboard), hint };
     },
   };

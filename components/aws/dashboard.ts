@@ -50,7 +50,7 @@ export interface AthenaDashboardArgs {
 
 /**
  * A page that shows a job's panels by querying a lake on S3 through Athena, on a small instance that nobody can connect
- * to: `npx oneoff open` reaches it through Session Manager. It outlives the cluster and ends at a deadline of its own.
+ * to: `npx --no oneoff open` reaches it through Session Manager. It outlives the cluster and ends at a deadline of its own.
  */
 export class AthenaDashboard extends pulumi.ComponentResource {
   static readonly deadlines = ["1 hour", "90 days"] as const;

@@ -36,7 +36,7 @@ export function outputs(parts: StackParts): Record<string, pulumi.Input<unknown>
 }
 
 /** The command that leads to a dashboard whose address is of no use by itself: nobody can connect to its machine. */
-export const openCommand = (): string => `npx oneoff open ${pulumi.getStack()}`;
+export const openCommand = (): string => `npx --no oneoff open ${pulumi.getStack()}`;
 
 /** Not every program has types. */
 function checkParts(parts: StackParts): StackParts {

@@ -33,7 +33,7 @@ export function checkPanels(job: Job, engine: SqlEngine, resource: pulumi.Resour
   const problems = look(job, resource);
   const [first, ...more] = problems.filter((problem) => isRefused(problem, engine));
   if (first) {
-    const rest = more.length > 0 ? `; it is not the only one: "npx oneoff check" lists ${more.length + 1}` : "";
+    const rest = more.length > 0 ? `; it is not the only one: "npx --no oneoff check" lists ${more.length + 1}` : "";
     throw new UsageError(`job ${quote(name)}, ${told(first)}${rest}`);
   }
   if (!pulumi.runtime.isDryRun()) return;

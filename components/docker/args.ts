@@ -72,7 +72,7 @@ export interface SwarmClusterArgs {
   readonly lifetime: Pick<Lifetime, "deadline">;
   /**
    * Names the run. A run is executed once: only a new id computes again, and old runs stay in the lake.
-   * @default the stack's setting `oneoff:runId`, which `npx oneoff run` sets, else "1"
+   * @default the stack's setting `oneoff:runId`, which `npx --no oneoff run` sets, else "1"
    */
   readonly runId?: string;
   readonly workers?: SwarmWorkers;

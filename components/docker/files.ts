@@ -39,7 +39,7 @@ export interface FilePlace {
   readonly parent: pulumi.Resource;
 }
 
-/** Say whose it is; `npx oneoff leftovers` looks for them. */
+/** Say whose it is; `npx --no oneoff leftovers` looks for them. */
 export const labels = (prefix: string) => [
   { label: LABEL, value: prefix },
   { label: OWNER, value: stackId() },

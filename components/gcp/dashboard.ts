@@ -60,7 +60,7 @@ export interface BigQueryDashboardArgs {
 
 /**
  * A page that shows a job's panels by querying a lake on GCS through BigQuery, on a small instance without a public
- * address: `npx oneoff open` reaches it by a tunnel of Identity-Aware Proxy. It outlives the cluster and stops at a
+ * address: `npx --no oneoff open` reaches it by a tunnel of Identity-Aware Proxy. It outlives the cluster and stops at a
  * deadline of its own, which begins anew whenever somebody starts it again.
  */
 export class BigQueryDashboard extends pulumi.ComponentResource {

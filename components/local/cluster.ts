@@ -24,7 +24,7 @@ export interface LocalClusterArgs {
   readonly lifetime: Lifetime;
   /**
    * Names the run. A run is executed once: only a new id computes again, and old runs stay in the lake.
-   * @default the stack's setting `oneoff:runId`, which `npx oneoff run` sets, else "1"
+   * @default the stack's setting `oneoff:runId`, which `npx --no oneoff run` sets, else "1"
    */
   readonly runId?: string;
   /** Cores that Spark uses. @default all of this machine */

@@ -129,7 +129,7 @@ async function makePackages() {
   const link = () => {
     fs.mkdirSync(join(MODULES, ".bin"), { recursive: true });
     fs.rmSync(join(MODULES, ".bin/oneoff"), { force: true });
-    fs.symlinkSync("../../cli/oneoff.mjs", join(MODULES, ".bin/oneoff")); // for `npx oneoff` in the checkout
+    fs.symlinkSync("../../cli/oneoff.mjs", join(MODULES, ".bin/oneoff")); // for `npx --no oneoff` in the checkout
   };
   link();
   if (packages() !== undefined) return; // there was only no link

@@ -224,7 +224,7 @@ test("a cluster that Pulumi is still making is made first, and then ended", asyn
   await cancelling;
   expect(lab.google.deleted).toEqual(["cluster"]);
   expect(said.at(-1)).toBe(
-    'cluster cluster is gone: Pulumi has to look for that, by "npx pulumi destroy --refresh --stack dataproc"; "npx oneoff run dataproc" does by itself',
+    'cluster cluster is gone: Pulumi has to look for that, by "npx pulumi destroy --refresh --stack dataproc"; "npx --no oneoff run dataproc" does by itself',
   );
 });
 
@@ -240,8 +240,11 @@ test("a run whose orchestrator died is cancelled if that was asked for before, a
   });
   // The command writes it down, as the last word: nobody is left to say so in the status.
   const stack = await attach(contextOf(STACK, outputs()));
-  const outcome = await cancelRun(STACK, stack, "7", { agreed: async () => false, say: (line) => said.push(line) });
-  expect(outcome?.status).toMatchObject({ state: "cancelled" });
+  const outcome = await cancelRun(STACK, stack, "7", {
+    agree: () => Promise.reject(new Error("it was asked for before")),
+    say: (line) => said.push(line),
+  });
+  expect(outcome.status).toMatchObject({ state: "cancelled" });
   expect(lab.google.cancelled).toHaveLength(1);
   expect(await lab.read("_runs/7.json")).toMatchObject({ run: "7", state: "failed", cancelled: true });
   expect(await lab.status()).toMatchObject({ state: "running" });

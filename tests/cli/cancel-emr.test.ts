@@ -287,14 +287,14 @@ describe("a run", () => {
     await claim({ until: at(-1), renting: true }); // whoever died then may have rented something
     expect(await status("")).toMatchObject({
       state: "running",
-      cluster: { reason: expect.stringMatching(/^its launcher died: .* "npx oneoff cancel" ends that$/) },
+      cluster: { reason: expect.stringMatching(/^its launcher died: .* "npx --no oneoff cancel" ends that$/) },
     });
   });
 
   test("that was cancelled before it had a cluster has no pages of one", async () => {
     const { route } = await attach(contextOf(STACK, outputs("")));
     await expect(route("spark")).rejects.toThrow(
-      'run 1 has no cluster: it was cancelled before there was one; "npx oneoff run emr-oneoff" starts another',
+      'run 1 has no cluster: it was cancelled before there was one; "npx --no oneoff run emr-oneoff" starts another',
     );
   });
 });

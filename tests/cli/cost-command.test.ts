@@ -115,7 +115,7 @@ test("a stack of a program of the user's own is not taken for one of ours becaus
     expect(lost).toEqual({
       code: 3,
       output:
-        'oneoff: you are not logged in to a Pulumi backend, where stack emr-oneoff would be: log in with "pulumi login" (or set PULUMI_BACKEND_URL); if it rents nothing, eval "$(npx oneoff env emr-oneoff)" keeps it in .oneoff/state\n',
+        'oneoff: you are not logged in to a Pulumi backend, where stack emr-oneoff would be: log in with "pulumi login" (or set PULUMI_BACKEND_URL); if it rents nothing, eval "$(npx --no oneoff env emr-oneoff)" keeps it in .oneoff/state\n',
     });
     expect(existsSync(join(folder, ".oneoff", "state"))).toBe(false);
     const { code, output } = await oneoff("env");
@@ -123,7 +123,7 @@ test("a stack of a program of the user's own is not taken for one of ours becaus
     expect(output).toContain("export PULUMI_BACKEND_URL=");
     expect(await oneoff("watch", "emr-oneoff")).toEqual({
       code: 6,
-      output: 'oneoff: there is no stack emr-oneoff: "npx oneoff up emr-oneoff" makes it and brings it up\n',
+      output: 'oneoff: there is no stack emr-oneoff: "npx --no oneoff up emr-oneoff" makes it and brings it up\n',
     });
   });
 }, 120_000);

@@ -256,7 +256,7 @@ test("all that a stack can leave is found, and nothing of others", async () => {
     "VPC network  net-1a2b3c4d",
     "service account  cluster-nodes-1a2b3c4d@test-project.iam.gserviceaccount.com",
     "roles of a deleted account  cluster-old-1a2b3c4d@test-project.iam.gserviceaccount.com",
-    '19 things are left of stack dataproc in project test-project, region europe-west1 (lake oneoff-dataproc-lake-0a1b2c3d); "npx oneoff leftovers dataproc --delete" removes them.',
+    '19 things are left of stack dataproc in project test-project, region europe-west1 (lake oneoff-dataproc-lake-0a1b2c3d); "npx --no oneoff leftovers dataproc --delete" removes them.',
   ]);
 }, 60_000);
 

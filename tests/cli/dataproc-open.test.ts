@@ -72,7 +72,7 @@ const OUTPUTS = {
   region: "europe-west1",
   lake: "gs://lake",
   orchestrator: "oneoff-1a2b3c4d",
-  dashboard: `npx oneoff open ${STACK}`,
+  dashboard: `npx --no oneoff open ${STACK}`,
   dashboardInstance: "oneoff-dashboard",
   dashboardZone: "europe-west1-b",
   dashboardDeadline: "7 days",

@@ -33,7 +33,7 @@ const OUTPUTS = {
   lake: `gs://${BUCKET}`,
   dataset: "oneoff_dataproc_lake_0a1b2c3d",
   orchestrator: "oneoff-1a2b3c4d",
-  dashboard: `npx oneoff open ${STACK}`,
+  dashboard: `npx --no oneoff open ${STACK}`,
   dashboardInstance: "oneoff-dashboard",
   bill: [{ what: "2 workers, n2-standard-4", usdPerHour: 0.6, hours: 1.75, usd: 1.05 }],
 };
@@ -310,7 +310,7 @@ test("a cluster that stays costs on until it ends by itself, and its pages are b
   expect(status?.cost).toBeCloseTo(0.2, 2);
   expect(one.isKept(status as RunStatus)).toBe(true);
   expect(await one.pages()).toEqual([
-    { name: "dashboard", title: "Dashboard", address: "npx oneoff open dataproc" },
+    { name: "dashboard", title: "Dashboard", address: "npx --no oneoff open dataproc" },
     { title: "YARN ResourceManager", address: "https://x.dataproc.example/yarn/" },
     { title: "JupyterLab", address: "https://x.dataproc.example/lab/" },
     {

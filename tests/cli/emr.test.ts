@@ -36,7 +36,7 @@ const outputs = () => ({
   region: "us-west-2",
   clusterId: cluster,
   deadline: "90 minutes",
-  dashboard: `npx oneoff open ${STACK}`,
+  dashboard: `npx --no oneoff open ${STACK}`,
   bill: [{ what: "2 workers, m7g.xlarge", usdPerHour: 0.6, hours: 1.75, usd: 1.05 }],
 });
 const commands = () => attached(contextOf(STACK, outputs()), 30);
@@ -247,7 +247,7 @@ test("a step that ended before it could write its log is told by what EMR keeps"
   expect(await watch(await commands(), "1", { logs: false, output, stack: STACK })).toBe(Exit.no);
   expect(output.text).toContain("The last lines of step generate:\n  no such file: step.py\n");
   expect(output.text).toMatch(/Run 1 of xo failed after 15 min.*, for about 0\.20 USD: step "generate" failed\n/);
-  expect(output.text).toContain('Mend it, then "npx oneoff run emr-oneoff" starts a new run');
+  expect(output.text).toContain('Mend it, then "npx --no oneoff run emr-oneoff" starts a new run');
 });
 
 test("nodes that can't be set up are told by the log of the set-up", async () => {
@@ -388,7 +388,7 @@ test("a run that is there already is refused a second time, and one that goes on
   expect(await project.oneoff("run", STACK, "--id", "2", "--end-cluster")).toEqual({
     code: 2,
     output:
-      'oneoff: run "1" is still going on and would be ended: wait for it with "npx oneoff watch emr-oneoff", or end it with "npx pulumi destroy --stack emr-oneoff"\n',
+      'oneoff: run "1" is still going on and would be ended: wait for it with "npx --no oneoff watch emr-oneoff", or end it with "npx pulumi destroy --stack emr-oneoff"\n',
   });
 }, 60_000);
 
@@ -420,7 +420,7 @@ test("a cluster that is kept alive is ended for another run only when that is wa
     expect(await project.oneoff("run", STACK, "--id", "2")).toEqual({
       code: 2,
       output:
-        'oneoff: the cluster of run "1" is kept alive and would be ended, with whatever somebody does in its JupyterLab: if nobody does, "npx oneoff run emr-oneoff --end-cluster"\n',
+        'oneoff: the cluster of run "1" is kept alive and would be ended, with whatever somebody does in its JupyterLab: if nobody does, "npx --no oneoff run emr-oneoff --end-cluster"\n',
     });
     expect(await runId()).not.toBe("2");
     const wanted = await project.oneoff("run", STACK, "--id", "2", "--end-cluster");

@@ -311,7 +311,7 @@ test("everything that is left is found, removed on demand, and nothing else", as
   expect(kinds(output).sort()).toEqual([...EVERYTHING].sort());
   expect(output).toMatch(/^EC2 instance {16}i-[0-9a-f]+ {2}since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/m);
   expect(output).toContain(
-    '19 things are left of stack emr-oneoff (lake oneoff-emr-oneoff-lake-0a1b2c3d); "npx oneoff leftovers emr-oneoff --delete" removes them.',
+    '19 things are left of stack emr-oneoff (lake oneoff-emr-oneoff-lake-0a1b2c3d); "npx --no oneoff leftovers emr-oneoff --delete" removes them.',
   );
   expect(await stack.oneoff("leftovers", STACK, "--delete")).toMatchObject({
     code: 2,

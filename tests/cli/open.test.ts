@@ -204,7 +204,7 @@ const outputs = (more: object = {}) =>
     region: "us-west-2",
     clusterId: cluster,
     keepAlive: false,
-    dashboard: `npx oneoff open ${STACK}`,
+    dashboard: `npx --no oneoff open ${STACK}`,
     dashboardInstance: instance,
     dashboardDeadline: "7 days",
     ...more,
@@ -384,7 +384,7 @@ test("the cluster's own pages: JupyterLab only where it is kept alive, with its 
   const refused = run(["--ui", "jupyter"]);
   expect(await refused.end()).toBe(1);
   expect(refused.text()).toBe(
-    'oneoff: --ui is "jupyter", and JupyterLab is only on clusters that are kept alive: set keepAlive and start another run with "npx oneoff run emr-oneoff"\n',
+    'oneoff: --ui is "jupyter", and JupyterLab is only on clusters that are kept alive: set keepAlive and start another run with "npx --no oneoff run emr-oneoff"\n',
   );
 
   await outputs({ keepAlive: true });
@@ -455,7 +455,7 @@ test("a cluster that has ended has no pages, and it is said where its logs are",
   const yarn = run(["--ui", "yarn"]);
   expect(await yarn.end()).toBe(1);
   expect(yarn.text()).toBe(
-    `oneoff: cluster ${cluster} has ended, and its own pages with it: its logs are in s3://${BUCKET}/_logs/emr/${cluster}/, and the dashboard is still there: "npx oneoff open emr-oneoff"\n`,
+    `oneoff: cluster ${cluster} has ended, and its own pages with it: its logs are in s3://${BUCKET}/_logs/emr/${cluster}/, and the dashboard is still there: "npx --no oneoff open emr-oneoff"\n`,
   );
 }, 60_000);
 
@@ -493,7 +493,7 @@ test("a port that was asked for and is taken is refused; so is --ui where there 
   const dead = run([]);
   expect(await dead.end()).toBe(4);
   expect(dead.text()).toBe(
-    'oneoff: Dashboard doesn\'t answer at http://127.0.0.1:1: "npx oneoff up emr-oneoff" starts it again\n',
+    'oneoff: Dashboard doesn\'t answer at http://127.0.0.1:1: "npx --no oneoff up emr-oneoff" starts it again\n',
   );
   await stack.setOutputs({ cluster: "local", dashboard: "http://127.0.0.1:1" });
   const foreign = run([]);

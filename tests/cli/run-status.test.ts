@@ -172,7 +172,7 @@ test.each([
   ],
   [
     cluster(TERMINATED, { Code: "VALIDATION_ERROR", Message: "The vCPU limit of the account is exceeded." }),
-    'EMR could not have its machines (VALIDATION_ERROR): The vCPU limit of the account is exceeded; ask for a higher quota ("npx oneoff doctor" tells which), or take fewer or smaller machines',
+    'EMR could not have its machines (VALIDATION_ERROR): The vCPU limit of the account is exceeded; ask for a higher quota ("npx --no oneoff doctor" tells which), or take fewer or smaller machines',
   ],
   [
     cluster(TERMINATED, { Code: "VALIDATION_ERROR", Message: "Invalid InstanceProfile: x." }),

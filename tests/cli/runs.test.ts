@@ -117,7 +117,7 @@ const CASES: Readonly<Record<string, Case>> = {
       "Run    monday of xo: succeeded after 11 min 7 s",
       "Steps  points succeeded, models succeeded",
     ],
-    err: "Next     npx oneoff open | npx oneoff get | npx oneoff run\n",
+    err: "Next     npx --no oneoff open | npx --no oneoff get | npx --no oneoff run\n",
   },
   "status nosuch": { code: 6, err: "oneoff: there is no stack nosuch: make it\n" },
   "status local --all": { code: 2, err: "oneoff: --all is for all stacks, and stack local is given: leave one out\n" },
@@ -204,7 +204,7 @@ const CASES: Readonly<Record<string, Case>> = {
       "[10 min 58 s] points: succeeded",
       "[10 min 58 s] models: succeeded",
       "Run 2026-11-28 of xo failed after 10 min 58 s: no luck",
-      'Mend it, then "npx oneoff run local" starts a new run; this one stays as it is.',
+      'Mend it, then "npx --no oneoff run local" starts a new run; this one stays as it is.',
     ],
   },
   "watch --timeout soon": {
@@ -216,7 +216,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "get --run 9": { code: 6, err: 'oneoff: stack local has no run "9": there are monday, 2026-11-28 and 2026-11-27\n' },
   "get runs": {
     code: 6,
-    err: "oneoff: run monday has no table runs in LAKE: there are models and points; to list runs: npx oneoff runs\n",
+    err: "oneoff: run monday has no table runs in LAKE: there are models and points; to list runs: npx --no oneoff runs\n",
   },
   "get point": {
     code: 6,
@@ -255,7 +255,7 @@ test("a stack without runs has an empty list, and says so to people", async () =
   expect(await oneoff("runs")).toEqual({
     code: 0,
     out: "RUN  JOB  STATE  STARTED (UTC)  TOOK\n",
-    err: 'stack local has no run yet: "npx oneoff run local" makes one\n',
+    err: 'stack local has no run yet: "npx --no oneoff run local" makes one\n',
   });
   expect(JSON.parse((await oneoff("runs", "--json")).out)).toEqual({
     schema: "oneoff.runs/1",
@@ -269,7 +269,7 @@ test("a stack that isn't up has a status, and no runs", async () => {
   expect(await oneoff("status")).toEqual({
     code: 0,
     out: "Stack  local (selected), not up, asked 2026-11-29 20:00 UTC\n",
-    err: "Next     npx oneoff up\n",
+    err: "Next     npx --no oneoff up\n",
   });
   expect(await oneoff("runs")).toMatchObject({ code: 6, out: "" });
 });
@@ -328,7 +328,7 @@ test("what could not be removed is told with what was, and goes on", async () =>
     code: 4,
     out: "",
     err: expect.stringContaining(
-      'run "monday" could not be removed: you may not: ask for the permission; removed are table models; "npx oneoff runs rm monday --stack local" goes on\n',
+      'run "monday" could not be removed: you may not: ask for the permission; removed are table models; "npx --no oneoff runs rm monday --stack local" goes on\n',
     ),
   });
   remove.mockRestore();
@@ -344,7 +344,7 @@ test("nothing is removed of a run that goes on or is not there, or where one of 
   expect(await oneoff("runs", "rm", "monday", "tuesday", "--yes")).toEqual({
     code: 5,
     out: "",
-    err: 'oneoff: run "tuesday" of stack local goes on: "npx oneoff cancel local --run tuesday" ends it\n',
+    err: 'oneoff: run "tuesday" of stack local goes on: "npx --no oneoff cancel local --run tuesday" ends it\n',
   });
   expect(await oneoff("runs", "rm", "mon", "--yes")).toMatchObject({ code: 6, out: "" });
   expect(await new FolderStore(lake).keys("")).toEqual(before);
@@ -367,7 +367,7 @@ test("a run that goes on is told as such, and its logs are followed to its end",
     out: expect.stringContaining(
       "Run      tuesday of xo: running for 6 min 5 s\nSteps    points succeeded, models running\nCluster  ends by 20:53 UTC whatever happens\n",
     ),
-    err: "Next     npx oneoff watch | npx oneoff open | npx oneoff cancel\n",
+    err: "Next     npx --no oneoff watch | npx --no oneoff open | npx --no oneoff cancel\n",
   });
   expect((await oneoff("runs")).out).toContain("\ntuesday     xo   running    2026-11-29 19:53  6m so far\n");
   const following = oneoff("logs", "-f");
@@ -377,6 +377,6 @@ test("a run that goes on is told as such, and its logs are followed to its end",
   expect(await following).toEqual({
     code: 1,
     out: ["points | made", "models | [oneoff] models 12/30", "models | half a line", "models | last", ""].join("\n"),
-    err: 'Ctrl-C leaves it running; "npx oneoff cancel local" ends it.\nRun tuesday of xo failed after 6 min 5 s: no luck\n',
+    err: 'Ctrl-C leaves it running; "npx --no oneoff cancel local" ends it.\nRun tuesday of xo failed after 6 min 5 s: no luck\n',
   });
 });

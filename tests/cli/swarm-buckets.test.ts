@@ -215,7 +215,7 @@ for (const [scheme, { tags, start, lakes, gone, login }] of Object.entries(CLOUD
         // How long it has gone on is not the same each time.
         expect(output.replace(/^\[10 min[^\]]*\]/gm, "[10 min]").split("\n")).toEqual([
           `Spark  ${url}`,
-          'Ctrl-C leaves it running; "npx oneoff cancel swarm" ends it.',
+          'Ctrl-C leaves it running; "npx --no oneoff cancel swarm" ends it.',
           "convert | rows 1",
           "convert | rows 2",
           "[10 min] convert: succeeded in 10 s",

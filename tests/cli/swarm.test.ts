@@ -312,7 +312,7 @@ test("a run that goes on is shown as its lake has it; before that, as Docker has
     cluster: {
       state: "waiting",
       reason:
-        'no suitable node (insufficient resources on 1 node): other services hold the memory or cores, or the nodes have too little ("npx oneoff doctor" tells)',
+        'no suitable node (insufficient resources on 1 node): other services hold the memory or cores, or the nodes have too little ("npx --no oneoff doctor" tells)',
     },
   });
   // Progress is shown even while Docker can't be asked.
@@ -381,7 +381,7 @@ test("a container that did its work for another lake leaves nothing in this one:
   answers(ended("Complete", ""), SERVICE_IS);
   expect(await (await commands()).status("1")).toMatchObject({
     state: "failed",
-    error: `${why}; the run may have been for another lake: "npx oneoff run swarm" starts a new one`,
+    error: `${why}; the run may have been for another lake: "npx --no oneoff run swarm" starts a new one`,
   });
   write("_clusters/1/status.json", status());
   expect(await (await commands()).status("1")).toMatchObject({ state: "failed", error: why });
@@ -441,7 +441,7 @@ test("cancel: the driver ends the run, and Docker is asked until its container h
   const { code, output } = await cancelling;
   expect([code, output]).toEqual([
     0,
-    "Run 1 of london-power was cancelled after 7 min. What it wrote stays.\nNext     npx oneoff run swarm (computes again, as another run)\n",
+    "Run 1 of london-power was cancelled after 7 min. What it wrote stays.\nNext     npx --no oneoff run swarm (computes again, as another run)\n",
   ]);
   expect(wasScaled()).toBe(0);
 }, 240_000);
@@ -508,7 +508,7 @@ test("a lake on another machine is read by ssh", async () => {
     expect(overSsh()[0]?.slice(0, -1)).toEqual(["-i", "key", "-p", "2222", "me@machine"]);
     expect(asked()[0]).toMatch(/^-H ssh:\/\/me@machine:2222 service ps /);
     expect(await cluster.pages()).toContainEqual({
-      ...{ name: "spark", title: "Spark", address: "npx oneoff open swarm --ui spark" },
+      ...{ name: "spark", title: "Spark", address: "npx --no oneoff open swarm --ui spark" },
     });
     writeFileSync(join(bin, "ssh.refuses"), "");
     await expect(cluster.status("1")).rejects.toThrow(
@@ -558,7 +558,7 @@ test("watch begins with the pages and follows the run to its end", async () => {
     `Dashboard        ${url}`,
     `Spark            ${url}/`,
     `Spark's history  ${url}/`,
-    `JupyterLab       ${url}/lab (npx oneoff open swarm --ui notebook has its token)`,
+    `JupyterLab       ${url}/lab (npx --no oneoff open swarm --ui notebook has its token)`,
   ]);
   expect(output).toContain(`The last lines of service ${SERVICE}:\n  no Spark master`);
   expect(output).toContain("the job's container on node vm ended too early (task: non-zero exit (1))");
@@ -880,7 +880,7 @@ test("open: pages of this machine; the notebook's token goes to the browser alon
   for (const [args, message] of [
     [
       ["--ui", "mongo"],
-      'stack swarm has no mongo-express: oneoff:mongo decides about it, "npx oneoff settings swarm" says how',
+      'stack swarm has no mongo-express: oneoff:mongo decides about it, "npx --no oneoff settings swarm" says how',
     ],
     [
       ["--ui", "yarn"],
@@ -1056,7 +1056,7 @@ test("leftovers: what has the stack's label, and nothing of others", async () =>
     "container                   oneoff-swarm-worker.1.x  since 2026-11-21 18:54:37 UTC",
     "network                     oneoff-swarm  since 2026-11-21 18:54:37 UTC",
     "volume                      v1  since 2026-11-21 18:54:37 UTC",
-    `5 things are left of stack swarm${OR_LAKE()}; "npx oneoff leftovers swarm --delete" removes them.`,
+    `5 things are left of stack swarm${OR_LAKE()}; "npx --no oneoff leftovers swarm --delete" removes them.`,
   ]);
   answers(...NONE);
   const none = `Nothing is left of stack swarm${OR_LAKE()}.\n`;

@@ -147,7 +147,7 @@ test("a run is started and followed to its end; get writes its table, watch tell
   const watched = await oneoff("watch", "toy");
   expect(watched.output.split("\n").slice(0, 2)).toEqual([
     `Dashboard  http://127.0.0.1:${env.TOY_PORT}`,
-    "Bricks     npx oneoff open toy --ui bricks",
+    "Bricks     npx --no oneoff open toy --ui bricks",
   ]);
   expect(watched.output).toContain("stack | [oneoff] bricks 3/3\n");
   expect(watched.code).toBe(0);
@@ -195,7 +195,7 @@ test("leftovers are looked for, told and removed; what its platform refuses is t
   const found = await oneoff("leftovers", "toy");
   expect(found.code).toBe(1);
   expect(found.output).toBe(
-    `brick                       blue\nbrick                       red\n2 things are left of stack toy in ${box} (lake lake); "npx oneoff leftovers toy --delete" removes them.\n`,
+    `brick                       blue\nbrick                       red\n2 things are left of stack toy in ${box} (lake lake); "npx --no oneoff leftovers toy --delete" removes them.\n`,
   );
   const removed = await oneoff("leftovers", "toy", "--delete", "--yes", "--lake", "lake");
   expect(removed).toEqual({ code: 0, output: expect.stringContaining("brick red is removed.\n") });

@@ -42,8 +42,9 @@ function start(...words: readonly string[]): ChildProcess & { readonly said: { o
   return Object.assign(child, { said });
 }
 
-const HINT = 'Ctrl-C leaves it running; "npx oneoff cancel local" ends it.\n';
-const LEFT = '\nThe run goes on: "npx oneoff watch local" shows it again, and "npx oneoff cancel local" ends it.\n';
+const HINT = 'Ctrl-C leaves it running; "npx --no oneoff cancel local" ends it.\n';
+const LEFT =
+  '\nThe run goes on: "npx --no oneoff watch local" shows it again, and "npx --no oneoff cancel local" ends it.\n';
 
 test.each([
   ["watch", "--no-logs"],

@@ -102,6 +102,6 @@ test("a run that was cancelled ends the watching, and is none to be mended", asy
   expect(await watch(stopped, "1", { logs: false, output, stack: "mine" })).toBe(false);
   expect(output.text.split("\n").slice(-3, -1)).toEqual([
     "Run 1 of power was cancelled after 7 min, for about 0.47 USD. What it wrote stays.",
-    '"npx oneoff run mine" starts a new run.',
+    '"npx --no oneoff run mine" starts a new run.',
   ]);
 });

@@ -57,7 +57,7 @@ test.each(Object.keys(makers))("%s refuses what no engine can show, and makes no
   );
   const two = withPanels({ chart: {} }, { sql: "SELECT nope FROM {models}" });
   await expect(settle(() => make("wronger", two))).rejects.toThrow(
-    'job "xo", panel "p0" has a chart that draws nothing: give it a mark, such as { mark: "bar" }, or a layer; it is not the only one: "npx oneoff check" lists 2',
+    'job "xo", panel "p0" has a chart that draws nothing: give it a mark, such as { mark: "bar" }, or a layer; it is not the only one: "npx --no oneoff check" lists 2',
   );
   expect(resources.filter(({ custom }) => custom)).toEqual([]);
 });

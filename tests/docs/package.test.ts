@@ -168,10 +168,12 @@ describe("a project as docs/local.md tells to make one", () => {
 
   test("says what is missing, before there is anything, and is set up", async () => {
     own.write("ts");
-    const poor = await badly("npx oneoff doctor");
-    expect(poor).toMatch(/^missing {2}Pulumi backend +you are not logged in\n.* eval "\$\(npx oneoff env dev\)"$/m);
+    const poor = await badly("npx --no oneoff doctor");
+    expect(poor).toMatch(
+      /^missing {2}Pulumi backend +you are not logged in\n.* eval "\$\(npx --no oneoff env dev\)"$/m,
+    );
     expect(poor).toMatch(/^ok {7}program +6 resources, on this machine$/m);
-    const [ready, set] = await Promise.all([well("npx oneoff setup"), well("eval", "; env")]);
+    const [ready, set] = await Promise.all([well("npx --no oneoff setup"), well("eval", "; env")]);
     expect(ready).toMatch(/^PySpark +ready/m);
     for (const name of ["PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"]) {
       own.env[name] = new RegExp(`^${name}=(.*)$`, "m").exec(set)?.[1];
@@ -180,7 +182,7 @@ describe("a project as docs/local.md tells to make one", () => {
   });
 
   test("computes the run that is asked for", async () => {
-    expect(await well("npx oneoff run", " --id a")).toMatch(/^Run a of words succeeded after /m);
+    expect(await well("npx --no oneoff run", " --id a")).toMatch(/^Run a of words succeeded after /m);
   });
 
   test("is the same as a CommonJS program, and all commands work", async () => {
@@ -188,7 +190,7 @@ describe("a project as docs/local.md tells to make one", () => {
     await well("npx pulumi up", " --yes --skip-preview --expect-no-changes --non-interactive");
     const commands = ["watch", "open", "get", "doctor", "settings", "cost", "check"];
     const [watched, opened, got, doctor, settings, cost, checked] = await Promise.all(
-      commands.map((command) => well(`npx oneoff ${command}`)),
+      commands.map((command) => well(`npx --no oneoff ${command}`)),
     );
     expect(watched).toContain(`Dashboard  ${page}\n`);
     expect(watched).toMatch(/^Run a of words succeeded after /m);
@@ -199,7 +201,7 @@ describe("a project as docs/local.md tells to make one", () => {
     expect(doctor).not.toMatch(/^missing/m);
     expect(settings).toContain("| `oneoff:runId` | `1` ");
     expect(cost).toBe("Stack dev rents nothing that is known here.\n");
-    expect(await badly("npx oneoff leftovers")).toContain("stack dev is up, and what it has is in use");
+    expect(await badly("npx --no oneoff leftovers")).toContain("stack dev is up, and what it has is in use");
     expect(checked).toMatch(/^job "words": \d+ panels? of it looked at, as DuckDB shows them: fine$/m);
   });
 
@@ -207,7 +209,9 @@ describe("a project as docs/local.md tells to make one", () => {
     const [state, away] = [join(folder, ".oneoff/state"), join(folder, ".oneoff/away")];
     renameSync(state, away);
     try {
-      expect(await badly("npx oneoff leftovers")).toContain(`left of stack dev or its lake ${join(folder, "results")}`);
+      expect(await badly("npx --no oneoff leftovers")).toContain(
+        `left of stack dev or its lake ${join(folder, "results")}`,
+      );
     } finally {
       rmSync(state, { recursive: true, force: true });
       renameSync(away, state);
@@ -216,18 +220,18 @@ describe("a project as docs/local.md tells to make one", () => {
 
   test("is refused another run where its cluster has a runId of its own, and what it falls over is told", async () => {
     own.write("js", (program) => program.replace("{ lake, lifetime", '{ lake, runId: "a", lifetime'));
-    expect(await badly("npx oneoff run", " --id b")).toContain(
+    expect(await badly("npx --no oneoff run", " --id b")).toContain(
       'oneoff:runId is "b", and the program\'s cluster has runId "a": leave its runId out, which takes the setting',
     );
     own.write("js", () => 'throw new Error("it fell over");\n');
-    expect(await badly("npx oneoff cost")).toBe("oneoff: Error: it fell over\n");
+    expect(await badly("npx --no oneoff cost")).toBe("oneoff: Error: it fell over\n");
   });
 
   test("is destroyed to nothing", async () => {
-    await well("npx oneoff destroy");
+    await well("npx --no oneoff destroy");
     expect(processesOf(folder)).toEqual([]);
     expect(readdirSync(folder)).not.toContain("results");
-    expect(await well("npx oneoff leftovers")).toMatch(/nothing/i);
+    expect(await well("npx --no oneoff leftovers")).toMatch(/nothing/i);
     expect(readdirSync(join(folder, ".oneoff"))).not.toContain("state");
   });
 });

@@ -108,7 +108,7 @@ test("oneoff check says what it could not look at", async () => {
   vi.unstubAllEnvs();
   expect(refused).toBe(false);
   expect(lines).toEqual([
-    "not looked at: whether Athena and BigQuery parse the SQL alike, since sqlglot is not here: npx oneoff setup",
+    "not looked at: whether Athena and BigQuery parse the SQL alike, since sqlglot is not here: npx --no oneoff setup",
     'job "words": 1 panel of it looked at, as DuckDB shows them: fine',
   ]);
 });

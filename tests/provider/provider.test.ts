@@ -522,7 +522,7 @@ test("another run id warns of a run that it would end, and of no other", async (
   writeJsonFile(registration(places().cluster("1")), identify(other.pid as number));
   expect(told("running")).toEqual([
     [
-      'Run "1" is still going on, and this update ends it for run "2": wait for it with "npx oneoff watch", or keep it with: pulumi config set oneoff:runId 1',
+      'Run "1" is still going on, and this update ends it for run "2": wait for it with "npx --no oneoff watch", or keep it with: pulumi config set oneoff:runId 1',
     ],
   ]);
   expect(told("succeeded")).toEqual([]);

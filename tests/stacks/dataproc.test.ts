@@ -53,7 +53,7 @@ describe("a stack with a cluster that stays, through its life", { timeout: 300_0
       lake: expect.stringMatching(/^gs:\/\/oneoff-dataproc-lake-[0-9a-f]{8}$/),
       dataset: expect.stringMatching(/^oneoff_dataproc_lake_[0-9a-f]{8}$/),
       logs: expect.stringMatching(/^gs:\/\/oneoff-dataproc-lake-[0-9a-f]{8}\/_logs\/$/),
-      dashboard: "npx oneoff open dataproc",
+      dashboard: "npx --no oneoff open dataproc",
       dashboardInstance: expect.any(String),
       dashboardZone: "europe-west1-b",
       dashboardDeadline: "7 days",

@@ -104,7 +104,7 @@ describe("one stack through its life, on the real engine, with providers that ma
       lake: expect.stringMatching(/^s3:\/\/oneoff-emr-oneoff-lake-[0-9a-f]{8}$/),
       logs: expect.stringMatching(/^s3:\/\/oneoff-emr-oneoff-lake-[0-9a-f]{8}\/_logs\/$/),
       region: "us-west-2",
-      dashboard: "npx oneoff open emr-oneoff",
+      dashboard: "npx --no oneoff open emr-oneoff",
       dashboardInstance: expect.stringMatching(/^dashboard-instance-/),
       dashboardDeadline: "7 days",
     });

@@ -121,7 +121,7 @@ test("a run that fails fails the command, with the last lines of its log", async
   expect(code).toBe(1);
   expect(output).toContain("The last lines of step generate:");
   expect(output).toMatch(/Run three of xo failed after .*: step "generate" failed \(exit \d+\)/);
-  expect(output).toContain('"npx oneoff run" starts a new run');
+  expect(output).toContain('"npx --no oneoff run" starts a new run');
   expect(readFileSync(project.settingsFile("local"), "utf8")).toContain("oneoff:runId: three\n");
   expect(await project.oneoff("watch", "--no-logs")).toMatchObject({ code: 1 });
   expect(record("two").state).toBe("succeeded");

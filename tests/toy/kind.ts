@@ -71,7 +71,7 @@ async function attach(stack: StackContext, { run, lake, port, bill }: z.output<t
     isKept: () => existsSync(join(boxOf(stack), "kept")),
     pages: async () => [
       { name: "dashboard", title: "Dashboard", address: `http://127.0.0.1:${port}` },
-      { name: "bricks", title: "Bricks", address: `npx oneoff open ${stack.name} --ui bricks` },
+      { name: "bricks", title: "Bricks", address: `npx --no oneoff open ${stack.name} --ui bricks` },
     ],
     route: async (name) => {
       const url = `http://127.0.0.1:${port}`;

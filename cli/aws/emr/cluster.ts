@@ -76,7 +76,7 @@ export async function launchOf(lake: LakeStore, run: string): Promise<Launched |
 function launching(claim: Claim): Machines | undefined {
   const reason = isHeld(claim)
     ? `its launcher has until ${claim.until}`
-    : `its launcher died: "npx pulumi up" finds what it rented, and "npx oneoff cancel" ends that`;
+    : `its launcher died: "npx pulumi up" finds what it rented, and "npx --no oneoff cancel" ends that`;
   if (!isHeld(claim) && !claim.renting) return undefined;
   const cluster = { state: "LAUNCHING", reason };
   return { started: claim.claimed, cluster: ({ state }) => (state === "running" ? cluster : undefined) };

@@ -55,7 +55,7 @@ function whoEnded(cluster: Cluster, said: string, now: Date): string {
 
 function cure(code: string, said: string): string {
   if (QUOTA.test(said) && !/capacity/i.test(said)) {
-    return '; ask for a higher quota ("npx oneoff doctor" tells which), or take fewer or smaller machines';
+    return '; ask for a higher quota ("npx --no oneoff doctor" tells which), or take fewer or smaller machines';
   }
   if (code === "INSTANCE_FLEET_TIMEOUT" || CAPACITY.test(said)) {
     return "; try other worker types, let spot fall back to on-demand, or take subnets in other zones";

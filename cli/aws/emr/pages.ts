@@ -22,7 +22,7 @@ import type { EmrOutputs } from "./outputs.ts";
 export const pagesOf = ({ name }: StackContext, { dashboardInstance }: EmrOutputs): readonly Page[] =>
   dashboardInstance === undefined
     ? []
-    : [{ name: "dashboard", title: "Dashboard", address: `npx oneoff open ${name}` }];
+    : [{ name: "dashboard", title: "Dashboard", address: `npx --no oneoff open ${name}` }];
 
 /** @throws UsageError when the cluster has ended, or has no such page. */
 export async function routeTo(stack: StackContext, outputs: EmrOutputs, lake: LakeStore, name: string): Promise<Route> {
@@ -61,13 +61,13 @@ async function clusterPage(
 ): Promise<InstancePage> {
   if (outputs.clusterId === "") {
     throw new UsageError(
-      `run ${outputs.run} has no cluster: it was cancelled before there was one; "npx oneoff run ${stack.name}" starts another`,
+      `run ${outputs.run} has no cluster: it was cancelled before there was one; "npx --no oneoff run ${stack.name}" starts another`,
     );
   }
   const id = String(outputs.clusterId);
   if (name === "jupyter" && outputs.keepAlive !== true) {
     throw new UsageError(
-      `--ui is "jupyter", and JupyterLab is only on clusters that are kept alive: set keepAlive and start another run with "npx oneoff run ${stack.name}"`,
+      `--ui is "jupyter", and JupyterLab is only on clusters that are kept alive: set keepAlive and start another run with "npx --no oneoff run ${stack.name}"`,
     );
   }
   const region = regionOf(stack);
@@ -76,7 +76,7 @@ async function clusterPage(
     const cluster = (await orUndefined(emr.send(new DescribeClusterCommand({ ClusterId: id }))))?.Cluster;
     if (cluster && !isEnding(cluster)) return cluster;
     throw new UsageError(
-      `cluster ${id} has ended, and its own pages with it: its logs are in ${outputs.lake}/${Prefix.logs}/emr/${id}/, and the dashboard is still there: "npx oneoff open ${stack.name}"`,
+      `cluster ${id} has ended, and its own pages with it: its logs are in ${outputs.lake}/${Prefix.logs}/emr/${id}/, and the dashboard is still there: "npx --no oneoff open ${stack.name}"`,
     );
   };
   const node = await primaryNode(emr, await clusterNow());

@@ -91,7 +91,7 @@ function machinesOf(
 }
 
 const elsewhere = (stack: string): string =>
-  `the run may have been for another lake: "npx oneoff run ${stack}" starts a new one`;
+  `the run may have been for another lake: "npx --no oneoff run ${stack}" starts a new one`;
 
 async function lookAt(docker: Docker, service: string): Promise<ServiceState | undefined> {
   type Service = { readonly UpdatedAt: string };

@@ -35,7 +35,7 @@ export function pageNamed(stack: string, outputs: SwarmOutputs, name: PageName):
     );
   }
   throw new UsageError(
-    `stack ${stack} has no ${TITLES[name]}: oneoff:${name} decides about it, "npx oneoff settings ${stack}" says how`,
+    `stack ${stack} has no ${TITLES[name]}: oneoff:${name} decides about it, "npx --no oneoff settings ${stack}" says how`,
   );
 }
 
@@ -49,7 +49,7 @@ export async function pagesOf(
   const names = (Object.keys(TITLES) as PageName[]).filter((name) => outputs[name] !== undefined);
   return names.map((name) => {
     const { title, url } = pageNamed(stack, outputs, name);
-    const command = `npx oneoff open ${stack}${name === "dashboard" ? "" : ` --ui ${name}`}`;
+    const command = `npx --no oneoff open ${stack}${name === "dashboard" ? "" : ` --ui ${name}`}`;
     if (!isHere) return { name, title, address: command };
     return { name, title, address: name === "notebook" ? `${url} (${command} has its token)` : url };
   });

@@ -120,4 +120,5 @@ export function waitsFor({
   return { state: "starting", reason: `the job's container is ${state}${node ? ` on node ${node}` : ""}` };
 }
 
-const ENOUGH = ': other services hold the memory or cores, or the nodes have too little ("npx oneoff doctor" tells)';
+const ENOUGH =
+  ': other services hold the memory or cores, or the nodes have too little ("npx --no oneoff doctor" tells)';

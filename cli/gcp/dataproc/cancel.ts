@@ -61,7 +61,7 @@ export async function cancelOnDataproc(place: Machinery, run: string, say: (line
 }
 
 const refreshes = ({ name }: DataprocStack): string =>
-  `Pulumi has to look for that, by "npx pulumi destroy --refresh --stack ${name}"; "npx oneoff run ${name}" does by itself`;
+  `Pulumi has to look for that, by "npx pulumi destroy --refresh --stack ${name}"; "npx --no oneoff run ${name}" does by itself`;
 
 const NOTHING: UnderWay = { left: [], cancel: async () => undefined };
 

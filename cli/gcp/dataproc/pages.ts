@@ -41,13 +41,13 @@ const NAMES = { spark: /^spark history/i, yarn: /^yarn resource/i, hdfs: /^hdfs/
 async function gatewayRoute(google: Google, stack: DataprocStack, ui: keyof typeof NAMES): Promise<Route> {
   if (stack.cluster === undefined) {
     throw new UsageError(
-      `--ui is "${ui}", and only a cluster that stays has pages of its own: set oneoff:mode to "cluster" and start another run with "npx oneoff run ${stack.name}"`,
+      `--ui is "${ui}", and only a cluster that stays has pages of its own: set oneoff:mode to "cluster" and start another run with "npx --no oneoff run ${stack.name}"`,
     );
   }
   const cluster = await clusterNow(google, stack);
   if (!isThere(cluster)) {
     throw new UsageError(
-      `cluster ${stack.cluster} has ended, and its own pages with it: the dashboard is still there: "npx oneoff open ${stack.name}"`,
+      `cluster ${stack.cluster} has ended, and its own pages with it: the dashboard is still there: "npx --no oneoff open ${stack.name}"`,
     );
   }
   const ports = Object.entries(cluster.config?.endpointConfig?.httpPorts ?? {});

@@ -57,7 +57,7 @@ export interface EmrClusterArgs {
   readonly primary?: string;
   /**
    * Names the run. A run is executed once: only a new id rents again, and old runs stay in the lake.
-   * @default the stack's setting `oneoff:runId`, which `npx oneoff run` sets, else "1"
+   * @default the stack's setting `oneoff:runId`, which `npx --no oneoff run` sets, else "1"
    */
   readonly runId?: string;
   /** EMR release, "emr-7.0.0" or newer. @default "emr-7.10.0": Spark 3.5 */
@@ -74,7 +74,7 @@ export interface EmrClusterArgs {
   readonly keepAlive?: boolean;
   /** Keep a finished or failed cluster for so long, to look at it. "1 minute" to "7 days". @default not at all */
   readonly linger?: Duration;
-  /** @default nobody: `npx oneoff open --ui` and Session Manager need no SSH */
+  /** @default nobody: `npx --no oneoff open --ui` and Session Manager need no SSH */
   readonly ssh?: SshAccess;
   /** Addresses in S3 that the steps read beside the lake and what the job says, such as "s3://bucket/prefix". @default none */
   readonly reads?: readonly string[];

@@ -64,7 +64,7 @@ export interface DataprocClusterArgs {
   readonly primary?: string;
   /**
    * Names the run. A run is executed once: only a new id computes again, and old runs stay in the lake.
-   * @default the stack's setting `oneoff:runId`, which `npx oneoff run` sets, else "1"
+   * @default the stack's setting `oneoff:runId`, which `npx --no oneoff run` sets, else "1"
    */
   readonly runId?: string;
   /** Dataproc image of Spark 3.5 with Python 3.11. @default "2.3-debian12", of which Google takes the newest */

@@ -224,7 +224,7 @@ describe("a run whose cluster has ended", () => {
   test("is warned of when it came to no step, by one question", async () => {
     const { asked, cluster, warning } = await answered(early);
     expect(warning).toBe(
-      `run 1 was rented as ${cluster} and ended before its first step (VALIDATION_ERROR: Subnet is required): "npx oneoff run emr" starts a new one`,
+      `run 1 was rented as ${cluster} and ended before its first step (VALIDATION_ERROR: Subnet is required): "npx --no oneoff run emr" starts a new one`,
     );
     expect(asked).toBe(1);
     expect(await rented()).toEqual([cluster]);
@@ -463,7 +463,7 @@ describe("a run that is to be cancelled", () => {
   const request = (run = "1", Body = JSON.stringify({ run, at })) =>
     new S3Client({ forcePathStyle: true }).send(new PutObjectCommand({ Bucket, Key: `_cancels/${run}.json`, Body }));
   const NOTHING =
-    'run 1 was cancelled (that was asked for at 2026-11-30T12:00:00Z), and nothing was rented for it: "npx oneoff run emr" starts another';
+    'run 1 was cancelled (that was asked for at 2026-11-30T12:00:00Z), and nothing was rented for it: "npx --no oneoff run emr" starts another';
 
   test("is never rented, however often it is launched, and nothing is fetched for it", async () => {
     await request();
@@ -500,7 +500,7 @@ describe("a run that is to be cancelled", () => {
     });
     const { cluster, warning } = await launch(context, wanted());
     expect(warning).toBe(
-      `run 1 was cancelled (that was asked for at ${at}), and its cluster ${cluster} ended: "npx oneoff run emr" starts another`,
+      `run 1 was cancelled (that was asked for at ${at}), and its cluster ${cluster} ended: "npx --no oneoff run emr" starts another`,
     );
     expect(await rented()).toEqual([cluster]);
     expect(await stateOf(cluster)).toBe("TERMINATED");
