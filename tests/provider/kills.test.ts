@@ -138,7 +138,8 @@ function ask(id: string): void {
 }
 
 const CANCELLED = { state: "cancelled", error: expect.stringMatching(/^cancelled: that was asked for at 20/) };
-const MOST_SECONDS = 3;
+/** Of a machine that is busy with much else: `npm run bench stack` says what it takes. */
+const MOST_SECONDS = 20;
 
 /** Who cancels, and expects what of it. */
 const CANCELS: Readonly<Record<string, (id: string, outs: Parameters<typeof run.read>[0]) => Promise<void>>> = {

@@ -422,7 +422,7 @@ test("a chart that can't be drawn says so, and its rows can be read", async () =
   await other.close();
 });
 
-test("a failed run and a lost one are told apart, and text is never markup", async () => {
+test("a failed run, a cancelled and a lost one are told apart, and text is never markup", async () => {
   const error = 'step train: <img src=x onerror="document.title=1"> ran out of memory';
   await record("bad", {
     state: "failed",
@@ -432,6 +432,10 @@ test("a failed run and a lost one are told apart, and text is never markup", asy
     steps: steps("succeeded", "failed"),
   });
   await record("gone", { started: ago(7200), deadline: ago(1800), steps: steps("succeeded", "running") });
+  await record("stopped", {
+    ...{ state: "failed", cancelled: true, error: "cancelled: that was asked for" }, // as a lake has it
+    ...{ started: ago(3600), ended: ago(3500), steps: steps("succeeded", "failed") },
+  });
   const { page } = await open(browser, dashboard.url);
   await soon(() => text(page, ".trouble")).toEqual([error]);
   expect(await page.locator("img[src=x]").count()).toBe(0);
@@ -443,6 +447,11 @@ test("a failed run and a lost one are told apart, and text is never markup", asy
   await soon(() => text(page, ".state")).toEqual(["? Lost"]);
   expect((await text(page, ".trouble"))[0]).toMatch(/^Its cluster ended at .+ at the latest, and the run never said/);
   expect(await text(page, ".steps li")).toEqual(["✓generate: succeeded", "●train: not finished"]);
+  await page.getByLabel("Run", { exact: true }).selectOption("stopped");
+  await soon(() => text(page, ".state")).toEqual(["■ Cancelled"]);
+  expect(await text(page, ".steps li")).toEqual(["✓generate: succeeded", "■train: cancelled"]);
+  expect(await page.locator(".trouble").isVisible()).toBe(false);
+  expect(await text(page, ".message:visible")).toContain("The run ended before it had rows for this panel.");
 });
 
 const logText = (page: Page) => page.locator(".log-text");
