@@ -99,9 +99,9 @@ test("a run that was cancelled ends the watching, and is none to be mended", asy
     steps: [{ name: "convert", state: "cancelled" }],
   };
   const stopped: Watched = { ...cluster([]), status: async () => status };
-  expect(await watch(stopped, "1", { logs: false, output, stack: "mine" })).toBe(false);
+  expect(await watch(stopped, "1", { logs: false, output, stack: "mine" })).toBe(8);
   expect(output.text.split("\n").slice(-3, -1)).toEqual([
-    "Run 1 of power was cancelled after 7 min, for about 0.47 USD. What it wrote stays.",
-    '"npx --no oneoff run mine" starts a new run.',
+    "Run 1 of power was cancelled after 7 min, for about 0.47 USD.",
+    '"npx --no oneoff run mine" starts a new run; this one stays as it is.',
   ]);
 });
