@@ -26,7 +26,7 @@ export async function programWith(name: string | undefined, flags: readonly stri
   const entry = name === undefined ? undefined : commands[name];
   const command = program.commands.find((command) => command.name() === name);
   if (!entry || !command) return program;
-  (await entry.load()).describe(command, flags);
+  (await entry.load()).describe(command, flags, commands);
   if (entry.passesTo !== undefined) command.usage(`${command.usage()} [-- options of ${entry.passesTo}]`);
   return program;
 }

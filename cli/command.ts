@@ -5,8 +5,9 @@ export interface OneoffCommand {
   /**
    * Says what it takes and what it does.
    * @param flags what stands after "--": options of the command of Pulumi's that it gives.
+   * @param all the commands there are, by their names.
    */
-  describe(command: Command, flags: readonly string[]): void;
+  describe(command: Command, flags: readonly string[], all: Readonly<Record<string, CommandEntry>>): void;
 }
 
 /** What the help says of a command before its module is loaded. */

@@ -1,6 +1,6 @@
 /** What a shell completes of `oneoff`, as a script that starts nothing: names of stacks come from the files of settings. */
 import { Command, type Option } from "commander";
-import { commands } from "./commands/index.ts";
+import type { CommandEntry } from "./command.ts";
 
 export const shells = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof shells)[number];
@@ -22,19 +22,22 @@ interface CompletedOption {
   readonly value?: readonly string[] | "stack" | "any";
 }
 
+/** The commands, by their names. */
+type Commands = Readonly<Record<string, CommandEntry>>;
+
 /** @returns the script of a shell. */
-export async function completionScript(shell: Shell): Promise<string> {
-  const all = await allWords();
+export async function completionScript(shell: Shell, commands: Commands): Promise<string> {
+  const all = await allWords(commands);
   return { bash, zsh, fish }[shell](all);
 }
 
-async function allWords(): Promise<readonly Words[]> {
+async function allWords(commands: Commands): Promise<readonly Words[]> {
   const shown = Object.entries(commands).filter(([, { group }]) => group !== undefined);
   const first = shown.map(([name, { summary }]) => ({ name, about: summary }));
   const described = await Promise.all(
     shown.map(async ([name, entry]) => {
       const command = new Command(name);
-      (await entry.load()).describe(command, []);
+      (await entry.load()).describe(command, [], commands);
       return wordsOf(command, name);
     }),
   );

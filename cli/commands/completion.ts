@@ -4,11 +4,11 @@ import type { OneoffCommand } from "../command.ts";
 import { completionScript, type Shell, shells } from "../completion.ts";
 
 export const completion: OneoffCommand = {
-  describe: (command) =>
+  describe: (command, _, all) =>
     withExamples(
       command
         .addArgument(new Argument("<shell>", "the shell").choices(shells))
-        .action(async (shell: Shell) => console.log(await completionScript(shell))),
+        .action(async (shell: Shell) => console.log(await completionScript(shell, all))),
       {
         'eval "$(oneoff completion bash)"': "in ~/.bashrc, and likewise with zsh",
         "oneoff completion fish | source": "in ~/.config/fish/config.fish",

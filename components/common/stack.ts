@@ -31,7 +31,8 @@ export function settingsOf(program: StackProgram, config: Readonly<Record<string
   const settings = parseSettings(schema, given, (key) => {
     const jobs = jobsWith(key);
     const job = schema.shape.job?.safeParse(given["oneoff:job"]).data;
-    return jobs.length === 0 ? undefined : `a setting of job ${jobs.join(" and ")}, and this stack's job is ${job}`;
+    if (jobs.length === 0) return undefined;
+    return `a setting of job ${jobs.join(" and ")}${job === undefined ? "" : `, and this stack's job is ${job}`}`;
   });
   noteSettings(settings);
   return settings;

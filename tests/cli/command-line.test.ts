@@ -131,7 +131,7 @@ test("a fault of ours is told with where it is", async () => {
 });
 
 test.each(shells)("what completes commands in %s names all commands and options", async (shell) => {
-  const script = await completionScript(shell);
+  const script = await completionScript(shell, commands);
   for (const [name, { group }] of Object.entries(commands)) if (group) expect(script).toContain(name);
   expect(script).toContain(shell === "fish" ? "-l detach" : "--detach");
 });

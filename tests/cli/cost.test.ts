@@ -92,7 +92,9 @@ test("a bill above maxCost is shown with the refusal; other refusals are errors"
   await expect(bundledCost(program, files({ "oneoff:workers": "0" }))).rejects.toThrow(
     'oneoff:workers is "0": expected a number above zero',
   );
-  await expect(bundledCost(program, files({ "oneoff:rows": "0" }))).rejects.toThrow("oneoff:rows is not a setting");
+  await expect(bundledCost(program, files({ "oneoff:rows": "0" }))).rejects.toThrow(
+    "oneoff:rows is a setting of job xo",
+  );
 });
 
 test("a refusal may name the setting as it is set", async () => {
