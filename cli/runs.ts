@@ -79,7 +79,10 @@ export class StackRuns {
     const { run } = this.attached;
     if (given === undefined || given === run) return run;
     const there = await this.#ids(checkRunId(given, what));
-    if (there.includes(given)) return this.#present(given);
+    if (there.includes(given)) {
+      if ((await this.#withoutRemoved([given])).length === 1) return given;
+      throw await this.missing(given);
+    }
     if (await this.follower.status(given)) return given; // one without a record
     const fits = [...new Set([...(await this.#withoutRemoved(there)), ...(run.startsWith(given) ? [run] : [])])];
     const [only] = fits;
@@ -88,17 +91,14 @@ export class StackRuns {
     throw await this.missing(given);
   }
 
-  /** What to say of a run that isn't there. */
+  /** What to say of a run that isn't there, or no more. */
   async missing(run: string): Promise<MissingError> {
+    const removed = (await readRecord(this.lake, run))?.removed;
+    if (removed !== undefined)
+      return new MissingError(`run ${quote(run)} of stack ${this.stack.name} was removed at ${removed}`);
     const ids = (await this.list()).map(({ status }) => status.run);
     const there = ids.length === 0 ? "it has none yet" : `there ${ids.length === 1 ? "is" : "are"} ${list(ids)}`;
     return new MissingError(`stack ${this.stack.name} has no run ${quote(run)}: ${there}`);
-  }
-
-  async #present(run: string): Promise<string> {
-    const removed = (await readRecord(this.lake, run))?.removed;
-    if (removed === undefined) return run;
-    throw new MissingError(`run ${quote(run)} of stack ${this.stack.name} was removed at ${removed}`);
   }
 
   /** Of what the lake has a record of. */

@@ -45,7 +45,7 @@ export function statusText({ meant, asked, platform, run, ceiling }: StackStatus
   const { status, usd } = run ?? {};
   return labelled([
     ["Stack", `${name}, ${platform}, ${at}`],
-    ["Run", run ? runText(run) : "none yet"],
+    ["Run", run ? runText(run) : "none"],
     ["Steps", status?.steps.map((step) => `${step.name} ${describeStep(step)}`).join(", ") || undefined],
     ["Cluster", status && clusterText(status)],
     [

@@ -57,7 +57,7 @@ async function printLogs(word: string | undefined, options: Options): Promise<vo
     else console.log(step === undefined ? ofStep(name, text) : text);
   };
   const reader = new LogReader((name, from) => follower.log(id, name, from));
-  const read = () => reader.read(stepsOf(status, step), status.state !== "running");
+  const read = () => reader.read(stepsOf(status, step), !follow || status.state !== "running");
   const first = await read();
   first.slice(tail === undefined ? 0 : -tail).forEach(write);
   if (first.length === 0) await tellWhyNone(runs, status);
@@ -78,7 +78,7 @@ async function printLogs(word: string | undefined, options: Options): Promise<vo
 
 async function statusOf(runs: StackRuns, id: string): Promise<RunStatus> {
   const status = await runs.follower.status(id);
-  if (status) return status;
+  if (status && status.removed === undefined) return status;
   throw await runs.missing(id);
 }
 

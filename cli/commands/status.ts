@@ -61,12 +61,13 @@ async function tell(now: Awaited<ReturnType<Look>>, { json }: Options): Promise<
 /** Until the run has ended, or Ctrl-C: nothing but this command ends by that. */
 async function follow(look: Look, pollMs: number, { json }: Options): Promise<void> {
   const { nextOf, statusJson, statusText } = await import("../status.ts");
+  const { patiently } = await import("../watch.ts");
   const stop = stopSignal();
   const update =
     isScreen(process.stdout) && !json ? (await import("log-update")).createLogUpdate(process.stdout) : undefined;
   let lines: JsonLines | undefined;
   for (let last = ""; ; ) {
-    const now = await look();
+    const now = await patiently(look, pollMs, console.error);
     const { asked: _, ...body } = statusJson(now);
     const text = JSON.stringify(body, (key, value) => (key === "seconds" || key === "usd" ? undefined : value));
     if (json) lines ??= new JsonLines("status/1", { stack: now.meant.name });

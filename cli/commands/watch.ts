@@ -49,7 +49,10 @@ async function watchIt(word: string | undefined, { logs, run, json, timeout, ...
   const lines = json ? new JsonLines("watch/1", { stack: stack.name, run: id }) : undefined;
   if (!json) await tellPages(runs);
   const isOver = await runs.follower.status(id).then(
-    (status) => status !== undefined && status.state !== "running",
+    async (status) => {
+      if (status?.removed !== undefined) throw await runs.missing(id);
+      return status !== undefined && status.state !== "running";
+    },
     (error: Error) => {
       if (error instanceof TransientError) return false; // whoever watches is patient
       throw error;

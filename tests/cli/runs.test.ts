@@ -317,6 +317,10 @@ test("a run is removed with all it wrote, and its id stays used", async () => {
   const gone = `oneoff: run "2026-11-28" of stack local was removed at ${REMOVED}`;
   expect(await oneoff("get", "points", "--run", "2026-11-28")).toEqual({ code: 6, out: "", err: `${gone}\n` });
   expect(await rm("--yes")).toEqual({ code: 6, out: "", err: `${gone}, and nothing is left of it\n` });
+  stacks.local = { ...stacks.local, run: "2026-11-28" };
+  for (const command of ["watch", "logs", "get"])
+    expect(await oneoff(command)).toMatchObject({ code: 6, err: `${gone}\n` });
+  expect((await oneoff("status")).out).toContain("Run    none\n");
 });
 
 test("what could not be removed is told with what was, and goes on", async () => {
@@ -370,6 +374,7 @@ test("a run that goes on is told as such, and its logs are followed to its end",
     err: "Next     npx --no oneoff watch | npx --no oneoff open | npx --no oneoff cancel\n",
   });
   expect((await oneoff("runs")).out).toContain("\ntuesday     xo   running    2026-11-29 19:53  6m so far\n");
+  expect((await oneoff("logs", "--tail", "1")).out).toBe("models | half a li\n");
   const following = oneoff("logs", "-f");
   await sleep(100);
   write("_logs/tuesday/models.log", "[oneoff] models 12/30\nhalf a line\nlast");
