@@ -417,9 +417,11 @@ test("the commands: get writes a table, run refuses a run that goes on and refre
     writeFileSync(stack.settingsFile(STACK), settings);
     const ups = async () => {
       const { code, output } = await stack.oneoff("run", STACK, "--id", "r2");
-      expect([code, output]).toEqual([1, "No update was begun, so the run id is what it was before, and not r2.\n"]);
+      const asked = readFileSync(join(bin, "ups"), "utf8").trim().split("\n").at(-1);
+      const unbegun = "No update was begun, so the run id is what it was before, and not r2.";
+      expect([code, output]).toEqual([1, `$ pulumi ${asked}\n${unbegun}\n`]);
       expect(readFileSync(stack.settingsFile(STACK), "utf8")).toBe(settings);
-      return readFileSync(join(bin, "ups"), "utf8").trim().split("\n").at(-1);
+      return asked;
     };
     expect(await ups()).toBe("up --yes --suppress-outputs --stack dataproc");
     await stack.setOutputs(IN_CLUSTER);

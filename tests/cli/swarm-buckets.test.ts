@@ -12,7 +12,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { openLake } from "../../cli/aws/lake.ts";
 import { readJson } from "../../clients/lake/read.ts";
-import { TransientError, UsageError } from "../../core/errors.ts";
+import { Exit, TransientError, UsageError } from "../../core/errors.ts";
 import { startStorage } from "../google/storage.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { contextOf } from "./attached.ts";
@@ -271,15 +271,15 @@ for (const [scheme, { tags, start, lakes, gone, login }] of Object.entries(CLOUD
         await put("_runs/0.json", status({ run: "0" }));
         const { code, output } = await oneoff(cloud.env, "run", "swarm", "--id", "0");
         expect(output).toBe('oneoff: --id is "0": that run is there already; choose another id\n');
-        expect(code).toBe(1);
+        expect(code).toBe(2);
       });
     });
 
     test("a bucket that is not there is told of in one sentence, and the cluster's pages open", async () => {
       await lakeIs(`${scheme}://gone/lake`);
-      expect(await oneoff(cloud.empty, "watch", "swarm")).toEqual(refused(gone, `Spark  ${url}\n`));
-      expect(await oneoff(cloud.empty, "get", "monthly", "--stack", "swarm")).toEqual(refused(gone));
-      expect(await oneoff(cloud.empty, "run", "swarm", "--id", "2")).toEqual(refused(gone));
+      expect(await oneoff(cloud.empty, "watch", "swarm")).toEqual(refused(Exit.usage, gone, `Spark  ${url}\n`));
+      expect(await oneoff(cloud.empty, "get", "monthly", "--stack", "swarm")).toEqual(refused(Exit.usage, gone));
+      expect(await oneoff(cloud.empty, "run", "swarm", "--id", "2")).toEqual(refused(Exit.usage, gone));
       expect(await oneoff(cloud.empty, "open", "swarm", "--ui", "spark")).toEqual({
         code: 0,
         output: `Spark: ${url}\n`,
@@ -288,8 +288,8 @@ for (const [scheme, { tags, start, lakes, gone, login }] of Object.entries(CLOUD
 
     test("who has not logged in is told how, and the cluster's pages open", async () => {
       await lakeIs(`${scheme}://${BUCKET}/deep/lake`);
-      expect(await oneoff(cloud.nobody, "watch", "swarm")).toEqual(refused(login, `Spark  ${url}\n`));
-      expect(await oneoff(cloud.nobody, "get", "monthly", "--stack", "swarm")).toEqual(refused(login));
+      expect(await oneoff(cloud.nobody, "watch", "swarm")).toEqual(refused(Exit.login, login, `Spark  ${url}\n`));
+      expect(await oneoff(cloud.nobody, "get", "monthly", "--stack", "swarm")).toEqual(refused(Exit.login, login));
       expect(await oneoff(cloud.nobody, "open", "swarm", "--ui", "spark")).toEqual({
         code: 0,
         output: `Spark: ${url}\n`,
@@ -375,8 +375,8 @@ describe("what explains the errors of S3 leaves its lake those that it tells by 
   });
 });
 
-const refused = (sentence: string, before = "") => ({
-  code: 1,
+const refused = (code: Exit, sentence: string, before = "") => ({
+  code,
   output: expect.stringMatching(new RegExp(`^${literally(`${before}oneoff: ${sentence}`)}[^\\n]*\\n$`)),
 });
 const literally = (text: string) => text.replace(/[()[\]{}.*+?^$|\\]/g, "\\$&");
@@ -384,6 +384,6 @@ const literally = (text: string) => text.replace(/[()[\]{}.*+?^$|\\]/g, "\\$&");
 test("a lake that no platform keeps is told of to who reads it", async () => {
   await lakeIs("hdfs://namenode/lake");
   const sentence = "the lake of stack swarm is hdfs://namenode/lake: expected s3://BUCKET, gs://BUCKET or a folder";
-  expect(await oneoff({}, "get", "monthly", "--stack", "swarm")).toEqual({ code: 1, output: `oneoff: ${sentence}\n` });
+  expect(await oneoff({}, "get", "monthly", "--stack", "swarm")).toEqual({ code: 2, output: `oneoff: ${sentence}\n` });
   expect(await oneoff({}, "open", "swarm", "--ui", "spark")).toEqual({ code: 0, output: `Spark: ${url}\n` });
 });
