@@ -358,7 +358,7 @@ test("a run is cancelled by the command: its cluster ends, its record says so, a
   ];
   await put("_runs/1.json", JSON.stringify({ ...record, steps }));
   await project.setOutputs(outputs());
-  expect(await project.oneoff("cancel", STACK)).toMatchObject({ code: 1, output: expect.stringContaining("--yes") });
+  expect(await project.oneoff("cancel", STACK)).toMatchObject({ code: 2, output: expect.stringContaining("--yes") });
   expect(wasEnded()).toBe(false);
   expect(await project.oneoff("cancel", STACK, "--yes")).toEqual({
     code: 0,
