@@ -14,7 +14,6 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TIMES = 20;
 const HELP_MS = 150;
 const STATUS_MS = 400;
-const CANCEL_S = 3;
 
 export async function cli(): Promise<readonly Figure[]> {
   const home = mkdtempSync(join(tmpdir(), "oneoff-bench-"));
@@ -55,7 +54,7 @@ export async function cli(): Promise<readonly Figure[]> {
         },
       );
     }
-    return [...figures, await cancelled(project)];
+    return figures;
   } finally {
     await project.oneoff("destroy");
     project.remove();
@@ -78,20 +77,6 @@ function beyondNode(
   const node = () => spawnSync(process.execPath, ["-e", "0"], { env, encoding: "utf8" });
   const more = Array.from({ length: TIMES }, () => took(run) - took(node)).sort((a, b) => a - b);
   return Math.round(more[TIMES / 2] as number);
-}
-
-/** From the command to its end, when no process of the run is left and its record says that it was cancelled. */
-async function cancelled(project: ReturnType<typeof makeProject>): Promise<Figure> {
-  await project.mustPulumi(
-    ...["config", "set-all", "--stack", "local"],
-    ...["oneoff:rows=2000000", "oneoff:runId=long"].flatMap((set) => ["--plaintext", set]),
-  );
-  await project.mustPulumi("up", "--yes", "--skip-preview", "--stack", "local");
-  const before = performance.now();
-  const { code, output } = await project.oneoff("cancel", "local", "--yes");
-  const seconds = (performance.now() - before) / 1000;
-  if (code !== 0) throw new Error(output);
-  return { what: "cancel of a local run", measured: `${seconds.toFixed(1)} s`, aim: `<= ${CANCEL_S} s` };
 }
 
 const freePort = (): Promise<number> =>
