@@ -3,11 +3,12 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Exit, LoginError, MissingError, UsageError } from "../core/errors.ts";
+import { Exit, LoginError, MissingError, quote, UsageError } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
 import { localBackendEnv, ownBackend, projectFolder, releaseDeadLocks } from "../engine/backend.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
 import { DEFAULT_STACK } from "./arguments.ts";
-import { type StackFiles, stackFiles } from "./config.ts";
+import { type StackFiles, settingsFile, stackFiles } from "./config.ts";
 import { programName, programOf } from "./program.ts";
 
 /** The environment that `pulumi` gets for a stack: the local backend only where nothing is rented. */
@@ -110,11 +111,24 @@ function explain(error: Error & { readonly code?: unknown; readonly stderr?: str
       'pulumi is not there: "npm install pulumi" brings it into a project, as "npm start" does into a checkout; or see https://www.pulumi.com/docs/install',
     );
   }
-  if (/no stack (named|selected)/.test(error.stderr ?? ""))
-    return new NoStackError(`there is no stack ${stack}: "npx --no oneoff up ${stack}" makes it and brings it up`);
+  if (/no stack (named|selected)/.test(error.stderr ?? "")) return noStack(stack);
   const said = error.stderr?.trim().replace(/^error: /, "") || error.message;
   if (error.code === Exit.login) return new LoginError(said);
   return new PulumiError(said);
+}
+
+/** Which there are, as the files of settings say: the backend has not this one. */
+function noStack(stack: string): NoStackError {
+  const { others, bundled } = stackFiles(stack);
+  if (existsSync(settingsFile(stack)) || (bundled && programs().includes(stack)))
+    return new NoStackError(`there is no stack ${stack}: "npx --no oneoff up ${stack}" makes it and brings it up`);
+  const names = [...new Set([...others, ...(bundled ? programs() : [])])].sort();
+  const meant = nearest(stack, names);
+  const there =
+    names.length === 0 ? "" : `${meant ? " T" : "; t"}here are ${new Intl.ListFormat("en-GB").format(names)}`;
+  return new NoStackError(
+    `there is no stack ${quote(stack)}${meant === undefined ? "" : `; did you mean ${quote(meant)}?`}${there}`,
+  );
 }
 
 /** Its outputs; none where it isn't up, or there is none. */

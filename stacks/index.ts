@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import type { StackProgram } from "../components/common/stack.ts";
 import { MissingError, quote } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
 
 const here = new URL(".", import.meta.url);
 
@@ -22,8 +23,9 @@ export const programs = (): readonly string[] =>
 export async function loadProgram(name: string): Promise<StackProgram> {
   const module = programs().includes(name) ? moduleOf(name) : undefined;
   if (!module) {
+    const meant = nearest(name, programs());
     throw new MissingError(
-      `there is no program ${quote(name)} in stacks/; there are ${programs().join(", ")}: name the stack after one, or tell it which: pulumi config set oneoff:program NAME`,
+      `there is no program ${quote(name)} in stacks/${meant ? `; did you mean ${quote(meant)}? T` : "; t"}here are ${programs().join(", ")}: name the stack after one, or tell it which: pulumi config set oneoff:program NAME`,
     );
   }
   return (await import(module.href)).default;

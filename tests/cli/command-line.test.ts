@@ -103,6 +103,7 @@ test.each([
     "oneoff:households is a setting of job london-power, and this stack's job is xo",
   ],
   ["cost nosuch", 6, 'there is no program "nosuch"'],
+  ["cost emr-onoff", 6, 'there is no program "emr-onoff" in stacks/; did you mean "emr-oneoff"? There are dataproc, '],
   ["open --ui nosuch", 2, "argument 'nosuch' is invalid"],
   ["open --port 0", 2, "expected a number from 1 to 65535"],
   ["cost local -- --diff", 2, 'nothing is taken after "--" here, and there is --diff'],
