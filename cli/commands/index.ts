@@ -9,7 +9,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   },
   check: {
     group: "Start",
-    summary: "look at a stack's panels without starting anything",
+    summary: "look at a job or script without starting anything",
     load: async () => (await import("./check.ts")).check,
   },
   up: {

@@ -63,6 +63,22 @@ test("oneoff check: the panels of a stack's job, as its lake's engine shows them
     const fine = (engine: string) => `job "xo": 5 panels of it looked at, as ${engine} shows them: fine\n`;
     expect(await project.oneoff("check")).toEqual({ code: 0, output: fine("DuckDB") });
     expect(await project.oneoff("check", "-s", "emr-oneoff")).toEqual({ code: 0, output: fine("Athena") });
+    const [script, module] = ["generate.py", "index.ts"].map((name) => `assets/jobs/xo/${name}`) as [string, string];
+    expect(await project.oneoff("check", script)).toEqual({
+      code: 0,
+      output: `${script}: Python that says what it takes: fine\n`,
+    });
+    expect(await project.oneoff("check", module)).toEqual({ code: 0, output: fine("DuckDB") });
+    for (const [name, text, code, message] of [
+      ["bad.py", "def f(:", 1, "error    bad.py: it is no Python: SyntaxError: invalid syntax\n"],
+      ["lost.py", "import nowhere", 1, "lost.py: it doesn't come as far as its --help: ModuleNotFoundError: No module"],
+      ["none.ts", "export const x = 1;", 2, 'file is "none.ts": it exports no job'],
+      ["job.md", "# A job", 2, 'file is "job.md": expected a step\'s script (.py)'],
+    ] as const) {
+      writeFileSync(join(project.folder, name), text);
+      expect(await project.oneoff("check", name)).toMatchObject({ code, output: expect.stringContaining(message) });
+    }
+    expect(await project.oneoff("check", "gone.py")).toMatchObject({ code: 6 });
     expect(await project.oneoff("check", "--stack", "nope")).toMatchObject({
       code: 6,
       output: expect.stringContaining('oneoff: there is no program "nope" in stacks/'),
