@@ -107,6 +107,7 @@ test.each([
   ["open --ui nosuch", 2, "argument 'nosuch' is invalid"],
   ["open --port 0", 2, "expected a number from 1 to 65535"],
   ["cost local -- --diff", 2, 'nothing is taken after "--" here, and there is --diff'],
+  ["destroy emr-oneoff", 2, 'stack emr-oneoff rents machines: "npx --no oneoff down emr-oneoff" ends it'],
   ["completion csh", 2, "Allowed choices are bash, zsh, fish"],
 ])("%s ends with %i", async (line, exit, message) => {
   const answer = await refused(line);
