@@ -1,8 +1,5 @@
-/** Which stack a command is about, where that need not be said. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { MissingError, quote, UsageError } from "../core/errors.ts";
-import { ownBackend, projectFolder } from "../engine/backend.ts";
+import { hasBackend, ownBackend } from "../engine/backend.ts";
 import { DEFAULT_STACK, givenStack, type StackOptions } from "./arguments.ts";
 import { filesIfAny, stackFiles } from "./config.ts";
 import type { Outputs, StackContext } from "./platform.ts";
@@ -98,9 +95,7 @@ export const describeStack = ({ name, because }: MeantStack): string =>
   because === undefined ? `stack ${name}` : `stack ${name} (${because})`;
 
 /** Whether there is a project, and anywhere that its stacks may be. */
-const mayBeSelected = (): boolean =>
-  (ownBackend() !== undefined || existsSync(join(projectFolder(), ".oneoff", "state"))) &&
-  filesIfAny(DEFAULT_STACK) !== undefined;
+const mayBeSelected = (): boolean => hasBackend() && filesIfAny(DEFAULT_STACK) !== undefined;
 
 /** The selected one; undefined when none is, or there is no project or no Pulumi. */
 async function selectedStack(): Promise<string | undefined> {

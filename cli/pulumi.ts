@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { Exit, LoginError, MissingError, quote, UsageError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { localBackendEnv, ownBackend, projectFolder, releaseDeadLocks } from "../engine/backend.ts";
+import { hasBackend, localBackendEnv, ownBackend, projectFolder, releaseDeadLocks } from "../engine/backend.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
 import { DEFAULT_STACK } from "./arguments.ts";
 import { type StackFiles, settingsFile, stackFiles } from "./config.ts";
@@ -32,7 +32,7 @@ async function refuseToKeepHere(files: StackFiles): Promise<void> {
   const login = 'log in with "pulumi login" (or set PULUMI_BACKEND_URL)';
   // What a program of the user's own rents is not known here: the folder is for it only if the user made it so.
   if (!files.bundled) {
-    if (existsSync(join(projectFolder(), ".oneoff", "state"))) return;
+    if (hasBackend()) return;
     throw new LoginError(
       `you are not logged in to a Pulumi backend, where stack ${files.stack} would be: ${login}; if it rents nothing, eval "$(npx --no oneoff env ${files.stack})" keeps it in .oneoff/state`,
     );
@@ -185,6 +185,10 @@ export async function outputsOf(
   stack: string,
   { secrets = false }: { readonly secrets?: boolean } = {},
 ): Promise<Readonly<Record<string, unknown>>> {
+  if (!hasBackend()) {
+    await refuseToKeepHere(stackFiles(stack));
+    throw noStack(stack);
+  }
   const args = ["stack", "output", "--json", ...(secrets ? ["--show-secrets"] : [])];
   const printed = await output([...args, "--stack", stack], plainEnv(), stack).catch(async (error) => {
     if (error instanceof NoStackError) await pulumiEnv(stack); // it may be where nobody is logged in

@@ -26,6 +26,9 @@ export function ownBackend(env: NodeJS.ProcessEnv = process.env): string | undef
   return credentials?.current || undefined;
 }
 
+/** Whether any stack can be: asking a backend that is not there would make it. */
+export const hasBackend = (): boolean => ownBackend() !== undefined || existsSync(join(projectFolder(), FOLDER));
+
 /**
  * Takes away locks of the project's own backend whose holder, an engine on this machine, was killed. Pulumi itself asks
  * for `pulumi cancel`, because elsewhere it can't know.

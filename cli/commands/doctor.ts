@@ -1,10 +1,8 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { promisify, styleText } from "node:util";
 import type { StackProgram } from "../../components/common/stack.ts";
 import { UsageError } from "../../core/errors.ts";
-import { ownBackend, projectFolder } from "../../engine/backend.ts";
+import { hasBackend, ownBackend, projectFolder } from "../../engine/backend.ts";
 import { answerJson } from "../answer.ts";
 import { fail, jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import { type Check, failedCheck } from "../check.ts";
@@ -57,10 +55,10 @@ async function bundledChecks(stack: StackContext): Promise<StackChecks> {
 
 /** So is what one needs whose program is the user's own: it is run without an engine, and nothing is made. */
 async function programChecks(stack: StackContext): Promise<StackChecks> {
-  const backend = stateIsAnywhere()
+  const backend = hasBackend()
     ? backendCheck(false)
     : { ...backendCheck(true), cure: `Log in with "pulumi login"; if it rents nothing: ${makeStack(stack.name)}` };
-  const made = stateIsAnywhere() ? await stackChecks(stack.name, makeStack(stack.name)) : [];
+  const made = hasBackend() ? await stackChecks(stack.name, makeStack(stack.name)) : [];
   try {
     const { resources } = await rehearseOwn(stack.files);
     const platforms = platformsOn(resources).map(({ title }) => title);
@@ -144,7 +142,7 @@ async function ownChecks(program: StackProgram, stack: StackContext): Promise<St
   const { resources, refused } = await resourcesOf(program, files);
   const settings = refused ? [failedCheck("settings", refused)] : [];
   if (!platformsOn(resources).some((platform) => platform.checks)) return { resources, checks: settings };
-  const made = stateIsAnywhere() ? await stackChecks(name, makeStack(name)) : [];
+  const made = hasBackend() ? await stackChecks(name, makeStack(name)) : [];
   return { resources, checks: [...made, ...settings, ...(await platformChecks(stack, resources))] };
 }
 
@@ -154,10 +152,6 @@ async function platformChecks(stack: StackContext, resources: readonly Rehearsed
   );
   return (await Promise.all(all)).flatMap((checks) => checks ?? []);
 }
-
-/** Asking a backend that is not there would make it. */
-const stateIsAnywhere = (): boolean =>
-  ownBackend() !== undefined || existsSync(join(projectFolder(), ".oneoff", "state"));
 
 const makeStack = (stack: string): string =>
   ownBackend() === undefined ? `eval "$(npx --no oneoff env ${stack})"` : initStack(stack);

@@ -73,7 +73,7 @@ export function ownProgram(folder: string, modules: string, port: number): OwnPr
     type: (beginning, more = "") =>
       new Promise((resolve) => {
         const line = LINES.find((line) => line.startsWith(beginning)) as string;
-        const script = `npx() { "$@"; }\n${line.replace("get models", "get words")}${more}`;
+        const script = `npx() { [ "$1" = --no ] && shift; "$@"; }\n${line.replace("get models", "get words")}${more}`;
         const child = execFile("bash", ["-ec", script], { cwd: folder, env }, (_, out, err) =>
           resolve({ code: child.exitCode ?? -1, printed: out + err }),
         );

@@ -164,11 +164,10 @@ describe("a project as docs/local.md tells to make one", () => {
     return ended.printed;
   };
   const well = (line: string, more?: string) => typed(0, line, more);
-  const badly = (line: string, more?: string) => typed(1, line, more);
 
   test("says what is missing, before there is anything, and is set up", async () => {
     own.write("ts");
-    const poor = await badly("npx --no oneoff doctor");
+    const poor = await typed(1, "npx --no oneoff doctor");
     expect(poor).toMatch(
       /^missing {2}Pulumi backend +you are not logged in\n.* eval "\$\(npx --no oneoff env dev\)"$/m,
     );
@@ -188,8 +187,20 @@ describe("a project as docs/local.md tells to make one", () => {
   test("is the same as a CommonJS program, and all commands work", async () => {
     own.write("js");
     await well("npx pulumi up", " --yes --skip-preview --expect-no-changes --non-interactive");
-    const commands = ["watch", "open", "get", "doctor", "settings", "cost", "check"];
-    const [watched, opened, got, doctor, settings, cost, checked] = await Promise.all(
+    const commands = [
+      "watch",
+      "open",
+      "get",
+      "doctor",
+      "settings",
+      "cost",
+      "check",
+      "status",
+      "logs",
+      "runs",
+      "cancel",
+    ];
+    const [watched, opened, got, doctor, settings, cost, checked, status, logs, runs, cancelled] = await Promise.all(
       commands.map((command) => well(`npx --no oneoff ${command}`)),
     );
     expect(watched).toContain(`Dashboard  ${page}\n`);
@@ -201,7 +212,11 @@ describe("a project as docs/local.md tells to make one", () => {
     expect(doctor).not.toMatch(/^missing/m);
     expect(settings).toContain("| `oneoff:runId` | `1` ");
     expect(cost).toBe("Stack dev rents nothing that is known here.\n");
-    expect(await badly("npx --no oneoff leftovers")).toContain("stack dev is up, and what it has is in use");
+    expect(await typed(2, "npx --no oneoff leftovers")).toContain("stack dev is up, and what it has is in use");
+    expect(status).toMatch(/^Run {4}a of words: succeeded after /m);
+    expect(logs).toMatch(/^count \| /m);
+    expect(runs).toMatch(/^a +words +succeeded/m);
+    expect(cancelled).toContain("Run a of words is over already: it succeeded");
     expect(checked).toMatch(/^job "words": \d+ panels? of it looked at, as DuckDB shows them: fine$/m);
   });
 
@@ -209,7 +224,7 @@ describe("a project as docs/local.md tells to make one", () => {
     const [state, away] = [join(folder, ".oneoff/state"), join(folder, ".oneoff/away")];
     renameSync(state, away);
     try {
-      expect(await badly("npx --no oneoff leftovers")).toContain(
+      expect(await typed(1, "npx --no oneoff leftovers")).toContain(
         `left of stack dev or its lake ${join(folder, "results")}`,
       );
     } finally {
@@ -220,15 +235,15 @@ describe("a project as docs/local.md tells to make one", () => {
 
   test("is refused another run where its cluster has a runId of its own, and what it falls over is told", async () => {
     own.write("js", (program) => program.replace("{ lake, lifetime", '{ lake, runId: "a", lifetime'));
-    expect(await badly("npx --no oneoff run", " --id b")).toContain(
+    expect(await typed(1, "npx --no oneoff run", " --id b")).toContain(
       'oneoff:runId is "b", and the program\'s cluster has runId "a": leave its runId out, which takes the setting',
     );
     own.write("js", () => 'throw new Error("it fell over");\n');
-    expect(await badly("npx --no oneoff cost")).toBe("oneoff: Error: it fell over\n");
+    expect(await typed(2, "npx --no oneoff cost")).toBe("oneoff: Error: it fell over\n");
   });
 
   test("is destroyed to nothing", async () => {
-    await well("npx --no oneoff destroy");
+    expect(await well("npx --no oneoff down", " --yes")).toMatch(/Nothing is left of stack dev/);
     expect(processesOf(folder)).toEqual([]);
     expect(readdirSync(folder)).not.toContain("results");
     expect(await well("npx --no oneoff leftovers")).toMatch(/nothing/i);

@@ -72,7 +72,7 @@ test("doctor, settings and open say what they are asked", async () => {
   expect(succeeds(await project.oneoff("settings"))).toContain("| `oneoff:rows`     | `20000`");
   expect(succeeds(await project.oneoff("open")).trim()).toBe(`Dashboard: http://127.0.0.1:${port}`);
   expect(await project.oneoff("settings", "nope")).toMatchObject({
-    code: 1,
+    code: 6,
     output: expect.stringContaining(
       `oneoff: there is no program "nope" in stacks/; there are ${programs().join(", ")}`,
     ),
@@ -106,7 +106,7 @@ test("a changed job is warned of, and computed by a new run; the old run stays",
   expect(record("two").tables.points).toMatchObject({ rows: 700 });
   expect(record("1")).toEqual(before);
   expect(await project.oneoff("run", "--id", "1")).toMatchObject({
-    code: 1,
+    code: 2,
     output: expect.stringContaining('oneoff: --id is "1": that run is there already'),
   });
   expect(readdirSync(join(lake(), "points")).sort()).toEqual(["run=1", "run=two"]);
@@ -121,7 +121,7 @@ test("a run that fails fails the command, with the last lines of its log", async
   expect(code).toBe(1);
   expect(output).toContain("The last lines of step generate:");
   expect(output).toMatch(/Run three of xo failed after .*: step "generate" failed \(exit \d+\)/);
-  expect(output).toContain('"npx --no oneoff run" starts a new run');
+  expect(output).toContain('"npx --no oneoff run local" starts a new run');
   expect(readFileSync(project.settingsFile("local"), "utf8")).toContain("oneoff:runId: three\n");
   expect(await project.oneoff("watch", "--no-logs")).toMatchObject({ code: 1 });
   expect(record("two").state).toBe("succeeded");

@@ -179,7 +179,7 @@ def test_the_lake_is_opened_before_it_is_used(
 
     def record(*_: object, **__: object) -> None:
         seen.append((os.environ["AWS_SHARED_CREDENTIALS_FILE"], os.environ["GOOGLE_APPLICATION_CREDENTIALS"]))
-        raise run_record.RunEndedError
+        raise run_record.RunEndedError("1", {"state": "failed", "ended": "2026-11-30T10:00:00Z"})
 
     monkeypatch.setattr(run_record, "record", record)
     monkeypatch.setattr(oneoff, "put", record)
