@@ -219,7 +219,7 @@ test("one that never answers is given up, with what shows why", async () => {
 test("what will never answer is told with what to do about it", async () => {
   const told = async () => {
     const open = run([]);
-    expect(await open.end()).toBe(1);
+    expect(await open.end()).toBe(2);
     return open.text();
   };
   const start = '"gcloud compute instances start oneoff-dashboard --zone europe-west1-b --project test-project"';
@@ -248,7 +248,7 @@ test("what will never answer is told with what to do about it", async () => {
   rmSync(join(folder, "bin", "gcloud"));
   writeFileSync(join(folder, "bin", "node"), `#!/bin/sh\nexec ${process.execPath} "$@"\n`, { mode: 0o755 });
   const without = run([], { PATH: [join(folder, "bin"), join(process.cwd(), "node_modules/.bin")].join(delimiter) });
-  expect(await without.end()).toBe(1);
+  expect(await without.end()).toBe(2);
   expect(without.text()).toBe(
     "oneoff: gcloud is not on PATH, and it leads to the dashboard: install it: https://cloud.google.com/sdk/docs/install\n",
   );

@@ -322,7 +322,7 @@ test("everything that is left is found, removed on demand, and nothing else", as
   expect(kinds((await stack.oneoff("leftovers", STACK)).output)).toHaveLength(19);
 
   const unsaid = await stack.oneoff("leftovers", STACK, "--delete", "--yes");
-  expect(unsaid.code).toBe(1);
+  expect(unsaid.code).toBe(2);
   expect(unsaid.output).toContain(
     'oneoff: --yes would not ask whether lake "oneoff-emr-oneoff-lake-0a1b2c3d" is yours: say so by --lake oneoff-emr-oneoff-lake-0a1b2c3d',
   );
@@ -425,7 +425,7 @@ test("of two stacks of one name, only what is of the chosen lake is removed", as
   );
   const wrong = await stack.oneoff("leftovers", STACK, "--delete", "--yes", "--lake", "no-lake");
   expect(wrong).toEqual({
-    code: 1,
+    code: 2,
     output: 'oneoff: --lake is "no-lake": nothing is left of that lake, there is "my-lake" and "their-lake"\n',
   });
   expect([await mine(), await theirs(), await parameter()]).toEqual([allOfIt, allOfIt, true]);

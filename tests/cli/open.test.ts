@@ -313,19 +313,19 @@ test("an instance that was terminated or stopped will never answer, and it is sa
   front.answer("StartSession", () => new Refusal("TargetNotConnected"));
   await ec2.send(new StopInstancesCommand({ InstanceIds: [instance] }));
   const stopped = run([]);
-  expect(await stopped.end()).toBe(1);
+  expect(await stopped.end()).toBe(2);
   expect(stopped.text()).toBe(
     `oneoff: the dashboard's instance ${instance} is stopped: start it with "aws ec2 start-instances --instance-ids ${instance}"\n`,
   );
   await ec2.send(new TerminateInstancesCommand({ InstanceIds: [instance] }));
   const terminated = run([]);
-  expect(await terminated.end()).toBe(1);
+  expect(await terminated.end()).toBe(2);
   expect(terminated.text()).toBe(
     `oneoff: the dashboard's instance ${instance} was terminated: "npx pulumi up --refresh --stack emr-oneoff" makes another, and the results are still in the lake\n`,
   );
   await outputs({ dashboardInstance: "i-0123456789abcdef0" });
   const gone = run([]);
-  expect(await gone.end()).toBe(1);
+  expect(await gone.end()).toBe(2);
   expect(gone.text()).toContain("was terminated at its deadline of 7 d");
 }, 60_000);
 
@@ -382,7 +382,7 @@ test("YARN is then looked for on the node's private address, and stays where it 
 test("the cluster's own pages: JupyterLab only where it is kept alive, with its token", async () => {
   await outputs();
   const refused = run(["--ui", "jupyter"]);
-  expect(await refused.end()).toBe(1);
+  expect(await refused.end()).toBe(2);
   expect(refused.text()).toBe(
     'oneoff: --ui is "jupyter", and JupyterLab is only on clusters that are kept alive: set keepAlive and start another run with "npx --no oneoff run emr-oneoff"\n',
   );
@@ -393,7 +393,7 @@ test("the cluster's own pages: JupyterLab only where it is kept alive, with its 
     new CreateBucketCommand({ Bucket: BUCKET, CreateBucketConfiguration: { LocationConstraint: "us-west-2" } }),
   );
   const early = run(["--ui", "jupyter"]);
-  expect(await early.end()).toBe(1);
+  expect(await early.end()).toBe(2);
   expect(early.text()).toContain("oneoff: JupyterLab is not up yet");
   await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: "_jupyter/1", Body: "t0ken\n" }));
   const jupyter = run(["--ui", "jupyter"]);
@@ -413,7 +413,7 @@ test("the primary node of a cluster of fleets is asked for as one; before there 
   }));
   front.answer("ListInstances", () => ({ Instances: [] }));
   const yarn = run(["--ui", "yarn"]);
-  expect(await yarn.end()).toBe(1);
+  expect(await yarn.end()).toBe(2);
   expect(yarn.text()).toBe(
     `oneoff: cluster ${cluster} is still starting and has no primary node yet: try again in some minutes\n`,
   );
@@ -453,7 +453,7 @@ test("a cluster that has ended has no pages, and it is said where its logs are",
   await outputs();
   await new EMRClient({}).send(new TerminateJobFlowsCommand({ JobFlowIds: [cluster] }));
   const yarn = run(["--ui", "yarn"]);
-  expect(await yarn.end()).toBe(1);
+  expect(await yarn.end()).toBe(2);
   expect(yarn.text()).toBe(
     `oneoff: cluster ${cluster} has ended, and its own pages with it: its logs are in s3://${BUCKET}/_logs/emr/${cluster}/, and the dashboard is still there: "npx --no oneoff open emr-oneoff"\n`,
   );
@@ -463,12 +463,12 @@ test("what is missing is named with where to get it", async () => {
   await outputs();
   rmSync(join(folder, "bin", "session-manager-plugin"));
   const open = run([]);
-  expect(await open.end()).toBe(1);
+  expect(await open.end()).toBe(2);
   expect(open.text()).toBe(
     "oneoff: session-manager-plugin is not on PATH: install it: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html\n",
   );
   const badPort = run(["--port", "0"]);
-  expect(await badPort.end()).toBe(1);
+  expect(await badPort.end()).toBe(2);
   expect(badPort.text()).toContain("expected a number from 1 to 65535");
 }, 60_000);
 
@@ -476,7 +476,7 @@ test("a port that was asked for and is taken is refused; so is --ui where there 
   await outputs();
   const { port } = page.address() as AddressInfo;
   const taken = run(["--port", String(port)]);
-  expect(await taken.end()).toBe(1);
+  expect(await taken.end()).toBe(2);
   expect(taken.text()).toBe(`oneoff: --port is ${port}: another program listens on it; choose another\n`);
   await stack.setOutputs({ cluster: "local", run: "1", lake: "/nowhere", dashboard: "http://127.0.0.1:1" });
   for (const [args, message] of [
@@ -487,7 +487,7 @@ test("a port that was asked for and is taken is refused; so is --ui where there 
     ],
   ] as const) {
     const local = run(args);
-    expect(await local.end()).toBe(1);
+    expect(await local.end()).toBe(2);
     expect(local.text()).toBe(`oneoff: ${message}\n`);
   }
   const dead = run([]);
@@ -497,7 +497,7 @@ test("a port that was asked for and is taken is refused; so is --ui where there 
   );
   await stack.setOutputs({ cluster: "local", dashboard: "http://127.0.0.1:1" });
   const foreign = run([]);
-  expect(await foreign.end()).toBe(1);
+  expect(await foreign.end()).toBe(2);
   expect(foreign.text()).toBe(
     'oneoff: stack emr-oneoff has no output "run", and commands for cluster "local" need it: have its program return it, then "npx pulumi up --stack emr-oneoff"\n',
   );
@@ -523,7 +523,7 @@ test.each([
   async (outputs, message) => {
     await stack.setOutputs(outputs);
     const refused = run([]);
-    expect(await refused.end()).toBe(1);
+    expect(await refused.end()).toBe(2);
     expect(refused.text()).toContain(message);
     expect(refused.text().trim().split("\n")).toHaveLength(1);
   },

@@ -425,10 +425,10 @@ test("cancel: the driver ends the run, and Docker is asked until its container h
   answers(task({}), SERVICE_IS);
   write("_runs/1.json", status());
   const refused = await project.oneoff("cancel", "swarm");
-  expect(refused.output).toBe("oneoff: cancel asks before it ends a run: give --yes where nobody can answer\n");
+  expect(refused.output).toBe("oneoff: it ends a run, and nobody can be asked here: say --yes\n");
   const { code: no, output: question } = await typed(project, ["cancel", "swarm"], "n\n");
   expect([no, question]).toEqual([
-    1,
+    8,
     expect.stringContaining("Run 1 of london-power is in step analyze. What it wrote stays."),
   ]);
   expect(existsSync(join(lake, "_cancels"))).toBe(false);
@@ -441,7 +441,7 @@ test("cancel: the driver ends the run, and Docker is asked until its container h
   const { code, output } = await cancelling;
   expect([code, output]).toEqual([
     0,
-    "Run 1 of london-power was cancelled after 7 min. What it wrote stays.\nNext     npx --no oneoff run swarm (computes again, as another run)\n",
+    "Run 1 of london-power was cancelled after 7 min. What it wrote stays.\nNext     npx --no oneoff run swarm (computes again) | npx --no oneoff down swarm (ends it all)\n",
   ]);
   expect(wasScaled()).toBe(0);
 }, 240_000);
@@ -889,7 +889,7 @@ test("open: pages of this machine; the notebook's token goes to the browser alon
     [["--port", "9000"], `--port is 9000, and no connection of this command leads to the page: Dashboard is at ${url}`],
   ] as const) {
     const refused = await project.oneoff("open", "swarm", ...args);
-    expect(refused).toEqual({ code: 1, output: expect.stringContaining(`oneoff: ${message}`) });
+    expect(refused).toEqual({ code: 2, output: expect.stringContaining(`oneoff: ${message}`) });
   }
 }, 240_000);
 
@@ -928,7 +928,7 @@ test("open: pages of another machine come by ssh, as long as the command runs", 
   writeFileSync(join(bin, "ssh.refuses"), "");
   const refused = await project.oneoff("open", "swarm");
   expect(refused).toEqual({
-    code: 1,
+    code: 2,
     output:
       'oneoff: Dashboard can\'t be reached through ssh://me@machine: me@machine: Permission denied (publickey); "ssh me@machine" must work\n',
   });
@@ -960,7 +960,7 @@ test("cost says that there is none; env makes the stack and leaves its settings"
     expect((await fresh.oneoff("env")).code).toBe(0);
     const rented = await fresh.oneoff("env", "emr-oneoff");
     expect(rented).toEqual({
-      code: 1,
+      code: 3,
       output: expect.stringContaining("stack emr-oneoff rents machines and you are not logged in"),
     });
     const gone = await fresh.oneoff("destroy");
@@ -997,7 +997,7 @@ const OURS = { "oneoff.stack": "oneoff-swarm", "oneoff.owner": "oneoff/swarm" };
 
 test("leftovers: what another stack's label says stays, and so does what no label says, which is told", async () => {
   const inUse = 'oneoff: stack swarm is up, and what it has is in use: "npx pulumi destroy --stack swarm" first\n';
-  expect(await project.oneoff("leftovers", "swarm")).toEqual({ code: 1, output: inUse });
+  expect(await project.oneoff("leftovers", "swarm")).toEqual({ code: 2, output: inUse });
   await setResources([]);
   const theirs = { ...OURS, "oneoff.owner": "one/off-swarm" };
   const [name, of] = ["oneoff-swarm-spark", { CreatedAt: T0 }];
