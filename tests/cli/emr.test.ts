@@ -388,7 +388,7 @@ test("a run that is there already is refused a second time, and one that goes on
   expect(await project.oneoff("run", STACK, "--id", "2", "--end-cluster")).toEqual({
     code: 2,
     output:
-      'oneoff: run "1" is still going on and would be ended: wait for it with "npx --no oneoff watch emr-oneoff", or end it with "npx pulumi destroy --stack emr-oneoff"\n',
+      'oneoff: run "1" is still going on and would be ended: wait for it with "npx --no oneoff watch emr-oneoff", or end it with "npx --no oneoff cancel emr-oneoff"\n',
   });
 }, 60_000);
 

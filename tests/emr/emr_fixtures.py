@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from emr_support import BIN, JOBS, REGION, STEPS, SYSTEM_PATH, Bucket, Node
@@ -20,6 +21,8 @@ def s3_env() -> Iterator[dict[str, str]]:
     server = subprocess.Popen([BIN / "moto_server", "-H", "127.0.0.1", "-p", "0"], stderr=subprocess.PIPE, text=True)
     assert server.stderr
     started = next(found for line in server.stderr if (found := re.search(r"Running on (http://\S+)", line)))
+    # It writes a line for each request, and waits once nobody has read so many.
+    Thread(target=lambda lines: [None for _ in lines], args=(server.stderr,), daemon=True).start()
     yield {
         "AWS_ENDPOINT_URL": started[1],
         "AWS_REGION": REGION,

@@ -204,7 +204,7 @@ describe.each(fixtures)("a stack %s that version %s left", (name, version) => {
     await act("up", "--expect-no-changes");
     const state = JSON.parse(await project.mustPulumi("stack", "export", "--show-secrets", "--stack", under.stack));
     expect(JSON.stringify(outputsIn(state)).replaceAll(project.folder, "{project}")).toBe(
-      JSON.stringify(outputsIn(before)),
+      JSON.stringify(outputsIn(before)).replaceAll("npx oneoff", "npx --no oneoff"), // a command that is to be typed
     );
     const old = urnsIn(before);
     expect(urnsIn(state).filter((urn) => old.includes(urn) || !isNew(under.stack, urn))).toEqual(old);
