@@ -115,7 +115,7 @@ describe("on the real engine, with providers that make nothing", { timeout: 300_
       {
         "Account": 4,
         "Bucket": 3,
-        "BucketIAMMember": 6,
+        "BucketIAMMember": 8,
         "BucketObject": 33,
         "DataTransferConfig": 5,
         "Dataset": 1,
