@@ -1,7 +1,7 @@
 /** The end of runs: what they wrote is removed, and in the place of their records stays that it was (docs/adr/0015). */
 import { readJson } from "../clients/lake/read.ts";
 import { Exit, MissingError, quote, RefusedError, TransientError, UsageError } from "../core/errors.ts";
-import { Prefix } from "../core/lake-layout.ts";
+import { CLUSTER_LOGS, Prefix } from "../core/lake-layout.ts";
 import { checkRunId, removedRecord } from "../core/run.ts";
 import { describeStack, type MeantStack } from "./meant-stack.ts";
 import { readRecord, recordKey, type StackRuns } from "./runs.ts";
@@ -51,10 +51,10 @@ async function partsOf({ lake }: StackRuns, run: string): Promise<Pick<RemovalPl
   const own = (await filesOfTables(lake, run)).filter(({ keys }) => keys.length > 0);
   const launch = (await readJson(lake, `${Prefix.launches}/${run}.json`)) as { readonly cluster?: unknown } | undefined;
   const others: readonly (readonly [what: string, prefix: string])[] = [
-    // What EMR keeps of all its clusters lies where the logs of a run of that name would.
-    ...(run === "emr" ? [] : [["logs of its steps", `${Prefix.logs}/${run}/`] as const]),
+    // What is kept of all clusters lies where the logs of a run of that name would.
+    ...(run === CLUSTER_LOGS ? [] : [["logs of its steps", `${Prefix.logs}/${run}/`] as const]),
     ...(typeof launch?.cluster === "string"
-      ? [["logs of its cluster", `${Prefix.logs}/emr/${launch.cluster}/`] as const]
+      ? [["logs of its cluster", `${Prefix.logs}/${CLUSTER_LOGS}/${launch.cluster}/`] as const]
       : []),
     ["what its steps kept for each other", `${Prefix.scratch}/${run}/`],
     ["its status", `${Prefix.clusters}/${run}/status.json`],

@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import { quote, UsageError } from "./errors.ts";
 
+/** Folder among the logs of runs that has those of clusters, as the service that rents them keeps them: EMR does. */
+export const CLUSTER_LOGS = "emr";
+
 /**
  * What lies in a lake beside its tables. Names that begin with "_" are no table's, and query engines leave them out.
  */
