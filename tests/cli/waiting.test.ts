@@ -31,7 +31,8 @@ function write(name: string, content: string, mode = 0o644): void {
 function start(...words: readonly string[]): ChildProcess & { readonly said: { out: string; err: string } } {
   const PATH = [join(folder, "bin"), process.env.PATH].join(delimiter);
   const args = [join(ROOT, "cli", "oneoff.mjs"), ...words, "--stack", "local"];
-  const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, PATH } });
+  const env = { ...process.env, PATH, PULUMI_BACKEND_URL: "file:///where-the-script-answers" };
+  const child = spawn(process.execPath, args, { cwd: folder, env });
   const said = { out: "", err: "" };
   child.stdout.on("data", (chunk) => {
     said.out += chunk;
