@@ -27,10 +27,7 @@ const HINTS: Readonly<Record<string, string>> = {
   version: "to see the version: oneoff --version",
 };
 
-/** What somebody may have meant who typed a word that is no command; undefined where nobody knows. */
-export const hintFor = (word: string): string | undefined => HINTS[word];
-
-/** Words that have one. */
+/** Words that have a hint. */
 export const hintedWords: readonly string[] = Object.keys(HINTS);
 
 /** @throws UsageError for a word that means something in another tool. */
