@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join, posix, resolve } from "node:path";
-import { parse } from "yaml";
 import { quote, UsageError } from "../core/errors.ts";
 import { projectFolder } from "../engine/backend.ts";
 
@@ -96,8 +96,11 @@ interface Runtime {
 const settingsIn = (folder: string): readonly string[] =>
   (existsSync(folder) ? readdirSync(folder) : []).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
 
+const require = createRequire(import.meta.url);
+
 function readYaml(file: string): Readonly<Record<string, unknown>> | undefined {
   if (!existsSync(file)) return undefined;
+  const { parse } = require("yaml") as typeof import("yaml"); // 80 modules: most commands ask Pulumi first
   try {
     return parse(readFileSync(file, "utf8")) ?? {};
   } catch (error) {

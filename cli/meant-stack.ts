@@ -1,9 +1,9 @@
 import { MissingError, quote, UsageError } from "../core/errors.ts";
-import { hasBackend, ownBackend } from "../engine/backend.ts";
+import { hasBackend, hasProject, ownBackend } from "../engine/backend.ts";
 import { DEFAULT_STACK, givenStack, type StackOptions } from "./arguments.ts";
-import { filesIfAny, stackFiles } from "./config.ts";
+import { stackFiles } from "./config.ts";
 import type { Outputs, StackContext } from "./platform.ts";
-import { NoPulumiError, NoStackError, NotUpError, outputsIn, outputsOf, pulumiText } from "./pulumi.ts";
+import { NoPulumiError, NoStackError, NotUpError, outputsIn, outputsOf, pulumiText, STATE } from "./pulumi.ts";
 
 /** A stack, and whence it is known that it is meant. */
 export interface MeantStack {
@@ -19,10 +19,8 @@ export interface MeantStack {
  * @throws UsageError when two are given, MissingError when none can be told.
  */
 export async function meantStack(word: string | undefined, options: StackOptions): Promise<MeantStack> {
-  const given = givenStack(word, options);
-  if (given !== undefined) return { name: checkName(given) };
-  const { PULUMI_STACK } = process.env;
-  if (PULUMI_STACK) return { name: PULUMI_STACK, because: "by PULUMI_STACK" };
+  const named = namedStack(word, options);
+  if (named) return named;
   const selected = await selectedStack();
   if (selected !== undefined) return { name: selected, because: SELECTED };
   if (ownBackend() === undefined) return { name: DEFAULT_STACK, because: "that of this machine" };
@@ -33,6 +31,14 @@ export async function meantStack(word: string | undefined, options: StackOptions
   throw new MissingError(
     `no stack is selected, and ${there}: name one, as in --stack NAME, or select it by "npx pulumi stack select NAME"`,
   );
+}
+
+/** The one that is meant whatever Pulumi says. @throws UsageError when two are given. */
+function namedStack(word: string | undefined, options: StackOptions): MeantStack | undefined {
+  const given = givenStack(word, options);
+  if (given !== undefined) return { name: checkName(given) };
+  const { PULUMI_STACK } = process.env;
+  return PULUMI_STACK ? { name: PULUMI_STACK, because: "by PULUMI_STACK" } : undefined;
 }
 
 /** The stack that is meant. */
@@ -56,26 +62,27 @@ export async function meantIfUp(
   word: string | undefined,
   options: StackOptions,
 ): Promise<FoundStack | { readonly meant: MeantStack; readonly stack?: undefined; readonly problem: NotUpError }> {
-  const asked = meantOutputs(word, options);
+  const { meant, asked } = await askOutputs(word, options);
   asked.catch(() => {}); // told below
-  const { stackContext } = await import("./stack.ts"); // while Pulumi is at it
-  const { meant, outputs } = await asked;
+  const { stackContext } = await import("./stack.ts"); // while Pulumi is at it, as what comes next
+  const files = stackFiles(meant.name);
+  const outputs = await asked.catch(ifNotUp);
   if (outputs instanceof NotUpError) return { meant, problem: outputs };
-  return { meant, stack: stackContext(meant.name, stackFiles(meant.name), outputs) };
+  return { meant, stack: stackContext(meant.name, files, outputs) };
 }
 
-async function meantOutputs(
+async function askOutputs(
   word: string | undefined,
   options: StackOptions,
-): Promise<{ readonly meant: MeantStack; readonly outputs: Outputs | NotUpError }> {
-  const isNamed = givenStack(word, options) !== undefined || process.env.PULUMI_STACK;
+): Promise<{ readonly meant: MeantStack; readonly asked: Promise<Outputs> }> {
+  const named = namedStack(word, options);
+  if (named) return { meant: named, asked: outputsOf(named.name) };
   // Of the one that is selected at once with its name: two processes side by side take no longer than one.
-  const selected = isNamed || !mayBeSelected() ? undefined : pulumiText(SELECTED_OUTPUTS);
+  const selected = mayBeSelected() ? pulumiText(STATE) : undefined;
   selected?.catch(() => {}); // told below, if that one is meant
   const meant = await meantStack(word, options);
   const isSelected = selected !== undefined && meant.because === SELECTED;
-  const outputs = isSelected ? selected.then((text) => outputsIn(text, meant.name)) : outputsOf(meant.name);
-  return { meant, outputs: await outputs.catch(ifNotUp) };
+  return { meant, asked: isSelected ? selected.then((text) => outputsIn(text, meant.name)) : outputsOf(meant.name) };
 }
 
 function ifNotUp(error: unknown): NotUpError {
@@ -83,7 +90,6 @@ function ifNotUp(error: unknown): NotUpError {
   throw error;
 }
 
-const SELECTED_OUTPUTS = ["stack", "output", "--json"];
 const SELECTED = "selected";
 
 /** The name alone. */
@@ -95,7 +101,7 @@ export const describeStack = ({ name, because }: MeantStack): string =>
   because === undefined ? `stack ${name}` : `stack ${name} (${because})`;
 
 /** Whether there is a project, and anywhere that its stacks may be. */
-const mayBeSelected = (): boolean => hasBackend() && filesIfAny(DEFAULT_STACK) !== undefined;
+const mayBeSelected = (): boolean => hasBackend() && hasProject();
 
 /** The selected one; undefined when none is, or there is no project or no Pulumi. */
 async function selectedStack(): Promise<string | undefined> {

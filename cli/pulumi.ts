@@ -9,6 +9,7 @@ import { hasBackend, localBackendEnv, ownBackend, projectFolder, releaseDeadLock
 import { loadProgram, programs } from "../stacks/index.ts";
 import { DEFAULT_STACK } from "./arguments.ts";
 import { type StackFiles, settingsFile, stackFiles } from "./config.ts";
+import type { Outputs } from "./platform.ts";
 import { programName, programOf } from "./program.ts";
 
 /** The environment that `pulumi` gets for a stack: the local backend only where nothing is rented. */
@@ -132,7 +133,7 @@ function noStack(stack: string): NoStackError {
 }
 
 /** Its outputs; none where it isn't up, or there is none. */
-export const outputsIfUp = (stack: string): Promise<Readonly<Record<string, unknown>>> =>
+export const outputsIfUp = (stack: string): Promise<Outputs> =>
   outputsOf(stack).catch((error) => {
     if (error instanceof MissingError) return {};
     throw error;
@@ -184,24 +185,40 @@ export function forgetSalt(stack: string): void {
 export async function outputsOf(
   stack: string,
   { secrets = false }: { readonly secrets?: boolean } = {},
-): Promise<Readonly<Record<string, unknown>>> {
+): Promise<Outputs> {
   if (!hasBackend()) {
     await refuseToKeepHere(stackFiles(stack));
     throw noStack(stack);
   }
-  const args = ["stack", "output", "--json", ...(secrets ? ["--show-secrets"] : [])];
+  const args = secrets ? ["stack", "output", "--json", "--show-secrets"] : STATE;
   const printed = await output([...args, "--stack", stack], plainEnv(), stack).catch(async (error) => {
     if (error instanceof NoStackError) await pulumiEnv(stack); // it may be where nobody is logged in
     throw error;
   });
-  return outputsIn(printed, stack);
+  return secrets ? orNotUp(JSON.parse(printed), stack) : outputsIn(printed, stack);
 }
 
-/** What `pulumi stack output` printed of a stack. @throws NotUpError when that is nothing. */
-export function outputsIn(printed: string, stack: string): Readonly<Record<string, unknown>> {
-  const outputs = JSON.parse(printed) as Record<string, unknown>;
-  if (Object.keys(outputs).length === 0) {
-    throw new NotUpError(`stack ${stack} is not up: "npx --no oneoff up ${stack}" brings it up`);
-  }
-  return outputs;
+/** Prints what {@link outputsIn} reads, in half the time of `stack output`, which derives the key of secrets also when it shows none. */
+export const STATE: readonly string[] = ["stack", "export"];
+
+/** A stack's outputs in its state, with "[secret]" for each that is one. @throws NotUpError when it has none. */
+export function outputsIn(state: string, stack: string): Outputs {
+  const { deployment } = JSON.parse(state, hideSecret) as State;
+  const root = deployment?.resources?.find(({ type }) => type === "pulumi:pulumi:Stack");
+  return orNotUp(root?.outputs ?? {}, stack);
+}
+
+interface State {
+  readonly deployment?: { readonly resources?: readonly { readonly type: string; readonly outputs?: Outputs }[] };
+}
+
+/** By the key that marks what is special, as all of Pulumi's SDKs have it, and the value for a secret. */
+const hideSecret = (_: string, value: unknown): unknown =>
+  (value as Outputs | null)?.["4dabf18193072939515e22adb298388d"] === "1b47061264138c4ac30d75fd1eb44270"
+    ? "[secret]"
+    : value;
+
+function orNotUp(outputs: Outputs, stack: string): Outputs {
+  if (Object.keys(outputs).length > 0) return outputs;
+  throw new NotUpError(`stack ${stack} is not up: "npx --no oneoff up ${stack}" brings it up`);
 }

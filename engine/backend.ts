@@ -17,6 +17,9 @@ export function projectFolder(from = process.cwd()): string {
   }
 }
 
+/** Whether there is one. */
+export const hasProject = (): boolean => existsSync(join(projectFolder(), "Pulumi.yaml"));
+
 /** The user's own backend, by environment or login; undefined when there is none. */
 export function ownBackend(env: NodeJS.ProcessEnv = process.env): string | undefined {
   if (env.PULUMI_BACKEND_URL && !isLocalBackend(env.PULUMI_BACKEND_URL)) return env.PULUMI_BACKEND_URL;

@@ -16,6 +16,10 @@ export const filesOf = (stack: string, config: StackFiles["config"] = {}): Stack
 export const contextOf = (stack: string, outputs: Outputs = {}, config: StackFiles["config"] = {}): StackContext =>
   stackContext(stack, filesOf(stack, config), outputs);
 
+/** What `pulumi stack export` prints of a stack with such outputs. */
+export const exported = (outputs: Outputs): string =>
+  JSON.stringify({ version: 3, deployment: { resources: [{ type: "pulumi:pulumi:Stack", outputs }] } });
+
 /** All that commands ask of a cluster. */
 export async function attached(stack: StackContext, pollMs?: number) {
   const attached = await attach(stack);

@@ -10,6 +10,7 @@ import { UsageError } from "../../core/errors.ts";
 import { RunRecord } from "../../core/run.ts";
 import { findRun } from "../../provider/cluster.ts";
 import { identify } from "../../provider/process.ts";
+import { exported } from "./attached.ts";
 import { oneoff } from "./in-process.ts";
 
 const NOW = new Date("2026-11-29T20:00:00Z");
@@ -24,11 +25,11 @@ vi.mock(import("../../cli/pulumi.ts"), async (original) => {
   const outputsOf = async (stack: string) => {
     const outputs = stacks[stack];
     if (!outputs) throw new real.NoStackError(`there is no stack ${stack}: make it`);
-    return real.outputsIn(JSON.stringify(outputs), stack);
+    return real.outputsIn(exported(outputs), stack);
   };
   const selected = () => Object.keys(stacks)[0] as string;
   const pulumiText = async (args: readonly string[]) => {
-    if (args.join(" ") === "stack output --json") return JSON.stringify(await outputsOf(selected()));
+    if (args === real.STATE) return exported(await outputsOf(selected()));
     if (args.join(" ") === "stack ls --json") return JSON.stringify(Object.keys(stacks).map((name) => ({ name })));
     return selected();
   };

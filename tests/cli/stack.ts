@@ -1,7 +1,7 @@
 /** A stack as the command line finds it: settings in files, outputs in a Pulumi backend. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -39,7 +39,9 @@ export async function stackInCloud(
     const type = "pulumi:pulumi:Stack";
     const urn = `urn:pulumi:${stack}::oneoff::${type}::oneoff-${stack}`;
     const manifest = { time: "2026-01-01T00:00:00Z", magic: "", version: "" };
-    const deployment = { manifest, resources: [{ urn, custom: false, type, outputs }] };
+    const salt = /^encryptionsalt: (.+)$/m.exec(readFileSync(project.settingsFile(stack), "utf8"))?.[1];
+    const secrets_providers = { type: "passphrase", state: { salt } };
+    const deployment = { manifest, secrets_providers, resources: [{ urn, custom: false, type, outputs }] };
     writeFileSync(file, JSON.stringify({ version: 3, deployment }));
     await project.mustPulumi("stack", "import", "--file", file, "--stack", stack);
   };

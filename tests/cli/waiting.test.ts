@@ -7,14 +7,15 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { identify } from "../../provider/process.ts";
+import { exported } from "./attached.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "oneoff-waiting-"));
 const lake = join(folder, "lake");
 
 beforeAll(() => {
-  const outputs = JSON.stringify({ cluster: "local", run: "1", lake });
-  write("bin/pulumi", `#!/bin/sh\necho '${outputs}'\n`, 0o755);
+  const state = exported({ cluster: "local", run: "1", lake });
+  write("bin/pulumi", `#!/bin/sh\necho '${state}'\n`, 0o755);
   write("Pulumi.yaml", "name: mine\nruntime: nodejs\n");
   const run = { run: "1", job: "xo", state: "running", started: new Date().toISOString() };
   write("lake/_runs/1.json", JSON.stringify({ ...run, steps: [{ name: "points", state: "running" }] }));
