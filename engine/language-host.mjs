@@ -128,7 +128,7 @@ const server = new grpc.Server();
 server.addService(LanguageRuntimeService, service);
 server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;
-  console.log(port);
+  process.stdout.write(`${port}\n`); // console.log colours numbers under FORCE_COLOR
 });
 process.on("SIGTERM", stop).on("SIGINT", stop);
 // The CLI holds the other end of stdin: when even a killed CLI is gone, nothing may be left running.

@@ -39,6 +39,8 @@ const env = (): NodeJS.ProcessEnv => ({
   PULUMI_CONFIG_PASSPHRASE: "",
   PULUMI_SKIP_UPDATE_CHECK: "true",
   PULUMI_OPTION_COLOR: "never",
+  FORCE_COLOR: "1", // as many set it: nothing that is read may be coloured
+  NO_COLOR: undefined,
   PULUMI_OPTION_NON_INTERACTIVE: "true",
 });
 
