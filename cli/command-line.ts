@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { UsageError } from "../core/errors.ts";
 import { groups } from "./command.ts";
 import { commands } from "./commands/index.ts";
+import { commandIn, takesGlobalOptions } from "./global-options.ts";
 import { refuseForeignWord } from "./hints.ts";
 
 /**
@@ -12,7 +13,7 @@ import { refuseForeignWord } from "./hints.ts";
 export async function carryOut(words: readonly string[]): Promise<void> {
   const end = words.includes("--") ? words.indexOf("--") : words.length;
   const [own, flags] = [words.slice(0, end), words.slice(end + 1)];
-  const asked = own[0] === "help" ? own[1] : own.find((word) => !word.startsWith("-"));
+  const asked = own[0] === "help" ? own[1] : commandIn(own);
   const entry = asked !== undefined && Object.hasOwn(commands, asked) ? commands[asked] : undefined;
   if (asked !== undefined && !entry) refuseForeignWord(asked);
   if (flags.length > 0 && entry?.passesTo === undefined)
@@ -34,7 +35,7 @@ export async function programWith(name: string | undefined, flags: readonly stri
 /** The commands with what the help says of them. */
 function frame(): Command {
   const { version } = JSON.parse(readFileSync(new URL(packageFile(), import.meta.url), "utf8"));
-  const program = new Command("oneoff")
+  const program = takesGlobalOptions(new Command("oneoff"))
     .description("Throwaway Spark and ML infrastructure: rented when it is needed, and gone when the work is done")
     .version(version, "-V, --version", "print the version")
     .exitOverride()

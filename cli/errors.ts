@@ -1,11 +1,14 @@
 /** What a command that fails says, and what it ends with. */
 import { CommanderError } from "commander";
 import { Exit, TransientError, UsageError } from "../core/errors.ts";
+import { commandIn } from "./global-options.ts";
 
 /** An error as it is told. */
 interface Told {
   readonly message: string;
   readonly exit: number;
+  /** What to do, where the message says it apart. */
+  readonly cure?: string | undefined;
 }
 
 /** Says what went wrong in one line: text, or JSON where that was asked for. @returns the exit code. */
@@ -13,9 +16,10 @@ export async function tellError(error: unknown, words: readonly string[]): Promi
   if (error instanceof CommanderError && SHOWN.has(error.code)) return error.exitCode === 0 ? Exit.ok : Exit.usage;
   const told = explain(error, words) ?? (await askPlatforms(error));
   if (told && words.includes("--json")) {
-    const code = Object.entries(Exit).find(([, code]) => code === told.exit)?.[0] ?? "failed";
-    process.stderr.write(`${JSON.stringify({ schema: "oneoff.error/1", code, ...told })}\n`);
-    return told.exit;
+    const { message, exit, cure = null } = told;
+    const code = Object.entries(Exit).find(([, code]) => code === exit)?.[0] ?? "failed";
+    process.stderr.write(`${JSON.stringify({ schema: "oneoff.error/1", code, message, exit, cure })}\n`);
+    return exit;
   }
   if (told) process.stderr.write(`oneoff: ${told.message}\n`);
   if (!told || process.env.ONEOFF_DEBUG) process.stderr.write(`${(error as Error)?.stack ?? String(error)}\n`);
@@ -27,15 +31,16 @@ export async function tellError(error: unknown, words: readonly string[]): Promi
 const SHOWN: ReadonlySet<string> = new Set(["commander.help", "commander.helpDisplayed", "commander.version"]);
 
 function explain(error: unknown, words: readonly string[]): Told | undefined {
-  if (error instanceof UsageError || error instanceof TransientError)
-    return { message: error.message, exit: error.exit };
+  if (error instanceof UsageError) return { message: error.message, exit: error.exit, cure: error.cure };
+  if (error instanceof TransientError) return { message: error.message, exit: error.exit };
   if (!(error instanceof CommanderError)) return undefined;
   const [what = "", meant] = error.message.replace(/^error: /, "").split("\n");
   const suggestion = meant?.replace(/^\(Did (.*)\?\)$/, "did $1");
-  const command = words.find((word) => !word.startsWith("-"));
+  const command = commandIn(words);
   const help = error.code === "commander.unknownCommand" || command === undefined ? "--help" : `${command} --help`;
-  const parts = [what.replace(/\.$/, ""), ...(suggestion ? [suggestion] : []), `oneoff ${help} tells more`];
-  return { message: parts.join("; "), exit: Exit.usage };
+  const cure = `oneoff ${help} tells more`;
+  const parts = [what.replace(/\.$/, ""), ...(suggestion ? [suggestion] : []), cure];
+  return { message: parts.join("; "), exit: Exit.usage, cure };
 }
 
 /** What a cloud's SDK threw. The platforms are loaded for it only then. */

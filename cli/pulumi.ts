@@ -34,13 +34,17 @@ async function refuseToKeepHere(files: StackFiles): Promise<void> {
   // What a program of the user's own rents is not known here: the folder is for it only if the user made it so.
   if (!files.bundled) {
     if (hasBackend()) return;
+    const cure = `${login}; if it rents nothing, eval "$(npx --no oneoff env ${files.stack})" keeps it in .oneoff/state`;
     throw new LoginError(
-      `you are not logged in to a Pulumi backend, where stack ${files.stack} would be: ${login}; if it rents nothing, eval "$(npx --no oneoff env ${files.stack})" keeps it in .oneoff/state`,
+      `you are not logged in to a Pulumi backend, where stack ${files.stack} would be: ${cure}`,
+      cure,
     );
   }
   if (!programs().includes(programName(files)) || !(await programOf(files)).rents) return;
+  const cure = `${login}, so that its state outlives this folder`;
   throw new LoginError(
-    `stack ${files.stack} rents machines and you are not logged in to a Pulumi backend: ${login}, so that its state outlives this folder`,
+    `stack ${files.stack} rents machines and you are not logged in to a Pulumi backend: ${cure}`,
+    cure,
   );
 }
 
@@ -83,7 +87,7 @@ export async function pulumiOutput(stack: string, args: readonly string[]): Prom
 export const pulumiText = (args: readonly string[]): Promise<string> => output(args, plainEnv(), "that is selected");
 
 async function output(args: readonly string[], env: NodeJS.ProcessEnv, stack: string): Promise<string> {
-  const options = { cwd: projectFolder(), env, maxBuffer: 1 << 26 };
+  const options = { cwd: projectFolder(), env: { ...env, PULUMI_OPTION_COLOR: "never" }, maxBuffer: 1 << 26 };
   try {
     return (await promisify(execFile)("pulumi", [...args, "--non-interactive"], options)).stdout;
   } catch (error) {
@@ -108,9 +112,9 @@ class PulumiError extends UsageError {
 function explain(error: Error & { readonly code?: unknown; readonly stderr?: string }, stack: string): UsageError {
   // The npm package fetches the engine when it is first used.
   if (error.code === "ENOENT" || /^Downloading pulumi/.test(error.stderr ?? "")) {
-    return new NoPulumiError(
-      'pulumi is not there: "npm install pulumi" brings it into a project, as "npm start" does into a checkout; or see https://www.pulumi.com/docs/install',
-    );
+    const cure =
+      '"npm install pulumi" brings it into a project, as "npm start" does into a checkout; or see https://www.pulumi.com/docs/install';
+    return new NoPulumiError(`pulumi is not there: ${cure}`, cure);
   }
   if (/no stack (named|selected)/.test(error.stderr ?? "")) return noStack(stack);
   const said = error.stderr?.trim().replace(/^error: /, "") || error.message;
@@ -121,8 +125,10 @@ function explain(error: Error & { readonly code?: unknown; readonly stderr?: str
 /** Which there are, as the files of settings say: the backend has not this one. */
 function noStack(stack: string): NoStackError {
   const { others, bundled } = stackFiles(stack);
-  if (existsSync(settingsFile(stack)) || (bundled && programs().includes(stack)))
-    return new NoStackError(`there is no stack ${stack}: "npx --no oneoff up ${stack}" makes it and brings it up`);
+  if (existsSync(settingsFile(stack)) || (bundled && programs().includes(stack))) {
+    const cure = `"npx --no oneoff up ${stack}" makes it and brings it up`;
+    return new NoStackError(`there is no stack ${stack}: ${cure}`, cure);
+  }
   const names = [...new Set([...others, ...(bundled ? programs() : [])])].sort();
   const meant = nearest(stack, names);
   const there =
@@ -220,5 +226,6 @@ const hideSecret = (_: string, value: unknown): unknown =>
 
 function orNotUp(outputs: Outputs, stack: string): Outputs {
   if (Object.keys(outputs).length > 0) return outputs;
-  throw new NotUpError(`stack ${stack} is not up: "npx --no oneoff up ${stack}" brings it up`);
+  const cure = `"npx --no oneoff up ${stack}" brings it up`;
+  throw new NotUpError(`stack ${stack} is not up: ${cure}`, cure);
 }

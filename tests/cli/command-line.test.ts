@@ -6,7 +6,15 @@ import { commands } from "../../cli/commands/index.ts";
 import { completionScript, shells } from "../../cli/completion.ts";
 import { tellError } from "../../cli/errors.ts";
 import { hintedWords } from "../../cli/hints.ts";
-import { Exit, LoginError, MissingError, RefusedError, TransientError, UsageError } from "../../core/errors.ts";
+import {
+  Exit,
+  invalid,
+  LoginError,
+  MissingError,
+  RefusedError,
+  TransientError,
+  UsageError,
+} from "../../core/errors.ts";
 
 let told = "";
 beforeEach(() => {
@@ -124,7 +132,13 @@ test.each([
   [new MissingError("x"), "missing", 6],
 ])("%s is told as JSON where JSON was asked for", async (error, code, exit) => {
   expect(await tellError(error, ["cost", "--json"])).toBe(exit);
-  expect(JSON.parse(told)).toEqual({ schema: "oneoff.error/1", code, message: "x", exit });
+  expect(JSON.parse(told)).toEqual({ schema: "oneoff.error/1", code, message: "x", exit, cure: null });
+});
+
+test("as JSON an error says what to do by itself, where it knows", async () => {
+  const cure = 'expected "a"';
+  await tellError(invalid("job", "b", cure), ["up", "--json"]);
+  expect(JSON.parse(told)).toMatchObject({ message: `job is "b": ${cure}`, cure });
 });
 
 test("a fault of ours is told with where it is", async () => {

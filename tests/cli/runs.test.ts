@@ -229,6 +229,7 @@ const CASES: Readonly<Record<string, Case>> = {
       ...{ schema: "oneoff.error/1", code: "usage" },
       message: '--json is for the list of tables, and table "points" is given: leave one out',
       exit: 2,
+      cure: null,
     })}\n`,
   },
   "get --out x.csv": { code: 2, err: 'oneoff: --out is "x.csv", and no table is given: name the one to write\n' },

@@ -78,3 +78,18 @@ test("who has read enough ends the command with 0", async () => {
   expect(await once(child, "exit")).toEqual([0, null]);
   expect(child.said.err).toBe("");
 });
+
+test("-v says what is asked of whom, and -q only what fails", async () => {
+  const verbose = start("status", "-v");
+  await once(verbose, "close");
+  expect(verbose.said.err).toMatch(/^> \$ pulumi stack export --stack local .*\nNext {5}/);
+  const quiet = start("--quiet", "status");
+  await once(quiet, "close");
+  expect(quiet.said).toEqual({ out: expect.stringContaining("Run "), err: "" });
+  const failing = start("runs", "show", "nosuch", "-q");
+  await once(failing, "close");
+  expect(failing.said).toEqual({
+    out: "",
+    err: expect.stringMatching(/^oneoff: stack local has no run "nosuch": .*\n$/),
+  });
+});
