@@ -33,10 +33,22 @@ export interface CancelOutcome {
 }
 
 /**
+ * The run as it is before anybody cancels it.
+ * @throws MissingError when there is no such run, UsageError when it can't be ended.
+ */
+export async function runToCancel(stack: string, attached: Attached, run: string): Promise<RunStatus> {
+  const status = await new Follower(attached).status(run);
+  if (!status) throw await noRun(stack, attached, run);
+  if (status.state === "running" && !attached.cancel)
+    throw new UsageError(`runs of stack ${stack} can't be cancelled: its cluster has no way to`);
+  return status;
+}
+
+/**
  * Ends a run and keeps what it wrote: first the request, then what works for it, then its record. Each step is found done by
  * whoever comes later, so that it can be broken off at any moment and given again.
  *
- * @throws MissingError when there is no such run, UsageError when it can't be ended, and what `agree` throws.
+ * @throws as {@link runToCancel}, and what `agree` throws.
  */
 export async function cancelRun(
   stack: string,
@@ -45,18 +57,15 @@ export async function cancelRun(
   { agree, say }: Canceller,
 ): Promise<CancelOutcome> {
   const { lake } = attached;
-  const follower = new Follower(attached);
-  const before = await follower.status(run);
-  if (!before) throw await noRun(stack, attached, run);
+  const before = await runToCancel(stack, attached, run);
   const asked = await readRequest(lake, run);
   if (before.state !== "running" && !asked) return { status: before, wasOver: true };
-  if (!attached.cancel) throw new UsageError(`runs of stack ${stack} can't be cancelled: its cluster has no way to`);
   if (!asked) await agree(before);
   const request = asked ?? (await ask(lake, run));
   if (asked) say(`That was asked for at ${asked.at} already.`);
-  await attached.cancel(run, say);
+  await attached.cancel?.(run, say);
   const record = await writeDown(lake, before, request);
-  const after = (await follower.status(run)) ?? before;
+  const after = (await new Follower(attached).status(run)) ?? before;
   // What the machines say may be older than the record.
   return { status: { ...after, ...recordedStatus(undefined, record) }, wasOver: before.state !== "running" };
 }

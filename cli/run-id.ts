@@ -6,15 +6,21 @@ import { pulumiOutput } from "./pulumi.ts";
 const KEY = ["config", "oneoff:runId"];
 
 /**
- * Brings a stack up with another run id. Unless an update was begun with it the id goes back, and the file of settings is what it
- * was to the byte: the next `pulumi up` by hand must not begin a run that was refused.
+ * Has Pulumi do something with another run id. Unless an update was begun with it the id goes back, and the file of settings is what
+ * it was to the byte: the next `pulumi up` by hand must not begin a run that was refused.
  *
- * @param up resolves to its exit code, which is returned.
+ * @param act resolves to its exit code, which is returned.
+ * @param dryRun whether it begins none, whatever it ends with. @default false
  */
-export async function upWithRunId(stack: string, id: string, up: () => Promise<number>): Promise<number> {
+export async function withRunId(
+  stack: string,
+  id: string,
+  act: () => Promise<number>,
+  { dryRun = false }: { readonly dryRun?: boolean } = {},
+): Promise<number> {
   const file = settingsFile(stack);
   const before = textOf(file);
-  const last = await lastUpdate(stack);
+  const last = dryRun ? undefined : await lastUpdate(stack);
   const ignore = () => {}; // Ctrl-C reaches Pulumi too, and the id goes back when that has ended
   process.on("SIGINT", ignore);
   let written: string | undefined;
@@ -22,9 +28,10 @@ export async function upWithRunId(stack: string, id: string, up: () => Promise<n
   try {
     await pulumiOutput(stack, ["config", "set", "oneoff:runId", id]);
     written = textOf(file);
-    code = await up();
+    code = await act();
   } finally {
-    if (code !== 0 && (await lastUpdate(stack)) === last) {
+    if (dryRun) putBack(file, before, written);
+    else if (code !== 0 && (await lastUpdate(stack)) === last) {
       putBack(file, before, written);
       console.error(`No update was begun, so the run id is what it was before, and not ${id}.`);
     }

@@ -62,7 +62,7 @@ export function runText(known: KnownRun): string {
   const { status, state } = known;
   const seconds = secondsOf(known);
   const took = seconds === undefined ? "" : ` ${state === "running" ? "for" : "after"} ${formatDuration(seconds)}`;
-  const why = status.error === undefined || state === "succeeded" ? "" : `: ${status.error}`;
+  const why = status.error === undefined || state === "succeeded" ? "" : `: ${status.error.replace(`${state}: `, "")}`;
   const lost =
     state === "lost" && status.error === undefined
       ? `: it ended at ${minute(status.deadline as string)} UTC at the latest, and never said so`

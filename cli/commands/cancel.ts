@@ -4,7 +4,7 @@ import { checkRunId, type RunStatus } from "../../core/run.ts";
 import { answerJson } from "../answer.ts";
 import { jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import { ask } from "../ask.ts";
-import { type CancelOutcome, cancelRun } from "../cancel.ts";
+import { type CancelOutcome, cancelRun, runToCancel } from "../cancel.ts";
 import type { OneoffCommand } from "../command.ts";
 import { describeStack, meantUp } from "../meant-stack.ts";
 import { attach } from "../registry.ts";
@@ -13,6 +13,7 @@ interface Options extends StackOptions {
   /** @default the stack's */
   readonly run?: string;
   readonly yes?: boolean;
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 }
 
@@ -22,6 +23,7 @@ export const cancel: OneoffCommand = {
       takesStack(command)
         .option("--run <runId>", "another run than the stack's, by its whole id")
         .option("-y, --yes", "don't ask")
+        .option("--dry-run", "say what would be ended")
         .addOption(jsonOption())
         .action(cancelMeant),
       {
@@ -32,7 +34,10 @@ export const cancel: OneoffCommand = {
     ),
 };
 
-async function cancelMeant(word: string | undefined, { run: given, yes, json, ...options }: Options): Promise<void> {
+async function cancelMeant(
+  word: string | undefined,
+  { run: given, yes, dryRun, json, ...options }: Options,
+): Promise<void> {
   const { meant, stack } = await meantUp(word, options);
   const { name } = meant;
   const attached = await attach(stack);
@@ -42,6 +47,10 @@ async function cancelMeant(word: string | undefined, { run: given, yes, json, ..
     console.error(`\nWhat was asked for stays so, and the run ends: ${again} goes on from here.`);
     process.exit(Exit.interrupted);
   };
+  if (dryRun) {
+    const status = await runToCancel(name, attached, run);
+    return tell(name, { status, wasOver: status.state !== "running" }, json);
+  }
   const outcome = await cancelRun(name, attached, run, {
     async agree(status) {
       const question = `In ${describeStack(meant)}: ${atWork(status)} What it wrote stays.\nCancel it?`;
@@ -51,10 +60,13 @@ async function cancelMeant(word: string | undefined, { run: given, yes, json, ..
     say: (line) => console.error(line),
   });
   process.off("SIGINT", leave);
-  const { state, started, ended, cost } = outcome.status;
-  if (json)
-    return answerJson("cancel/1", { stack: name, run, state, started, ended, usd: cost, wasOver: outcome.wasOver });
-  for (const line of told(name, outcome)) console.log(line);
+  tell(name, outcome, json);
+}
+
+function tell(stack: string, outcome: CancelOutcome, json = false): void {
+  const { run, state, started, ended, cost } = outcome.status;
+  if (json) answerJson("cancel/1", { stack, run, state, started, ended, usd: cost, wasOver: outcome.wasOver });
+  else for (const line of told(stack, outcome)) console.log(line);
 }
 
 function atWork({ run, job, steps }: RunStatus): string {
@@ -68,6 +80,7 @@ function told(stack: string, { status, wasOver }: CancelOutcome): readonly strin
   const { run, job, state, started, ended, error, cost } = status;
   const what = state === "cancelled" ? "was cancelled" : state;
   if (wasOver) return [`Run ${run} of ${job} is over already: it ${what}${ended ? ` at ${ended}` : ""}.`];
+  if (state === "running") return [`${atWork(status)} It would be ended; what it wrote would stay.`];
   if (state !== "cancelled") {
     const why = error === undefined ? "" : `: ${error}`;
     return [`Run ${run} of ${job} ${state} before it saw that it was to be cancelled${why}.`];

@@ -5,18 +5,20 @@ import type { OneoffCommand } from "../command.ts";
 import { stackFiles } from "../config.ts";
 import { destroyAll } from "../destroy.ts";
 import { describeStack, meantStack } from "../meant-stack.ts";
-import { outputsIfUp } from "../pulumi.ts";
+import { outputsIfUp, pulumi } from "../pulumi.ts";
 import { findLeftovers } from "./leftovers.ts";
 
 interface Options extends StackOptions {
-  readonly yes: boolean;
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
 }
 
 export const down: OneoffCommand = {
   describe: (command, flags) =>
     withExamples(
       takesStack(command)
-        .option("-y, --yes", "don't ask", false)
+        .option("-y, --yes", "don't ask")
+        .option("--dry-run", "say what would end: `pulumi destroy --preview-only`")
         .action((word, options) => takeDown(word, flags, options)),
       { "oneoff down": "the stack that is selected", "oneoff down emr-oneoff --yes": "without a question" },
       { 1: "something is left", 4: "Pulumi failed (its own codes are passed on)", 8: "it was not agreed to" },
@@ -30,6 +32,11 @@ async function takeDown(word: string | undefined, flags: readonly string[], opti
   const { lake } = await outputsIfUp(name);
   const results =
     config["oneoff:removal"] === "retain" || !lake ? "" : `, with the results in ${lake} that it doesn't retain`;
+  if (options.dryRun) {
+    console.error(`That would end ${describeStack(meant)} and all it has${results}.`);
+    process.exitCode = await pulumi(name, ["destroy", "--preview-only", ...flags]);
+    return;
+  }
   if (!options.yes)
     await ask(`End ${describeStack(meant)} and all it has${results}?`, "it ends all that the stack has");
   const code = await destroyAll(name, flags);

@@ -62,6 +62,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   run: {
     group: "Runs",
     summary: "compute again, as a new run; earlier runs stay",
+    passesTo: "pulumi up",
     load: async () => (await import("./run.ts")).run,
   },
   cost: {

@@ -1,42 +1,54 @@
 import { quote, UsageError } from "../../core/errors.ts";
 import { checkRunId } from "../../core/run.ts";
 import { type StackOptions, takesStack, withExamples } from "../arguments.ts";
+import { BRING_UP_EXITS, type BringUpOptions, bringUp, takesBringUpOptions } from "../bring-up.ts";
 import type { OneoffCommand } from "../command.ts";
 import { Follower } from "../follow.ts";
-import { stackNamed } from "../meant-stack.ts";
+import { meantStack } from "../meant-stack.ts";
 import type { Attached, StackContext } from "../platform.ts";
 import { NoStackError, NotUpError } from "../pulumi.ts";
 import { attach } from "../registry.ts";
-import { upWithRunId } from "../run-id.ts";
+import { withRunId } from "../run-id.ts";
 import { stackUp } from "../stack.ts";
-import { up, watchRun } from "../up.ts";
 
-interface Options extends StackOptions {
+interface Options extends StackOptions, BringUpOptions {
   readonly id?: string;
-  readonly endCluster: boolean;
+  readonly endCluster?: boolean;
 }
 
 export const run: OneoffCommand = {
-  describe: (command) =>
+  describe: (command, flags) =>
     withExamples(
-      takesStack(command)
-        .description("Compute again: set a new run id and bring the stack up; earlier runs stay.")
-        .option("--id <runId>", "the new run's id; the time when not given")
-        .option("--end-cluster", "end the cluster of the run before, where one is kept alive", false)
-        .action(async (word: string | undefined, { id = newRunId(), endCluster, ...options }: Options) => {
-          const name = await stackNamed(word, options);
-          checkRunId(id, "--id");
-          const before = await stackUp(name).catch(ifNotUp); // then there is no run either
-          const attached = before && (await attach(before));
-          if (before && attached) await refuseRun(before, attached, id, endCluster);
-          const code = await upWithRunId(name, id, () => up(name, attached?.upOptions));
-          process.exitCode = code;
-          if (code === 0) process.exitCode = await watchRun(name, id);
-        }),
-      { "oneoff run": "a run named by the time", "oneoff run emr-oneoff --id monday": "a run with a name" },
-      { 1: "the run failed", 8: "the run was cancelled" },
+      takesBringUpOptions(
+        takesStack(command)
+          .description("Compute again: set a new run id and bring the stack up; earlier runs stay.")
+          .option("--id <runId>", "the new run's id; the time when not given")
+          .option("--end-cluster", "end the cluster of the run before, where one is kept alive"),
+      ).action((word: string | undefined, options: Options) => computeAgain(word, flags, options)),
+      {
+        "oneoff run": "a run named by the time",
+        "oneoff run emr-oneoff --id monday": "a run with a name",
+        "oneoff run --dry-run": "what it costs and would make",
+      },
+      BRING_UP_EXITS,
     ),
 };
+
+async function computeAgain(word: string | undefined, flags: readonly string[], given: Options): Promise<void> {
+  const { id: run = newRunId(), endCluster = false, ...options } = given;
+  const meant = await meantStack(word, options);
+  const { name } = meant;
+  checkRunId(run, "--id");
+  const before = await stackUp(name).catch(ifNotUp); // then there is no run either
+  const attached = before && (await attach(before));
+  if (before && attached) await refuseRun(before, attached, run, endCluster);
+  await bringUp(meant, {
+    ...options,
+    run,
+    flags: [...(attached?.upOptions ?? []), ...flags],
+    around: (pulumi) => withRunId(name, run, pulumi, options),
+  });
+}
 
 function ifNotUp(error: unknown): undefined {
   if (!(error instanceof NotUpError || error instanceof NoStackError)) throw error;

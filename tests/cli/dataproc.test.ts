@@ -416,13 +416,20 @@ test("the commands: get writes a table, run refuses a run that goes on and refre
     const settings = `# Mine:\nconfig:\n    gcp:project:   test-project\n    oneoff:runId: "r1"   # the first\n    gcp:region: europe-west1\n`;
     writeFileSync(stack.settingsFile(STACK), settings);
     const ups = async () => {
-      const { code, output } = await stack.oneoff("run", STACK, "--id", "r2");
+      const { code, output } = await stack.oneoff("run", STACK, "--id", "r2", "--yes");
       const asked = readFileSync(join(bin, "ups"), "utf8").trim().split("\n").at(-1);
       const unbegun = "No update was begun, so the run id is what it was before, and not r2.";
-      expect([code, output]).toEqual([1, `$ pulumi ${asked}\n${unbegun}\n`]);
+      expect(code).toBe(1);
+      expect(output).toMatch(/^To bring up stack dataproc\. .* USD.*\n/);
+      expect(output.slice(output.indexOf("\n") + 1)).toBe(`$ pulumi ${asked}\n${unbegun}\n`);
       expect(readFileSync(stack.settingsFile(STACK), "utf8")).toBe(settings);
       return asked;
     };
+    const unasked = await stack.oneoff("run", STACK, "--id", "r2");
+    expect(unasked).toMatchObject({
+      code: 2,
+      output: expect.stringContaining("it rents machines, and nobody can be asked here: say --yes"),
+    });
     expect(await ups()).toBe("up --yes --suppress-outputs --stack dataproc");
     await stack.setOutputs(IN_CLUSTER);
     expect(await ups()).toBe("up --yes --suppress-outputs --refresh --stack dataproc");

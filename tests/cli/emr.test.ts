@@ -424,8 +424,8 @@ test("a cluster that is kept alive is ended for another run only when that is wa
     });
     expect(await runId()).not.toBe("2");
     const wanted = await project.oneoff("run", STACK, "--id", "2", "--end-cluster");
-    expect(wanted).toMatchObject({ code: 1, output: expect.stringContaining('oneoff:workers is "none"') });
-    expect(await runId()).not.toBe("2"); // no update was begun with it
+    expect(wanted).toMatchObject({ code: 2, output: expect.stringContaining('oneoff:workers is "none"') });
+    expect(await runId()).not.toBe("2");
   } finally {
     await project.mustPulumi("config", "set", "oneoff:workers", "3", "--stack", STACK);
   }

@@ -40,8 +40,11 @@ export async function stackInCloud(
     const urn = `urn:pulumi:${stack}::oneoff::${type}::oneoff-${stack}`;
     const manifest = { time: "2026-01-01T00:00:00Z", magic: "", version: "" };
     const salt = /^encryptionsalt: (.+)$/m.exec(readFileSync(project.settingsFile(stack), "utf8"))?.[1];
-    const secrets_providers = { type: "passphrase", state: { salt } };
-    const deployment = { manifest, secrets_providers, resources: [{ urn, custom: false, type, outputs }] };
+    const deployment = {
+      manifest,
+      ...(salt && { secrets_providers: { type: "passphrase", state: { salt } } }),
+      resources: [{ urn, custom: false, type, outputs }],
+    };
     writeFileSync(file, JSON.stringify({ version: 3, deployment }));
     await project.mustPulumi("stack", "import", "--file", file, "--stack", stack);
   };

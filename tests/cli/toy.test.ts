@@ -134,7 +134,7 @@ test("doctor asks its platform, with what its kind adds, and not for what only t
 });
 
 test("a run is started and followed to its end; get writes its table, watch tells of it again", async () => {
-  const { code, output } = await oneoff("run", "toy", "--id", "a");
+  const { code, output } = await oneoff("run", "toy", "--id", "a", "--yes");
   expect(output).toMatch(/^\[\d+ s, about 0\.00 USD so far\] stack: bricks [123]\/3$/m);
   expect(output).toMatch(/^Run a of build succeeded after \d+ s, for about 0\.00 USD\.$/m);
   expect(output).toContain(`The dashboard fills in while the run goes on: http://127.0.0.1:${env.TOY_PORT}\n`);
@@ -164,7 +164,7 @@ test("another run is refused where it is there already, or machines are kept", a
 
 test("machines that break end their run, and what they said is shown", async () => {
   writeFileSync(join(box, "broken-b"), "a brick broke");
-  const { code, output } = await oneoff("run", "toy", "--id", "b");
+  const { code, output } = await oneoff("run", "toy", "--id", "b", "--yes");
   expect(code).toBe(1);
   expect(output).toContain("The last lines of step stack:\n  [oneoff] bricks 1/3\n");
   expect(output).toMatch(/^Run b of build failed after \d+ s, for about 0\.00 USD: a brick broke$/m);

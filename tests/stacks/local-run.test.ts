@@ -115,6 +115,22 @@ test("a changed job is warned of, and computed by a new run; the old run stays",
   expect(listed).toContain('"1"');
 }, 180_000);
 
+test("--dry-run says what a run, a cancellation and the end would do, and does nothing", async () => {
+  const settings = readFileSync(project.settingsFile("local"), "utf8");
+  const run = await project.oneoff("run", "--id", "never", "--dry-run");
+  expect(run).toMatchObject({ code: 0, output: expect.stringMatching(/"two" => "never".*rents nothing/s) });
+  expect(readFileSync(project.settingsFile("local"), "utf8")).toBe(settings);
+  const cancel = await project.oneoff("cancel", "--dry-run");
+  expect(cancel).toMatchObject({ code: 0, output: expect.stringContaining("Run two of xo is over already") });
+  const down = await project.oneoff("down", "--dry-run");
+  expect(down).toMatchObject({
+    code: 0,
+    output: expect.stringMatching(/would end stack local .*, with the results in /),
+  });
+  expect(down.output).toContain("7 to delete");
+  expect((await project.oneoff("status")).output).toContain("Run    two of xo: succeeded after");
+}, 60_000);
+
 test("a run that fails fails the command, with the last lines of its log", async () => {
   await set("oneoff:memory=1 MB");
   const { code, output } = await project.oneoff("run", "--id", "three");
