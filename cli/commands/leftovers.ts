@@ -1,7 +1,7 @@
-import { createInterface } from "node:readline/promises";
 import { quote, TransientError, UsageError } from "../../core/errors.ts";
 import { answerJson } from "../answer.ts";
 import { collect, fail, jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
+import { ask } from "../ask.ts";
 import type { OneoffCommand } from "../command.ts";
 import { stackFiles } from "../config.ts";
 import { stackNamed } from "../meant-stack.ts";
@@ -36,7 +36,7 @@ export const leftovers: OneoffCommand = {
         "oneoff leftovers emr-oneoff": "look",
         "oneoff leftovers emr-oneoff --delete": "remove what is left, after a question",
       },
-      { 1: "something is left" },
+      { 1: "something is left", 8: "it was not agreed to" },
     ),
 };
 
@@ -86,7 +86,9 @@ export async function findLeftovers(stack: string, options: LeftoversOptions): P
   );
   if (!options.delete) return false;
   checkChosen(choice, options, shared);
-  if (!options.yes && !(await agreed(left, shared))) return false;
+  const all = left.length === 1 ? "it" : `all ${left.length}`;
+  const question = `Remove ${all}, with all data in it?${shared ? ownersOf(left) : ""}`;
+  if (!options.yes) await ask(question, "--delete removes what is left");
   await removeAll(left);
   const still = (await find()).filter((item) => isLeft(item) && choice.has(item));
   for (const item of still) console.log(describe(item));
@@ -138,7 +140,7 @@ async function findIfThere({ title }: Platform, search: Search): Promise<readonl
     return await search.find();
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof TransientError)) throw error;
-    console.log(`${title} was not looked at, and nothing says that the stack is there: ${error.message}`);
+    console.error(`${title} was not looked at, and nothing says that the stack is there: ${error.message}`);
     return [];
   }
 }
@@ -251,16 +253,6 @@ const describe = ({ kind, id, since, kept, unsure }: Leftover): string =>
   ]
     .filter((part) => part !== "")
     .join("  ");
-
-async function agreed(items: readonly Leftover[], shared: boolean): Promise<boolean> {
-  if (!process.stdin.isTTY)
-    throw new UsageError("--delete asks before it removes anything: give --yes where nobody can answer");
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const all = items.length === 1 ? "it" : `all ${items.length}`;
-  const answer = await terminal.question(`Remove ${all}, with all data in it?${shared ? ownersOf(items) : ""} (y/N) `);
-  terminal.close();
-  return /^y(es)?$/i.test(answer.trim());
-}
 
 /** What somebody must know who has it removed, where two may have a stack of one name. */
 function ownersOf(items: readonly Leftover[]): string {

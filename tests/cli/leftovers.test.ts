@@ -315,9 +315,7 @@ test("everything that is left is found, removed on demand, and nothing else", as
   );
   expect(await stack.oneoff("leftovers", STACK, "--delete")).toMatchObject({
     code: 2,
-    output: expect.stringContaining(
-      "oneoff: --delete asks before it removes anything: give --yes where nobody can answer",
-    ),
+    output: expect.stringContaining("oneoff: --delete removes what is left, and nobody can be asked here: say --yes"),
   });
   expect(kinds((await stack.oneoff("leftovers", STACK)).output)).toHaveLength(19);
 
@@ -669,7 +667,7 @@ test("nothing is removed unless the answer is yes", async () => {
   const kept = await typed(stack, ["leftovers", STACK, "--delete"], "\n");
   expect(kept.output).toContain("Remove it, with all data in it? (y/N)");
   expect(kept.output).not.toContain("is removed");
-  expect(kept.code).toBe(1);
+  expect(kept.code).toBe(8);
   const removed = await typed(stack, ["leftovers", STACK, "--delete"], "y\n");
   expect(removed.output).toContain("SSM parameter a is removed.");
   expect(removed.code).toBe(0);
