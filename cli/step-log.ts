@@ -13,9 +13,60 @@ export function textOf(bytes: Uint8Array, from: number): LogText {
   return { text: new TextDecoder().decode(whole), next: from + whole.length };
 }
 
-/** What a step has printed, from a position on, as its lake has it. */
-export const stepLog = async (lake: LakeStore, run: string, step: string, from: number): Promise<LogText> =>
-  textOf((await lake.bytes(logKey(run, step), from)) ?? new Uint8Array(), from);
+/** Of a long log that is an object its writer (assets/steps/step_log.py) keeps so much of the beginning, and the end. */
+export const LOG_HEAD = 64 << 10;
+/** The line between them. */
+const GAP = /^\n\[(\d+) (bytes are left out here; [^\n]*\]\n)/;
+const MOST_GAP = 200;
+
+/** What is left out of a log after its head: how many bytes, and the line that says so. */
+interface Gap {
+  readonly left: number;
+  readonly line: string;
+  /** The end of the line. */
+  readonly why: string;
+}
+
+/**
+ * What a step has printed, from a position on, as its lake has it. Positions are those of all that it printed: a log that is an
+ * object is written anew while it grows, and what it has then lies elsewhere in it.
+ */
+export async function stepLog(
+  lake: Pick<LakeStore, "address" | "bytes" | "piece">,
+  run: string,
+  step: string,
+  from: number,
+): Promise<LogText> {
+  const key = logKey(run, step);
+  const bytesFrom = async (at: number) => (await lake.bytes(key, at)) ?? new Uint8Array();
+  const isObject = lake.address.includes("://");
+  if (!isObject || from <= LOG_HEAD) {
+    const bytes = await bytesFrom(from);
+    const gap = isObject ? gapIn(bytes.subarray(LOG_HEAD - from)) : undefined;
+    const { text, next } = textOf(bytes, from);
+    return { text, next: next + shiftOf(gap) };
+  }
+  const gapNow = async () => gapIn((await lake.piece(key, { from: LOG_HEAD, length: MOST_GAP }))?.bytes);
+  for (let gap = await gapNow(); ; ) {
+    const start = Math.max(from, LOG_HEAD + (gap?.left ?? 0));
+    const bytes = await bytesFrom(start - shiftOf(gap));
+    const after = bytes.length > 0 ? await gapNow() : gap;
+    if (after?.left === gap?.left) {
+      const missed = start > from ? `\n[${start - from} ${gap?.why}` : "";
+      const { text, next } = textOf(bytes, start);
+      return { text: missed + text, next };
+    }
+    gap = after; // it was written anew in between
+  }
+}
+
+function gapIn(bytes: Uint8Array = new Uint8Array()): Gap | undefined {
+  const [line, left, why = ""] = GAP.exec(new TextDecoder().decode(bytes.subarray(0, MOST_GAP))) ?? [];
+  return line === undefined ? undefined : { left: Number(left), line, why };
+}
+
+/** How much further on what comes after the gap was printed than it lies in the object. */
+const shiftOf = (gap: Gap | undefined): number => (gap ? gap.left - gap.line.length : 0);
 
 /** Number of bytes without a character of UTF-8 that is cut off at the end. */
 export function wholeCharacters(bytes: Uint8Array): number {
