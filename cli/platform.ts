@@ -221,8 +221,10 @@ export interface Attached {
   evidence?(run: string): Promise<Evidence | undefined>;
   /** Whether the machines of a run that is over are kept for whoever wants to go on working there. @default no */
   isKept?(status: RunStatus): boolean;
-  /** Options of `pulumi up` for another run. @default none */
+  /** Options of `pulumi up` for another run, and of `pulumi destroy` after one. @default none */
   readonly upOptions?: readonly string[];
+  /** Beside its lake: what stays where it is when a run is removed, such as "rows in BigQuery". @default nothing */
+  readonly stays?: string | undefined;
   /** Where to look at it, the dashboard first where there is one. */
   pages(): Promise<readonly Page[]>;
   /**

@@ -72,10 +72,10 @@ async function partsOf({ lake }: StackRuns, run: string): Promise<Pick<RemovalPl
 }
 
 /** What is to be removed, in words. */
-export function tellPlan({ run, tables, parts }: RemovalPlan, meant: MeantStack): string {
+export function tellPlan({ run, tables, parts }: RemovalPlan, meant: MeantStack, stays: string | undefined): string {
   const files = parts.reduce((sum, part) => sum + part.files, 0);
   const names = tables.length === 0 ? "no table" : `table${tables.length === 1 ? "" : "s"} ${list(tables)}`;
-  return `Run ${run} of ${describeStack(meant)}: ${names}, ${files} file${files === 1 ? "" : "s"} with its logs.`;
+  return `Run ${run} of ${describeStack(meant)}: ${names}, ${files} file${files === 1 ? "" : "s"} with its logs${stays ? `; not ${stays}` : ""}.`;
 }
 
 /**

@@ -142,7 +142,7 @@ async function removeRuns(ids: readonly string[], options: RemoveOptions): Promi
   const found = await StackRuns.of(stack);
   const plans = [];
   for (const id of new Set(ids)) plans.push(await planRemoval(found, id)); // all are looked at before the first is removed
-  for (const plan of plans) console.error(tellPlan(plan, meant));
+  for (const plan of plans) console.error(tellPlan(plan, meant, found.attached.stays));
   if (options.dryRun) return;
   if (!options.yes) {
     const { ask } = await import("../ask.ts");

@@ -37,6 +37,7 @@ export function attach(context: StackContext, outputs: DataprocOutputs): Attache
       stack.mode === "cluster" && state !== "running" && cluster !== undefined && ALIVE.has(cluster.state),
     // A cluster that stays ends by itself one day: Pulumi can't delete what is gone, unless it looks first.
     upOptions: stack.mode === "cluster" ? ["--refresh"] : [],
+    stays: stack.dataset && `what was loaded into BigQuery dataset ${stack.dataset}`,
     pages: () => explainErrors(pagesOf(google, stack)),
     route: (name) => explainErrors(routeTo(google, stack, name)),
   };
