@@ -29,7 +29,7 @@ export class LogReader {
       const last = lines.pop() as string; // empty where the last line has its end
       if (isLast && last !== "") lines.push(last);
       this.#seen.set(name, { next, rest: isLast ? "" : last });
-      found.push(...lines.map((text) => ({ name, text: text.replace(/\r$/, "") })));
+      for (const line of lines) found.push({ name, text: line.replace(/\r$/, "") }); // one by one: they may be a million
     }
     return found;
   }
