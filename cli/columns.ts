@@ -14,13 +14,15 @@ export interface Column<Row> {
 
 const GAP = "  ";
 
+const oneLine = (text: string): string => text.replace(/\s+/g, " ");
+
 /** How wide a terminal is; undefined where there is none: what reads a table then has no edge. */
 export const widthOf = ({ isTTY, columns }: Pick<NodeJS.WriteStream, "isTTY" | "columns">): number | undefined =>
   isTTY ? columns || 80 : undefined;
 
-/** Whether what was written can be written over: on a terminal that knows how. */
-export const isScreen = ({ isTTY }: Pick<NodeJS.WriteStream, "isTTY">): boolean =>
-  isTTY === true && process.env.TERM !== "dumb";
+/** Whether what was written can be written over: on a terminal that knows how, and says how wide it is. */
+export const isScreen = ({ isTTY, columns }: Pick<NodeJS.WriteStream, "isTTY" | "columns">): boolean =>
+  isTTY === true && columns > 0 && process.env.TERM !== "dumb";
 
 /** Lines of a table, its heads first. On a terminal columns are left out rather than lines broken. */
 export function tableLines<Row>(
@@ -28,7 +30,10 @@ export function tableLines<Row>(
   columns: readonly Column<Row>[],
   width: number | undefined,
 ): readonly string[] {
-  const cells = [columns.map(({ head }) => head), ...rows.map((row) => columns.map((column) => column.text(row)))];
+  const cells = [
+    columns.map(({ head }) => head),
+    ...rows.map((row) => columns.map((column) => oneLine(column.text(row)))),
+  ];
   const all = columns.map((column, i) => ({
     ...column,
     i,

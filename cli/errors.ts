@@ -2,6 +2,7 @@
 import { CommanderError } from "commander";
 import { Exit, TransientError, UsageError } from "../core/errors.ts";
 import { commandIn } from "./global-options.ts";
+import { printableOn } from "./printable.ts";
 
 /** An error as it is told. */
 interface Told {
@@ -21,7 +22,7 @@ export async function tellError(error: unknown, words: readonly string[]): Promi
     process.stderr.write(`${JSON.stringify({ schema: "oneoff.error/1", code, message, exit, cure })}\n`);
     return exit;
   }
-  if (told) process.stderr.write(`oneoff: ${told.message}\n`);
+  if (told) process.stderr.write(`oneoff: ${printableOn(process.stderr, told.message)}\n`);
   if (!told || process.env.ONEOFF_DEBUG) process.stderr.write(`${(error as Error)?.stack ?? String(error)}\n`);
   if (!told) process.stderr.write("oneoff: that is a fault of oneoff itself: please report it with the lines above\n");
   return told?.exit ?? Exit.bug;

@@ -3,16 +3,17 @@
 import { Exit } from "../core/errors.ts";
 import { carryOut } from "./command-line.ts";
 import { tellError } from "./errors.ts";
+import { guardTerminal } from "./printable.ts";
 
 const words = process.argv.slice(2);
 
-// Whoever reads has seen enough.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(Exit.ok);
-  });
-}
+process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+  if (code === "EPIPE") process.exit(Exit.ok); // whoever reads has seen enough
+  process.stderr.write(`oneoff: standard output can't be written: ${message}\n`);
+  process.exit(Exit.failed);
+});
+process.stderr.on("error", () => {}); // there is nobody to tell, and no reason to leave what was begun
+guardTerminal();
 
 try {
   await carryOut(words);

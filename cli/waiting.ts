@@ -18,9 +18,9 @@ export function progressPrinter(): (text: string) => void {
   };
 }
 
-/** Is aborted by Ctrl-C, and by who asks this command to end. */
+/** Is aborted by Ctrl-C, and by who asks this command to end: the reason is the signal. */
 export function stopSignal(): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort(signal));
   return stop.signal;
 }

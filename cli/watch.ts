@@ -9,6 +9,7 @@ import type { JsonLines } from "./answer.ts";
 import { isScreen } from "./columns.ts";
 import { describeStep, number } from "./described.ts";
 import type { Follower } from "./follow.ts";
+import { printable, printableOn } from "./printable.ts";
 import { Rates } from "./rates.ts";
 import { runJson } from "./runs.ts";
 import { secondsBetween } from "./when.ts";
@@ -164,7 +165,7 @@ function events(json: JsonLines, isBilled: boolean): Display {
 /** One line whenever something has changed. */
 function lines(output: NodeJS.WriteStream): Display {
   let last: readonly string[] = [];
-  const print = (text: string) => void output.write(`${text}\n`);
+  const print = (text: string) => void output.write(`${printableOn(output, text)}\n`);
   return {
     print,
     log: (step, text) => print(ofStep(step, text)),
@@ -188,7 +189,7 @@ function bars(output: NodeJS.WriteStream): Display {
   const update = createLogUpdate(output);
   const print = (text: string) => {
     update.clear();
-    output.write(`${text}\n`);
+    output.write(`${printable(text)}\n`);
   };
   return {
     print,
@@ -204,7 +205,7 @@ function bars(output: NodeJS.WriteStream): Display {
         : "";
       if (waiting(status)) rows.unshift(`  cluster ${machines(status)}`);
       const time = `  ${elapsed(status)} elapsed${status.state === "running" ? left : ""}${cost(status)}`;
-      update([...rows, time].join("\n"));
+      update(printable([...rows, time].join("\n")));
       if (status.state !== "running") update.done();
     },
   };

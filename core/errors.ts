@@ -20,6 +20,8 @@ export const Exit = {
   /** The time of a wait is over, and the run goes on. */
   timeout: 9,
   interrupted: 130,
+  /** Somebody asked it to end, by SIGTERM. */
+  terminated: 143,
   /** A fault of ours. */
   bug: 255,
 } as const;

@@ -4,6 +4,7 @@ import { givenStack, jsonOption, type StackOptions, takesStack, withExamples } f
 import { isScreen, tableLines, widthOf } from "../columns.ts";
 import type { OneoffCommand } from "../command.ts";
 import { allStacks, meantIfUp } from "../meant-stack.ts";
+import { printable } from "../printable.ts";
 import { pause, stopSignal } from "../waiting.ts";
 
 interface Options extends StackOptions {
@@ -71,14 +72,15 @@ async function follow(look: Look, pollMs: number, { json }: Options): Promise<vo
     const { asked: _, ...body } = statusJson(now);
     const text = JSON.stringify(body, (key, value) => (key === "seconds" || key === "usd" ? undefined : value));
     if (json) lines ??= new JsonLines("status/1", { stack: now.meant.name });
-    if (update) update(statusText(now));
+    if (update) update(printable(statusText(now)));
     else if (text !== last) lines ? lines.write("status", body) : console.log(statusText(now));
     last = text;
     const state = now.run?.state ?? "pending";
     if (state === "running" && !stop.aborted) await pause(stop, pollMs);
     if (state === "running" && !stop.aborted) continue;
     update?.done();
-    process.exitCode = stop.aborted ? Exit.interrupted : Exit.ok;
+    if (stop.aborted) process.exitCode = stop.reason === "SIGINT" ? Exit.interrupted : Exit.terminated;
+    else process.exitCode = Exit.ok;
     if (lines) lines.end(state, process.exitCode);
     else console.error(`Next     ${nextOf(now)}`);
     return;

@@ -1,6 +1,6 @@
 /** Tables on terminals of all widths, and where there is none. */
 import { expect, test } from "vitest";
-import { type Column, labelled, tableLines, widthOf } from "../../cli/columns.ts";
+import { type Column, isScreen, labelled, tableLines, widthOf } from "../../cli/columns.ts";
 
 interface Row {
   readonly run: string;
@@ -61,6 +61,17 @@ test.each<readonly [title: string, width: number | undefined, lines: readonly st
 
 test("without rows there are the heads", () => {
   expect(tableLines([], COLUMNS, 80)).toEqual(["RUN  JOB  USD  NOTE"]);
+});
+
+test("whatever a text holds, a row is a line", () => {
+  const rows = [{ run: "9", job: "of\ntwo\tlines", usd: 0, note: "" }];
+  expect(tableLines(rows, COLUMNS.slice(0, 2), 80)).toEqual(["RUN  JOB", "9    of two lines"]);
+});
+
+test("only what says how wide it is is written over", () => {
+  const terminal = { isTTY: true, columns: 20 };
+  const which = [terminal, { ...terminal, columns: 0 }, { ...terminal, isTTY: false }];
+  expect(which.map(isScreen)).toEqual([process.env.TERM !== "dumb", false, false]);
 });
 
 test("a terminal that doesn't know its width has 80 columns, and what is none has no edge", () => {
