@@ -62,7 +62,7 @@ async function printLogs(word: string | undefined, options: Options): Promise<vo
   first.slice(tail === undefined ? 0 : -tail).forEach(write);
   if (first.length === 0) await tellWhyNone(runs, status);
   if (follow && status.state === "running") {
-    const stay = mayBeLeft(stack.name, run && id);
+    const stay = mayBeLeft(stack.name, run && id, lines);
     while (status.state === "running") {
       await sleep(follower.pollMs);
       status = await patiently(() => statusOf(runs, id), follower.pollMs, console.error);

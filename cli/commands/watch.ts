@@ -46,20 +46,21 @@ async function watchIt(word: string | undefined, { logs, run, json, timeout, ...
   const runs = await StackRuns.of(stack);
   const id = await runs.find(run);
   const { isTTY } = process.stdout;
-  const lines = json ? new JsonLines("watch/1", { stack: stack.name, run: id }) : undefined;
-  if (!json) await tellPages(runs);
   const isOver = await runs.follower.status(id).then(
     async (status) => {
-      if (status?.removed !== undefined) throw await runs.missing(id);
-      return status !== undefined && status.state !== "running";
+      if (!status || status.removed !== undefined) throw await runs.missing(id);
+      return status.state !== "running";
     },
     (error: Error) => {
       if (error instanceof TransientError) return false; // whoever watches is patient
       throw error;
     },
   );
-  const stay = isOver ? () => {} : mayBeLeft(stack.name, run && id);
-  const timer = timeout === undefined ? undefined : setTimeout(() => leave(id, lines), timeout * 1000);
+  const lines = json ? new JsonLines("watch/1", { stack: stack.name, run: id }) : undefined;
+  if (!json) await tellPages(runs);
+  const stay = isOver ? () => {} : mayBeLeft(stack.name, run && id, lines);
+  const isLimited = timeout !== undefined && !isOver;
+  const timer = isLimited ? setTimeout(() => leave(id, lines), timeout * 1000) : undefined;
   const shown = { logs: logs ?? !(json || isTTY), output: process.stdout, stack: stack.name };
   try {
     process.exitCode = await watchRun(runs.follower, id, { ...shown, json: lines, isBilled: runs.isBilled });

@@ -1,7 +1,7 @@
 /** Commands that wait for a run, as processes: left by Ctrl-C, out of time, unread. Pulumi's answer is a script's. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,16 +29,21 @@ function write(name: string, content: string, mode = 0o644): void {
   writeFileSync(join(folder, name), content, { mode });
 }
 
-function start(...words: readonly string[]): ChildProcess & { readonly said: { out: string; err: string } } {
+const start = (...words: readonly string[]): Started => startInto(["pipe", "pipe"], words);
+
+type Started = ChildProcess & { readonly said: { out: string; err: string } };
+
+/** @param streams where its standard output and standard error go. */
+function startInto(streams: readonly ("pipe" | number)[], words: readonly string[]): Started {
   const PATH = [join(folder, "bin"), process.env.PATH].join(delimiter);
   const args = [join(ROOT, "cli", "oneoff.mjs"), ...words, "--stack", "local"];
   const env = { ...process.env, PATH, PULUMI_BACKEND_URL: "file:///where-the-script-answers" };
-  const child = spawn(process.execPath, args, { cwd: folder, env });
+  const child: ChildProcess = spawn(process.execPath, args, { cwd: folder, env, stdio: ["pipe", ...streams] });
   const said = { out: "", err: "" };
-  child.stdout.on("data", (chunk) => {
+  child.stdout?.on("data", (chunk) => {
     said.out += chunk;
   });
-  child.stderr.on("data", (chunk) => {
+  child.stderr?.on("data", (chunk) => {
     said.err += chunk;
   });
   return Object.assign(child, { said });
@@ -49,14 +54,29 @@ const LEFT =
   '\nThe run goes on: "npx --no oneoff watch local" shows it again, and "npx --no oneoff cancel local" ends it.\n';
 
 test.each([
-  ["watch", "--no-logs"],
-  ["logs", "-f", "--tail", "1"],
-])("Ctrl-C leaves the run alone, and says so before and after (%s)", async (...words) => {
-  const child = start(...words);
-  await expect.poll(() => child.said).toMatchObject({ out: expect.stringMatching(/\S/), err: HINT });
-  child.kill("SIGINT");
-  expect(await once(child, "close")).toEqual([130, null]);
-  expect(child.said.err).toBe(HINT + LEFT);
+  ["SIGINT", 130, "watch", "--no-logs"],
+  ["SIGINT", 130, "logs", "-f", "--tail", "1"],
+  ["SIGTERM", 143, "watch", "--json"],
+] as const)(
+  "%s leaves the run alone, ends with %i, and says so before and after (%s)",
+  async (signal, exit, ...words) => {
+    const child = start(...words);
+    await expect.poll(() => child.said).toMatchObject({ out: expect.stringMatching(/\S/), err: HINT });
+    child.kill(signal);
+    expect(await once(child, "close")).toEqual([exit, null]);
+    expect(child.said.err).toBe(HINT + LEFT);
+    if (words[1] !== "--json") return;
+    const last = child.said.out.trimEnd().split("\n").at(-1) as string;
+    expect(JSON.parse(last)).toMatchObject({ type: "end", state: "running", exit });
+  },
+);
+
+test("status -f, which waits for nothing, ends with 143 when it is asked to end", async () => {
+  const child = start("status", "-f", "--json");
+  await expect.poll(() => child.said.out).toContain('"type":"status"');
+  child.kill("SIGTERM");
+  expect(await once(child, "close")).toEqual([143, null]);
+  expect(child.said.out).toMatch(/"type":"end".*"exit":143}\n$/);
 });
 
 test("--timeout ends the wait, and not the run", async () => {
@@ -78,6 +98,20 @@ test("who has read enough ends the command with 0", async () => {
   expect(await once(child, "exit")).toEqual([0, null]);
   expect(child.said.err).toBe("");
 });
+
+test.runIf(existsSync("/dev/full"))(
+  "an answer that there is no room for is no answer; what else is said may go",
+  async () => {
+    const full = openSync("/dev/full", "w");
+    const unanswered = startInto([full, "pipe"], ["runs"]);
+    expect(await once(unanswered, "close")).toEqual([4, null]);
+    expect(unanswered.said.err).toMatch(/^oneoff: standard output can't be written: ENOSPC.*\n$/);
+    const unsaid = startInto(["pipe", full], ["status"]);
+    expect(await once(unsaid, "close")).toEqual([0, null]);
+    expect(unsaid.said.out).toMatch(/^Stack .*\nRun /);
+    closeSync(full);
+  },
+);
 
 test("-v says what is asked of whom, and -q only what fails", async () => {
   const verbose = start("status", "-v");

@@ -53,6 +53,7 @@ const MEANINGS: Readonly<Record<keyof typeof Exit, string>> = {
   cancelled: "the run was cancelled, or a question was answered by no",
   timeout: "the time of a wait is over, and the run goes on",
   interrupted: "Ctrl-C",
+  terminated: "SIGTERM",
   bug: "a fault of oneoff itself",
 };
 
