@@ -2,7 +2,7 @@
 import { stripVTControlCharacters } from "node:util";
 
 /** All but the ends of lines and tabs, and what turns the order of letters around. */
-const CONTROLS = /[[\p{Cc}\p{Bidi_Control}]--[\n\t]]+/gv;
+const CONTROLS = /(?:(?![\n\t])[\p{Cc}\p{Bidi_Control}])+/gu;
 /** The colours that commands use themselves. */
 const COLOURS = new RegExp(`(${String.fromCharCode(27)}\\[3[1239]m)`);
 

@@ -54,22 +54,19 @@ const LEFT =
   '\nThe run goes on: "npx --no oneoff watch local" shows it again, and "npx --no oneoff cancel local" ends it.\n';
 
 test.each([
-  ["SIGINT", 130, "watch", "--no-logs"],
-  ["SIGINT", 130, "logs", "-f", "--tail", "1"],
-  ["SIGTERM", 143, "watch", "--json"],
-] as const)(
-  "%s leaves the run alone, ends with %i, and says so before and after (%s)",
-  async (signal, exit, ...words) => {
-    const child = start(...words);
-    await expect.poll(() => child.said).toMatchObject({ out: expect.stringMatching(/\S/), err: HINT });
-    child.kill(signal);
-    expect(await once(child, "close")).toEqual([exit, null]);
-    expect(child.said.err).toBe(HINT + LEFT);
-    if (words[1] !== "--json") return;
-    const last = child.said.out.trimEnd().split("\n").at(-1) as string;
-    expect(JSON.parse(last)).toMatchObject({ type: "end", state: "running", exit });
-  },
-);
+  ["SIGINT", 130, ["watch", "--no-logs"]],
+  ["SIGINT", 130, ["logs", "-f", "--tail", "1"]],
+  ["SIGTERM", 143, ["watch", "--json"]],
+] as const)("%s leaves the run alone, ends with %i, and says so before and after (%s)", async (signal, exit, words) => {
+  const child = start(...words);
+  await expect.poll(() => child.said).toMatchObject({ out: expect.stringMatching(/\S/), err: HINT });
+  child.kill(signal);
+  expect(await once(child, "close")).toEqual([exit, null]);
+  expect(child.said.err).toBe(HINT + LEFT);
+  if (words[1] !== "--json") return;
+  const last = child.said.out.trimEnd().split("\n").at(-1) as string;
+  expect(JSON.parse(last)).toMatchObject({ type: "end", state: "running", exit });
+});
 
 test("status -f, which waits for nothing, ends with 143 when it is asked to end", async () => {
   const child = start("status", "-f", "--json");
