@@ -18,7 +18,8 @@ export async function carryOut(words: readonly string[]): Promise<void> {
   if (asked !== undefined && !entry) refuseForeignWord(asked);
   if (flags.length > 0 && entry?.passesTo === undefined)
     throw new UsageError(`nothing is taken after "--" here, and there is ${flags.join(" ")}`);
-  await (await programWith(entry && asked, flags)).parseAsync(own, { from: "user" });
+  const isUnknown = own[0] === "help" && asked !== undefined && !entry; // what it is, is told, and not all there is
+  await (await programWith(entry && asked, flags)).parseAsync(isUnknown ? own.slice(1) : own, { from: "user" });
 }
 
 /** The commands, one of which can be given. @param name of that one. @default none */

@@ -34,15 +34,25 @@ const SHOWN: ReadonlySet<string> = new Set(["commander.help", "commander.helpDis
 function explain(error: unknown, words: readonly string[]): Told | undefined {
   if (error instanceof UsageError) return { message: error.message, exit: error.exit, cure: error.cure };
   if (error instanceof TransientError) return { message: error.message, exit: error.exit };
+  if (isOfNoFolder(error)) {
+    const cure = "go to another";
+    return { message: `the folder that this was asked for in is not there any more: ${cure}`, exit: Exit.usage, cure };
+  }
   if (!(error instanceof CommanderError)) return undefined;
   const [what = "", meant] = error.message.replace(/^error: /, "").split("\n");
-  const suggestion = meant?.replace(/^\(Did (.*)\?\)$/, "did $1");
+  const suggestion = JSON_ELSEWHERE.test(what) ? "did you mean --json" : meant?.replace(/^\(Did (.*)\?\)$/, "did $1");
   const command = commandIn(words);
   const help = error.code === "commander.unknownCommand" || command === undefined ? "--help" : `${command} --help`;
   const cure = `oneoff ${help} tells more`;
   const parts = [what.replace(/\.$/, ""), ...(suggestion ? [suggestion] : []), cure];
   return { message: parts.join("; "), exit: Exit.usage, cure };
 }
+
+/** How other tools are asked for JSON. */
+const JSON_ELSEWHERE = /^unknown option '(-o|-ojson|--output|--format)\b/;
+
+/** Node's, of a working directory that was removed. */
+const isOfNoFolder = (error: unknown): boolean => (error as NodeJS.ErrnoException | undefined)?.syscall === "uv_cwd";
 
 /** What a cloud's SDK threw. The platforms are loaded for it only then. */
 async function askPlatforms(error: unknown): Promise<Told | undefined> {

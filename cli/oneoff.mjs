@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import * as module from "node:module";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -33,8 +33,9 @@ async function fromCheckout() {
 }
 
 async function load(main) {
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pulumi-oneoff", "node");
-  if (!process.env.NODE_COMPILE_CACHE) module.enableCompileCache?.(cache);
+  const given = process.env.XDG_CACHE_HOME;
+  const cache = join(given && isAbsolute(given) ? given : join(homedir(), ".cache"), "pulumi-oneoff", "node");
+  if (!process.env.NODE_COMPILE_CACHE && isAbsolute(cache)) module.enableCompileCache?.(cache);
   await import(new URL(`../${main}`, import.meta.url));
 }
 
