@@ -18,7 +18,15 @@ export const takesStack = (command: Command): Command =>
   command.addArgument(new Argument("[stack]", STACK)).addOption(stackOption());
 
 /** For commands whose words are about something else. */
-export const stackOption = (): Option => new Option("-s, --stack <name>", STACK);
+export const stackOption = (): Option => new Option("-s, --stack <name>", STACK).argParser(once("stacks", "--stack"));
+
+/** Of an option that is given twice the last would count, which whoever typed it may not know. */
+const once =
+  (things: string, option: string) =>
+  (value: string, before: string | undefined): string => {
+    if (before === undefined || before === value) return value;
+    throw new UsageError(`two ${things} are given, ${option} ${before} and ${option} ${value}: leave one out`);
+  };
 
 /**
  * The stack that was given; undefined when none was.
@@ -33,9 +41,9 @@ export function givenStack(word: string | undefined, { stack }: StackOptions): s
 /** An option for what answers: one JSON document on standard output, or one a line, and nothing else there. */
 export const jsonOption = (about = "the answer as JSON"): Option => new Option("--json", about);
 
-/** The run that is meant, for what reads. */
-export const runOption = (): Option =>
-  new Option("--run <id>", "the run, by its id or the beginning of it; the stack's when not given");
+/** The run that is meant. */
+export const runOption = (about = "the run, by its id or the beginning of it; the stack's when not given"): Option =>
+  new Option("--run <id>", about).argParser(once("runs", "--run"));
 
 /** Seconds of a span of time: "90s", "10m", "1h", or as settings have it, "10 minutes". */
 export function spanOfTime(text: string): number {

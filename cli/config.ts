@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, posix, resolve } from "node:path";
-import { quote, UsageError } from "../core/errors.ts";
+import { MissingError, quote, UsageError } from "../core/errors.ts";
 import { projectFolder } from "../engine/backend.ts";
 
 /** What runs the programs of stacks/: a project with another `main` has a program of its own. */
@@ -63,6 +63,14 @@ export function filesIfAny(stack: string): StackFiles | undefined {
     bundled: elsewhere === undefined && posix.normalize(String(project.main ?? "")) === PROGRAM,
     ...(elsewhere !== undefined && { elsewhere }),
   };
+}
+
+/** @throws MissingError for a stack that is said to be another project's. */
+export function refuseElsewhere({ stack, project, elsewhere }: StackFiles): void {
+  if (elsewhere === undefined) return;
+  throw new MissingError(
+    `stack ${stack} is of project ${quote(elsewhere)}, and this is ${quote(project)}: go to its folder`,
+  );
 }
 
 /** Where a stack's settings are, whether there are any or not. */

@@ -1,7 +1,7 @@
 import { MissingError, quote, UsageError } from "../core/errors.ts";
 import { hasBackend, hasProject, ownBackend } from "../engine/backend.ts";
 import { DEFAULT_STACK, givenStack, type StackOptions } from "./arguments.ts";
-import { stackFiles } from "./config.ts";
+import { filesIfAny, refuseElsewhere, stackFiles } from "./config.ts";
 import type { Outputs, StackContext } from "./platform.ts";
 import { NoPulumiError, NoStackError, NotUpError, outputsIn, outputsOf, pulumiText, STATE } from "./pulumi.ts";
 
@@ -38,7 +38,7 @@ function namedStack(word: string | undefined, options: StackOptions): MeantStack
   const given = givenStack(word, options);
   if (given !== undefined) return { name: checkName(given) };
   const { PULUMI_STACK } = process.env;
-  return PULUMI_STACK ? { name: PULUMI_STACK, because: "by PULUMI_STACK" } : undefined;
+  return PULUMI_STACK ? { name: checkName(PULUMI_STACK, "PULUMI_STACK"), because: "by PULUMI_STACK" } : undefined;
 }
 
 /** The stack that is meant. */
@@ -116,19 +116,22 @@ async function selectedStack(): Promise<string | undefined> {
 
 /** The project's stacks, by their names. */
 export async function allStacks(): Promise<readonly string[]> {
+  if (!hasBackend()) return []; // asked, it would be made
   const stacks = JSON.parse(await pulumiText(["stack", "ls", "--json"])) as readonly { readonly name: string }[];
   return stacks.map(({ name }) => name);
 }
 
-/** @throws UsageError when what is given is no name of a stack. */
-function checkName(name: string): string {
+/** @throws UsageError when what is given is no name of a stack, MissingError when it is one of another project. */
+export function checkName(name: string, what = "the stack"): string {
   if (/\.(py|ipynb|sh|ya?ml|jar)$/.test(name)) {
-    throw new UsageError(`the stack is ${quote(name)}, which is a file: expected the name of a stack`);
+    throw new UsageError(`${what} is ${quote(name)}, which is a file: expected the name of a stack`);
   }
-  if (!/^[\w.-]+(\/[\w.-]+){0,2}$/.test(name)) {
+  if (!/^(?!\.\.?(\/|$))[\w.-]+(\/(?!\.\.?(\/|$))[\w.-]+){0,2}$/.test(name)) {
     throw new UsageError(
-      `the stack is ${quote(name)}: expected letters, digits, dots, dashes and underscores, with organization and project before it if need be`,
+      `${what} is ${quote(name)}: expected letters, digits, dots, dashes and underscores, with organization and project before it if need be`,
     );
   }
+  const files = name.includes("/") ? filesIfAny(name) : undefined;
+  if (files) refuseElsewhere(files);
   return name;
 }

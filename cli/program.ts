@@ -21,16 +21,10 @@ export async function programOf(files: StackFiles): Promise<StackProgram> {
 
 /**
  * What the program of the user's own would do, told without making anything.
- * @throws UsageError when it is another project's, and for what the program refuses.
+ * @throws UsageError for what the program refuses.
  */
-export async function rehearseOwn(files: StackFiles): Promise<Rehearsal> {
-  if (files.elsewhere !== undefined) {
-    throw new UsageError(
-      `stack ${files.stack} is of project ${quote(files.elsewhere)}, and this is ${quote(files.project)}: go to its folder`,
-    );
-  }
-  return (await import("./rehearse-own.ts")).rehearseOwn(files);
-}
+export const rehearseOwn = async (files: StackFiles): Promise<Rehearsal> =>
+  (await import("./rehearse-own.ts")).rehearseOwn(files);
 
 /**
  * What is set for a stack whose program comes with this package; outside of a project that is nothing.

@@ -138,13 +138,6 @@ function noStack(stack: string): NoStackError {
   );
 }
 
-/** Its outputs; none where it isn't up, or there is none. */
-export const outputsIfUp = (stack: string): Promise<Outputs> =>
-  outputsOf(stack).catch((error) => {
-    if (error instanceof MissingError) return {};
-    throw error;
-  });
-
 /** Makes a stack where there is none yet. */
 export async function ensureStack(stack: string, args: readonly string[] = []): Promise<void> {
   try {

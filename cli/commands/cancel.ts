@@ -2,7 +2,7 @@ import { formatDuration } from "../../core/duration.ts";
 import { Exit } from "../../core/errors.ts";
 import { checkRunId, type RunStatus } from "../../core/run.ts";
 import { answerJson } from "../answer.ts";
-import { jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
+import { jsonOption, runOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
 import { ask } from "../ask.ts";
 import { type CancelOutcome, cancelRun, runToCancel } from "../cancel.ts";
 import type { OneoffCommand } from "../command.ts";
@@ -21,7 +21,7 @@ export const cancel: OneoffCommand = {
   describe: (command) =>
     withExamples(
       takesStack(command)
-        .option("--run <runId>", "another run than the stack's, by its whole id")
+        .addOption(runOption("another run than the stack's, by its whole id"))
         .option("-y, --yes", "don't ask")
         .option("--dry-run", "say what would be ended")
         .addOption(jsonOption())

@@ -5,7 +5,8 @@ import type { OneoffCommand } from "../command.ts";
 import { stackFiles } from "../config.ts";
 import { destroyAll } from "../destroy.ts";
 import { describeStack, meantStack } from "../meant-stack.ts";
-import { outputsIfUp, pulumi } from "../pulumi.ts";
+import type { Outputs } from "../platform.ts";
+import { NotUpError, outputsOf, pulumi } from "../pulumi.ts";
 import { findLeftovers } from "./leftovers.ts";
 
 interface Options extends StackOptions {
@@ -25,11 +26,17 @@ export const down: OneoffCommand = {
     ),
 };
 
+/** One that is there may have nothing that is up; one that isn't there is told of before anybody is asked. */
+function ifNotUp(error: unknown): Outputs {
+  if (error instanceof NotUpError) return {};
+  throw error;
+}
+
 async function takeDown(word: string | undefined, flags: readonly string[], options: Options): Promise<void> {
   const meant = await meantStack(word, options);
   const { name } = meant;
   const { bundled, config } = stackFiles(name);
-  const { lake } = await outputsIfUp(name);
+  const { lake } = await outputsOf(name).catch(ifNotUp);
   const results =
     config["oneoff:removal"] === "retain" || !lake ? "" : `, with the results in ${lake} that it doesn't retain`;
   if (options.dryRun) {

@@ -4,6 +4,7 @@ import { localBackendEnv, ownBackend } from "../../engine/backend.ts";
 import { DEFAULT_STACK } from "../arguments.ts";
 import type { OneoffCommand } from "../command.ts";
 import { type StackFiles, settingsFile, stackFiles } from "../config.ts";
+import { checkName } from "../meant-stack.ts";
 import { programOf } from "../program.ts";
 import { ensureOwnStacks, ensureStack } from "../pulumi.ts";
 
@@ -24,7 +25,7 @@ export const env: OneoffCommand = {
         "the stack to make where there is none; when not given, all of this package that rent nothing",
       )
       .action(async (stack: string | undefined) => {
-        const files = stackFiles(stack ?? DEFAULT_STACK);
+        const files = stackFiles(stack === undefined ? DEFAULT_STACK : checkName(stack));
         if (files.bundled)
           await programOf(files); // one that there is no program for is none of ours
         else localBackendEnv(); // asked for, it is kept here

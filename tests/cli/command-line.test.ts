@@ -100,6 +100,12 @@ test.each([
   ["cost --nosuch", 2, "unknown option '--nosuch'; oneoff cost --help tells more"],
   ["cost a b", 2, "too many arguments for 'cost'. Expected 1 argument but got 2: a, b; oneoff cost --help tells more"],
   ["cost a --stack b", 2, 'two stacks are given, "a" and --stack b: leave one out'],
+  ["cost --stack a --stack b", 2, "two stacks are given, --stack a and --stack b: leave one out"],
+  ["logs local --run a --run b", 2, "two runs are given, --run a and --run b: leave one out"],
+  ["cost ../local", 2, 'the stack is "../local": expected letters'],
+  ["help nosuch", 2, "unknown command 'nosuch'; oneoff --help tells more"],
+  ["help statsu", 2, "unknown command 'statsu'; did you mean status; oneoff --help tells more"],
+  ["status -o json", 2, "unknown option '-o'; did you mean --json; oneoff status --help tells more"],
   ["cost count.py", 2, 'the stack is "count.py", which is a file: expected the name of a stack'],
   ["cost a/b/c/d", 2, 'the stack is "a/b/c/d": expected letters'],
   ["cost local --set rows", 2, '--set is "rows": expected key=value'],
@@ -122,6 +128,42 @@ test.each([
   expect(answer.exit).toBe(exit);
   expect(answer.told).toContain(message);
   expect(answer.told).toMatch(/^oneoff: .*\n$/); // one line
+});
+
+test.each(
+  [
+    "up",
+    "down --yes",
+    "status",
+    "runs",
+    "runs show 1",
+    "runs rm 1 --yes",
+    "logs",
+    "watch",
+    "cancel --yes",
+    "run",
+    "get",
+  ]
+    .concat(["open", "leftovers", "cost", "settings", "check", "doctor", "env"])
+    .map((line) => [line]),
+)("%s of a stack of another project changes nothing", async (line) => {
+  expect(await refused(`${line} ${line === "env" ? "" : "--stack "}me/other/local`)).toEqual({
+    exit: 6,
+    told: 'oneoff: stack local is of project "other", and this is "oneoff": go to its folder\n',
+  });
+});
+
+test("PULUMI_STACK is looked at as what is typed", async () => {
+  vi.stubEnv("PULUMI_STACK", "not a stack");
+  const { exit, told } = await refused("cost");
+  vi.unstubAllEnvs();
+  expect([exit, told]).toEqual([2, expect.stringMatching(/^oneoff: PULUMI_STACK is "not a stack": expected letters/)]);
+});
+
+test("a working directory that was removed is no fault of ours", async () => {
+  const error = Object.assign(new Error("no such file"), { code: "ENOENT", syscall: "uv_cwd" });
+  expect(await tellError(error, ["status"])).toBe(2);
+  expect(told).toBe("oneoff: the folder that this was asked for in is not there any more: go to another\n");
 });
 
 test.each([

@@ -121,6 +121,7 @@ const CASES: Readonly<Record<string, Case>> = {
     err: "Next     npx --no oneoff open | npx --no oneoff get | npx --no oneoff run\n",
   },
   "status nosuch": { code: 6, err: "oneoff: there is no stack nosuch: make it\n" },
+  "down nosuch": { code: 6, err: "oneoff: there is no stack nosuch: make it\n" },
   "status local --all": { code: 2, err: "oneoff: --all is for all stacks, and stack local is given: leave one out\n" },
   "status --all": {
     out: ["STACK  RUN     STATE      STARTED (UTC)      USD  NOTE", `local  monday  succeeded  ${STARTED}  0.00`],
