@@ -17,7 +17,7 @@ export const billOutput = () =>
 
 /** @throws UsageError when an output is no address of a page, as what Pulumi shows in place of a secret. */
 export function checkPageUrl(stack: string, output: string, url: string): string {
-  if (URL.canParse(url)) return url;
+  if (/^https?:$/.test(URL.parse(url)?.protocol ?? "")) return url;
   throw new UsageError(
     `output "${output}" of stack ${stack} is ${quote(url)}: expected the address of a page, which is no secret: have its program return that`,
   );

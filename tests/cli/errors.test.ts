@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { explain, isMissing, orUndefined, paginate } from "../../cli/aws/client.ts";
 import { explain as explainGoogle } from "../../cli/gcp/client.ts";
+import { checkPageUrl } from "../../cli/outputs.ts";
 import { GoogleError } from "../../clients/google.ts";
 import { UsageError } from "../../core/errors.ts";
 
@@ -77,6 +78,14 @@ test.each([
   const told = explainGoogle(error);
   expect(told.name).toBe(name);
   expect(told.message).toContain(message);
+});
+
+test("what is no page of the web is opened in no browser", () => {
+  expect(checkPageUrl("mine", "dashboard", "http://127.0.0.1:8765")).toBe("http://127.0.0.1:8765");
+  for (const url of ["javascript:alert(1)", "file:///etc/passwd", "my page", ""])
+    expect(() => checkPageUrl("mine", "dashboard", url)).toThrow(
+      `is ${JSON.stringify(url)}: expected the address of a`,
+    );
 });
 
 test("what is missing is told from what was refused", async () => {
