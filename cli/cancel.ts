@@ -13,6 +13,7 @@ import {
 } from "../core/run.ts";
 import { Follower } from "./follow.ts";
 import type { Attached } from "./platform.ts";
+import { readRecords } from "./runs.ts";
 
 const MOST_NAMED = 5;
 
@@ -38,7 +39,7 @@ export interface CancelOutcome {
  */
 export async function runToCancel(stack: string, attached: Attached, run: string): Promise<RunStatus> {
   const status = await new Follower(attached).status(run);
-  if (!status) throw await noRun(stack, attached, run);
+  if (!status || status.removed !== undefined) throw await noRun(stack, attached, run, status);
   if (status.state === "running" && !attached.cancel)
     throw new UsageError(`runs of stack ${stack} can't be cancelled: its cluster has no way to`);
   return status;
@@ -70,10 +71,17 @@ export async function cancelRun(
   return { status: { ...after, ...recordedStatus(undefined, record) }, wasOver: before.state !== "running" };
 }
 
-async function noRun(stack: string, { lake, run: own }: Attached, run: string): Promise<MissingError> {
+async function noRun(
+  stack: string,
+  { lake, run: own }: Attached,
+  run: string,
+  { removed }: Pick<RunStatus, "removed"> = {},
+): Promise<MissingError> {
+  if (removed !== undefined) return new MissingError(`run ${quote(run)} of stack ${stack} was removed at ${removed}`);
   if (run === own)
     return new MissingError(`run ${quote(run)} of stack ${stack} has not begun: there is nothing to cancel`);
-  const found = (await lake.keys(`${Prefix.runs}/`)).flatMap((key) => /([^/]+)\.json$/.exec(key)?.[1] ?? []);
+  const records = (await readRecords(lake)).filter((record) => record.removed === undefined);
+  const found = records.map((record) => record.run).sort();
   const some = found.slice(-MOST_NAMED).join(", ");
   const there =
     found.length === 0 ? "it has none yet" : `it has ${found.length > MOST_NAMED ? "among others " : ""}${some}`;

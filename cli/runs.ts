@@ -156,7 +156,8 @@ export async function readRecord(lake: LakeStore, run: string): Promise<RunRecor
   return found?.run === run ? found : undefined;
 }
 
-async function readRecords(lake: LakeStore): Promise<readonly RunRecord[]> {
+/** All that can be read. */
+export async function readRecords(lake: LakeStore): Promise<readonly RunRecord[]> {
   const runs = (await lake.keys(`${Prefix.runs}/`)).map(runOf).filter((run) => run !== undefined);
   const found: RunRecord[] = [];
   await sideBySide(runs, async (run) => {

@@ -106,7 +106,7 @@ export class FolderStore implements LakeStore {
     } catch (error) {
       throw unwritable(error as NodeJS.ErrnoException, this.address);
     } finally {
-      await rm(temporary, { force: true });
+      await rm(temporary, { force: true }).catch(() => {}); // why it isn't there is told
     }
   }
 
@@ -144,11 +144,19 @@ export class FolderStore implements LakeStore {
 
 function unwritable(error: NodeJS.ErrnoException, lake: string): Error {
   if (error.code === "ENOENT") return new UsageError(`the lake ${lake} is not there: nothing can be written to it`);
-  if (!["EACCES", "EPERM", "EROFS"].includes(error.code ?? "")) return error;
-  return new UsageError(
-    `the lake ${lake} can't be written to (${error.code}): give the command as who may write there`,
-  );
+  const cure = CURES[error.code ?? ""];
+  return cure === undefined
+    ? error
+    : new UsageError(`the lake ${lake} can't be written to (${error.code}): ${cure}`, cure);
 }
+
+const PERMISSION = "give the command as who may write there";
+const ROOM = "free some of its disk";
+const CURES: Readonly<Record<string, string>> = {
+  ...{ EACCES: PERMISSION, EPERM: PERMISSION, EROFS: PERMISSION },
+  ...{ ENOSPC: ROOM, EDQUOT: ROOM },
+  ENOTDIR: "a file is where one of its folders should be: remove it",
+};
 
 const ELSEWHERE = "lies elsewhere by a link, which is not followed: put the file itself into the lake";
 

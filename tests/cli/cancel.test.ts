@@ -7,6 +7,7 @@ import { cancelRun } from "../../cli/cancel.ts";
 import { Follower } from "../../cli/follow.ts";
 import type { Attached, Machines } from "../../cli/platform.ts";
 import { FolderStore } from "../../clients/lake/folder.ts";
+import { UsageError } from "../../core/errors.ts";
 import { asWritten, RunRecord } from "../../core/run.ts";
 
 const STARTED = "2026-05-01T10:00:00.000Z";
@@ -171,6 +172,25 @@ test("what can't be cancelled is refused before anything is written", async () =
   const { cancel: _, ...without } = attached();
   await expect(cancel(without)).rejects.toThrow("runs of stack mine can't be cancelled: its cluster has no way to");
   nothing();
+});
+
+test("a run that was removed is told as such, and is none that there is", async () => {
+  write("_runs/1.json", record("running"));
+  write("_runs/2.json", record("failed", { run: "2", removed: ASKED }));
+  await expect(cancel(attached(), { run: "2" })).rejects.toThrow(`run "2" of stack mine was removed at ${ASKED}`);
+  write("_runs/3.json", { run: "what is no record" });
+  await expect(cancel(attached(), { run: "3" })).rejects.toThrow(/has no such run; it has 1$/);
+});
+
+test("a lake that can't take the request is told of, with the cure, and nothing is ended", async () => {
+  write("_runs/1.json", record("running"));
+  writeFileSync(join(folder, "_cancels"), "");
+  await expect(cancel()).rejects.toThrow(
+    new UsageError(
+      `the lake ${folder} can't be written to (ENOTDIR): a file is where one of its folders should be: remove it`,
+    ),
+  );
+  expect(done).toEqual([AGREED]);
 });
 
 test("a request that is none is told of, and nothing is ended", async () => {
