@@ -8,6 +8,7 @@ import { nearest } from "../core/nearest.ts";
 import { hasBackend, localBackendEnv, ownBackend, projectFolder, releaseDeadLocks } from "../engine/backend.ts";
 import { loadProgram, programs } from "../stacks/index.ts";
 import { DEFAULT_STACK } from "./arguments.ts";
+import { backendProblem, PulumiError } from "./backend-error.ts";
 import { type StackFiles, settingsFile, stackFiles } from "./config.ts";
 import type { Outputs } from "./platform.ts";
 import { programName, programOf } from "./program.ts";
@@ -104,11 +105,6 @@ export class NotUpError extends MissingError {}
 /** The engine is not installed. */
 export class NoPulumiError extends UsageError {}
 
-/** Pulumi itself could not do it. */
-class PulumiError extends UsageError {
-  override readonly exit = Exit.failed;
-}
-
 function explain(error: Error & { readonly code?: unknown; readonly stderr?: string }, stack: string): UsageError {
   // The npm package fetches the engine when it is first used.
   if (error.code === "ENOENT" || /^Downloading pulumi/.test(error.stderr ?? "")) {
@@ -117,6 +113,8 @@ function explain(error: Error & { readonly code?: unknown; readonly stderr?: str
     return new NoPulumiError(`pulumi is not there: ${cure}`, cure);
   }
   if (/no stack (named|selected)/.test(error.stderr ?? "")) return noStack(stack);
+  const problem = backendProblem(error.stderr ?? "", stack);
+  if (problem) return problem;
   const said = error.stderr?.trim().replace(/^error: /, "") || error.message;
   if (error.code === Exit.login) return new LoginError(said);
   return new PulumiError(said);

@@ -137,6 +137,8 @@ function runProgram(
 
 /** What a program refuses for a reason of its own is told as it is; what it fell over, without where in Pulumi. */
 function refusalOf(told: string): string {
+  const [, folder] = /failed to locate the entry point for your program: (.*)/.exec(told) ?? [];
+  if (folder !== undefined) return `there is no program in ${folder}: have "main" in Pulumi.yaml name its file`;
   const [, first = told] =
     /^Running program '.*' failed with an unhandled exception:\s*(?:<ref \*\d+> )?(.*)/.exec(told) ?? [];
   return first.trim() || `the program ended without a word: ${quote(told)}`;

@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
 import { promisify, styleText } from "node:util";
 import type { StackProgram } from "../../components/common/stack.ts";
-import { UsageError } from "../../core/errors.ts";
+import { LoginError, UsageError } from "../../core/errors.ts";
 import { hasBackend, ownBackend, projectFolder } from "../../engine/backend.ts";
 import { answerJson } from "../answer.ts";
-import { fail, jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
+import { DEFAULT_STACK, fail, jsonOption, type StackOptions, takesStack, withExamples } from "../arguments.ts";
+import { PulumiError } from "../backend-error.ts";
 import { type Check, failedCheck } from "../check.ts";
 import type { OneoffCommand } from "../command.ts";
 import { stackNamed } from "../meant-stack.ts";
@@ -28,8 +29,14 @@ export const doctor: OneoffCommand = {
 };
 
 async function examine(word: string | undefined, options: StackOptions & { readonly json?: boolean }): Promise<void> {
-  const name = await stackNamed(word, options);
-  const checks = await checksOf(stackContext(name, programFiles(name)));
+  const problems: Check[] = [];
+  const name = await stackNamed(word, options).catch((error) => {
+    if (!(error instanceof PulumiError || error instanceof LoginError)) throw error;
+    problems.push(failedCheck(BACKEND, error));
+    return DEFAULT_STACK;
+  });
+  const found = await checksOf(stackContext(name, programFiles(name)));
+  const checks = found.map((check) => problems.find((problem) => problem.name === check.name) ?? check);
   const ok = checks.every(({ ok, later }) => ok || later);
   const plain = ({ name, ok, later = false, detail, cure }: Check) => ({ name, ok, later, detail, cure });
   if (options.json) answerJson("doctor/1", { stack: name, ok, checks: checks.map(plain) });
@@ -94,10 +101,12 @@ async function setupChecks(): Promise<readonly Check[]> {
   return JSON.parse(stdout);
 }
 
+const BACKEND = "Pulumi backend";
+
 function backendCheck(rents: boolean): Check {
   const own = ownBackend();
   return {
-    name: "Pulumi backend",
+    name: BACKEND,
     ok: own !== undefined || !rents,
     detail: own ?? (rents ? "you are not logged in" : "none of your own: .oneoff/state is used"),
     cure: 'Log in with "pulumi login", or set PULUMI_BACKEND_URL.',
