@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Exit } from "../core/errors.ts";
 import { localBackendEnv } from "../engine/backend.ts";
 import { folder } from "../provider/folder.ts";
 import { readJson } from "../provider/json.ts";
@@ -13,12 +14,17 @@ import { forgetSalt, pulumi, pulumiOutput } from "./pulumi.ts";
  * nothing else is in there.
  *
  * @param flags of `pulumi destroy`.
- * @returns Pulumi's exit code.
+ * @returns Pulumi's exit code, or 1 where flags had it leave something.
  */
 export async function destroyAll(stack: string, flags: readonly string[] = []): Promise<number> {
-  const { halfMade, lakes } = await foldersOf(stack);
+  const { halfMade, lakes } = await contentOf(stack);
   const code = await pulumi(stack, ["destroy", "--yes", ...flags]);
   if (code !== 0) return code;
+  const left = flags.length > 0 ? (await contentOf(stack)).resources : 0; // they may have said to end a part, or none
+  if (left > 0) {
+    console.error(`Stack ${stack} is still there, with ${left} resource${left === 1 ? "" : "s"}: ${flags.join(" ")}`);
+    return Exit.no;
+  }
   for (const inputs of halfMade) await folder.delete(inputs);
   const backend = localBackendEnv().PULUMI_BACKEND_URL;
   if (backend === undefined) return code; // the user's own backend keeps its empty stack
@@ -26,22 +32,24 @@ export async function destroyAll(stack: string, flags: readonly string[] = []): 
   forgetSalt(stack);
   const state = fileURLToPath(backend);
   if (!hasStacks(state)) rmSync(state, { recursive: true, force: true });
-  const left = [...lakes, ...halfMade.map(({ path }) => path)].filter((path) => existsSync(path));
-  const files = left.length > 0 ? `what stays is in ${left.join(" and ")}` : "no file is left";
+  const kept = [...lakes, ...halfMade.map(({ path }) => path)].filter((path) => existsSync(path));
+  const files = kept.length > 0 ? `what stays is in ${kept.join(" and ")}` : "no file is left";
   console.log(`The stack is gone: no process, no port, and ${files}. What set-up installed stays.`);
   return code;
 }
 
 const FOLDER = "oneoff-local:index:Folder";
 
-interface Folders {
+interface Content {
   /** Lakes that an engine was killed over while it made them: it could not write down that they are there. */
   readonly halfMade: readonly Properties[];
   /** Paths of the others. */
   readonly lakes: readonly string[];
+  /** How many resources the stack has. */
+  readonly resources: number;
 }
 
-async function foldersOf(stack: string): Promise<Folders> {
+async function contentOf(stack: string): Promise<Content> {
   const { deployment } = JSON.parse(await pulumiOutput(stack, ["stack", "export"]));
   const pending: readonly Properties[] = deployment.pending_operations ?? [];
   const made: readonly Properties[] = deployment.resources ?? [];
@@ -50,6 +58,7 @@ async function foldersOf(stack: string): Promise<Folders> {
       .filter(({ type, resource }) => type === "creating" && resource.type === FOLDER)
       .map(({ resource }) => resource.inputs),
     lakes: made.filter(({ type }) => type === FOLDER).map(({ inputs }) => inputs.path),
+    resources: made.length,
   };
 }
 

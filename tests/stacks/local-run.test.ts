@@ -128,6 +128,11 @@ test("--dry-run says what a run, a cancellation and the end would do, and does n
     output: expect.stringMatching(/would end stack local .*, with the results in /),
   });
   expect(down.output).toContain("7 to delete");
+  const part = await project.oneoff("down", "--yes", "--", "--help");
+  expect(part).toMatchObject({
+    code: 1,
+    output: expect.stringContaining("Stack local is still there, with 7 resources: --help"),
+  });
   expect((await project.oneoff("status")).output).toContain("Run    two of xo: succeeded after");
 }, 60_000);
 
