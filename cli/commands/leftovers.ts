@@ -167,6 +167,10 @@ async function whereToLook(stack: StackContext): Promise<Places> {
     const known = [...new Set([...platformsOn(resources), ...(cluster ? [cluster] : []), ...named("settings")])];
     const found = known.length > 0 ? known : named("environment");
     if (found.length > 0) return { platforms: found, resources };
+    if (Object.keys(stack.outputs).length > 0) {
+      const cure = `"npx --no oneoff down ${stack.name}" first`;
+      throw new UsageError(`stack ${stack.name} is up, and neither it nor its program say where: ${cure}`, cure);
+    }
     return { platforms: platforms.filter(({ isNamed }) => !isNamed), isGuess: true };
   }
   const { resources, refused } = await resourcesOf(await programOf(stack.files), stack.files);

@@ -7,6 +7,7 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { identify } from "../../provider/process.ts";
+import { UNSET } from "../project.ts";
 import { exported } from "./attached.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -15,7 +16,8 @@ const lake = join(folder, "lake");
 
 beforeAll(() => {
   const state = exported({ cluster: "local", run: "1", lake });
-  write("bin/pulumi", `#!/bin/sh\necho '${state}'\n`, 0o755);
+  const foreign = exported({ mine: 1 });
+  write("bin/pulumi", `#!/bin/sh\ncase "$*" in *foreign*) echo '${foreign}';; *) echo '${state}';; esac\n`, 0o755);
   write("Pulumi.yaml", "name: mine\nruntime: nodejs\n");
   const run = { run: "1", job: "xo", state: "running", started: new Date().toISOString() };
   write("lake/_runs/1.json", JSON.stringify({ ...run, steps: [{ name: "points", state: "running" }] }));
@@ -36,8 +38,9 @@ type Started = ChildProcess & { readonly said: { out: string; err: string } };
 /** @param streams where its standard output and standard error go. */
 function startInto(streams: readonly ("pipe" | number)[], words: readonly string[]): Started {
   const PATH = [join(folder, "bin"), process.env.PATH].join(delimiter);
-  const args = [join(ROOT, "cli", "oneoff.mjs"), ...words, "--stack", "local"];
-  const env = { ...process.env, PATH, PULUMI_BACKEND_URL: "file:///where-the-script-answers" };
+  const args = [join(ROOT, "cli", "oneoff.mjs"), ...words, ...(words.includes("--stack") ? [] : ["--stack", "local"])];
+  const whose = Object.fromEntries(UNSET.map((name) => [name, undefined])); // where stacks would be looked for
+  const env = { ...process.env, ...whose, PATH, PULUMI_BACKEND_URL: "file:///where-the-script-answers" };
   const child: ChildProcess = spawn(process.execPath, args, { cwd: folder, env, stdio: ["pipe", ...streams] });
   const said = { out: "", err: "" };
   child.stdout?.on("data", (chunk) => {
@@ -122,5 +125,14 @@ test("-v says what is asked of whom, and -q only what fails", async () => {
   expect(failing.said).toEqual({
     out: "",
     err: expect.stringMatching(/^oneoff: stack local has no run "nosuch": .*\n$/),
+  });
+});
+
+test("of a stack that is up nobody says that nothing is left, because nobody knows where to look", async () => {
+  const child = start("leftovers", "--stack", "foreign");
+  expect(await once(child, "close")).toEqual([2, null]);
+  expect(child.said).toEqual({
+    out: "",
+    err: 'oneoff: stack foreign is up, and neither it nor its program say where: "npx --no oneoff down foreign" first\n',
   });
 });
