@@ -1,9 +1,15 @@
 import { createInterface } from "node:readline/promises";
 import { Exit, UsageError } from "../core/errors.ts";
+import { printableOn } from "./printable.ts";
 
-/** Somebody said no. */
+/** Somebody said no, or pressed Ctrl-C. */
 export class DeclinedError extends UsageError {
-  override readonly exit = Exit.cancelled;
+  override readonly exit: Exit;
+
+  constructor(exit: Exit) {
+    super("nothing was done");
+    this.exit = exit;
+  }
 }
 
 /**
@@ -16,10 +22,17 @@ export class DeclinedError extends UsageError {
 export async function ask(question: string, what: string): Promise<void> {
   if (!process.stdin.isTTY) throw new UsageError(`${what}, and nobody can be asked here: say --yes`);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  let exit: Exit = Exit.cancelled;
   const answer = await new Promise<string>((resolve) => {
-    terminal.once("close", () => resolve("")); // Ctrl-D
-    terminal.question(`${question} (y/N) `).then(resolve, () => resolve(""));
+    const leave = () => resolve("\n"); // what is said next begins a line
+    terminal.once("SIGINT", () => {
+      exit = Exit.interrupted;
+      leave();
+    });
+    terminal.once("close", leave); // Ctrl-D
+    terminal.question(`${printableOn(process.stderr, question)} (y/N) `).then(resolve, leave);
   });
   terminal.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new DeclinedError("nothing was done");
+  if (answer === "\n") process.stderr.write(answer);
+  if (!/^y(es)?$/i.test(answer.trim())) throw new DeclinedError(exit);
 }

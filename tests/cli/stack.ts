@@ -61,7 +61,7 @@ export async function stackInCloud(
 
 /** Runs the command with a terminal, on which something is typed. */
 export async function typed(
-  { folder, env }: Project,
+  { folder, env }: Pick<Project, "folder" | "env">,
   command: readonly string[],
   text: string,
 ): Promise<{ readonly code: number | null; readonly output: string }> {

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { identify } from "../../provider/process.ts";
 import { UNSET } from "../project.ts";
 import { exported } from "./attached.ts";
+import { typed } from "./stack.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "oneoff-waiting-"));
@@ -31,16 +32,20 @@ function write(name: string, content: string, mode = 0o644): void {
   writeFileSync(join(folder, name), content, { mode });
 }
 
+function environment(): NodeJS.ProcessEnv {
+  const whose = Object.fromEntries(UNSET.map((name) => [name, undefined])); // where stacks would be looked for
+  const PATH = [join(folder, "bin"), process.env.PATH].join(delimiter);
+  return { ...process.env, ...whose, PATH, PULUMI_BACKEND_URL: "file:///where-the-script-answers" };
+}
+
 const start = (...words: readonly string[]): Started => startInto(["pipe", "pipe"], words);
 
 type Started = ChildProcess & { readonly said: { out: string; err: string } };
 
 /** @param streams where its standard output and standard error go. */
 function startInto(streams: readonly ("pipe" | number)[], words: readonly string[]): Started {
-  const PATH = [join(folder, "bin"), process.env.PATH].join(delimiter);
   const args = [join(ROOT, "cli", "oneoff.mjs"), ...words, ...(words.includes("--stack") ? [] : ["--stack", "local"])];
-  const whose = Object.fromEntries(UNSET.map((name) => [name, undefined])); // where stacks would be looked for
-  const env = { ...process.env, ...whose, PATH, PULUMI_BACKEND_URL: "file:///where-the-script-answers" };
+  const env = environment();
   const child: ChildProcess = spawn(process.execPath, args, { cwd: folder, env, stdio: ["pipe", ...streams] });
   const said = { out: "", err: "" };
   child.stdout?.on("data", (chunk) => {
@@ -126,6 +131,16 @@ test("-v says what is asked of whom, and -q only what fails", async () => {
     out: "",
     err: expect.stringMatching(/^oneoff: stack local has no run "nosuch": .*\n$/),
   });
+});
+
+test.each([
+  ["n\n", 8],
+  ["\u0003", 130],
+])("a question that is answered by %j ends with %i, and nothing is done", async (answer, exit) => {
+  const { code, output } = await typed({ folder, env: environment() }, ["cancel", "local"], answer);
+  expect(code).toBe(exit);
+  expect(output).toMatch(/Cancel it\? \(y\/N\) .*\r\noneoff: nothing was done\r\n$/s);
+  expect(existsSync(join(lake, "_cancels"))).toBe(false);
 });
 
 test("of a stack that is up nobody says that nothing is left, because nobody knows where to look", async () => {
