@@ -31,7 +31,7 @@ const PROJECTS = {
     "tests/upgrade/clouds.test.ts",
     "tests/stacks/{dataproc,emr-oneoff,swarm,local,backend}.test.ts",
     "tests/{docs,engine}/*.test.ts",
-    "tests/cli/{toy,cost-command,doors,dataproc-doctor,dataproc-leftovers,dataproc-open}.test.ts",
+    "tests/cli/{toy,completion,cost-command,doors,dataproc-doctor,dataproc-leftovers,dataproc-open}.test.ts",
   ],
 };
 

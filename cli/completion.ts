@@ -11,16 +11,23 @@ interface Words {
   readonly after: string;
   readonly commands: readonly { readonly name: string; readonly about: string }[];
   readonly options: readonly CompletedOption[];
-  readonly takesStack: boolean;
+  /** What else it takes. */
+  readonly value: Value;
 }
+
+/** One of these, a stack, or what nobody knows here, such as a file. */
+type Value = readonly string[] | "stack" | "any";
 
 interface CompletedOption {
   readonly long: string;
   readonly short?: string;
   readonly about: string;
-  /** What it takes: one of these, a stack, anything, or nothing. */
-  readonly value?: readonly string[] | "stack" | "any";
+  /** @default it takes nothing */
+  readonly value?: Value;
 }
+
+const HELP: CompletedOption = { long: "--help", short: "-h", about: "display help for command" };
+const VERSION: CompletedOption = { long: "--version", short: "-V", about: "print the version" };
 
 /** The commands, by their names. */
 type Commands = Readonly<Record<string, CommandEntry>>;
@@ -41,13 +48,14 @@ async function allWords(commands: Commands): Promise<readonly Words[]> {
       return wordsOf(command, name);
     }),
   );
-  return [{ after: "", commands: first, options: [], takesStack: false }, ...described.flat()];
+  return [{ after: "", commands: first, options: [VERSION, HELP], value: "any" }, ...described.flat()];
 }
 
 function wordsOf(command: Command, after: string): readonly Words[] {
   const commands = command.commands.map((sub) => ({ name: sub.name(), about: sub.summary() || sub.description() }));
-  const takesStack = command.registeredArguments.some((argument) => argument.name() === "stack");
-  const own = { after, commands, options: command.options.map(completed), takesStack };
+  const [argument] = command.registeredArguments;
+  const value: Value = argument?.argChoices ?? (argument?.name() === "stack" ? "stack" : "any");
+  const own = { after, commands, options: [...command.options.map(completed), HELP], value };
   return [own, ...command.commands.flatMap((sub) => wordsOf(sub, `${after} ${sub.name()}`))];
 }
 
@@ -65,42 +73,47 @@ function completed({ long, short, description, argChoices, required, optional }:
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 const STACKS = "for f in Pulumi.*.yaml stacks/Pulumi.*.yaml; do";
 
-/** Words and options by what is typed before; a value by its option. */
+/** Words, or options after a dash, by what is typed before; a value by its option. Zsh has path, words and options of its own. */
 function bash(all: readonly Words[]): string {
-  const words = ({ commands, options, takesStack }: Words) =>
-    [
-      ...commands.map(({ name }) => name),
-      ...options.map(({ long }) => long),
-      "--help",
-      ...(takesStack ? ["$(_oneoff_stacks)"] : []),
-    ].join(" ");
-  const cases = all.map((one) => `    ${one.after === "" ? '""' : quoted(one.after)}) words="${words(one)}" ;;`);
+  const cases = all.map(({ after, commands, options, value }) => {
+    const words = [...commands.map(({ name }) => name), ...valuesInBash(value)].join(" ");
+    return `        ${quoted(after)}) choices="${words}" flags="${options.map(({ long }) => long).join(" ")}" ;;`;
+  });
   return `# oneoff in bash: eval "$(oneoff completion bash)"
 _oneoff_stacks() {
   local f
   ${STACKS} [ -e "$f" ] && f=\${f##*/Pulumi.} && f=\${f#Pulumi.} && echo "\${f%.yaml}"; done
 }
 _oneoff() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} path="" word words
+  local cur=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} at="" given="" word choices flags
   for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}"; do
-    case "$path $word" in
+    case "$at $word" in
 ${nested(all)
-  .map((path) => `      ${quoted(path.includes(" ") ? path : ` ${path}`)}) path=${quoted(path)} ;;`)
+  .map((path) => `      ${quoted(path.includes(" ") ? path : ` ${path}`)}) at=${quoted(path)} ;;`)
   .join("\n")}
     esac
   done
+  # Bash takes --option=value for three words, and zsh for one.
+  [ "$before" = "=" ] && before=\${COMP_WORDS[COMP_CWORD-2]}
+  [ "$cur" = "=" ] && cur=""
+  case "$cur" in --*=*) before=\${cur%%=*} given=\${cur%%=*}= cur=\${cur#*=} ;; esac
   case "$before" in
 ${valueCases(all)
-  .map(({ flags, words }) => `    ${flags.join("|")}) COMPREPLY=($(compgen -W "${words}" -- "$cur")); return ;;`)
+  .map(({ flags, words }) => `    ${flags.join("|")}) choices="${words}" ;;`)
   .join("\n")}
-  esac
-  case "$path" in
+    *)
+      case "$at" in
 ${cases.join("\n")}
+      esac
+      case "$cur" in -*) choices=$flags ;; esac ;;
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  COMPREPLY=($(compgen -P "$given" -W "$choices" -- "$cur"))
 }
 complete -o default -F _oneoff oneoff`;
 }
+
+const valuesInBash = (value: Value): readonly string[] =>
+  value === "stack" ? ["$(_oneoff_stacks)"] : value === "any" ? [] : value;
 
 const nested = (all: readonly Words[]): readonly string[] =>
   all.map(({ after }) => after).filter((after) => after !== "");
@@ -110,9 +123,8 @@ function valueCases(all: readonly Words[]): readonly { readonly flags: readonly 
   const found = new Map<string, string>();
   for (const { long, short, value } of all.flatMap(({ options }) => options)) {
     if (value === undefined) continue;
-    const words = value === "stack" ? "$(_oneoff_stacks)" : value === "any" ? "" : value.join(" ");
     const flags = [...(short ? [short] : []), long].join(" ");
-    found.set(flags, words);
+    found.set(flags, valuesInBash(value).join(" "));
   }
   return [...found].map(([flags, words]) => ({ flags: flags.split(" "), words }));
 }
@@ -126,24 +138,15 @@ bashcompinit
 ${bash(all).replace(/^#.*\n/, "")}`;
 
 function fish(all: readonly Words[]): string {
-  const lines = all.flatMap(({ after, commands, options, takesStack }) => {
-    const when = quoted(after === "" ? "__fish_use_subcommand" : `__oneoff_at ${after}`);
-    const start = `complete -c oneoff -n ${when}`;
+  const lines = all.flatMap(({ after, commands, options, value }) => {
+    const below = commands.map(({ name }) => name).join(" ");
+    const isAt = `__oneoff_at ${after}${below === "" ? "" : `; and not __fish_seen_subcommand_from ${below}`}`;
+    const start = `complete -c oneoff -n ${quoted(after === "" ? "__fish_use_subcommand" : isAt)}`;
+    const values = valuesInFish(value);
     return [
       ...commands.map(({ name, about }) => `${start} -f -a ${name} -d ${quoted(about)}`),
-      ...(takesStack ? [`${start} -f -a '(__oneoff_stacks)'`] : []),
-      ...options.map(({ long, short, about, value }) =>
-        [
-          start,
-          ...(short ? ["-s", short.slice(1)] : []),
-          `-l ${long.slice(2)} -d ${quoted(about)}`,
-          ...(value === undefined
-            ? []
-            : value === "any"
-              ? ["-r"]
-              : [`-x -a ${quoted(value === "stack" ? "(__oneoff_stacks)" : value.join(" "))}`]),
-        ].join(" "),
-      ),
+      ...(values === undefined ? [] : [`${start} -f -a ${values}`]),
+      ...options.map((option) => `${start} ${optionInFish(option)}`),
     ];
   });
   return `# oneoff in fish: oneoff completion fish | source
@@ -154,11 +157,23 @@ function __oneoff_stacks
 end
 function __oneoff_at
   set -l words (commandline -opc)
-  set -l typed
-  for word in $words[2..-1]
-    string match -q -- '-*' $word; or set -a typed $word
+  set -l typed (string match -v -- '-*' $words[2..-1])
+  test "$typed[1]" = $argv[1]; or return
+  for word in $argv[2..-1]
+    contains -- $word $typed; or return
   end
-  test (count $typed) -ge (count $argv); and test "$typed[1..$(count $argv)]" = "$argv"
 end
 ${lines.join("\n")}`;
 }
+
+function optionInFish({ long, short, about, value }: CompletedOption): string {
+  const values = value && valuesInFish(value);
+  return [
+    ...(short ? ["-s", short.slice(1)] : []),
+    `-l ${long.slice(2)} -d ${quoted(about)}`,
+    ...(value === undefined ? [] : [values === undefined ? "-r" : `-x -a ${values}`]),
+  ].join(" ");
+}
+
+const valuesInFish = (value: Value): string | undefined =>
+  value === "any" ? undefined : quoted(value === "stack" ? "(__oneoff_stacks)" : value.join(" "));

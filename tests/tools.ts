@@ -31,6 +31,8 @@ export const TOOLS: readonly Tool[] = [
   program("go", "go", "Go, which builds what stands in for Cloud Storage (https://go.dev/doc/install)"),
   program("docker", "docker", "Docker's command line (https://docs.docker.com/engine/install)"),
   program("systemd", "systemd-analyze", "systemd-analyze, which comes with systemd"),
+  program("zsh", "zsh", "zsh (Debian's package zsh)"),
+  program("fish", "fish", "fish (Debian's package fish)"),
   { name: "root", description: "the rights of root", missing: () => process.getuid?.() !== 0 },
   { name: "mount", description: "the right to mount a file system", missing: () => !mayMount() },
 ];

@@ -12,7 +12,7 @@ export const completion: OneoffCommand = {
       {
         'eval "$(oneoff completion bash)"': "in ~/.bashrc, and likewise with zsh",
         "oneoff completion fish | source": "in ~/.config/fish/config.fish",
-        'oneoff() { npx --no oneoff "$@"; }': "where oneoff is not on the PATH",
+        "oneoff completion zsh >~/.oneoff.zsh": "to be read there, where npx alone has oneoff",
       },
     ),
 };
