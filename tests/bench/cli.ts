@@ -1,4 +1,4 @@
-/** How long commands take beyond Node itself: of a checkout and of the packed command, not through npx. */
+/** How long commands take, and beyond Node itself: of a checkout and of the packed command, not through npx. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -8,19 +8,23 @@ import { fileURLToPath } from "node:url";
 import { installInto } from "../packed.ts";
 import { makeProject } from "../project.ts";
 import { quickJava } from "../spark/quick-java.ts";
+import { secondsToCancel } from "./cancel.ts";
 import type { Figure } from "./index.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TIMES = 20;
 const HELP_MS = 150;
 const STATUS_MS = 400;
+const CANCELS = 5;
+const CANCEL_SECONDS = 3;
 
 export async function cli(): Promise<readonly Figure[]> {
   const home = mkdtempSync(join(tmpdir(), "oneoff-bench-"));
   const project = makeProject(quickJava());
   try {
     mkdirSync(join(home, "packed"));
-    const packed = join(installInto(join(home, "packed")), "pulumi-oneoff", "cli", "oneoff.mjs");
+    const modules = installInto(join(home, "packed"));
+    const packed = join(modules, "pulumi-oneoff", "cli", "oneoff.mjs");
     const checkout = join(ROOT, "cli", "oneoff.mjs");
     const port = await freePort();
     await project.oneoff("env");
@@ -54,6 +58,12 @@ export async function cli(): Promise<readonly Figure[]> {
         },
       );
     }
+    const cancelled = await secondsToCancel(join(home, "sleeper"), modules, CANCELS);
+    figures.push({
+      what: "oneoff cancel local --yes, packed, until no process of the run is left",
+      measured: `${cancelled.toFixed(1)} s`,
+      aim: `<= ${CANCEL_SECONDS} s`,
+    });
     return figures;
   } finally {
     await project.oneoff("destroy");

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { quickJava } from "../spark/quick-java.ts";
 import { readPage } from "./generated.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -45,6 +46,7 @@ export function ownProgram(folder: string, modules: string, port: number): OwnPr
   chmodSync(browser, 0o755);
   const env: NodeJS.ProcessEnv = {
     ...process.env,
+    ...quickJava(),
     PATH: [join(modules, ".bin"), process.env.PATH].join(delimiter),
     PULUMI_BACKEND_URL: undefined,
     PULUMI_ACCESS_TOKEN: undefined,

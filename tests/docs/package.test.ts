@@ -220,6 +220,25 @@ describe("a project as docs/local.md tells to make one", () => {
     expect(checked).toMatch(/^job "words": \d+ panels? of it looked at, as DuckDB shows them: fine$/m);
   });
 
+  test("ends a run in the midst of a step, with all that it started, and says so", async () => {
+    const before = processesOf(folder);
+    writeFileSync(join(folder, "count.py"), 'import time\n\nprint("at work", flush=True)\ntime.sleep(600)\n');
+    const running = typed(8, "npx --no oneoff run", " --id slow");
+    const log = join(folder, "results/_logs/slow/count.log");
+    await expect.poll(() => readFileSync(log, "utf8"), { timeout: 120_000 }).toContain("at work");
+    expect(await well("npx --no oneoff cancel", " --yes")).toMatch(/^Run slow of words was cancelled after /m);
+    expect(await running).toMatch(/^Run slow of words was cancelled/m);
+    expect(processesOf(folder)).toEqual(before);
+    const steps = [{ name: "count", state: "cancelled" }];
+    expect(JSON.parse(await well("npx --no oneoff status", " --json"))).toMatchObject({
+      stack: "dev",
+      run: { run: "slow", state: "cancelled", steps },
+    });
+    expect(readJsonFile(folder, "results/_runs/slow.json")).toMatchObject({ state: "failed", cancelled: true });
+    const again = await well("npx --no oneoff cancel", " --yes");
+    expect(again).toMatch(/^Run slow of words is over already: it was cancelled at /m);
+  });
+
   test("has its lake among the leftovers where its program alone says of it", async () => {
     const [state, away] = [join(folder, ".oneoff/state"), join(folder, ".oneoff/away")];
     renameSync(state, away);
