@@ -66,6 +66,7 @@ export async function secondsToCancel(folder: string, modules: string, times: nu
       pulumi("up", "--yes", "--skip-preview");
       const log = join(lake, logKey(id, "sleep"));
       while (!existsSync(log) || !readFileSync(log, "utf8").includes(AT_WORK)) await sleep(50);
+      if (processesOf(lake).length === 0) throw new Error("no process of the run is seen");
       const before = performance.now();
       run(process.execPath, oneoff, "cancel", "local", "--yes");
       while (processesOf(lake).length > 0 || !isCancelled(lake, id)) await sleep(10);

@@ -226,6 +226,7 @@ describe("a project as docs/local.md tells to make one", () => {
     const running = typed(8, "npx --no oneoff run", " --id slow");
     const log = join(folder, "results/_logs/slow/count.log");
     await expect.poll(() => readFileSync(log, "utf8"), { timeout: 120_000 }).toContain("at work");
+    expect(processesOf(folder).filter((command) => command.includes("count.py"))).not.toEqual([]);
     expect(await well("npx --no oneoff cancel", " --yes")).toMatch(/^Run slow of words was cancelled after /m);
     expect(await running).toMatch(/^Run slow of words was cancelled/m);
     expect(processesOf(folder)).toEqual(before);
