@@ -1,6 +1,7 @@
 /** What a shell completes of `oneoff`, as a script that starts nothing: names of stacks come from the files of settings. */
 import { Command, type Option } from "commander";
 import type { CommandEntry } from "./command.ts";
+import { takesGlobalOptions } from "./global-options.ts";
 
 export const shells = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof shells)[number];
@@ -26,7 +27,11 @@ interface CompletedOption {
   readonly value?: Value;
 }
 
-const HELP: CompletedOption = { long: "--help", short: "-h", about: "display help for command" };
+/** What every command takes. */
+const EVERYWHERE: readonly CompletedOption[] = [
+  ...takesGlobalOptions(new Command()).options.map(completed),
+  { long: "--help", short: "-h", about: "display help for command" },
+];
 const VERSION: CompletedOption = { long: "--version", short: "-V", about: "print the version" };
 
 /** The commands, by their names. */
@@ -48,14 +53,14 @@ async function allWords(commands: Commands): Promise<readonly Words[]> {
       return wordsOf(command, name);
     }),
   );
-  return [{ after: "", commands: first, options: [VERSION, HELP], value: "any" }, ...described.flat()];
+  return [{ after: "", commands: first, options: [VERSION], value: "any" }, ...described.flat()];
 }
 
 function wordsOf(command: Command, after: string): readonly Words[] {
   const commands = command.commands.map((sub) => ({ name: sub.name(), about: sub.summary() || sub.description() }));
   const [argument] = command.registeredArguments;
   const value: Value = argument?.argChoices ?? (argument?.name() === "stack" ? "stack" : "any");
-  const own = { after, commands, options: [...command.options.map(completed), HELP], value };
+  const own = { after, commands, options: command.options.map(completed), value };
   return [own, ...command.commands.flatMap((sub) => wordsOf(sub, `${after} ${sub.name()}`))];
 }
 
@@ -77,7 +82,7 @@ const STACKS = "for f in Pulumi.*.yaml stacks/Pulumi.*.yaml; do";
 function bash(all: readonly Words[]): string {
   const cases = all.map(({ after, commands, options, value }) => {
     const words = [...commands.map(({ name }) => name), ...valuesInBash(value)].join(" ");
-    return `        ${quoted(after)}) choices="${words}" flags="${options.map(({ long }) => long).join(" ")}" ;;`;
+    return `        ${quoted(after)}) choices="${words}" flags="${flagsOf(options)}" ;;`;
   });
   return `# oneoff in bash: eval "$(oneoff completion bash)"
 _oneoff_stacks() {
@@ -105,12 +110,14 @@ ${valueCases(all)
       case "$at" in
 ${cases.join("\n")}
       esac
-      case "$cur" in -*) choices=$flags ;; esac ;;
+      case "$cur" in -*) choices="$flags ${flagsOf(EVERYWHERE)}" ;; esac ;;
   esac
   COMPREPLY=($(compgen -P "$given" -W "$choices" -- "$cur"))
 }
 complete -o default -F _oneoff oneoff`;
 }
+
+const flagsOf = (options: readonly CompletedOption[]): string => options.map(({ long }) => long).join(" ");
 
 const valuesInBash = (value: Value): readonly string[] =>
   value === "stack" ? ["$(_oneoff_stacks)"] : value === "any" ? [] : value;
@@ -121,7 +128,7 @@ const nested = (all: readonly Words[]): readonly string[] =>
 /** What follows an option that takes a value, whichever command's. */
 function valueCases(all: readonly Words[]): readonly { readonly flags: readonly string[]; readonly words: string }[] {
   const found = new Map<string, string>();
-  for (const { long, short, value } of all.flatMap(({ options }) => options)) {
+  for (const { long, short, value } of [...EVERYWHERE, ...all.flatMap(({ options }) => options)]) {
     if (value === undefined) continue;
     const flags = [...(short ? [short] : []), long].join(" ");
     found.set(flags, valuesInBash(value).join(" "));
@@ -149,6 +156,7 @@ function fish(all: readonly Words[]): string {
       ...options.map((option) => `${start} ${optionInFish(option)}`),
     ];
   });
+  const everywhere = EVERYWHERE.map((option) => `complete -c oneoff ${optionInFish(option)}`);
   return `# oneoff in fish: oneoff completion fish | source
 function __oneoff_stacks
   for f in Pulumi.*.yaml stacks/Pulumi.*.yaml
@@ -163,7 +171,7 @@ function __oneoff_at
     contains -- $word $typed; or return
   end
 end
-${lines.join("\n")}`;
+${[...everywhere, ...lines].join("\n")}`;
 }
 
 function optionInFish({ long, short, about, value }: CompletedOption): string {

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { commands } from "../../cli/commands/index.ts";
-import { completionScript, type Shell } from "../../cli/completion.ts";
+import { completionScript, type Shell, shells } from "../../cli/completion.ts";
 import { pageNames } from "../../cli/registry.ts";
 import { readPage } from "../docs/generated.ts";
 
@@ -16,31 +16,38 @@ const FILES = [
   ...["emr-oneoff", "local"].map((name) => `stacks/Pulumi.${name}.yaml`),
 ];
 
-/** What may follow what was typed, in order. */
-export const COMPLETED: Readonly<Record<string, readonly string[]>> = {
-  "oneoff ": Object.keys(commands)
-    .filter((name) => commands[name]?.group)
-    .sort(),
+const EVERYWHERE = ["--color", "--help", "--quiet", "--verbose"];
+
+/** What may follow what was typed. */
+const TYPED: Readonly<Record<string, readonly string[]>> = {
+  "oneoff ": Object.keys(commands).filter((name) => commands[name]?.group),
   "oneoff st": ["status"],
-  "oneoff --": ["--help", "--version"],
+  "oneoff --": ["--version", ...EVERYWHERE],
+  "oneoff --color ": ["always", "auto", "never"],
+  "oneoff -q st": ["status"],
   "oneoff status ": STACKS,
   "oneoff status l": ["local"],
-  "oneoff status --": ["--all", "--follow", "--help", "--json", "--stack"],
+  "oneoff status --": ["--all", "--follow", "--json", "--stack", ...EVERYWHERE],
   "oneoff status local --f": ["--follow"],
   "oneoff down --stack e": ["emr-oneoff"],
   "oneoff down -s m": ["mine"],
   "oneoff runs ": [...STACKS, "rm", "show"],
   "oneoff runs s": ["show"],
-  "oneoff runs --": ["--help", "--json", "--number", "--stack"],
-  "oneoff runs show --": ["--help", "--json", "--stack"],
-  "oneoff runs -n 5 rm --": ["--dry-run", "--help", "--stack", "--yes"],
-  "oneoff open --ui ": [...pageNames].sort(),
+  "oneoff runs --": ["--json", "--number", "--stack", ...EVERYWHERE],
+  "oneoff runs show --": ["--json", "--stack", ...EVERYWHERE],
+  "oneoff runs -n 5 rm --": ["--dry-run", "--stack", "--yes", ...EVERYWHERE],
+  "oneoff open --ui ": pageNames,
   "oneoff get --format ": ["csv", "parquet"],
   "oneoff get --format=c": ["--format=csv"],
   "oneoff get points --format=p": ["--format=parquet"],
-  "oneoff completion ": ["bash", "fish", "zsh"],
+  "oneoff completion ": shells,
   "oneoff check Pulumi.m": ["Pulumi.mine.yaml"],
 };
+
+/** The same, in order. */
+export const COMPLETED = Object.fromEntries(
+  Object.entries(TYPED).map(([typed, offered]) => [typed, offered.toSorted()]),
+);
 
 /** How a shell is had to put all that completes a line into it, and to carry that out. */
 interface Typist {
