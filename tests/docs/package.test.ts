@@ -255,7 +255,7 @@ describe("a project as docs/local.md tells to make one", () => {
 
   test("is refused another run where its cluster has a runId of its own, and what it falls over is told", async () => {
     own.write("js", (program) => program.replace("{ lake, lifetime", '{ lake, runId: "a", lifetime'));
-    expect(await typed(1, "npx --no oneoff run", " --id b")).toContain(
+    expect(await typed(2, "npx --no oneoff run", " --id b")).toContain(
       'oneoff:runId is "b", and the program\'s cluster has runId "a": leave its runId out, which takes the setting',
     );
     own.write("js", () => 'throw new Error("it fell over");\n');
