@@ -140,6 +140,8 @@ export interface ClusterKind {
   readonly platform: Platform;
   /** Pages that it may have beside the dashboard, by the names that `--ui` takes. */
   readonly pages: readonly string[];
+  /** Whether it may be gone by itself: Pulumi can't delete what is gone, unless it looks first. @default false */
+  mayBeGone?(outputs: Outputs): boolean;
   /** What it adds to the checks and the search of its platform. @default nothing */
   part?(): Promise<unknown>;
   /** @throws UsageError when the stack lacks an output that this needs. */
@@ -152,6 +154,7 @@ export const clusterKind = <Part, Schema extends z.ZodType>(kind: {
   readonly platform: Platform<Part>;
   readonly outputs: Schema;
   readonly pages: readonly string[];
+  mayBeGone?(outputs: Outputs): boolean;
   part?(): Promise<Part>;
   attach(stack: StackContext, outputs: z.output<Schema>): Promise<Attached>;
 }): ClusterKind => ({ ...kind, attach: async (stack) => kind.attach(stack, parseOutputs(kind, stack)) });
@@ -221,8 +224,6 @@ export interface Attached {
   evidence?(run: string): Promise<Evidence | undefined>;
   /** Whether the machines of a run that is over are kept for whoever wants to go on working there. @default no */
   isKept?(status: RunStatus): boolean;
-  /** Options of `pulumi up` for another run, and of `pulumi destroy` after one. @default none */
-  readonly upOptions?: readonly string[];
   /** Beside its lake: what stays where it is when a run is removed, such as "rows in BigQuery". @default nothing */
   readonly stays?: string | undefined;
   /** Where to look at it, the dashboard first where there is one. */

@@ -1,6 +1,6 @@
 import { quote, UsageError } from "../core/errors.ts";
 import * as all from "./kinds.ts";
-import type { Attached, ClusterKind, Platform, RehearsedResource, StackContext } from "./platform.ts";
+import type { Attached, ClusterKind, Outputs, Platform, RehearsedResource, StackContext } from "./platform.ts";
 
 export const kinds: readonly ClusterKind[] = Object.values(all);
 
@@ -24,6 +24,10 @@ export function kindOf({ name, outputs }: StackContext): ClusterKind {
     `stack ${name} has no cluster that is known here: its output "cluster" is ${quote(outputs.cluster)}; there are ${kinds.map(({ name }) => name).join(", ")}`,
   );
 }
+
+/** What `pulumi up` for another run and `pulumi destroy` need for a stack that is up. */
+export const refreshFlags = ({ cluster, ...outputs }: Outputs): readonly string[] =>
+  kinds.find(({ name }) => name === cluster)?.mayBeGone?.(outputs) ? ["--refresh"] : [];
 
 /** A stack's cluster. @throws UsageError when it has none, or lacks an output that its kind needs. */
 export const attach = (stack: StackContext): Promise<Attached> => kindOf(stack).attach(stack);

@@ -7,7 +7,8 @@ import { ask } from "../ask.ts";
 import { type CancelOutcome, cancelRun, runToCancel } from "../cancel.ts";
 import type { OneoffCommand } from "../command.ts";
 import { describeStack, meantUp } from "../meant-stack.ts";
-import { attach } from "../registry.ts";
+import type { StackContext } from "../platform.ts";
+import { attach, kindOf } from "../registry.ts";
 
 interface Options extends StackOptions {
   /** @default the stack's */
@@ -49,7 +50,7 @@ async function cancelMeant(
   };
   if (dryRun) {
     const status = await runToCancel(name, attached, run);
-    return tell(name, { status, wasOver: status.state !== "running" }, json);
+    return tell(stack, { status, wasOver: status.state !== "running" }, json);
   }
   const outcome = await cancelRun(name, attached, run, {
     async agree(status) {
@@ -60,13 +61,14 @@ async function cancelMeant(
     say: (line) => console.error(line),
   });
   process.off("SIGINT", leave);
-  tell(name, outcome, json);
+  tell(stack, outcome, json);
 }
 
-function tell(stack: string, outcome: CancelOutcome, json = false): void {
+function tell(stack: StackContext, outcome: CancelOutcome, json = false): void {
   const { run, state, started, ended, cost } = outcome.status;
-  if (json) answerJson("cancel/1", { stack, run, state, started, ended, usd: cost, wasOver: outcome.wasOver });
-  else for (const line of told(stack, outcome)) console.log(line);
+  const usd = kindOf(stack).platform.prices ? cost : 0;
+  if (json) answerJson("cancel/1", { stack: stack.name, run, state, started, ended, usd, wasOver: outcome.wasOver });
+  else for (const line of told(stack.name, outcome)) console.log(line);
 }
 
 function atWork({ run, job, steps }: RunStatus): string {

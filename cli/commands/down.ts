@@ -7,6 +7,7 @@ import { destroyAll } from "../destroy.ts";
 import { describeStack, meantStack } from "../meant-stack.ts";
 import type { Outputs } from "../platform.ts";
 import { NotUpError, outputsOf, pulumi } from "../pulumi.ts";
+import { refreshFlags } from "../registry.ts";
 import { findLeftovers } from "./leftovers.ts";
 
 interface Options extends StackOptions {
@@ -36,17 +37,19 @@ async function takeDown(word: string | undefined, flags: readonly string[], opti
   const meant = await meantStack(word, options);
   const { name } = meant;
   const { bundled, config } = stackFiles(name);
-  const { lake } = await outputsOf(name).catch(ifNotUp);
+  const outputs = await outputsOf(name).catch(ifNotUp);
+  const { lake } = outputs;
+  const all = [...refreshFlags(outputs), ...flags];
   const results =
     config["oneoff:removal"] === "retain" || !lake ? "" : `, with the results in ${lake} that it doesn't retain`;
   if (options.dryRun) {
     console.error(`That would end ${describeStack(meant)} and all it has${results}.`);
-    process.exitCode = await pulumi(name, ["destroy", "--preview-only", ...flags]);
+    process.exitCode = await pulumi(name, ["destroy", "--preview-only", ...all]);
     return;
   }
   if (!options.yes)
     await ask(`End ${describeStack(meant)} and all it has${results}?`, "it ends all that the stack has");
-  const code = await destroyAll(name, flags);
+  const code = await destroyAll(name, all);
   process.exitCode = code;
   if (code !== 0) return;
   try {

@@ -7,7 +7,7 @@ import { Follower } from "../follow.ts";
 import { meantStack } from "../meant-stack.ts";
 import type { Attached, StackContext } from "../platform.ts";
 import { NoStackError, NotUpError } from "../pulumi.ts";
-import { attach } from "../registry.ts";
+import { attach, refreshFlags } from "../registry.ts";
 import { withRunId } from "../run-id.ts";
 import { stackUp } from "../stack.ts";
 
@@ -45,7 +45,7 @@ async function computeAgain(word: string | undefined, flags: readonly string[], 
   await bringUp(meant, {
     ...options,
     run,
-    flags: [...(attached?.upOptions ?? []), ...flags],
+    flags: [...(before ? refreshFlags(before.outputs) : []), ...flags],
     around: (pulumi) => withRunId(name, run, pulumi, options),
   });
 }

@@ -3,6 +3,14 @@ import { expect, test } from "vitest";
 import { part } from "../../cli/gcp/dataproc/index.ts";
 import { googleNeeds, vcpusOf } from "../../cli/gcp/needs.ts";
 import { taken } from "../../cli/gcp/quotas.ts";
+import { refreshFlags } from "../../cli/registry.ts";
+
+test("Pulumi is told to look before it changes or ends a cluster that may be gone by itself", () => {
+  expect(refreshFlags({ cluster: "dataproc", mode: "cluster", run: "1" })).toEqual(["--refresh"]);
+  expect(refreshFlags({ cluster: "dataproc", mode: "workflow", run: "1" })).toEqual([]);
+  expect(refreshFlags({ cluster: "emr" })).toEqual([]);
+  expect(refreshFlags({})).toEqual([]);
+});
 
 const resource = (type: string, inputs: object) => ({ type, name: "x", id: "x", inputs: { ...inputs } });
 const disk = (bootDiskSizeGb: number, more: object = {}) => ({

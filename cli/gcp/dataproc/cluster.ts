@@ -35,8 +35,6 @@ export function attach(context: StackContext, outputs: DataprocOutputs): Attache
     evidence: (run) => (run === stack.run ? explainErrors(evidence(google, stack)) : Promise.resolve(undefined)),
     isKept: ({ state, cluster }) =>
       stack.mode === "cluster" && state !== "running" && cluster !== undefined && ALIVE.has(cluster.state),
-    // A cluster that stays ends by itself one day: Pulumi can't delete what is gone, unless it looks first.
-    upOptions: stack.mode === "cluster" ? ["--refresh"] : [],
     stays: stack.dataset && `what was loaded into BigQuery dataset ${stack.dataset}`,
     pages: () => explainErrors(pagesOf(google, stack)),
     route: (name) => explainErrors(routeTo(google, stack, name)),

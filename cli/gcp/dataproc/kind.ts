@@ -10,6 +10,7 @@ export const dataproc = clusterKind({
   platform: gcp,
   outputs,
   pages: ["spark", "yarn", "hdfs", "jupyter"],
+  mayBeGone: ({ mode }) => mode === "cluster", // it stays a while, and ends by itself one day
   part: async () => (await sdk()).part,
   attach: async (stack, outputs) => (await sdk()).attach(stack, outputs),
 });
