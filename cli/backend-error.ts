@@ -4,7 +4,13 @@ import { ownBackend } from "../engine/backend.ts";
 
 /** Pulumi itself could not do it. */
 export class PulumiError extends UsageError {
-  override readonly exit = Exit.failed;
+  override readonly exit: Exit;
+
+  /** @param exit Pulumi's own, where it is passed on. */
+  constructor(message: string, cure?: string, exit: number = Exit.failed) {
+    super(message, cure);
+    this.exit = exit as Exit;
+  }
 }
 
 /** @param stderr of Pulumi. @returns undefined when it is about something else. */

@@ -4,6 +4,7 @@ import { RefusedError } from "../core/errors.ts";
 import { answerJson } from "./answer.ts";
 import { jsonOption } from "./arguments.ts";
 import { ask } from "./ask.ts";
+import { PulumiError } from "./backend-error.ts";
 import { settingsFile } from "./config.ts";
 import { costOf, withSettings } from "./cost.ts";
 import { describeStack, type MeantStack } from "./meant-stack.ts";
@@ -67,8 +68,10 @@ export async function bringUp(meant: MeantStack, how: How): Promise<void> {
     return;
   }
   if (ceiling > 0 && !how.yes) await ask("Bring it up?", "it rents machines");
-  process.exitCode = await around(() => up(name, flags, out));
-  if (process.exitCode !== 0) return;
+  const code = await around(() => up(name, flags, out));
+  if (code !== 0 && json) throw new PulumiError(`pulumi up of stack ${name} ended with ${code}`, undefined, code);
+  process.exitCode = code;
+  if (code !== 0) return;
   const { run } = await attach(await stackUp(name));
   if (json) answerJson("up/1", { stack: name, run });
   if (!how.detach && !json) {

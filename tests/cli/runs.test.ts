@@ -19,6 +19,7 @@ const GOLDEN = new URL("golden/", import.meta.url);
 /** What Pulumi says of stacks: outputs by their names, the first of which is selected. */
 let stacks: Record<string, Record<string, unknown>>;
 let lake: string;
+let pulumiEnds = 0;
 
 vi.mock(import("../../cli/pulumi.ts"), async (original) => {
   const real = await original();
@@ -33,7 +34,7 @@ vi.mock(import("../../cli/pulumi.ts"), async (original) => {
     if (args.join(" ") === "stack ls --json") return JSON.stringify(Object.keys(stacks).map((name) => ({ name })));
     return selected();
   };
-  return { ...real, outputsOf, pulumiText, ensureStack: async () => {}, pulumi: async () => 0 };
+  return { ...real, outputsOf, pulumiText, ensureStack: async () => {}, pulumi: async () => pulumiEnds };
 });
 
 beforeEach(() => {
@@ -104,6 +105,18 @@ test.each([
   if (name === "stacks") stacks = { ...stacks, swarm: {}, dataproc: { cluster: "mine" } };
   const { out, err } = await oneoff(...words);
   await expect(told(name === "error" ? err : out)).toMatchFileSnapshot(new URL(`${name}.jsonl`, GOLDEN).pathname);
+});
+
+test("where Pulumi fails a program is told so, with Pulumi's code", async () => {
+  pulumiEnds = 255;
+  const { code, out, err } = await oneoff("up", "local", "--json");
+  pulumiEnds = 0;
+  expect([code, out]).toEqual([255, ""]);
+  expect(JSON.parse(err.trimEnd().split("\n").at(-1) as string)).toMatchObject({
+    schema: "oneoff.error/1",
+    message: "pulumi up of stack local ended with 255",
+    exit: 255,
+  });
 });
 
 interface Case {
