@@ -174,11 +174,13 @@ async function pieceOf(path: string, range: ByteRange): Promise<Piece | undefine
   }
 }
 
-/** Into one buffer: a log may be large. */
-async function bytesOf(path: string, from: number): Promise<Uint8Array> {
-  const file = await open(path);
+/** Into one buffer: a log may be large. A pipe in a file's place is no file here either. */
+async function bytesOf(path: string, from: number): Promise<Uint8Array | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const buffer = Buffer.alloc(Math.max(0, (await file.stat()).size - from));
+    const found = await file.stat();
+    if (!found.isFile()) return undefined;
+    const buffer = Buffer.alloc(Math.max(0, found.size - from));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, from);
     return buffer.subarray(0, bytesRead);
   } finally {

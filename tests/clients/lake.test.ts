@@ -337,6 +337,7 @@ for (const [kind, { tags, start }] of Object.entries(KINDS)) {
         }
         expect(await look("_logs/1/dangling.log")).toBeUndefined();
         expect(await look("_logs/1/pipe.log")).toBeUndefined();
+        expect(await store.bytes("_logs/1/pipe.log")).toBeUndefined();
         expect((await look("_logs/1/a.log"))?.size).toBe(7);
         // A lake may itself be reached by a link.
         symlinkSync(at(""), join(scratch, "lake"));
