@@ -1,4 +1,6 @@
+import { constants } from "node:buffer";
 import type { LakeStore } from "../clients/lake/store.ts";
+import { UsageError } from "../core/errors.ts";
 import { logKey } from "../core/lake-layout.ts";
 import { progressOf } from "../provider/log.ts";
 
@@ -30,6 +32,7 @@ interface Gap {
 /**
  * What a step has printed, from a position on, as its lake has it. Positions are those of all that it printed: a log that is an
  * object is written anew while it grows, and what it has then lies elsewhere in it.
+ * @throws UsageError when it is longer than a text can be.
  */
 export async function stepLog(
   lake: Pick<LakeStore, "address" | "bytes" | "piece">,
@@ -42,6 +45,11 @@ export async function stepLog(
   const isObject = lake.address.includes("://");
   if (!isObject || from <= LOG_HEAD) {
     const bytes = await bytesFrom(from);
+    if (bytes.length > constants.MAX_STRING_LENGTH) {
+      throw new UsageError(
+        `the log of step ${step} has ${Math.round(bytes.length / 1e6)} MB, too many to print: it is ${lake.address}/${key}`,
+      );
+    }
     const gap = isObject ? gapIn(bytes.subarray(LOG_HEAD - from)) : undefined;
     const { text, next } = textOf(bytes, from);
     return { text, next: next + shiftOf(gap) };
