@@ -228,11 +228,11 @@ test("a stack must be made once; who is not logged in is told of that first", as
 }, 60_000);
 
 test("a backend that can't be used is one of the things that are missing", async () => {
-  const project = makeProject({ PULUMI_BACKEND_URL: "file:///nowhere" });
+  const project = makeProject({ PULUMI_BACKEND_URL: "file:///dev/null/state" });
   try {
     const { code, output } = await project.oneoff("doctor");
     expect(code).toBe(1);
-    expect(output).toMatch(/^missing {2}Pulumi backend {8}the Pulumi backend file:\/\/\/nowhere can't be used: .*$/m);
+    expect(output).toMatch(/^missing {2}Pulumi backend {8}the Pulumi backend file:\/\/\/dev\/null\/state can't be used: .*$/m);
     expect(output).toMatch(/^ok {7}Pulumi CLI/m);
   } finally {
     project.remove();
