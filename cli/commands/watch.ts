@@ -46,6 +46,7 @@ async function watchIt(word: string | undefined, { logs, run, json, timeout, ...
   const runs = await StackRuns.of(stack);
   const id = await runs.find(run);
   const { isTTY } = process.stdout;
+  if (!json) await tellPages(runs); // they open also where the run can't be told of
   const isOver = await runs.follower.status(id).then(
     async (status) => {
       if (!status || status.removed !== undefined) throw await runs.missing(id);
@@ -57,7 +58,6 @@ async function watchIt(word: string | undefined, { logs, run, json, timeout, ...
     },
   );
   const lines = json ? new JsonLines("watch/1", { stack: stack.name, run: id }) : undefined;
-  if (!json) await tellPages(runs);
   const stay = isOver ? () => {} : mayBeLeft(stack.name, run && id, lines);
   const isLimited = timeout !== undefined && !isOver;
   const timer = isLimited ? setTimeout(() => leave(id, lines), timeout * 1000) : undefined;

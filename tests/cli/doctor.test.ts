@@ -232,7 +232,9 @@ test("a backend that can't be used is one of the things that are missing", async
   try {
     const { code, output } = await project.oneoff("doctor");
     expect(code).toBe(1);
-    expect(output).toMatch(/^missing {2}Pulumi backend {8}the Pulumi backend file:\/\/\/dev\/null\/state can't be used: .*$/m);
+    expect(output).toMatch(
+      /^missing {2}Pulumi backend {8}the Pulumi backend file:\/\/\/dev\/null\/state can't be used: .*$/m,
+    );
     expect(output).toMatch(/^ok {7}Pulumi CLI/m);
   } finally {
     project.remove();
