@@ -9,7 +9,7 @@ import { settingsFile } from "./config.ts";
 import { costOf, withSettings } from "./cost.ts";
 import { describeStack, type MeantStack } from "./meant-stack.ts";
 import { programFiles } from "./program.ts";
-import { ensureStack, pulumi } from "./pulumi.ts";
+import { checkLogin, ensureStack, pulumi } from "./pulumi.ts";
 import { attach } from "./registry.ts";
 import { stackUp } from "./stack.ts";
 import { up, watchRun } from "./up.ts";
@@ -62,12 +62,13 @@ export async function bringUp(meant: MeantStack, how: How): Promise<void> {
   }
   const out = json ? process.stderr : process.stdout; // the answer alone is on standard output
   console.error(`To bring up ${describeStack(meant)}. ${short}`);
+  await checkLogin(name);
+  if (ceiling > 0 && !how.yes && !how.dryRun) await ask("Bring it up?", "it rents machines");
   if (files.bundled || existsSync(settingsFile(name))) await ensureStack(name, ["--no-select"]);
   if (how.dryRun) {
     process.exitCode = await around(() => pulumi(name, ["preview", ...flags], out));
     return;
   }
-  if (ceiling > 0 && !how.yes) await ask("Bring it up?", "it rents machines");
   const code = await around(() => up(name, flags, out));
   if (code !== 0 && json) throw new PulumiError(`pulumi up of stack ${name} ended with ${code}`, undefined, code);
   process.exitCode = code;

@@ -22,6 +22,9 @@ async function pulumiEnv(stack: string): Promise<NodeJS.ProcessEnv> {
   return plainEnv(own);
 }
 
+/** @throws LoginError when nobody is logged in to where a stack's state may be kept. */
+export const checkLogin = async (stack: string): Promise<void> => void (await pulumiEnv(stack));
+
 /** For what only reads: who reads locks nothing, and needs no program. */
 const plainEnv = (own = localBackendEnv()): NodeJS.ProcessEnv => ({
   ...process.env,
