@@ -151,7 +151,7 @@ test("our programs are told by the project's main, whatever it is called; anothe
       expect(await oneoff("cost", "local")).toMatchObject({ code: 0 });
       expect(await oneoff("cost", "me/mine/emr-oneoff")).toMatchObject({ code: 0 });
       expect(await oneoff("cost", "me/other/emr-oneoff")).toMatchObject({
-        code: 2,
+        code: 6,
         output: 'oneoff: stack emr-oneoff is of project "other", and this is "mine": go to its folder\n',
       });
       expect(await oneoff("watch", "emr-oneoff")).toMatchObject({

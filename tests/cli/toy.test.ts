@@ -135,7 +135,8 @@ test("doctor asks its platform, with what its kind adds, and not for what only t
 
 test("a run is started and followed to its end; get writes its table, watch tells of it again", async () => {
   const { code, output } = await oneoff("run", "toy", "--id", "a", "--yes");
-  expect(output).toMatch(/^\[\d+ s, about 0\.00 USD so far\] stack: bricks [123]\/3$/m);
+  // On a busy machine it may be over before it is looked at.
+  expect(output).toMatch(/^\[\d+ s, about 0\.00 USD so far\] stack: (bricks [123]\/3|succeeded)$/m);
   expect(output).toMatch(/^Run a of build succeeded after \d+ s, for about 0\.00 USD\.$/m);
   expect(output).toContain(`The dashboard fills in while the run goes on: http://127.0.0.1:${env.TOY_PORT}\n`);
   expect(code).toBe(0);

@@ -79,7 +79,7 @@ test("an ESM program on Node's resolution compiles with its types and runs", () 
   run(join(root, "node_modules/.bin/tsc"), ["-p", "."], folder);
   cpSync(join(folder, "count.py"), join(folder, "bin", "count.py"));
   expect(run(process.execPath, ["bin/index.js"], folder)).toBe(printed);
-}, 60_000);
+}, 180_000);
 
 test("a program like Pulumi's TypeScript template (CommonJS, old resolution) compiles with its types and runs", () => {
   const options = {
@@ -91,7 +91,7 @@ test("a program like Pulumi's TypeScript template (CommonJS, old resolution) com
   run(join(root, "node_modules/typescript5/bin/tsc"), ["-p", "."], folder);
   cpSync(join(folder, "count.py"), join(folder, "bin", "count.py"));
   expect(run(process.execPath, ["bin/index.js"], folder)).toBe(printed);
-}, 60_000);
+}, 180_000);
 
 test("panels are looked at by the package alone: their SQL by DuckDB, their charts by the page's Vega-Lite", () => {
   const script = `
@@ -101,7 +101,7 @@ test("panels are looked at by the package alone: their SQL by DuckDB, their char
     const panels = [{ name: "p", title: "P", shows: "P.", sql: "SELECT y FROM {t}", chart: { mark: "brr" } }];
     console.log(JSON.stringify([lookNow({ tables, panels }), await compiled(panels)].map((found) => found.length)));`;
   expect(run(process.execPath, ["--input-type=module", "-e", script], home)).toBe("[1,1]\n");
-}, 60_000);
+}, 180_000);
 
 test("importing starts and deploys nothing", () => {
   expect(processesOf(home)).toEqual([]);
@@ -316,7 +316,7 @@ describe("a project as the documentation of version 0.1.0 told to write it", () 
     expect(Object.keys(manifest.exports)).toEqual([
       ...[".", "./aws", "./docker", "./gcp", "./local", "./jobs", "./package.json"],
     ]);
-  }, 60_000);
+  }, 180_000);
 
   test("is brought up, computes, has nothing more to do, and is destroyed to nothing", async () => {
     await pulumi("stack", "init", "dev");
