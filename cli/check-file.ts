@@ -48,9 +48,10 @@ async function checkScript(file: string): Promise<Looked> {
 
 /** The jobs that a module exports; or that its only function makes, where that needs nothing: others may do anything. */
 async function checkModule(file: string): Promise<readonly Looked[]> {
-  const exported: readonly unknown[] = Object.values(await import(pathToFileURL(resolve(file)).href));
+  const exported: readonly unknown[] = Object.values(await importOf(file));
   const [only, ...more] = exported.filter((value) => typeof value === "function");
-  const made = only !== undefined && more.length === 0 && only.length === 0 ? [await only()] : [];
+  const made =
+    only !== undefined && more.length === 0 && only.length === 0 ? [await problemsOf(file, only as () => unknown)] : [];
   const jobs = [...exported, ...made].filter(isJob);
   if (jobs.length === 0)
     throw new UsageError(
@@ -58,6 +59,20 @@ async function checkModule(file: string): Promise<readonly Looked[]> {
     );
   const { look } = await import("./looked.ts");
   return Promise.all(jobs.map((job) => look({ job, engine: "DuckDB" })));
+}
+
+const importOf = (file: string): Promise<object> => problemsOf(file, () => import(pathToFileURL(resolve(file)).href));
+
+/** What a module of the user's own throws is a fault of that module. */
+async function problemsOf<Result>(file: string, act: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    const { code, message = String(error) } = error as Error & { readonly code?: string };
+    const isUnbuilt = code === "ERR_MODULE_NOT_FOUND" && /\/dist\//.test(message);
+    const cure = isUnbuilt ? '; package pulumi-oneoff is not built in this checkout: "npm run build" does it' : "";
+    throw new UsageError(`${file}: ${message.split("\n")[0]}${cure}`);
+  }
 }
 
 const isJob = (value: unknown): value is Job =>

@@ -73,9 +73,12 @@ const LEAST_PROSE = 20;
 const cut = (text: string, width: number): string => (text.length > width ? `${text.slice(0, width - 1)}…` : text);
 
 /** Lines with a word before each, as `status` has them; a text that is none is left out. */
-export function labelled(lines: readonly (readonly [label: string, text: string | undefined])[]): readonly string[] {
+export function labelled(
+  lines: readonly (readonly [label: string, text: string | undefined])[],
+  least = 0,
+): readonly string[] {
   const shown = lines.filter(([, text]) => text !== undefined) as readonly (readonly [string, string])[];
-  const width = Math.max(0, ...shown.map(([label]) => label.length));
+  const width = Math.max(least, ...shown.map(([label]) => label.length));
   return shown.flatMap(([label, text]) =>
     text.split("\n").map((line, i) => `${(i === 0 ? label : "").padEnd(width)}  ${line}`),
   );

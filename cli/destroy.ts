@@ -34,7 +34,7 @@ export async function destroyAll(stack: string, flags: readonly string[] = []): 
   if (!hasStacks(state)) rmSync(state, { recursive: true, force: true });
   const kept = [...lakes, ...halfMade.map(({ path }) => path)].filter((path) => existsSync(path));
   const files = kept.length > 0 ? `what stays is in ${kept.join(" and ")}` : "no file is left";
-  console.log(`The stack is gone: no process, no port, and ${files}. What set-up installed stays.`);
+  console.log(`The stack is gone: no process, no port, and ${files}. What set-up installed stays, and what is set.`);
   return code;
 }
 

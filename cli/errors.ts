@@ -40,10 +40,10 @@ function explain(error: unknown, words: readonly string[]): Told | undefined {
   }
   if (!(error instanceof CommanderError)) return undefined;
   const [what = "", meant] = error.message.replace(/^error: /, "").split("\n");
-  const suggestion = JSON_ELSEWHERE.test(what) ? "did you mean --json" : meant?.replace(/^\(Did (.*)\?\)$/, "did $1");
+  const suggestion = JSON_ELSEWHERE.test(what) ? "did you mean --json?" : meant?.replace(/^\(Did (.*)\)$/, "did $1");
   const command = commandIn(words);
-  const help = error.code === "commander.unknownCommand" || command === undefined ? "--help" : `${command} --help`;
-  const cure = `oneoff ${help} tells more`;
+  const help = error.code === "commander.unknownCommand" || command === undefined ? "help" : `${command} --help`;
+  const cure = `oneoff ${help} tells more`; // npx takes options that stand before a command for its own
   const parts = [what.replace(/\.$/, ""), ...(suggestion ? [suggestion] : []), cure];
   return { message: parts.join("; "), exit: Exit.usage, cure };
 }

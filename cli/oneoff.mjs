@@ -15,8 +15,9 @@ const BEFORE = `oneoff is not set up in this checkout yet.
 
   npm start     sets it up (some minutes, once), and runs a job on this machine:
                 no account, no cost; -- --port 8801 chooses the dashboard's port
-  npm ci        brings npm's packages alone (a minute): for oneoff --help, doctor, cost
-  oneoff setup  sets it up and runs nothing; oneoff doctor says what is missing`;
+                and npx --no oneoff setup sets it up and runs nothing,
+                npx --no oneoff doctor says what is missing
+  npm ci        brings npm's packages alone (a minute or two): for npx --no oneoff help`;
 
 if (existsSync(at("cli/main.ts"))) await fromCheckout();
 else await load("dist/cli/main.js");

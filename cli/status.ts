@@ -37,13 +37,16 @@ export async function statusOf(meant: MeantStack, runs: StackRuns): Promise<Stac
   };
 }
 
+/** Of the labels, what is next among them. */
+const WIDTH = "Cluster".length;
+
 /** As people read it. */
 export function statusText({ meant, asked, platform, run, ceiling }: StackStatus): string {
   const name = describeStack(meant).replace(/^stack /, "");
   const at = `asked ${minute(asked)} UTC`;
-  if (platform === undefined) return labelled([["Stack", `${name}, not up, ${at}`]]).join("\n");
+  if (platform === undefined) return labelled([["Stack", `${name}, not up, ${at}`]], WIDTH).join("\n");
   const { status, usd } = run ?? {};
-  return labelled([
+  const lines: Parameters<typeof labelled>[0] = [
     ["Stack", `${name}, ${platform}, ${at}`],
     ["Run", run ? runText(run) : "none"],
     ["Steps", status?.steps.map((step) => `${step.name} ${describeStep(step)}`).join(", ") || undefined],
@@ -54,7 +57,8 @@ export function statusText({ meant, asked, platform, run, ceiling }: StackStatus
         ? `${usd === undefined ? "not known" : `${usd.toFixed(2)} USD`} so far, at most ${ceiling.toFixed(2)}`
         : undefined,
     ],
-  ]).join("\n");
+  ];
+  return labelled(lines, WIDTH).join("\n");
 }
 
 /** "9 of xo: running for 6 min", with why it failed. */

@@ -4,7 +4,7 @@ import { mayBeLeft } from "./leave.ts";
 import { pulumi } from "./pulumi.ts";
 import { attach } from "./registry.ts";
 import { stackUp } from "./stack.ts";
-import { watch } from "./watch.ts";
+import { patiently, watch } from "./watch.ts";
 
 /**
  * Brings a stack up; resolves to Pulumi's exit code.
@@ -29,9 +29,12 @@ export async function watchRun(stack: string, run?: string): Promise<Exit> {
     );
   }
   const dashboard = (await attached.pages()).find(({ name }) => name === "dashboard")?.address;
-  if (dashboard) console.log(`The dashboard fills in while the run goes on: ${dashboard}`);
-  const stay = mayBeLeft(stack);
-  const exit = await watch(new Follower(attached), attached.run, { logs: false, output: process.stdout, stack });
+  const follower = new Follower(attached);
+  const before = await patiently(() => follower.status(attached.run), follower.pollMs, console.error);
+  const isOver = before !== undefined && before.state !== "running";
+  if (dashboard && !isOver) console.log(`The dashboard fills in while the run goes on: ${dashboard}`);
+  const stay = isOver ? () => {} : mayBeLeft(stack);
+  const exit = await watch(follower, attached.run, { logs: false, output: process.stdout, stack });
   stay();
   if (dashboard) console.log(`Dashboard: ${dashboard}`);
   return exit;

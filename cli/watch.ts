@@ -112,11 +112,14 @@ async function finish(
   }
   print(outcome(status));
   if (status.cluster?.stays) print(stays(status.cluster.stays));
-  if (status.state === "succeeded") return;
+  if (status.state === "succeeded" || status.error === ENDED_WITH_STACK) return;
   const name = options.stack === undefined ? "" : ` ${options.stack}`;
   const first = status.state === "failed" ? "Mend it, then " : "";
   print(`${first}"npx --no oneoff run${name}" starts a new run; this one stays as it is.`);
 }
+
+/** What assets/driver/run.py says of a run that `pulumi destroy` ended: nothing is to be mended, and nothing stays. */
+const ENDED_WITH_STACK = "the cluster was destroyed before its run ended";
 
 /** What became of a run, in a sentence. */
 export function outcome(status: RunStatus): string {

@@ -4,10 +4,12 @@ import { ask } from "../ask.ts";
 import type { OneoffCommand } from "../command.ts";
 import { stackFiles } from "../config.ts";
 import { destroyAll } from "../destroy.ts";
+import { Follower } from "../follow.ts";
 import { describeStack, meantStack } from "../meant-stack.ts";
 import type { Outputs } from "../platform.ts";
 import { NotUpError, outputsOf, pulumi } from "../pulumi.ts";
-import { refreshFlags } from "../registry.ts";
+import { attach, refreshFlags } from "../registry.ts";
+import { stackContext } from "../stack.ts";
 import { findLeftovers } from "./leftovers.ts";
 
 interface Options extends StackOptions {
@@ -33,6 +35,17 @@ function ifNotUp(error: unknown): Outputs {
   throw error;
 }
 
+/** The run that would be ended, in words. What can't be told keeps nobody from ending a stack. */
+async function runsOn(name: string, outputs: Outputs): Promise<readonly string[]> {
+  try {
+    const attached = await attach(stackContext(name, stackFiles(name), outputs));
+    const status = await new Follower(attached).status(attached.run);
+    return status?.state === "running" ? [`run ${status.run} (going on)`] : [];
+  } catch {
+    return [];
+  }
+}
+
 async function takeDown(word: string | undefined, flags: readonly string[], options: Options): Promise<void> {
   const meant = await meantStack(word, options);
   const { name } = meant;
@@ -40,8 +53,11 @@ async function takeDown(word: string | undefined, flags: readonly string[], opti
   const outputs = await outputsOf(name).catch(ifNotUp);
   const { lake } = outputs;
   const all = [...refreshFlags(outputs), ...flags];
-  const results =
-    config["oneoff:removal"] === "retain" || !lake ? "" : `, with the results in ${lake} that it doesn't retain`;
+  const parts = [
+    ...(await runsOn(name, outputs)),
+    ...(config["oneoff:removal"] === "retain" || !lake ? [] : [`the results in ${lake}`]),
+  ];
+  const results = parts.length === 0 ? "" : `, with ${parts.join(" and ")}`;
   if (options.dryRun) {
     console.error(`That would end ${describeStack(meant)} and all it has${results}.`);
     process.exitCode = await pulumi(name, ["destroy", "--preview-only", ...all]);

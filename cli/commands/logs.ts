@@ -93,7 +93,7 @@ function checkStep(step: string, { run, steps }: RunStatus): void {
   const meant = nearest(step, names);
   const there = names.length === 0 ? "none yet" : new Intl.ListFormat("en-GB").format(names);
   throw new MissingError(
-    `run ${quote(run)} has no step ${quote(step)}${meant ? `; did you mean ${quote(meant)}?` : ""}: it has ${there}`,
+    `run ${quote(run)} has no step ${quote(step)}${meant ? `; did you mean ${quote(meant)}? It` : ": it"} has ${there}`,
   );
 }
 

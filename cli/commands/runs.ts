@@ -126,7 +126,7 @@ const stepText = ({ name, state, started, ended }: KnownRun["status"]["steps"][n
   `${name}  ${state}${started && ended ? ` in ${short(secondsBetween(started, ended))}` : ""}`;
 
 const tableText = ({ table, rows, digest }: RunTable, lake: string, run: string): string =>
-  `${table}  ${rows === undefined ? "not complete" : `${number(rows)} rows, digest ${digest}`}, in ${lake}/${table}/run=${run}/`;
+  `${table}  ${rows === undefined ? "not counted" : `${number(rows)} row${rows === 1 ? "" : "s"}, digest ${digest}`}, in ${lake}/${table}/run=${run}/`;
 
 function originText({ version, commit, changed, settings }: RunOrigin): string {
   const keys = Object.entries(settings).map(([key, value]) => `${key}=${value ?? "[secret]"}`);
@@ -143,7 +143,7 @@ async function removeRuns(ids: readonly string[], options: RemoveOptions): Promi
   const plans = [];
   for (const id of new Set(ids)) plans.push(await planRemoval(found, id)); // all are looked at before the first is removed
   for (const plan of plans) console.error(tellPlan(plan, meant, found.attached.stays));
-  if (options.dryRun) return;
+  if (options.dryRun) return console.error("That would be removed, and nothing was.");
   if (!options.yes) {
     const { ask } = await import("../ask.ts");
     await ask(plans.length === 1 ? "Remove it?" : `Remove these ${plans.length} runs?`, "it removes results");

@@ -95,17 +95,17 @@ test.each(hintedWords)("%s, a word of another tool, is carried out by nobody, an
 });
 
 test.each([
-  ["nosuch", 2, "unknown command 'nosuch'; oneoff --help tells more"],
-  ["leftover", 2, "unknown command 'leftover'; did you mean leftovers; oneoff --help tells more"],
+  ["nosuch", 2, "unknown command 'nosuch'; oneoff help tells more"],
+  ["leftover", 2, "unknown command 'leftover'; did you mean leftovers?; oneoff help tells more"],
   ["cost --nosuch", 2, "unknown option '--nosuch'; oneoff cost --help tells more"],
   ["cost a b", 2, "too many arguments for 'cost'. Expected 1 argument but got 2: a, b; oneoff cost --help tells more"],
   ["cost a --stack b", 2, 'two stacks are given, "a" and --stack b: leave one out'],
   ["cost --stack a --stack b", 2, "two stacks are given, --stack a and --stack b: leave one out"],
   ["logs local --run a --run b", 2, "two runs are given, --run a and --run b: leave one out"],
   ["cost ../local", 2, 'the stack is "../local": expected letters'],
-  ["help nosuch", 2, "unknown command 'nosuch'; oneoff --help tells more"],
-  ["help statsu", 2, "unknown command 'statsu'; did you mean status; oneoff --help tells more"],
-  ["status -o json", 2, "unknown option '-o'; did you mean --json; oneoff status --help tells more"],
+  ["help nosuch", 2, "unknown command 'nosuch'; oneoff help tells more"],
+  ["help statsu", 2, "unknown command 'statsu'; did you mean status?; oneoff help tells more"],
+  ["status -o json", 2, "unknown option '-o'; did you mean --json?; oneoff status --help tells more"],
   ["cost count.py", 2, 'the stack is "count.py", which is a file: expected the name of a stack'],
   ["cost a/b/c/d", 2, 'the stack is "a/b/c/d": expected letters'],
   ["cost local --set rows", 2, '--set is "rows": expected key=value'],

@@ -73,6 +73,10 @@ test("oneoff check: the panels of a stack's job, as its lake's engine shows them
       ["bad.py", "def f(:", 1, "error    bad.py: it is no Python: SyntaxError: invalid syntax\n"],
       ["lost.py", "import nowhere", 1, "lost.py: it doesn't come as far as its --help: ModuleNotFoundError: No module"],
       ["none.ts", "export const x = 1;", 2, 'file is "none.ts": it exports no job'],
+      ["throws.ts", 'throw new Error("no luck");', 2, "oneoff: throws.ts: no luck\n"],
+      ["maker.ts", 'export const make = () => { throw new Error("no luck"); };', 2, "oneoff: maker.ts: no luck\n"],
+      ["syntax.ts", "export const = 1;", 2, "oneoff: syntax.ts: "],
+      ["lacks.ts", 'import "no-such-package";', 2, "oneoff: lacks.ts: Cannot find package 'no-such-package'"],
       ["job.md", "# A job", 2, 'file is "job.md": expected a step\'s script (.py)'],
     ] as const) {
       writeFileSync(join(project.folder, name), text);

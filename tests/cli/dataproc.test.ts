@@ -415,7 +415,7 @@ test("the commands: get writes a table, run refuses a run that goes on and refre
     await writeStatus({ state: "succeeded", ended: ago(1) });
     const removal = await stack.oneoff("runs", "rm", "r1", "--stack", STACK, "--dry-run");
     expect(removal.output).toMatch(
-      /^Run r1 of stack dataproc: table points, \d files? with its logs; not what was loaded into BigQuery dataset oneoff_dataproc_lake_0a1b2c3d\.\n$/,
+      /^Run r1 of stack dataproc: table points, \d files? with its logs; not what was loaded into BigQuery dataset oneoff_dataproc_lake_0a1b2c3d\.\n/,
     );
     const settings = `# Mine:\nconfig:\n    gcp:project:   test-project\n    oneoff:runId: "r1"   # the first\n    gcp:region: europe-west1\n`;
     writeFileSync(stack.settingsFile(STACK), settings);

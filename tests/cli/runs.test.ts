@@ -129,9 +129,9 @@ const STARTED = "2026-11-29 19:11";
 const CASES: Readonly<Record<string, Case>> = {
   status: {
     out: [
-      "Stack  local (selected), this machine, asked 2026-11-29 20:00 UTC",
-      "Run    monday of xo: succeeded after 11 min 7 s",
-      "Steps  points succeeded, models succeeded",
+      "Stack    local (selected), this machine, asked 2026-11-29 20:00 UTC",
+      "Run      monday of xo: succeeded after 11 min 7 s",
+      "Steps    points succeeded, models succeeded",
     ],
     err: "Next     npx --no oneoff open | npx --no oneoff get | npx --no oneoff run\n",
   },
@@ -200,7 +200,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "logs --step model": {
     code: 6,
-    err: 'oneoff: run "monday" has no step "model"; did you mean "models"?: it has points and models\n',
+    err: 'oneoff: run "monday" has no step "model"; did you mean "models"? It has points and models\n',
   },
   "watch --run mon": {
     out: [
@@ -286,7 +286,7 @@ test("a stack that isn't up has a status, and no runs", async () => {
   stacks = { local: {} };
   expect(await oneoff("status")).toEqual({
     code: 0,
-    out: "Stack  local (selected), not up, asked 2026-11-29 20:00 UTC\n",
+    out: "Stack    local (selected), not up, asked 2026-11-29 20:00 UTC\n",
     err: "Next     npx --no oneoff up\n",
   });
   expect(await oneoff("runs")).toMatchObject({ code: 6, out: "" });
@@ -308,7 +308,7 @@ test("a run is removed with all it wrote, and its id stays used", async () => {
   write("_logs/2026-11-28/points.log", "x");
   write("_clusters/2026-11-28/status.json", "{}");
   const told = "Run 2026-11-28 of stack local (selected): table points, 3 files with its logs.\n";
-  expect(await rm("--dry-run")).toEqual({ code: 0, out: "", err: told });
+  expect(await rm("--dry-run")).toEqual({ code: 0, out: "", err: `${told}That would be removed, and nothing was.\n` });
   expect(await rm()).toMatchObject({ code: 2, err: expect.stringContaining("it removes results") });
   expect(existsSync(join(lake, "points/run=2026-11-28"))).toBe(true);
   expect(await rm("--yes")).toEqual({ code: 0, out: "Run 2026-11-28 is removed; its id stays used.\n", err: told });
@@ -338,7 +338,7 @@ test("a run is removed with all it wrote, and its id stays used", async () => {
   stacks.local = { ...stacks.local, run: "2026-11-28" };
   for (const command of ["watch", "logs", "get"])
     expect(await oneoff(command)).toMatchObject({ code: 6, err: `${gone}\n` });
-  expect((await oneoff("status")).out).toContain("Run    none\n");
+  expect((await oneoff("status")).out).toContain("Run      none\n");
 });
 
 test("what could not be removed is told with what was, and goes on", async () => {
@@ -391,6 +391,9 @@ test("a run that goes on is told as such, and its logs are followed to its end",
     ),
     err: "Next     npx --no oneoff watch | npx --no oneoff open | npx --no oneoff cancel\n",
   });
+  expect((await oneoff("down", "--dry-run")).err).toContain(
+    "That would end stack local (selected) and all it has, with run tuesday (going on) and the results in ",
+  );
   expect((await oneoff("runs")).out).toContain("\ntuesday     xo   running    2026-11-29 19:53  6m so far\n");
   expect((await oneoff("logs", "--tail", "1")).out).toBe("models | half a li\n");
   const following = oneoff("logs", "-f");

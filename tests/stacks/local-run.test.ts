@@ -133,7 +133,7 @@ test("--dry-run says what a run, a cancellation and the end would do, and does n
     code: 1,
     output: expect.stringMatching(/Stack local is still there, with \d+ resources: --help$/m),
   });
-  expect((await project.oneoff("status")).output).toContain("Run    two of xo: succeeded after");
+  expect((await project.oneoff("status")).output).toContain("Run      two of xo: succeeded after");
 }, 60_000);
 
 test("a run that fails fails the command, with the last lines of its log", async () => {
