@@ -163,6 +163,20 @@ test("a port that is taken is refused before anything is changed", async () => {
   expect((await api("identity")).status).toBe(200);
 }, 60_000);
 
+test("what is cancelled stays cancelled, whatever Pulumi does then", async () => {
+  await set("oneoff:memory=512 MB");
+  succeeds(await project.oneoff("run", "--id", "four", "-d"));
+  expect(succeeds(await project.oneoff("cancel", "--yes"))).toContain("Run four of xo was cancelled after");
+  const cancelled = record("four");
+  expect(cancelled.state).toBe("cancelled");
+  await project.mustPulumi("refresh", "--yes", "--skip-preview", "--stack", "local");
+  const up = await project.oneoff("up"); // one that is over is waited for by nobody
+  expect(up).toMatchObject({ code: 8, output: expect.not.stringMatching(/fills in while|Ctrl-C/) });
+  expect((await project.oneoff("status")).output).toContain("Run      four of xo: cancelled after");
+  expect(record("four")).toEqual(cancelled);
+  expect(processesOf(lakeLayout(lake()).cluster("four"))).toEqual([]);
+}, 120_000);
+
 test("after the engine is killed in mid-up, npm run destroy finds everything, and npm start begins anew", async () => {
   succeeds(await project.oneoff("destroy"));
   succeeds(await project.oneoff("env"));
