@@ -23,6 +23,7 @@ const manifest = {
   "images/hdfs": { carried: ["**/*"], jars: true },
   "images/spark": { carried: ["**/*"], requirements: ["."], jars: true },
   "jobs/london-power": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
+  "jobs/nids": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   "jobs/xo": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   jobs: { carried: ["*.py"] },
   "nodes/dataproc": { carried: ["*.{py,sh}"] },

@@ -3,6 +3,8 @@ import type { Job } from "../../core/job.ts";
 import { inSettingsOf, type SettingsSchema } from "../../core/settings.ts";
 import { londonPower } from "./london-power/index.ts";
 import { londonPowerSettings } from "./london-power/settings.ts";
+import { nids } from "./nids/index.ts";
+import { nidsSettings } from "./nids/settings.ts";
 import { xo } from "./xo/index.ts";
 import { xoSettings } from "./xo/settings.ts";
 
@@ -22,10 +24,15 @@ export const jobs: Readonly<Record<string, JobKind>> = {
     settings: londonPowerSettings,
     create: (settings) => inSettingsOf(londonPowerSettings, {})(() => londonPower(settings)),
   },
+  nids: {
+    about: "Which network flows are attacks: three networks that find them, and the best that can be found",
+    settings: nidsSettings,
+    create: (settings) => inSettingsOf(nidsSettings, {})(() => nids(settings)),
+  },
 };
 
 /** Settings of all of them: any can be among a stack's. `input` is what its job reads. */
-export const jobSettings = xoSettings.extend(londonPowerSettings.shape);
+export const jobSettings = xoSettings.extend(londonPowerSettings.shape).extend(nidsSettings.shape);
 
 /** Names of the jobs that have a setting. */
 export const jobsWith = (setting: string): readonly string[] =>

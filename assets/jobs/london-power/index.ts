@@ -1,8 +1,9 @@
 import { arg, quote, UsageError } from "../../../core/errors.ts";
-import { canBeRead, type Job, job } from "../../../core/job.ts";
+import { type Job, job } from "../../../core/job.ts";
 import { checkArgs, flag } from "../../../core/settings.ts";
 import type { SparkStepArgs } from "../../../core/step.ts";
 import { tried } from "../../../core/tried.ts";
+import { isGranted } from "../input.ts";
 import { panels } from "./panels.ts";
 import { londonPowerSettings } from "./settings.ts";
 import { tables } from "./tables.ts";
@@ -114,9 +115,6 @@ function checkAcorn(acorn: string, input: string | undefined): void {
 
 /** How an address begins; "" for a path. */
 const kindOf = (address: string): string => /^\w+:\/\//.exec(address)?.[0] ?? "";
-
-/** Not a bucket of Google's: it may be public, and then nobody but its owner can make a grant, nor is there need of one. */
-const isGranted = (input: string): boolean => canBeRead(input) && !input.startsWith("gs://");
 
 const MONGO = { arguments: ["--mongo-uri", "{secret:mongo-uri}"], secrets: ["mongo-uri"] };
 

@@ -1,19 +1,6 @@
 import { z } from "zod";
 import { count } from "../../../core/settings.ts";
-
-/** What Spark and Arrow both read: a folder of this machine, S3, Cloud Storage, or HDFS by way of WebHDFS. */
-const ADDRESS = /^(\/|(s3|gs|webhdfs):\/\/)[^/{}][^{}]*$/;
-
-const address = () =>
-  z.string().regex(ADDRESS, "expected an absolute path, or an address that begins with s3://, gs:// or webhdfs://");
-
-const ARCHIVE = /\.(zip|gz)$/i;
-
-/** The command that unpacks an archive where it has been copied to; convert.py has more to say of one that it finds. */
-const unpack = (text: string): string => {
-  const name = `'${text.split("/").at(-1)}'`;
-  return /zip$/i.test(text) ? `unzip ${name} -d FOLDER` : `gunzip ${name}`;
-};
+import { address, unpackedAddress } from "../input.ts";
 
 /** A day that the calendar has, such as "2012-10-01". */
 const day = () =>
@@ -23,11 +10,7 @@ const day = () =>
   }, 'expected a day such as "2012-10-01"');
 
 export const londonPowerSettings = z.object({
-  input: address()
-    .refine((text) => !ARCHIVE.test(text), {
-      error: ({ input }) =>
-        `expected a CSV file or a folder of them, not an archive: unpack it with "${unpack(String(input))}"`,
-    })
+  input: unpackedAddress("a CSV file or a folder of them")
     .optional()
     .describe(
       "The published readings: a CSV file, or a folder with such files in it or below, by absolute path or s3://, gs:// or webhdfs:// address; made up when not set",

@@ -1,0 +1,387 @@
+"""Reads published flows, whatever their layout (nids_layouts.py), and divides them.
+
+A file is read from its beginning, some megabytes at a time, by Arrow. Where that finds what it does not expect, the
+block is halved until one line is left, which is told with its file and number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import nids_layouts as layouts
+import oneoff
+from nids_layouts import COLUMNS, HELD_OUT, LAYOUTS, LEFT_OUT, NORMAL, TRAIN, Layout
+from nids_twin import FIFTHS, HELD_OUT_HOSTS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    Text = pa.Array | pa.ChunkedArray
+
+BLOCK = 8 << 20  # bytes
+LONGEST_LINE = 1 << 16  # bytes; those of the published files have some 200
+LINES_PER_FILE = 1 << 32  # a flow's number is that of its file and its line
+SHOWN = 60  # characters of a line that a message has
+_ENDINGS = (".csv", ".txt")
+_ARCHIVES = (".zip", ".gz", ".7z", ".bz2", ".xz", ".zst", ".tar", ".tgz", ".rar")
+_EXPECTED = f"{', '.join(layout.expected for layout in LAYOUTS[:-1])} or {LAYOUTS[-1].expected}"
+
+
+@dataclass(frozen=True)
+class File:
+    """A published file, its place among those of the input, and its name below that."""
+
+    address: str
+    number: int
+    name: str
+    layout: Layout
+
+
+class Fault(ValueError):
+    """What is wrong with a value of a column; `line` counts from 0 in the block."""
+
+
+def files(address: str) -> list[File]:
+    """The file at an address, or those below a folder. Raises ValueError, and FileNotFoundError without any."""
+    found = [(file, file.removeprefix(address).strip("/")) for file, _ in oneoff.list_files(address, below=True)]
+    archive = next((file for file, _ in found if file.lower().endswith(_ARCHIVES)), None)
+    if archive:
+        raise ValueError(f"{archive}: expected the published files, found an archive: unpack it and move it elsewhere")
+    if [file for file, _ in found] != [address]:
+        found = [(file, name) for file, name in found if name.lower().endswith(_ENDINGS)]
+    if not found:
+        raise ValueError(f"{address}: expected files that end in {' or '.join(_ENDINGS)}, found none")
+    known = [
+        File(file, number, name or file.rpartition("/")[2], _look_at(file)) for number, (file, name) in enumerate(found)
+    ]
+    other = next((file for file in known if file.layout is not known[0].layout), None)
+    if other:
+        first = known[0]
+        raise ValueError(
+            f"{other.address}, line 1: expected {first.layout.expected}, as {first.address} is, found "
+            f"{other.layout.expected}: keep the layouts apart"
+        )
+    return known
+
+
+def _look_at(address: str) -> Layout:
+    with oneoff.open_file(address) as source:
+        line = source.read_at(min(source.size(), LONGEST_LINE), 0).partition(b"\n")[0]
+    layout = layouts.recognise(line.decode(errors="replace"))
+    if layout is None:
+        width = line.count(b",") + 1
+        raise ValueError(
+            f"{address}, line 1: expected {_EXPECTED}, found {width} field{'s' * (width > 1)}, {shown(line)}"
+        )
+    return layout
+
+
+def shown(line: bytes) -> str:
+    """The beginning of a line as messages have it."""
+    text = line.decode(errors="replace").strip("\r\n")
+    if any(character == "\ufffd" or (character < " " and character != "\t") for character in text):
+        return "bytes that are no text"
+    return repr(text[:SHOWN]) + ("..." if len(text) > SHOWN else "")
+
+
+# Reading -------------------------------------------------------------------------------------------------------------
+
+
+def read(file: File) -> Iterator[pa.Table]:
+    """Rows of a file, without their parts. Raises ValueError for the first line that is no flow of its layout."""
+    with oneoff.open_file(file.address) as source:
+        rest, line, size = b"", 1, source.size()
+        while source.tell() < size or rest:
+            block = rest + source.read(BLOCK)
+            end = len(block) if source.tell() >= size else block.rfind(b"\n") + 1
+            if not end and len(block) > LONGEST_LINE:
+                raise ValueError(
+                    f"{file.address}, line {line}: expected a line, found {len(block)} bytes without an end"
+                )
+            block, rest = block[:end], block[end:]
+            lines = block.removesuffix(b"\n").split(b"\n")
+            skipped = 1 if line == 1 and file.layout.header else 0
+            if lines[skipped:]:
+                yield _table(file, lines[skipped:], line + skipped)
+            line += len(lines)
+
+
+def _table(file: File, lines: Sequence[bytes], first: int) -> pa.Table:
+    import pyarrow as pa
+
+    if first == 1:
+        lines = [lines[0].removeprefix(b"\xef\xbb\xbf"), *lines[1:]]
+    numbers = [first + n for n, line in enumerate(lines) if line.strip()]
+    kept = [line for line in lines if line.strip()]
+    if not kept:
+        return schema().empty_table()
+    try:
+        columns = _columns(file.layout, kept)
+    except ValueError:
+        place, why = _first_fault(file.layout, kept)
+        raise ValueError(f"{file.address}, line {numbers[place]}: {why}, found {shown(kept[place])}") from None
+    ids = pa.array([file.number * LINES_PER_FILE + number for number in numbers], pa.int64())
+    given = {"flow": ids, "origin": pa.repeat(file.layout.origin, len(ids)), **columns}
+    return pa.table({field.name: given.get(field.name, pa.nulls(len(ids), field.type)) for field in schema()})
+
+
+def schema() -> pa.Schema:
+    """Columns of table `flows`."""
+    import pyarrow as pa
+
+    kinds = {
+        **dict.fromkeys(("origin", "part", "family", "srcip", "dstip", *layouts.CATEGORIES), pa.string()),
+        **dict.fromkeys(("flow", "sport", "dsport"), pa.int64()),
+        "time": pa.timestamp("us", "UTC"),
+    }
+    return pa.schema([(name, kinds.get(name, pa.float64())) for name in COLUMNS])
+
+
+def _first_fault(layout: Layout, lines: Sequence[bytes]) -> tuple[int, str]:
+    """The place of the first line that is no flow, and what was expected."""
+    low, high = 0, len(lines)  # the first `low` are fine, of the first `high` one is not
+    why = ""
+    while True:
+        middle = (low + high) // 2 if high - low > 1 else high
+        try:
+            _columns(layout, lines[low:middle])
+            low = middle
+        except ValueError as problem:
+            why, last = str(problem), middle
+            if last - low == 1:
+                return low, _why(layout, lines[low], why)
+            high = last
+
+
+def _why(layout: Layout, line: bytes, problem: str) -> str:
+    width = line.count(b",") + 1
+    if width != len(layout.fields):
+        return f"expected {len(layout.fields)} fields of {layout.name}, and these are {width}"
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return "expected UTF-8"
+    return f"expected {problem}"
+
+
+def _columns(layout: Layout, lines: Sequence[bytes]) -> dict[str, Text]:
+    """Columns of `flows` from lines. Raises ValueError with what was expected when one is no flow."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv as csv
+
+    names = [field.name for field in layout.fields]
+    data = b"".join(line if line.endswith(b"\n") else line + b"\n" for line in lines)
+    if b"\r" in data.replace(b"\r\n", b"\n"):
+        raise ValueError("no carriage return within a line")
+    table = csv.read_csv(
+        pa.BufferReader(data),
+        csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
+        csv.ParseOptions(quote_char=False),
+        csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+    )
+    columns, told = {}, None
+    for field, column in zip(layout.fields, table.columns, strict=True):
+        text = pc.utf8_trim_whitespace(column).combine_chunks()
+        if field.kind == layouts.ATTACK:
+            told = text
+        elif field.to:
+            columns[field.to] = (
+                _family(layout, text) if field.kind == layouts.FAMILY else _READ[field.kind](field.name, text)
+            )
+    if told is not None:
+        attack = pc.if_else(pc.not_equal(columns["family"], NORMAL), "1", "0")
+        if not pc.all(pc.equal(told, attack), min_count=0).as_py():
+            raise ValueError("label 0 for a normal flow and 1 for one with an attack_cat")
+    return columns
+
+
+def _family(layout: Layout, text: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    labels = pa.array(list(layout.families))
+    place = pc.index_in(pc.utf8_lower(text), labels)
+    if place.null_count:
+        raise ValueError(f"a label of {layout.name}, one of {', '.join(sorted(filter(None, layout.families)))}")
+    return pa.array(list(layout.families.values())).take(place)
+
+
+def _text(name: str, text: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
+    if pc.any(pc.equal(text, ""), min_count=0).as_py():
+        raise ValueError(f"a word in column {name}")
+    return text
+
+
+def _number(name: str, text: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        values = text.cast(pa.float64())
+    except pa.ArrowInvalid:
+        raise ValueError(f"a number in column {name}") from None
+    if not pc.all(pc.is_finite(values), min_count=0).as_py():
+        raise ValueError(f"a finite number in column {name}")
+    return values
+
+
+def _count(name: str, text: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
+    return _number(name, pc.if_else(pc.equal(text, ""), "0", text))
+
+
+def _port(name: str, text: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    def port(value: str) -> int | None:
+        return None if value in ("", "-") else int(value, 16 if value.lower().startswith("0x") else 10)
+
+    try:
+        known = text.dictionary_encode()
+        return pa.array([port(value) for value in known.dictionary.to_pylist()], pa.int64()).take(known.indices)
+    except (ValueError, OverflowError):
+        raise ValueError(f"a port, also in hexadecimal, in column {name}") from None
+
+
+def _seconds(name: str, text: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    seconds = _number(name, text)
+    if not pc.all(pc.less(pc.abs(seconds), 1e11), min_count=0).as_py():
+        raise ValueError(f"seconds since 1970 in column {name}")
+    return pc.round(pc.multiply(seconds, 1e6)).cast(pa.int64()).cast(pa.timestamp("us", "UTC"))
+
+
+_READ: Mapping[str, Callable[[str, Text], Text]] = {
+    layouts.NUMBER: _number,
+    layouts.COUNT: _count,
+    layouts.TEXT: _text,
+    layouts.PORT: _port,
+    layouts.SECONDS: _seconds,
+}
+
+
+# Dividing ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What the division needs to know of a file."""
+
+    flows: int
+    hosts: Mapping[str, bool]  # that begin flows, and whether any of them is an attack
+    seconds: Mapping[int, int]  # how many flows begin in each
+
+
+def outline(file: File) -> Outline:
+    """Reads a file once."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    flows, hosts, seconds = 0, {}, {}
+    for table in read(file):
+        flows += table.num_rows
+        if table["srcip"].null_count:
+            continue
+        attack = pc.not_equal(table["family"], NORMAL)
+        grouped = pa.table({"host": table["srcip"], "attack": attack}).group_by("host").aggregate([("attack", "any")])
+        for row in grouped.to_pylist():
+            hosts[row["host"]] = hosts.get(row["host"], False) or row["attack_any"]
+        values, counts = np.unique(_whole_seconds(table), return_counts=True)
+        for value, number in zip(values.tolist(), counts.tolist(), strict=True):
+            seconds[value] = seconds.get(value, 0) + number
+    return Outline(flows, hosts, seconds)
+
+
+def _whole_seconds(table: pa.Table) -> np.ndarray:
+    import pyarrow as pa
+
+    return table["time"].cast(pa.int64()).to_numpy() // 1_000_000
+
+
+@dataclass(frozen=True)
+class Division:
+    """Which flows are learnt from and which are held out.
+
+    By host and time, where the layout has both; by the files' names, where they are training and testing sets; else
+    the last lines of each file are held out.
+    """
+
+    cut: int | None = None  # second from which flows are late
+    hosts: frozenset[str] = frozenset()  # that are held out
+    by_name: bool = False
+    flows: tuple[int, ...] = ()  # of each file
+
+    @property
+    def about(self) -> str:
+        """A sentence."""
+        if self.cut is not None:
+            return f"divided by time and host: {len(self.hosts)} hosts are held out"
+        if self.by_name:
+            return "divided as published, into the files named train and test"
+        return (
+            "divided by line, as there are neither hosts nor files named train and test: each file's last are held out"
+        )
+
+    def parts(self, file: File, table: pa.Table, first: int) -> pa.Array:
+        """The part of each row; `first`: how many rows of the file come before."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self.cut is not None:
+            late = _whole_seconds(table) >= self.cut
+            apart = pc.is_in(table["srcip"], pa.array(sorted(self.hosts), pa.string())).to_numpy()
+            return pa.array(np.where(late & apart, HELD_OUT, np.where(late | apart, LEFT_OUT, TRAIN)), pa.string())
+        if self.by_name:
+            return pa.repeat(_named_part(file), table.num_rows)
+        late = (first + np.arange(table.num_rows)) * FIFTHS >= self.flows[file.number] * (FIFTHS - HELD_OUT_HOSTS)
+        return pa.array(np.where(late, HELD_OUT, TRAIN), pa.string())
+
+
+def _named_part(file: File) -> str | None:
+    name = file.name.lower()
+    return TRAIN if "train" in name else HELD_OUT if "test" in name else None
+
+
+def divide(files: Sequence[File], outlines: Sequence[Outline]) -> Division:
+    """Divides the flows of all files."""
+    hosts: dict[str, bool] = {}
+    seconds: dict[int, int] = {}
+    for each in outlines:
+        for host, attacks in each.hosts.items():
+            hosts[host] = hosts.get(host, False) or attacks
+        for second, number in each.seconds.items():
+            seconds[second] = seconds.get(second, 0) + number
+    flows = tuple(each.flows for each in outlines)
+    if not hosts:
+        by_name = {_named_part(file) for file in files} == {TRAIN, HELD_OUT}
+        return Division(by_name=by_name, flows=flows)
+    before, cut = 0, None
+    for second in sorted(seconds):
+        if before * FIFTHS >= sum(flows) * (FIFTHS - HELD_OUT_HOSTS):
+            cut = second
+            break
+        before += seconds[second]
+    # Those that attack and the others apart, or the few of UNSW-NB15 that do could all be on one side.
+    kinds = [[host for host, attacks in hosts.items() if attacks == kind] for kind in (True, False)]
+    chosen = [sorted(kind, key=_shuffled)[: _held_out(len(kind))] for kind in kinds]
+    return Division(max(seconds) if cut is None else cut, frozenset(host for kind in chosen for host in kind))
+
+
+def _held_out(hosts: int) -> int:
+    return max(1, hosts * HELD_OUT_HOSTS // FIFTHS) if hosts > 1 else 0
+
+
+def _shuffled(host: str) -> bytes:
+    return hashlib.blake2b(host.encode()).digest()

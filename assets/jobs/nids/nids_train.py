@@ -1,0 +1,341 @@
+"""Step train of job nids: three networks that find attacks, and how well each does on hosts and times it has not seen.
+
+A Spark task trains the classifier, another the autoencoder and then its imitation, with scikit-learn, on one core each.
+A network leaves as an ONNX file in a row of table `networks`, once ONNX Runtime agrees with scikit-learn about it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+try:
+    import nids_models
+    import oneoff
+except ImportError:  # not submitted with --py-files: one lies one folder up
+    sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (0, 1)]
+    import nids_models
+    import oneoff
+
+import nids_layouts
+import nids_onnx
+from nids_layouts import CATEGORIES, HELD_OUT, LICENCES, NUMBERS, TRAIN
+from nids_models import CLASSIFIER, Flows, Network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import pyarrow as pa
+    from pyspark import SparkContext
+
+BEST = "best reachable"
+# Parts of false alarms at which the ROC is told.
+RATES = (0.0, *(round(10 ** (n / 10 - 3), 6) for n in range(31)))
+TEXT, WHOLE, NUMBER = "string", "int64", "double"
+COLUMNS: dict[str, dict[str, str]] = {
+    "roc": {"model": TEXT, "false_alarms": NUMBER, "detected": NUMBER},
+    "detection": {
+        **{"model": TEXT, "attacks": WHOLE, "normal": WHOLE, "auc": NUMBER, "detected": NUMBER, "detected_se": NUMBER},
+        "best": NUMBER,
+    },
+    "families": {"model": TEXT, "family": TEXT, "flows": WHOLE, "detected": NUMBER, "best": NUMBER},
+    "confusion": {"family": TEXT, "predicted": TEXT, "flows": WHOLE},
+    "curves": {"model": TEXT, "epoch": WHOLE, "training_loss": NUMBER, "held_out_loss": NUMBER},
+    "networks": {
+        **{"model": TEXT, "onnx": TEXT, "sha256": TEXT, "onnx_bytes": WHOLE, "input_schema": TEXT, "golden": TEXT},
+        **{"threshold": NUMBER, "licence": TEXT, "off": NUMBER, "seconds": NUMBER},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """What there is to learn from and to measure on."""
+
+    train: Flows
+    test: Flows
+    log_ratio: np.ndarray | None  # of `test`, of made-up flows; nothing learns from it
+    columns: list[str]  # of numbers: those that the data set has
+    origin: str
+
+
+def load(flows: str, truth: str, most: int) -> Data:
+    """The flows of both parts, of each so many at most. Raises ValueError when nothing can be learnt from them."""
+    train, test = (_read_part(flows, part, most) for part in (TRAIN, HELD_OUT))
+    columns = [name for name in NUMBERS if train[name].null_count < train.num_rows]
+    known = oneoff.read_table(truth, ["flow", "log_ratio"])
+    return Data(
+        _flows(train, columns, f"to learn from, part {TRAIN!r}"),
+        _flows(test, columns, f"to measure on, part {HELD_OUT!r}"),
+        None if known is None else _ratios(known, test["flow"].to_numpy()),
+        columns,
+        train["origin"][0].as_py(),
+    )
+
+
+def _ratios(known: pa.Table, ids: np.ndarray) -> np.ndarray:
+    known = known.sort_by("flow")
+    import numpy as np
+
+    return known["log_ratio"].to_numpy()[np.searchsorted(known["flow"].to_numpy(), ids)]
+
+
+def _read_part(folder: str, part: str, most: int) -> pa.Table:
+    """Flows of a part, every so manieth, by their numbers; one file at a time, as there may be millions."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    filesystem, files = oneoff.part_files(folder)
+    if not files:
+        raise ValueError("there are none; flows.py makes them")
+    wanted = ["flow", "origin", "family", *CATEGORIES, *NUMBERS]
+    total = 0
+    for file in files:
+        with oneoff.open_parquet(filesystem, file) as parquet:
+            lacking = [name for name in ("part", *wanted) if name not in parquet.schema_arrow.names]
+            if lacking:
+                raise ValueError(f"{file.path} has no column {lacking[0]!r}")
+            total += pc.sum(pc.equal(parquet.read(["part"])["part"], part)).as_py() or 0
+    every, seen, tables = max(1, -(-total // most)), 0, []
+    for file in files:
+        with oneoff.open_parquet(filesystem, file) as parquet:
+            rows = parquet.read(["part", *wanted])
+        rows = rows.filter(pc.equal(rows["part"], part)).select(wanted)
+        tables.append(rows.take(pa.array(range(-seen % every, rows.num_rows, every), pa.int64())))
+        seen += rows.num_rows
+    return pa.concat_tables(tables).sort_by("flow")
+
+
+def _flows(table: pa.Table, columns: Sequence[str], purpose: str) -> Flows:
+    """Raises ValueError when there are not both normal flows and attacks."""
+    import numpy as np
+
+    numbers = [table[name].fill_null(math.nan).to_numpy() for name in columns]
+    categories = [np.array(table[name].to_pylist(), dtype=object) for name in CATEGORIES]
+    families = np.array(table["family"].to_pylist(), dtype=str)
+    flows = Flows(
+        np.column_stack(numbers).astype(np.float32) if columns else np.empty((len(families), 0), np.float32),
+        np.column_stack(categories),
+        families,
+    )
+    attacks = int(flows.attacks.sum())
+    if not 0 < attacks < len(families):
+        raise ValueError(f"{purpose}, expected normal flows and attacks, found {len(families) - attacks} and {attacks}")
+    return flows
+
+
+# Measuring -----------------------------------------------------------------------------------------------------------
+
+
+def measure(network: Network, data: Data) -> dict[str, list[dict[str, Any]]]:
+    """Rows of the tables that tell how well a network does."""
+    test, attacks = data.test, data.test.attacks
+    scores = network.scores(test)
+    caught = scores > nids_models.threshold(scores[~attacks])
+    best = None
+    if data.log_ratio is not None:
+        best = data.log_ratio > nids_models.threshold(data.log_ratio[~attacks])
+    detected = float(caught[attacks].mean())
+    return {
+        "roc": _roc(network.kind, scores, attacks),
+        "detection": [
+            {
+                "model": network.kind,
+                "attacks": int(attacks.sum()),
+                "normal": int((~attacks).sum()),
+                "auc": nids_models.area(scores, attacks),
+                "detected": detected,
+                "detected_se": math.sqrt(detected * (1 - detected) / int(attacks.sum())),
+                "best": None if best is None else float(best[attacks].mean()),
+            }
+        ],
+        "families": [
+            {
+                "model": network.kind,
+                "family": family,
+                "flows": int(of_family.sum()),
+                "detected": float(caught[of_family].mean()),
+                "best": None if best is None else float(best[of_family].mean()),
+            }
+            for family in sorted(set(test.families[attacks].tolist()))
+            for of_family in [test.families == family]
+        ],
+        "confusion": _confusion(network, test) if network.kind == CLASSIFIER else [],
+        "curves": [{"model": network.kind, **vars(epoch)} for epoch in network.curve],
+    }
+
+
+def _roc(model: str, scores: np.ndarray, attacks: np.ndarray) -> list[dict[str, Any]]:
+    points = nids_models.roc(scores, attacks, RATES)
+    return [{"model": model, "false_alarms": rate, "detected": detected} for rate, detected in points]
+
+
+def _confusion(network: Network, test: Flows) -> list[dict[str, Any]]:
+    import numpy as np
+
+    predicted = np.array(network.families)[network.probabilities(test).argmax(axis=1)]
+    pairs, counts = np.unique(np.column_stack([test.families, predicted]), axis=0, return_counts=True)
+    return [
+        {"family": family, "predicted": guess, "flows": int(number)}
+        for (family, guess), number in zip(pairs.tolist(), counts.tolist(), strict=True)
+    ]
+
+
+def file_row(network: Network, data: Data, seconds: float) -> dict[str, Any]:
+    """A network's row of table `networks`. Raises ValueError when ONNX Runtime doesn't agree with scikit-learn."""
+    licence = LICENCES[data.origin]
+    file = nids_onnx.to_onnx(network, data.columns, licence)
+    scores = network.scores(data.test)
+    return {
+        "model": network.kind,
+        "onnx": base64.b64encode(file).decode(),
+        "sha256": nids_onnx.sha256(file),
+        "onnx_bytes": len(file),
+        "input_schema": json.dumps(nids_onnx.schema(network, data.columns)),
+        "golden": json.dumps(nids_onnx.golden(network, data.test)),
+        "threshold": nids_models.threshold(scores[~data.test.attacks]),
+        "licence": licence,
+        "off": nids_onnx.difference(file, network, data.test),
+        "seconds": seconds,
+    }
+
+
+def write(rows: dict[str, list[dict[str, Any]]], folders: dict[str, str], name: str) -> None:
+    """Writes part files, those of `networks` last: who sees a network can look up how it does."""
+    import pyarrow as pa
+
+    for table in COLUMNS:
+        if rows.get(table):
+            fields = [(column, kind) for column, kind in COLUMNS[table].items()]
+            made = pa.Table.from_pylist(rows[table], pa.schema([(column, _kind(kind)) for column, kind in fields]))
+            oneoff.write_part(made, folders[table], name)
+
+
+def _kind(name: str) -> pa.DataType:
+    import pyarrow as pa
+
+    return {TEXT: pa.string(), WHOLE: pa.int64(), NUMBER: pa.float64()}[name]
+
+
+# Training ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train."""
+
+    hidden: Sequence[int]
+    narrow: Sequence[int]
+    epochs: int
+    seed: int
+
+
+def networks(kind: str, data: Data, plan: Plan) -> Iterator[tuple[Network, float]]:
+    """Trains the classifier, or the autoencoder and then its imitation; and the seconds that each took."""
+    import sklearn.neural_network  # noqa: F401 - the first import takes a second, which is no training
+
+    rest = (plan.epochs, plan.seed)
+    start = time.perf_counter()
+    if kind == CLASSIFIER:
+        yield nids_models.learn_families(data.train, data.test, plan.hidden, *rest), time.perf_counter() - start
+        return
+    autoencoder = nids_models.learn_normal(data.train, data.test, plan.narrow, *rest)
+    yield autoencoder, time.perf_counter() - start
+    start = time.perf_counter()
+    yield nids_models.imitate(autoencoder, data.train, data.test, plan.hidden, *rest), time.perf_counter() - start
+
+
+def train(spark: SparkContext, data: Data, plan: Plan, folders: dict[str, str]) -> list[str]:
+    """Trains all, side by side, and writes their part files; a sentence of each."""
+    parts = [vars(part) for part in (data.train, data.test)]
+    # No classes of this script, which executors have under another name.
+    shared = spark.broadcast((parts, data.log_ratio, data.columns, data.origin))
+    plain = vars(plan)
+
+    def task(kind: str) -> list[str]:
+        import nids_train as here
+
+        (train, test), log_ratio, columns, origin = shared.value
+        data = here.Data(here.Flows(**train), here.Flows(**test), log_ratio, columns, origin)
+        told = []
+        for network, seconds in here.networks(kind, data, here.Plan(**plain)):
+            rows = here.measure(network, data)
+            rows["networks"] = [here.file_row(network, data, seconds)]
+            here.write(rows, folders, network.kind)
+            told.append(here.sentence(rows["detection"][0]))
+        return told
+
+    kinds = [CLASSIFIER, nids_models.AUTOENCODER]
+    told = oneoff.collect(spark.parallelize(kinds, len(kinds)).map(task), "tasks")
+    return [sentence for of_task in told for sentence in of_task]
+
+
+def sentence(row: dict[str, Any]) -> str:
+    """What a network reaches."""
+    best = "" if row["best"] is None else f", of {row['best']:.1%} that can be reached"
+    return f"{row['model']}: detects {row['detected']:.1%} of {row['attacks']} attacks at 1 % false alarms{best}"
+
+
+@contextmanager
+def session() -> Iterator[SparkContext]:
+    """Spark, whose tasks have one core each."""
+    from pyspark import SparkConf, SparkContext
+
+    modules = [str(module.__file__) for module in (oneoff, nids_layouts, nids_models, nids_onnx)]
+    conf = SparkConf().setAppName("nids: train").setExecutorEnv(pairs=list(nids_layouts.ENVIRONMENT.items()))
+    with SparkContext(conf=conf, pyFiles=[*modules, str(Path(__file__).resolve())]) as spark:
+        yield spark
+
+
+def sizes(text: str) -> list[int]:
+    """Argument type: whole numbers of at least 1, separated by commas."""
+    return [oneoff.count(number) for number in text.split(",")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = oneoff.ArgumentParser(description="Train networks that find attacks among network flows.")
+    parser.add_argument("--flows", required=True, metavar="FOLDER", help="part files of flows.py")
+    parser.add_argument("--truth", required=True, metavar="FOLDER", help="likelihood ratios of flows.py, if there are")
+    for table in COLUMNS:
+        parser.add_argument(f"--{table}", required=True, metavar="FOLDER", help=f"where the rows of {table} go")
+    parser.add_argument("--hidden", type=sizes, default=[64, 32], help="neurons of the hidden layers (default: 64,32)")
+    parser.add_argument("--narrow", type=sizes, default=[24, 8, 24], help="of the autoencoder (default: 24,8,24)")
+    parser.add_argument("--epochs", type=oneoff.count, default=15, help="looks at all flows (default: %(default)s)")
+    parser.add_argument(
+        "--sample", type=oneoff.count, default=100_000, help="flows of a part at most (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=whole, default=1, help="of the networks (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        data = load(options.flows, options.truth, options.sample)
+    except (ValueError, OSError) as problem:
+        parser.error(f"nothing to learn from {options.flows}: {' '.join(str(problem).split())}")
+    folders = {table: getattr(options, table) for table in COLUMNS}
+    if data.log_ratio is not None:
+        write({"roc": _roc(BEST, data.log_ratio, data.test.attacks)}, folders, "best")
+    plan = Plan(options.hidden, options.narrow, options.epochs, options.seed)
+    with session() as spark:
+        for told in train(spark, data, plan, folders):
+            print(told)
+
+
+def whole(text: str) -> int:
+    """Argument type: a whole number."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+if __name__ == "__main__":
+    main()
