@@ -84,7 +84,8 @@ class Preparation:
         import numpy as np
 
         known = np.where(np.isnan(numbers), self.median, numbers).astype(np.float32)
-        return np.sign(known) * np.log(np.float32(1) + np.abs(known) / self.scale)
+        with np.errstate(over="ignore"):  # what is infinite ends at REACH
+            return np.sign(known) * np.log(np.float32(1) + np.abs(known) / self.scale)
 
     def transform(self, flows: Flows) -> np.ndarray:
         """float32, flows x inputs of a network."""

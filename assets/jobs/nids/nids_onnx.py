@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 OPSET, ML_OPSET, IR = 17, 3, 8  # of 2022: whatever runs ONNX today knows them
 TOLERANCE = 1e-4  # most that a score or a probability may differ from scikit-learn's, of one and more
-GOLDEN = 16  # flows that are kept with what the network says of them
+GOLDEN = 16  # flows that are kept with what the network says of them, and two odd ones
+UNSEEN = "never seen"
 
 
 class Graph:
@@ -59,7 +60,7 @@ def to_onnx(network: Network, columns: list[str], licence: str) -> bytes:
     if network.kind == CLASSIFIER:
         families = network.families
         outputs.append(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["flows", len(families)]))
-        probabilities = graph.node("Softmax", last, to="probabilities", axis=1)
+        probabilities = _probabilities(graph, last, len(families))
         normal = graph.node("Gather", probabilities, graph.constant(families.index(NORMAL), "int64"), axis=1)
         graph.node("Sub", graph.constant(1.0), normal, to="score")
     elif network.kind == AUTOENCODER:
@@ -109,6 +110,15 @@ def _layers(graph: Graph, network: Network, inputs: str) -> str:
         if place < len(layers) - 1:
             inputs = graph.node("Relu", inputs)
     return inputs
+
+
+def _probabilities(graph: Graph, last: str, families: int) -> str:
+    """Of two families scikit-learn's network has one output, which is the second's."""
+    if families > 2:
+        return graph.node("Softmax", last, to="probabilities", axis=1)
+    second = graph.node("Sigmoid", last)
+    first = graph.node("Sub", graph.constant(1.0), second)
+    return graph.node("Concat", first, second, to="probabilities", axis=1)
 
 
 # Running -------------------------------------------------------------------------------------------------------------
@@ -161,10 +171,15 @@ def schema(network: Network, columns: list[str]) -> dict[str, Any]:
 
 
 def golden(network: Network, flows: Flows) -> dict[str, Any]:
-    """Some flows and what the network says of them, in 6 significant digits; a missing number is null."""
+    """Some flows and what the network says of them, in 6 significant digits; a missing number is null.
+
+    One of them has no numbers, and one has words that were never seen.
+    """
     import numpy as np
 
-    few = flows.only(np.arange(min(GOLDEN, len(flows.families))))
+    few = flows.only(np.minimum(np.arange(GOLDEN + 2), len(flows.families) - 1))
+    few.numbers[GOLDEN] = np.nan
+    few.categories[GOLDEN + 1] = UNSEEN
     numbers = [[None if np.isnan(value) else float(value) for value in row] for row in few.numbers]
     outputs = {name: _rounded(values) for name, values in predictions(network, few).items()}
     return {

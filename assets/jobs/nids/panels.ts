@@ -108,30 +108,35 @@ const FAMILIES: Panel = {
   },
 };
 
-const ORDER = { op: "max", field: "of_family", order: "descending" } as const;
-
 const CONFUSION: Panel = {
   name: "confusion",
   title: "Confusion matrix",
   shows: "What the classifier takes the flows of each family for, as parts of the family.",
+  // Both axes have the families in the same order, the largest first.
   sql: `
-    WITH sizes AS (SELECT family, sum(flows) AS of_family FROM {confusion} GROUP BY family),
-    guesses AS (SELECT predicted, sum(flows) AS guessed FROM {confusion} GROUP BY predicted)
-    SELECT c.family, c.predicted, c.flows, s.of_family, g.guessed, c.flows * 1e0 / s.of_family AS portion
+    WITH sizes AS (SELECT family, sum(flows) AS of_family FROM {confusion} GROUP BY family)
+    SELECT c.family, c.predicted, c.flows, s.of_family, coalesce(p.of_family, 0) AS of_predicted,
+      c.flows * 1e0 / s.of_family AS portion
     FROM {confusion} c
     JOIN sizes s ON s.family = c.family
-    JOIN guesses g ON g.predicted = c.predicted
-    ORDER BY s.of_family DESC NULLS LAST, c.family NULLS LAST, g.guessed DESC NULLS LAST, c.predicted NULLS LAST`,
+    LEFT JOIN sizes p ON p.family = c.predicted
+    ORDER BY s.of_family DESC NULLS LAST, c.family NULLS LAST, c.predicted NULLS LAST`,
   chart: {
     encoding: {
       x: {
         field: "predicted",
         type: "nominal",
         title: "Taken for",
-        sort: { op: "max", field: "guessed", order: "descending" },
-        axis: { labelAngle: -40 },
+        sort: { op: "max", field: "of_predicted", order: "descending" },
+        axis: { labelAngle: -40, labelOverlap: false },
       },
-      y: { field: "family", type: "nominal", title: "Family", sort: ORDER },
+      y: {
+        field: "family",
+        type: "nominal",
+        title: "Family",
+        sort: { op: "max", field: "of_family", order: "descending" },
+        axis: { labelOverlap: false },
+      },
     },
     layer: [
       {

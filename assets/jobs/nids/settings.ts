@@ -11,11 +11,10 @@ const layers = () =>
     .refine((sizes) => sizes.length <= MOST_LAYERS, `expected at most ${MOST_LAYERS} layers`)
     .refine((sizes) => sizes.every((size) => size <= MOST_NEURONS), `expected at most ${MOST_NEURONS} neurons a layer`);
 
-/** A number from 0 to 1. Nothing at all isn't 0, as it would be for JavaScript. */
+/** A number from 0 to 1. */
 const share = () =>
   z
-    .union([z.number(), z.string().regex(/^\s*[0-9.]+\s*$/)], "expected a number from 0 to 1")
-    .transform(Number)
+    .union([z.number(), z.string().transform((text) => (text.trim() === "" ? Number.NaN : Number(text)))])
     .refine((value) => value >= 0 && value <= 1, "expected a number from 0 to 1");
 
 export const nidsSettings = z.object({
