@@ -2,6 +2,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { markdown } from "../../assets/dashboard/panels/subset.ts";
+import { jobKind } from "../../assets/jobs/registry.ts";
 import { commands } from "../../cli/commands/index.ts";
 import { stackFiles } from "../../cli/config.ts";
 import { costOf } from "../../cli/cost.ts";
@@ -19,6 +20,7 @@ export const settingsOf = async (stack: string, given: Readonly<Record<string, s
 
 const made: Readonly<Record<string, (argument: string) => Promise<string>>> = {
   settings: async (stack) => settingsTable(await settingsOf(stack)),
+  job: async (name) => settingsTable(describeSettings(jobKind(name).settings)),
   cost: async (stack) => {
     const files = stackFiles(stack);
     const { text } = await costOf(files);
@@ -76,7 +78,7 @@ export const readPage = (page: string): string => readFileSync(`${root}/${page}`
 export async function regenerated(page: string): Promise<string> {
   let text = readPage(page);
   for (const [block, kind, argument] of text.matchAll(
-    /<!-- (settings|cost|sql|rooms|commands|exits) ?(\S*) -->\n[\s\S]*?<!-- end -->/g,
+    /<!-- (settings|job|cost|sql|rooms|commands|exits) ?(\S*) -->\n[\s\S]*?<!-- end -->/g,
   )) {
     const content = await made[kind as string]?.(argument as string);
     text = text.replace(block, () => `<!-- ${`${kind} ${argument}`.trim()} -->\n${content}\n<!-- end -->`);
