@@ -211,7 +211,7 @@ def test_a_file_is_all_that_is_needed_to_run_a_network(results: Path) -> None:
         file = base64.b64decode(row["onnx"])
         assert (hashlib.sha256(file).hexdigest(), len(file)) == (row["sha256"], row["onnx_bytes"])
         (about,) = [one.value for one in onnx.load_from_string(file).metadata_props if one.key == "licence"]
-        assert about == row["licence"] == "trained on made-up flows: no terms of a data set"
+        assert about == row["licence"] == "trained on flows that were made up: no terms of a data set"
         golden, schema = json.loads(row["golden"]), json.loads(row["input_schema"])
         running = session(row)
         assert [one.name for one in running.get_inputs()] == [one["name"] for one in schema["inputs"]]
@@ -302,7 +302,7 @@ def test_a_published_data_set_from_end_to_end(spark: SparkContext, tmp_path: Pat
     for name, number in (("KDDTrain+.txt", 600), ("KDDTest+.txt", 300)):
         write_file(tmp_path / "in" / name, *(flow(n % 3 == 0) for n in range(number)))
     told = support.run_step(spark, flows_step, flows_arguments(tmp_path, f"--input={tmp_path / 'in'}"))
-    assert told.count("NSL-KDD, trained on NSL-KDD: for research. Cite: Tavallaee") == 1
+    assert told.count("NSL-KDD: for research. Cite: Tavallaee") == 1
     assert "divided as published, into the files named train and test\n" in told and "[oneoff] flows 900/900" in told
     assert not (tmp_path / "truth").exists()
     few = ["--hidden=8", "--narrow=4", "--epochs=60", "--sample=400"]
@@ -326,6 +326,14 @@ def test_a_line_that_is_no_flow_ends_the_step_with_one_line(
     assert f"error: files looked at: ValueError: {path}, line 2: expected a label of NSL-KDD, one of" in str(
         ended.value
     )
+
+
+def test_an_input_that_is_none_is_told_before_spark_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_file(tmp_path / "iris.csv", "5.1,3.5,1.4,0.2,setosa")
+    for given, message in ((path, f"{path}, line 1: expected UNSW-NB15's whole set"), (tmp_path / "none", "no such")):
+        with pytest.raises(SystemExit):
+            flows_step.main(flows_arguments(tmp_path, f"--input={given}"))
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

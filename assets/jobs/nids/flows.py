@@ -46,14 +46,8 @@ def make_up(spark: SparkContext, twin: nids_twin.Twin, flows: str, truth: str) -
     oneoff.collect(spark.parallelize(tasks, len(tasks)).map(task), "parts")
 
 
-def take_over(spark: SparkContext, address: str, flows: str) -> None:
+def take_over(spark: SparkContext, files: Sequence[nids_input.File], flows: str) -> None:
     """Writes table `flows` of published files: they are read once to be divided, and once more to be written."""
-    try:
-        files = nids_input.files(address)
-    except (ValueError, OSError) as problem:
-        sys.exit(f"flows.py: error: {' '.join(str(problem).split())}")
-    origin = files[0].layout.origin
-    print(f"{origin}, {nids_layouts.LICENCES[origin]}")
     rdd = spark.parallelize(files, len(files))
     outlines = oneoff.collect(rdd.map(nids_input.outline), "files looked at")
     division = nids_input.divide(files, outlines)
@@ -114,11 +108,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--overlap", type=part_of_one, default=0.3, help="of the families (default: %(default)s)")
     parser.add_argument("--seed", type=seed, default=1, help="equal seeds make equal flows (default: %(default)s)")
     options = parser.parse_args(arguments)
+    if options.input is None:
+        twin = nids_twin.Twin(options.seed, options.number, options.overlap)
+        with session() as spark:
+            make_up(spark, twin, options.flows, options.truth)
+        return
+    try:
+        files = nids_input.files(options.input)
+    except (ValueError, OSError) as problem:
+        parser.error(" ".join(str(problem).split()))
+    origin = files[0].layout.origin
+    print(f"{origin}: {nids_layouts.TERMS[origin]}")
     with session() as spark:
-        if options.input is None:
-            make_up(spark, nids_twin.Twin(options.seed, options.number, options.overlap), options.flows, options.truth)
-        else:
-            take_over(spark, options.input, options.flows)
+        take_over(spark, files, options.flows)
 
 
 if __name__ == "__main__":

@@ -56,15 +56,19 @@ ENVIRONMENT = {
 }
 
 UNSW, KDD = "UNSW-NB15", "NSL-KDD"
-ACADEMIC = "academic research only; other use has to be agreed with the authors"
-# What a model that was trained on such data carries.
-LICENCES: Mapping[str, str] = {
-    MADE_UP: "trained on made-up flows: no terms of a data set",
-    UNSW: f"trained on UNSW-NB15: {ACADEMIC}. Cite: Moustafa, N., Slay, J.: UNSW-NB15: a comprehensive data set for "
-    "network intrusion detection systems. MilCIS 2015",
-    KDD: "trained on NSL-KDD: for research. Cite: Tavallaee, M., Bagheri, E., Lu, W., Ghorbani, A.: A detailed "
-    "analysis of the KDD CUP 99 data set. CISDA 2009",
+# What may be done with the data, and so with a model that was trained on them.
+TERMS: Mapping[str, str] = {
+    MADE_UP: "no terms of a data set",
+    UNSW: "academic research only; other use has to be agreed with the authors. Cite: Moustafa, N., Slay, J.: UNSW-NB15: "
+    "a comprehensive data set for network intrusion detection systems. MilCIS 2015",
+    KDD: "for research. Cite: Tavallaee, M., Bagheri, E., Lu, W., Ghorbani, A.: A detailed analysis of the KDD CUP 99 "
+    "data set. CISDA 2009",
 }
+
+
+def licence(origin: str) -> str:
+    """What a model carries that was trained on such data."""
+    return f"trained on {'flows that were made up' if origin == MADE_UP else origin}: {TERMS[origin]}"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ except ImportError:  # not submitted with --py-files: one lies one folder up
 
 import nids_layouts
 import nids_onnx
-from nids_layouts import CATEGORIES, HELD_OUT, LICENCES, NUMBERS, TRAIN
+from nids_layouts import CATEGORIES, HELD_OUT, NUMBERS, TRAIN
 from nids_models import CLASSIFIER, Flows, Network
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _confusion(network: Network, test: Flows) -> list[dict[str, Any]]:
 
 def file_row(network: Network, data: Data, seconds: float) -> dict[str, Any]:
     """A network's row of table `networks`. Raises ValueError when ONNX Runtime doesn't agree with scikit-learn."""
-    licence = LICENCES[data.origin]
+    licence = nids_layouts.licence(data.origin)
     file = nids_onnx.to_onnx(network, data.columns, licence)
     scores = network.scores(data.test)
     return {

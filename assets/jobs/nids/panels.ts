@@ -156,7 +156,7 @@ const CONFUSION: Panel = {
         mark: { type: "text", fontSize: 10 },
         encoding: {
           text: { field: "text" },
-          color: { condition: { test: "datum.portion > 0.5", value: "#ffffff" }, value: "#59636f" },
+          color: { condition: { test: "datum.portion > 0.4", value: "#ffffff" }, value: "#59636f" },
         },
       },
     ],

@@ -26,7 +26,7 @@ export const nidsSettings = z.object({
   // Several hundred normal ones are held out, or one false alarm in a hundred would be told by a handful.
   flows: count()
     .min(5_000, "expected at least 5000 flows, or there are too few to measure false alarms on")
-    .max(100_000_000, "expected at most 100000000 flows")
+    .max(10_000_000, "expected at most 10000000 flows")
     .default(50_000)
     .describe("Network flows to make up, where there is no `input`; at least 5000"),
   overlap: share()
