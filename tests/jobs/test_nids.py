@@ -23,11 +23,12 @@ from nids_support import KDD, flows_arguments, line, rows, train_arguments, writ
 from pyspark import SparkConf, SparkContext
 from scipy import stats
 
-import nids_models  # isort: skip - nids_support says where it is
+import nids_data  # isort: skip - nids_support says where it is
+import nids_models  # isort: skip
 import nids_onnx  # isort: skip
 import nids_train  # isort: skip
 import nids_twin as twins  # isort: skip
-from nids_layouts import COLUMNS, NORMAL  # isort: skip
+from nids_layouts import CATEGORIES, COLUMNS, NORMAL, NUMBERS  # isort: skip
 
 FLOWS, OVERLAP = 15_000, 0.3
 TWIN = twins.Twin(1, FLOWS, OVERLAP)
@@ -61,8 +62,8 @@ def results(spark: SparkContext, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def data(results: Path) -> nids_train.Data:
-    return nids_train.load(str(results / "flows"), str(results / "truth"), FLOWS)
+def data(results: Path) -> nids_data.Data:
+    return nids_data.load(str(results / "flows"), str(results / "truth"), FLOWS)
 
 
 def drawn(twin: twins.Twin, blocks: int) -> tuple[np.ndarray, np.ndarray]:
@@ -120,6 +121,33 @@ def test_log_likelihoods_of_whole_numbers() -> None:
     assert np.isfinite(twins._log_of_whole(np.array([1e3, 1e9, 1e12]), -9.0, 0.3)).all()
 
 
+def test_likelihoods_are_those_of_the_tables() -> None:
+    """Worked out once more, flow by flow and family by family."""
+    block = twins.draw(TWIN, twins.generator(TWIN, 0), 15)
+    found = twins.log_likelihoods(TWIN, block)
+    tcp = list(twins.CATEGORICAL["protocol"][0]).index("tcp")
+    for n in range(15):
+        expected = []
+        for family in twins.FAMILIES:
+            total = 0.0
+            for column, how in twins.DRAWN.items():
+                mean, deviation = twins.parameters(column, family, OVERLAP)
+                log_normal, value = stats.lognorm(deviation, scale=math.exp(mean)), float(block.drawn[column][n])
+                if how.least is not None:
+                    low, high = value - how.least, value - how.least + 1
+                    # One of the differences is exact, as it is of small numbers.
+                    total += math.log(
+                        max(log_normal.cdf(high) - log_normal.cdf(low), log_normal.sf(low) - log_normal.sf(high))
+                    )
+                elif column != "tcprtt" or block.words["protocol"][n] == tcp:
+                    total += log_normal.logpdf(value)
+            for column, places in block.words.items():
+                total += math.log(twins.odds(column, family, OVERLAP)[places[n]])
+            expected.append(total)
+        # What is the same in all families is left out.
+        assert found[n] - found[n, 0] == pytest.approx(np.array(expected) - expected[0], abs=1e-4)
+
+
 def test_likelihood_ratios_say_how_many_flows_are_attacks() -> None:
     """Of flows that are attacks with a probability of p, by their ratio and the priors, about that part are."""
     prior = 1 - twins.PRIORS[NORMAL] / sum(twins.PRIORS.values())
@@ -144,7 +172,7 @@ def test_the_more_overlap_the_less_can_be_detected() -> None:
 # Networks ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_classifier_comes_near_the_best_and_does_not_beat_it(results: Path, data: nids_train.Data) -> None:
+def test_the_classifier_comes_near_the_best_and_does_not_beat_it(results: Path, data: nids_data.Data) -> None:
     of_model = {row["model"]: row for row in rows(results, "detection")}
     attacks, best = data.test.attacks, detected(data.log_ratio, data.test.attacks)
     assert all(row["best"] == pytest.approx(best.mean(), abs=1e-12) for row in of_model.values())
@@ -158,7 +186,7 @@ def test_the_classifier_comes_near_the_best_and_does_not_beat_it(results: Path, 
         assert 0.75 < of_model[model]["auc"] < row["auc"]
 
 
-def test_shuffled_labels_bring_detection_to_chance(data: nids_train.Data) -> None:
+def test_shuffled_labels_bring_detection_to_chance(data: nids_data.Data) -> None:
     shuffled = np.random.default_rng(5).permutation(data.train.families)
     train = nids_models.Flows(data.train.numbers, data.train.categories, shuffled)
     network = nids_models.learn_families(train, data.test, [64, 32], 5, 1)
@@ -166,7 +194,7 @@ def test_shuffled_labels_bring_detection_to_chance(data: nids_train.Data) -> Non
     assert nids_models.area(network.scores(data.test), data.test.attacks) == pytest.approx(0.5, abs=0.12)
 
 
-def test_tables_of_a_run_add_up(results: Path, data: nids_train.Data) -> None:
+def test_tables_of_a_run_add_up(results: Path, data: nids_data.Data) -> None:
     models = ["autoencoder", "classifier", "imitation"]
     attacks = data.test.attacks
     confusion = rows(results, "confusion")
@@ -230,12 +258,12 @@ def test_a_file_is_all_that_is_needed_to_run_a_network(results: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(data: nids_train.Data) -> list[nids_models.Network]:
+def trained(data: nids_data.Data) -> list[nids_models.Network]:
     plan = nids_train.Plan([64, 32], [24, 8, 24], 15, 1)
     return [network for kind in ("classifier", "autoencoder") for network, _ in nids_train.networks(kind, data, plan)]
 
 
-def test_equal_seeds_make_equal_bytes(results: Path, data: nids_train.Data, trained: list[nids_models.Network]) -> None:
+def test_equal_seeds_make_equal_bytes(results: Path, data: nids_data.Data, trained: list[nids_models.Network]) -> None:
     wanted = {row["model"]: row for row in rows(results, "networks")}
     for network in trained:
         again = nids_train.file_row(network, data, 0.0)
@@ -246,9 +274,9 @@ def test_equal_seeds_make_equal_bytes(results: Path, data: nids_train.Data, trai
 def fresh() -> nids_models.Flows:
     """Flows of another seed, among them words never seen, numbers that are missing and some beyond all bounds."""
     table, _ = twins.tables(twins.Twin(77, 2_000, 0.0), 0, 2)
-    columns = [name for name in nids_train.NUMBERS if table[name].null_count == 0]
+    columns = [name for name in NUMBERS if table[name].null_count == 0]
     numbers = np.column_stack([table[name].to_numpy() for name in columns]).astype(np.float32)
-    categories = np.column_stack([np.array(table[name].to_pylist(), object) for name in nids_train.CATEGORIES])
+    categories = np.column_stack([np.array(table[name].to_pylist(), object) for name in CATEGORIES])
     random = np.random.default_rng(1)
     numbers[random.random(numbers.shape) < 0.05] = np.nan
     for place, odd in enumerate([np.nan, np.inf, -np.inf, 3e38, -3e38, 0.0, -1.0, 1e-45]):
@@ -273,7 +301,7 @@ def test_onnx_runtime_and_scikit_learn_agree_on_fresh_flows(trained: list[nids_m
 
 
 def test_a_network_that_onnx_runtime_reads_otherwise_does_not_leave(
-    data: nids_train.Data, trained: list[nids_models.Network], monkeypatch: pytest.MonkeyPatch
+    data: nids_data.Data, trained: list[nids_models.Network], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for network in trained:
         right = nids_onnx.to_onnx(network, data.columns, "")
@@ -377,4 +405,4 @@ def test_flows_of_one_kind_only(tmp_path: Path, families: list[str], message: st
         table = table.set_column(table.schema.get_field_index("family"), "family", pa.array(["Normal", "DoS", "DoS"]))
     oneoff.write_part(table, str(tmp_path / "flows"), "part")
     with pytest.raises(ValueError, match=re.escape(message)):
-        nids_train.load(str(tmp_path / "flows"), str(tmp_path / "truth"), 100)
+        nids_data.load(str(tmp_path / "flows"), str(tmp_path / "truth"), 100)

@@ -14,6 +14,7 @@ from nids_support import KDD, SPLIT, WHOLE, line, write_file
 import nids_input  # isort: skip - nids_support says where it is
 import nids_layouts  # isort: skip
 import nids_models  # isort: skip
+import nids_parts  # isort: skip
 import nids_train  # isort: skip
 
 SPLIT_HEADER = ",".join(SPLIT)
@@ -167,7 +168,7 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch
 
 def divided(folder: Path) -> list[tuple[nids_input.File, dict[str, Any]]]:
     files = nids_input.files(str(folder))
-    division = nids_input.divide(files, [nids_input.outline(file) for file in files])
+    division = nids_parts.divide(files, [nids_parts.outline(file) for file in files])
     rows = []
     for file in files:
         before = 0
@@ -183,7 +184,7 @@ def test_no_host_and_no_moment_is_in_both_parts(tmp_path: Path) -> None:
 
     def flow(n: int) -> str:
         attack = {"attack_cat": "DoS", "label": "1", "srcip": f"175.45.176.{n % 4}"} if n % 3 == 0 else {}
-        return line(WHOLE, **{"srcip": f"59.166.0.{n % 10}", "stime": str(begin + n * 7 % 1000), **attack})
+        return line(WHOLE, **{"srcip": f"192.168.0.{n % 10}", "stime": str(begin + n * 7 % 1000), **attack})
 
     write_file(tmp_path / "1.csv", *map(flow, range(500)))
     write_file(tmp_path / "2.csv", *map(flow, range(500, 1000)))
@@ -193,7 +194,9 @@ def test_no_host_and_no_moment_is_in_both_parts(tmp_path: Path) -> None:
     train, test = parts["train"], parts["held out"]
     assert not {row["srcip"] for row in train} & {row["srcip"] for row in test}
     assert max(row["time"] for row in train) < min(row["time"] for row in test)
-    # Of the few hosts that attack some are on either side.
+    # Of the few hosts that attack, and of the others, two fifths are held out.
+    hosts = {row["srcip"] for row in test}
+    assert (sum(host.startswith("175.") for host in hosts), len(hosts)) == (1, 5)
     assert {row["family"] for row in train} == {row["family"] for row in test} == {"Normal", "DoS"}
     assert 0.2 < len(train) / 1000 < 0.5 and 0.08 < len(test) / 1000 < 0.3
 

@@ -16,14 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
+    import nids_families
     import nids_input
     import nids_layouts
+    import nids_parts
     import nids_twin
     import oneoff
 except ImportError:  # not submitted with --py-files: one lies one folder up
     sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (0, 1)]
+    import nids_families
     import nids_input
     import nids_layouts
+    import nids_parts
     import nids_twin
     import oneoff
 
@@ -49,8 +53,8 @@ def make_up(spark: SparkContext, twin: nids_twin.Twin, flows: str, truth: str) -
 def take_over(spark: SparkContext, files: Sequence[nids_input.File], flows: str) -> None:
     """Writes table `flows` of published files: they are read once to be divided, and once more to be written."""
     rdd = spark.parallelize(files, len(files))
-    outlines = oneoff.collect(rdd.map(nids_input.outline), "files looked at")
-    division = nids_input.divide(files, outlines)
+    outlines = oneoff.collect(rdd.map(nids_parts.outline), "files looked at")
+    division = nids_parts.divide(files, outlines)
     print(division.about)
     done = spark.accumulator(0)
 
@@ -73,9 +77,9 @@ def session() -> Iterator[SparkContext]:
     """Spark, whose tasks have one core each."""
     from pyspark import SparkConf, SparkContext
 
-    modules = [str(module.__file__) for module in (oneoff, nids_input, nids_layouts, nids_twin)]
+    modules = [oneoff, nids_families, nids_input, nids_layouts, nids_parts, nids_twin]
     conf = SparkConf().setAppName("nids: flows").setExecutorEnv(pairs=list(nids_layouts.ENVIRONMENT.items()))
-    with SparkContext(conf=conf, pyFiles=modules) as spark:
+    with SparkContext(conf=conf, pyFiles=[str(module.__file__) for module in modules]) as spark:
         yield spark
 
 

@@ -68,7 +68,10 @@ export function nids(args: NidsArgs = {}): Job {
   );
 }
 
-const MODULES = ["nids_input.py", "nids_layouts.py", "nids_models.py", "nids_onnx.py", "nids_twin.py"];
+/** What the scripts import. */
+const MODULES = ["data", "families", "input", "layouts", "models", "onnx", "parts", "twin"].map(
+  (name) => `nids_${name}.py`,
+);
 
 const step = (name: string, script: string, own: Omit<SparkStepArgs, "name" | "script">): SparkStepArgs => ({
   name,

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 NORMAL = "Normal"
 # Where a flow is learnt from, measured on, or neither: of a host held out but too early, or the other way round.
 TRAIN, HELD_OUT, LEFT_OUT = "train", "held out", "left out"
+# Of five hosts two are held out, and of the time the last two fifths: what is learnt from and what is measured on share
+# neither a host nor a moment.
+HELD_OUT_FIFTHS, FIFTHS = 2, 5
 
 # Of UNSW-NB15, by its own names: what both published layouts have, without what names a host or a moment, and without
 # stcpb and dtcpb, which TCP draws at random.
@@ -59,8 +62,8 @@ UNSW, KDD = "UNSW-NB15", "NSL-KDD"
 # What may be done with the data, and so with a model that was trained on them.
 TERMS: Mapping[str, str] = {
     MADE_UP: "no terms of a data set",
-    UNSW: "academic research only; other use has to be agreed with the authors. Cite: Moustafa, N., Slay, J.: UNSW-NB15: "
-    "a comprehensive data set for network intrusion detection systems. MilCIS 2015",
+    UNSW: "academic research only; other use has to be agreed with the authors. Cite: Moustafa, N., Slay, J.: "
+    "UNSW-NB15: a comprehensive data set for network intrusion detection systems. MilCIS 2015",
     KDD: "for research. Cite: Tavallaee, M., Bagheri, E., Lu, W., Ghorbani, A.: A detailed analysis of the KDD CUP 99 "
     "data set. CISDA 2009",
 }

@@ -26,9 +26,10 @@ except ImportError:  # not submitted with --py-files: one lies one folder up
     import nids_models
     import oneoff
 
+import nids_data
 import nids_layouts
 import nids_onnx
-from nids_layouts import CATEGORIES, HELD_OUT, NUMBERS, TRAIN
+from nids_data import Data
 from nids_models import CLASSIFIER, Flows, Network
 
 if TYPE_CHECKING:
@@ -56,82 +57,6 @@ COLUMNS: dict[str, dict[str, str]] = {
         **{"threshold": NUMBER, "licence": TEXT, "off": NUMBER, "seconds": NUMBER},
     },
 }
-
-
-@dataclass(frozen=True)
-class Data:
-    """What there is to learn from and to measure on."""
-
-    train: Flows
-    test: Flows
-    log_ratio: np.ndarray | None  # of `test`, of made-up flows; nothing learns from it
-    columns: list[str]  # of numbers: those that the data set has
-    origin: str
-
-
-def load(flows: str, truth: str, most: int) -> Data:
-    """The flows of both parts, of each so many at most. Raises ValueError when nothing can be learnt from them."""
-    train, test = (_read_part(flows, part, most) for part in (TRAIN, HELD_OUT))
-    columns = [name for name in NUMBERS if train[name].null_count < train.num_rows]
-    known = oneoff.read_table(truth, ["flow", "log_ratio"])
-    return Data(
-        _flows(train, columns, f"to learn from, part {TRAIN!r}"),
-        _flows(test, columns, f"to measure on, part {HELD_OUT!r}"),
-        None if known is None else _ratios(known, test["flow"].to_numpy()),
-        columns,
-        train["origin"][0].as_py(),
-    )
-
-
-def _ratios(known: pa.Table, ids: np.ndarray) -> np.ndarray:
-    known = known.sort_by("flow")
-    import numpy as np
-
-    return known["log_ratio"].to_numpy()[np.searchsorted(known["flow"].to_numpy(), ids)]
-
-
-def _read_part(folder: str, part: str, most: int) -> pa.Table:
-    """Flows of a part, every so manieth, by their numbers; one file at a time, as there may be millions."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    filesystem, files = oneoff.part_files(folder)
-    if not files:
-        raise ValueError("there are none; flows.py makes them")
-    wanted = ["flow", "origin", "family", *CATEGORIES, *NUMBERS]
-    total = 0
-    for file in files:
-        with oneoff.open_parquet(filesystem, file) as parquet:
-            lacking = [name for name in ("part", *wanted) if name not in parquet.schema_arrow.names]
-            if lacking:
-                raise ValueError(f"{file.path} has no column {lacking[0]!r}")
-            total += pc.sum(pc.equal(parquet.read(["part"])["part"], part)).as_py() or 0
-    every, seen, tables = max(1, -(-total // most)), 0, []
-    for file in files:
-        with oneoff.open_parquet(filesystem, file) as parquet:
-            rows = parquet.read(["part", *wanted])
-        rows = rows.filter(pc.equal(rows["part"], part)).select(wanted)
-        tables.append(rows.take(pa.array(range(-seen % every, rows.num_rows, every), pa.int64())))
-        seen += rows.num_rows
-    return pa.concat_tables(tables).sort_by("flow")
-
-
-def _flows(table: pa.Table, columns: Sequence[str], purpose: str) -> Flows:
-    """Raises ValueError when there are not both normal flows and attacks."""
-    import numpy as np
-
-    numbers = [table[name].fill_null(math.nan).to_numpy() for name in columns]
-    categories = [np.array(table[name].to_pylist(), dtype=object) for name in CATEGORIES]
-    families = np.array(table["family"].to_pylist(), dtype=str)
-    flows = Flows(
-        np.column_stack(numbers).astype(np.float32) if columns else np.empty((len(families), 0), np.float32),
-        np.column_stack(categories),
-        families,
-    )
-    attacks = int(flows.attacks.sum())
-    if not 0 < attacks < len(families):
-        raise ValueError(f"{purpose}, expected normal flows and attacks, found {len(families) - attacks} and {attacks}")
-    return flows
 
 
 # Measuring -----------------------------------------------------------------------------------------------------------
@@ -291,9 +216,11 @@ def session() -> Iterator[SparkContext]:
     """Spark, whose tasks have one core each."""
     from pyspark import SparkConf, SparkContext
 
-    modules = [str(module.__file__) for module in (oneoff, nids_layouts, nids_models, nids_onnx)]
+    modules = [oneoff, nids_data, nids_layouts, nids_models, nids_onnx]
     conf = SparkConf().setAppName("nids: train").setExecutorEnv(pairs=list(nids_layouts.ENVIRONMENT.items()))
-    with SparkContext(conf=conf, pyFiles=[*modules, str(Path(__file__).resolve())]) as spark:
+    with SparkContext(
+        conf=conf, pyFiles=[*(str(module.__file__) for module in modules), str(Path(__file__).resolve())]
+    ) as spark:
         yield spark
 
 
@@ -318,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=whole, default=1, help="of the networks (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
-        data = load(options.flows, options.truth, options.sample)
+        data = nids_data.load(options.flows, options.truth, options.sample)
     except (ValueError, OSError) as problem:
         parser.error(f"nothing to learn from {options.flows}: {' '.join(str(problem).split())}")
     folders = {table: getattr(options, table) for table in COLUMNS}
