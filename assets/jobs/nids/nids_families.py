@@ -1,4 +1,4 @@
-"""What the families of made-up flows are like: nids_twin.py draws flows by these tables, and knows how likely they are."""
+"""What the families of made-up flows are like: nids_twin.py draws flows by these tables and knows their likelihoods."""
 
 from __future__ import annotations
 
