@@ -91,6 +91,8 @@ def test_nsl_kdd(tmp_path: Path) -> None:
         (line(WHOLE, sload="inf"), "expected a finite number in column sload"),
         (line(WHOLE, sload="nan"), "expected a finite number in column sload"),
         (line(WHOLE, sport="0xzz"), "expected a port, also in hexadecimal, in column sport"),
+        (line(WHOLE, sport="-5"), "expected a port, also in hexadecimal, in column sport"),
+        (line(WHOLE, dsport="65536"), "expected a port, also in hexadecimal, in column dsport"),
         (line(WHOLE, proto=" "), "expected a word in column proto"),
         (line(WHOLE, stime="1e300"), "expected seconds since 1970 in column stime"),
         (

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BLOCK = 8 << 20  # bytes
 LONGEST_LINE = 1 << 16  # bytes; those of the published files have some 200
 LINES_PER_FILE = 1 << 32  # a flow's number is that of its file and its line
+LAST_PORT = 65_535
 SHOWN = 60  # characters of a line that a message has
 _ENDINGS = (".csv", ".txt")
 _ARCHIVES = (".zip", ".gz", ".7z", ".bz2", ".xz", ".zst", ".tar", ".tgz", ".rar")
@@ -36,10 +37,6 @@ class File:
     number: int
     name: str
     layout: Layout
-
-
-class Fault(ValueError):
-    """What is wrong with a value of a column; `line` counts from 0 in the block."""
 
 
 def files(address: str) -> list[File]:
@@ -100,6 +97,8 @@ def read(file: File) -> Iterator[pa.Table]:
                     f"{file.address}, line {line}: expected a line, found {len(block)} bytes without an end"
                 )
             block, rest = block[:end], block[end:]
+            if not block:
+                continue
             lines = block.removesuffix(b"\n").split(b"\n")
             skipped = 1 if line == 1 and file.layout.header else 0
             if lines[skipped:]:
@@ -141,17 +140,21 @@ def schema() -> pa.Schema:
 def _first_fault(layout: Layout, lines: Sequence[bytes]) -> tuple[int, str]:
     """The place of the first line that is no flow, and what was expected."""
     low, high = 0, len(lines)  # the first `low` are fine, of the first `high` one is not
-    why = ""
-    while True:
-        middle = (low + high) // 2 if high - low > 1 else high
-        try:
-            _columns(layout, lines[low:middle])
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _fault(layout, lines[low:middle]):
+            high = middle
+        else:
             low = middle
-        except ValueError as problem:
-            why, last = str(problem), middle
-            if last - low == 1:
-                return low, _why(layout, lines[low], why)
-            high = last
+    return low, _why(layout, lines[low], _fault(layout, lines[low:high]) or "a flow")
+
+
+def _fault(layout: Layout, lines: Sequence[bytes]) -> str | None:
+    try:
+        _columns(layout, lines)
+    except ValueError as problem:
+        return str(problem)
+    return None
 
 
 def _why(layout: Layout, line: bytes, problem: str) -> str:
@@ -239,12 +242,17 @@ def _port(name: str, text: pa.Array) -> pa.Array:
     import pyarrow as pa
 
     def port(value: str) -> int | None:
-        return None if value in ("", "-") else int(value, 16 if value.lower().startswith("0x") else 10)
+        if value in ("", "-"):
+            return None
+        number = int(value, 16 if value.lower().startswith("0x") else 10)
+        if not value.isalnum() or number > LAST_PORT:
+            raise ValueError(value)
+        return number
 
     try:
         known = text.dictionary_encode()
         return pa.array([port(value) for value in known.dictionary.to_pylist()], pa.int64()).take(known.indices)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise ValueError(f"a port, also in hexadecimal, in column {name}") from None
 
 
