@@ -204,11 +204,12 @@ def test_no_host_and_no_moment_is_in_both_parts(tmp_path: Path) -> None:
 
 
 def test_published_parts_are_kept(tmp_path: Path) -> None:
-    write_file(tmp_path / "KDDTrain+.txt", *[line(KDD)] * 3)
-    write_file(tmp_path / "KDDTest+.txt", *[line(KDD)] * 2)
+    folder = "Training and Testing Sets"
+    write_file(tmp_path / folder / "UNSW_NB15_training-set.csv", SPLIT_HEADER, *[line(SPLIT)] * 3)
+    write_file(tmp_path / folder / "UNSW_NB15_testing-set.csv", SPLIT_HEADER, *[line(SPLIT)] * 2)
     assert [(file.name, row["part"]) for file, row in divided(tmp_path)] == [
-        *[("KDDTest+.txt", "held out")] * 2,
-        *[("KDDTrain+.txt", "train")] * 3,
+        *[(f"{folder}/UNSW_NB15_testing-set.csv", "held out")] * 2,
+        *[(f"{folder}/UNSW_NB15_training-set.csv", "train")] * 3,
     ]
 
 

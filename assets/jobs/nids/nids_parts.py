@@ -92,7 +92,7 @@ class Division:
 
 
 def _named_part(file: File) -> str | None:
-    name = file.name.lower()
+    name = file.name.rpartition("/")[2].lower()  # UNSW-NB15 has both in a folder "Training and Testing Sets"
     return TRAIN if "train" in name else HELD_OUT if "test" in name else None
 
 
