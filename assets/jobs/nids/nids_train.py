@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
-    import pyarrow as pa
     from pyspark import SparkContext
 
 BEST = "best reachable"
@@ -141,15 +140,8 @@ def write(rows: dict[str, list[dict[str, Any]]], folders: dict[str, str], name: 
 
     for table in COLUMNS:
         if rows.get(table):
-            fields = [(column, kind) for column, kind in COLUMNS[table].items()]
-            made = pa.Table.from_pylist(rows[table], pa.schema([(column, _kind(kind)) for column, kind in fields]))
+            made = pa.Table.from_pylist(rows[table], pa.schema(list(COLUMNS[table].items())))
             oneoff.write_part(made, folders[table], name)
-
-
-def _kind(name: str) -> pa.DataType:
-    import pyarrow as pa
-
-    return {TEXT: pa.string(), WHOLE: pa.int64(), NUMBER: pa.float64()}[name]
 
 
 # Training ------------------------------------------------------------------------------------------------------------
@@ -167,7 +159,7 @@ class Plan:
 
 def networks(kind: str, data: Data, plan: Plan) -> Iterator[tuple[Network, float]]:
     """Trains the classifier, or the autoencoder and then its imitation; and the seconds that each took."""
-    import sklearn.neural_network  # noqa: F401 - the first import takes a second, which is no training
+    import sklearn.neural_network  # noqa: F401 - its first import takes a second, which is no training
 
     rest = (plan.epochs, plan.seed)
     start = time.perf_counter()
