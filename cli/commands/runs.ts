@@ -114,19 +114,25 @@ async function showRun(given: string, { json, ...options }: ListOptions): Promis
     ["Started", `${minute(status.started)} UTC`],
     ["Ended", status.ended && `${minute(status.ended)} UTC`],
     ["Cost", found.isBilled && usd !== undefined ? `about ${usd.toFixed(2)} USD` : undefined],
-    ["Steps", status.steps.map(stepText).join("\n") || undefined],
-    ["Tables", tables.map((table) => tableText(table, lake.address, id)).join("\n") || "none"],
+    ["Steps", labelled(status.steps.map(stepText)).join("\n") || undefined],
+    ["Tables", labelled(tables.map((table) => tableText(table, lake.address, id))).join("\n") || "none"],
     ["Made by", known.record?.origin && originText(known.record.origin)],
     ["Logs", log],
   ]);
   for (const line of lines) console.log(line);
 }
 
-const stepText = ({ name, state, started, ended }: KnownRun["status"]["steps"][number]): string =>
-  `${name}  ${state}${started && ended ? ` in ${short(secondsBetween(started, ended))}` : ""}`;
+type Labelled = readonly [label: string, text: string];
 
-const tableText = ({ table, rows, digest }: RunTable, lake: string, run: string): string =>
-  `${table}  ${rows === undefined ? "not counted" : `${number(rows)} row${rows === 1 ? "" : "s"}, digest ${digest}`}, in ${lake}/${table}/run=${run}/`;
+const stepText = ({ name, state, started, ended }: KnownRun["status"]["steps"][number]): Labelled => [
+  name,
+  `${state}${started && ended ? ` in ${short(secondsBetween(started, ended))}` : ""}`,
+];
+
+const tableText = ({ table, rows, digest }: RunTable, lake: string, run: string): Labelled => [
+  table,
+  `${rows === undefined ? "not counted" : `${number(rows)} row${rows === 1 ? "" : "s"}, digest ${digest}`}, in ${lake}/${table}/run=${run}/`,
+];
 
 function originText({ version, commit, changed, settings }: RunOrigin): string {
   const keys = Object.entries(settings).map(([key, value]) => `${key}=${value ?? "[secret]"}`);
