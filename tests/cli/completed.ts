@@ -148,6 +148,6 @@ export async function completedBy(shell: Shell, lines: readonly string[]): Promi
 
 /** The words that a line was given, in order, by the program that it started. */
 function addedTo(line: string, started: string): readonly string[] {
-  const whole = `npx --no ${line.replace(/\S*$/, "")}`;
+  const whole = `npx --no -- ${line.replace(/\S*$/, "")}`;
   return started.startsWith(whole) ? started.slice(whole.length).split(" ").sort() : [started];
 }

@@ -213,7 +213,7 @@ describe("a project as docs/local.md tells to make one", () => {
     expect(settings).toContain("| `oneoff:runId` | `1` ");
     expect(cost).toBe("Stack dev rents nothing that is known here.\n");
     expect(await typed(2, "npx --no oneoff leftovers")).toContain("stack dev is up, and what it has is in use");
-    expect(status).toMatch(/^Run {4}a of words: succeeded after /m);
+    expect(status).toMatch(/^Run {6}a of words: succeeded after /m);
     expect(logs).toMatch(/^count \| /m);
     expect(runs).toMatch(/^a +words +succeeded/m);
     expect(cancelled).toContain("Run a of words is over already: it succeeded");
