@@ -5,8 +5,11 @@ import { Exit } from "../core/errors.ts";
 import { localBackendEnv } from "../engine/backend.ts";
 import { folder } from "../provider/folder.ts";
 import { readJson } from "../provider/json.ts";
+import { lakeState } from "../provider/lake.ts";
 import type { Properties } from "../provider/resource.ts";
 import { programs } from "../stacks/index.ts";
+import { type StackFiles, stackFiles } from "./config.ts";
+import { programOf, resourcesOf } from "./program.ts";
 import { forgetSalt, pulumi, pulumiOutput } from "./pulumi.ts";
 
 /**
@@ -26,6 +29,7 @@ export async function destroyAll(stack: string, flags: readonly string[] = []): 
     return Exit.no;
   }
   for (const inputs of halfMade) await folder.delete(inputs);
+  await removeBareLakes(stackFiles(stack), [...lakes, ...halfMade.map(({ path }) => path)]);
   const backend = localBackendEnv().PULUMI_BACKEND_URL;
   if (backend === undefined) return code; // the user's own backend keeps its empty stack
   await pulumiOutput(stack, ["stack", "rm", "--yes", "--preserve-config"]);
@@ -39,6 +43,24 @@ export async function destroyAll(stack: string, flags: readonly string[] = []): 
 }
 
 const FOLDER = "oneoff-local:index:Folder";
+
+/**
+ * A lake of the stack's that has its marker and nothing else is of no use to anybody: the state knows nothing of one whose engine
+ * was killed in an unlucky moment.
+ */
+async function removeBareLakes(files: StackFiles, known: readonly string[]): Promise<void> {
+  const paths = known.length > 0 || !files.bundled ? known : await lakesOfProgram(files);
+  for (const path of paths) {
+    const state = lakeState(path);
+    const isOwn = state.is === "lake" && state.owner?.startsWith(`urn:pulumi:${files.stack}::${files.project}::`);
+    if (isOwn && readdirSync(path).length === 1) await folder.delete({ path, retain: false });
+  }
+}
+
+async function lakesOfProgram(files: StackFiles): Promise<readonly string[]> {
+  const { resources } = await resourcesOf(await programOf(files), files);
+  return resources.filter(({ type }) => type === FOLDER).map(({ inputs }) => String(inputs.path));
+}
 
 interface Content {
   /** Lakes that an engine was killed over while it made them: it could not write down that they are there. */

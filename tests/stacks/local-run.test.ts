@@ -1,7 +1,7 @@
 /** The local stack as its user has it: the real engine, the real provider, real Spark, the real dashboard. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { lakeLayout } from "../../core/lake-layout.ts";
 import { RunRecord } from "../../core/run.ts";
 import { programs } from "../../stacks/index.ts";
-import { makeProject, type Outcome, type Project, processesOf, readJsonFile } from "../project.ts";
+import { makeProject, type Outcome, type Project, processesOf, readJsonFile, writeJsonFile } from "../project.ts";
 import { quickJava } from "../spark/quick-java.ts";
 
 let project: Project;
@@ -188,7 +188,11 @@ test("after the engine is killed in mid-up, npm run destroy finds everything, an
   succeeds(await project.oneoff("destroy"));
   await sleep(2000); // what was being started when the engine died
   expect(processesOf(project.folder)).toEqual([]);
-  expect(existsSync(lake()) ? readdirSync(lake(), { recursive: true }) : "gone").toBe("gone");
+  const { marker } = lakeLayout(lake());
+  const left = existsSync(lake())
+    ? [...readdirSync(lake(), { recursive: true }), readFileSync(marker, "utf8")]
+    : "gone";
+  expect(left).toBe("gone");
   succeeds(await project.oneoff("env"));
   await set("oneoff:memory=512 MB", "oneoff:runId=four");
   expect(succeeds(await project.oneoff("start"))).toContain("Run four of xo succeeded");
@@ -202,5 +206,23 @@ test("destroy leaves no process, no file and no port, and the settings as they w
   const settings = readFileSync(join(project.folder, "stacks", "Pulumi.local.yaml"), "utf8");
   expect(settings).toContain("# Settings of stack `local`");
   expect(settings).not.toContain("encryptionsalt");
+  expect(existsSync(lake())).toBe(false);
+}, 60_000);
+
+test("a lake that is but its marker goes with its stack, also where the state knows nothing of it", async () => {
+  const put = (owner: string, ...more: readonly string[]) => {
+    writeJsonFile(lakeLayout(lake()).marker, { owner });
+    for (const name of more) writeJsonFile(join(lake(), name), {});
+  };
+  const own = "urn:pulumi:local::oneoff::oneoff:index:LocalLake$oneoff-local:index:Folder::lake-folder";
+  put(own, "mine.json");
+  succeeds(await project.oneoff("destroy"));
+  expect(readdirSync(lake()).sort()).toEqual(["_lake.json", "mine.json"]);
+  rmSync(join(lake(), "mine.json"));
+  put(own.replace("oneoff::", "another::"));
+  succeeds(await project.oneoff("destroy"));
+  expect(readdirSync(lake())).toEqual(["_lake.json"]);
+  put(own);
+  succeeds(await project.oneoff("destroy"));
   expect(existsSync(lake())).toBe(false);
 }, 60_000);
