@@ -10,9 +10,7 @@ import { costOf, withSettings } from "./cost.ts";
 import { describeStack, type MeantStack } from "./meant-stack.ts";
 import { programFiles } from "./program.ts";
 import { checkLogin, ensureStack, pulumi } from "./pulumi.ts";
-import { attach } from "./registry.ts";
-import { stackUp } from "./stack.ts";
-import { up, watchRun } from "./up.ts";
+import { attachUp, up, watchRun } from "./up.ts";
 
 /** What commands take that bring a stack up. */
 export interface BringUpOptions {
@@ -73,10 +71,11 @@ export async function bringUp(meant: MeantStack, how: How): Promise<void> {
   if (code !== 0 && json) throw new PulumiError(`pulumi up of stack ${name} ended with ${code}`, undefined, code);
   process.exitCode = code;
   if (code !== 0) return;
-  const { run } = await attach(await stackUp(name));
+  const attached = await attachUp(name, id);
+  const { run } = attached;
   if (json) answerJson("up/1", { stack: name, run });
   if (!how.detach && !json) {
-    process.exitCode = await watchRun(name, id);
+    process.exitCode = await watchRun(name, attached);
     return;
   }
   console.error(

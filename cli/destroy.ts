@@ -10,7 +10,7 @@ import type { Properties } from "../provider/resource.ts";
 import { programs } from "../stacks/index.ts";
 import { type StackFiles, stackFiles } from "./config.ts";
 import { programOf, resourcesOf } from "./program.ts";
-import { forgetSalt, pulumi, pulumiOutput } from "./pulumi.ts";
+import { forgetSalt, pulumi, pulumiOutput, STATE } from "./pulumi.ts";
 
 /**
  * Destroys a stack, and what an engine that was killed left of it on this machine; removes it, and the local backend with it when
@@ -72,7 +72,7 @@ interface Content {
 }
 
 async function contentOf(stack: string): Promise<Content> {
-  const { deployment } = JSON.parse(await pulumiOutput(stack, ["stack", "export"]));
+  const { deployment } = JSON.parse(await pulumiOutput(stack, STATE));
   const pending: readonly Properties[] = deployment.pending_operations ?? [];
   const made: readonly Properties[] = deployment.resources ?? [];
   return {

@@ -5,11 +5,10 @@ import type { OneoffCommand } from "../command.ts";
 import { stackFiles } from "../config.ts";
 import { destroyAll } from "../destroy.ts";
 import { Follower } from "../follow.ts";
-import { describeStack, meantStack } from "../meant-stack.ts";
-import type { Outputs } from "../platform.ts";
-import { NotUpError, outputsOf, pulumi } from "../pulumi.ts";
+import { describeStack, meantIfUp } from "../meant-stack.ts";
+import type { StackContext } from "../platform.ts";
+import { pulumi } from "../pulumi.ts";
 import { attach, refreshFlags } from "../registry.ts";
-import { stackContext } from "../stack.ts";
 import { findLeftovers } from "./leftovers.ts";
 
 interface Options extends StackOptions {
@@ -29,16 +28,10 @@ export const down: OneoffCommand = {
     ),
 };
 
-/** One that is there may have nothing that is up; one that isn't there is told of before anybody is asked. */
-function ifNotUp(error: unknown): Outputs {
-  if (error instanceof NotUpError) return {};
-  throw error;
-}
-
 /** The run that would be ended, in words. What can't be told keeps nobody from ending a stack. */
-async function runsOn(name: string, outputs: Outputs): Promise<readonly string[]> {
+async function runsOn(stack: StackContext): Promise<readonly string[]> {
   try {
-    const attached = await attach(stackContext(name, stackFiles(name), outputs));
+    const attached = await attach(stack);
     const status = await new Follower(attached).status(attached.run);
     return status?.state === "running" ? [`run ${status.run} (going on)`] : [];
   } catch {
@@ -46,32 +39,36 @@ async function runsOn(name: string, outputs: Outputs): Promise<readonly string[]
   }
 }
 
-async function takeDown(word: string | undefined, flags: readonly string[], options: Options): Promise<void> {
-  const meant = await meantStack(word, options);
-  const { name } = meant;
-  const { bundled, config } = stackFiles(name);
-  const outputs = await outputsOf(name).catch(ifNotUp);
-  const { lake } = outputs;
-  const all = [...refreshFlags(outputs), ...flags];
+/** All that a stack has, in words. @param stack undefined when it isn't up. */
+async function allItHas(stack: StackContext | undefined): Promise<string> {
+  if (!stack) return "all it has";
+  const { lake } = stack.outputs;
   const parts = [
-    ...(await runsOn(name, outputs)),
-    ...(config["oneoff:removal"] === "retain" || !lake ? [] : [`the results in ${lake}`]),
+    ...(await runsOn(stack)),
+    ...(stack.files.config["oneoff:removal"] === "retain" || !lake ? [] : [`the results in ${lake}`]),
   ];
-  const results = parts.length === 0 ? "" : `, with ${parts.join(" and ")}`;
+  return `all it has${parts.length === 0 ? "" : `, with ${parts.join(" and ")}`}`;
+}
+
+async function takeDown(word: string | undefined, flags: readonly string[], options: Options): Promise<void> {
+  // One that is there may have nothing that is up; one that isn't there is told of before anybody is asked.
+  const { meant, stack } = await meantIfUp(word, options);
+  const { name } = meant;
+  const all = [...refreshFlags(stack?.outputs ?? {}), ...flags];
   if (options.dryRun) {
-    console.error(`That would end ${describeStack(meant)} and all it has${results}.`);
+    console.error(`That would end ${describeStack(meant)} and ${await allItHas(stack)}.`);
     process.exitCode = await pulumi(name, ["destroy", "--preview-only", ...all]);
     return;
   }
   if (!options.yes)
-    await ask(`End ${describeStack(meant)} and all it has${results}?`, "it ends all that the stack has");
+    await ask(`End ${describeStack(meant)} and ${await allItHas(stack)}?`, "it ends all that the stack has");
   const code = await destroyAll(name, all);
   process.exitCode = code;
   if (code !== 0) return;
   try {
     if (!(await findLeftovers(name, { delete: false, yes: false, lake: [] }))) process.exitCode = Exit.no;
   } catch (error) {
-    if (bundled || !(error instanceof UsageError || error instanceof TransientError)) throw error;
+    if (stackFiles(name).bundled || !(error instanceof UsageError || error instanceof TransientError)) throw error;
     console.error(`What is left was not looked for: ${error.message}`); // of a program that says nothing of where it is
     process.exitCode = Exit.no;
   }
