@@ -48,6 +48,20 @@ def count(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """Argument type: a whole number."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """Argument type: what fits half of the key of a Philox generator."""
+    if not text.isdecimal() or int(text) >= 2**64:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0 and less than 2^64")
+    return int(text)
+
+
 # Part files ----------------------------------------------------------------------------------------------------------
 
 

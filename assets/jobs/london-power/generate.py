@@ -328,13 +328,6 @@ def write(twin: Twin, n: int, csv: str, truth_folder: str | None) -> int:
     return last - first
 
 
-def whole(text: str) -> int:
-    """Argument type: a whole number."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
-    return int(text)
-
-
 def day(text: str) -> str:
     """Argument type: a day since 1996, when London's calendar became what it is."""
     try:
@@ -352,8 +345,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--households", type=oneoff.count, default=100, help="(default: %(default)s)")
     parser.add_argument("--days", type=oneoff.count, default=60, help="(default: %(default)s)")
     parser.add_argument("--start", type=day, default="2012-10-01", help="first day, in GMT (default: %(default)s)")
-    parser.add_argument("--seed", type=whole, default=1, help="equal seeds make equal files (default: %(default)s)")
-    parser.add_argument("--bad-lines", type=whole, default=0, help="lines that are no readings (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=oneoff.whole, default=1, help="equal seeds make equal files (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--bad-lines", type=oneoff.whole, default=0, help="lines that are no readings (default: %(default)s)"
+    )
     about = "make the readings without Acorn, and put a table of the households with theirs there"
     parser.add_argument("--acorn", metavar="FILE", help=about)
     parser.add_argument("--truth", metavar="FOLDER", help="where part files go of what step convert must make of it")

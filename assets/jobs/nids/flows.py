@@ -94,13 +94,6 @@ def part_of_one(text: str) -> float:
     return value
 
 
-def seed(text: str) -> int:
-    """Argument type: what fits half of the key of a Philox generator."""
-    if not text.isdecimal() or int(text) >= 2**64:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0 and less than 2^64")
-    return int(text)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = oneoff.ArgumentParser(description="Take over published network flows, or make up some.")
@@ -110,7 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--input", metavar="ADDRESS", help=about)
     parser.add_argument("--number", type=oneoff.count, default=50_000, help="flows to make up (default: %(default)s)")
     parser.add_argument("--overlap", type=part_of_one, default=0.3, help="of the families (default: %(default)s)")
-    parser.add_argument("--seed", type=seed, default=1, help="equal seeds make equal flows (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=oneoff.seed, default=1, help="equal seeds make equal flows (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     if options.input is None:
         twin = nids_twin.Twin(options.seed, options.number, options.overlap)

@@ -6,7 +6,6 @@ A network leaves as an ONNX file in a row of table `networks`, once ONNX Runtime
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import math
@@ -234,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--sample", type=oneoff.count, default=100_000, help="flows of a part at most (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=whole, default=1, help="of the networks (default: %(default)s)")
+    parser.add_argument("--seed", type=oneoff.whole, default=1, help="of the networks (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
         data = nids_data.load(options.flows, options.truth, options.sample)
@@ -247,13 +246,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with session() as spark:
         for told in train(spark, data, plan, folders):
             print(told)
-
-
-def whole(text: str) -> int:
-    """Argument type: a whole number."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
-    return int(text)
 
 
 if __name__ == "__main__":

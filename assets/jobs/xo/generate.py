@@ -7,7 +7,6 @@ about 3 % of all: no classifier reaches an accuracy of 1.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,19 +80,14 @@ def write(folder: str, seed: int, rows: int, part: tuple[int, int]) -> None:
     oneoff.write_part(points(seed, first, last, rows), folder, f"blocks-{first:09d}-{last - 1:09d}")
 
 
-def seed(text: str) -> int:
-    """Argument type: what fits half of the key of a Philox generator."""
-    if not text.isdecimal() or int(text) >= 2**64:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0 and less than 2^64")
-    return int(text)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = oneoff.ArgumentParser(description="Generate points labelled X, O or B (background).")
     parser.add_argument("--points", required=True, metavar="FOLDER", help="where the part files go; empty or new")
     parser.add_argument("--rows", type=oneoff.count, default=20_000, help="number of points (default: %(default)s)")
-    parser.add_argument("--seed", type=seed, default=1, help="equal seeds make equal points (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=oneoff.seed, default=1, help="equal seeds make equal points (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
 
     from pyspark import SparkContext
