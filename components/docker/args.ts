@@ -1,13 +1,15 @@
 import { resolve } from "node:path";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { firstPort, givenSecrets, mebibytesFrom, neededSecrets, wholeNumber } from "../../core/checks.ts";
+import { firstPort, givenSecrets, neededSecrets } from "../../core/checks.ts";
 import { dockerName } from "../../core/docker-names.ts";
 import { arg, invalid, quote, refusal, UsageError } from "../../core/errors.ts";
 import { type Job, readsInAll } from "../../core/job.ts";
 import { deadlineSeconds, type Lifetime } from "../../core/lifetime.ts";
 import type { Size } from "../../core/size.ts";
 import { runIdOf } from "../common/run-id.ts";
+import { type HdfsArgs, type HdfsPlan, hdfsPlan } from "../common/services/hdfs.ts";
+import { type SparkWorkers, sparkMemory, type WorkersArgs, workersPlan } from "../common/services/spark.ts";
 import type { Transform } from "../common/transform.ts";
 
 /** Spark takes some seconds to start. */
@@ -20,21 +22,11 @@ const LONGEST_SECRET_NAME = 64;
 /** The longest of our own names of secrets, and its digest. */
 const LONGEST_ENDING = "-notebook-token-".length + DIGEST_LENGTH;
 
-export interface SwarmWorkers {
-  /** How many, spread over the nodes. @default 3 */
-  readonly count?: number;
-  /** Tasks of Spark that each runs at a time. @default 1 */
-  readonly cores?: number;
-  /** Memory of each, all included: four tenths become the executor's Java heap, the rest is for Python. @default "1.5 GB" */
-  readonly memory?: Size;
-}
+/** Workers, spread over the nodes. */
+export type SwarmWorkers = WorkersArgs;
 
-export interface SwarmHdfs {
-  /** How many datanodes, spread over the nodes. @default 1 */
-  readonly datanodes?: number;
-  /** Copies of each block, at most one per datanode. @default 2, or 1 with one datanode */
-  readonly replication?: number;
-}
+/** HDFS, its datanodes spread over the nodes. */
+export type SwarmHdfs = HdfsArgs;
 
 export interface SwarmImages {
   /** Spark, JupyterLab, the gateway and the job's libraries. @default built from assets/images/spark */
@@ -135,9 +127,9 @@ export interface SwarmPlan {
   readonly prefix: string;
   readonly runId: string;
   readonly deadlineSeconds: number;
-  readonly workers: { readonly count: number; readonly cores: number; readonly memoryMebibytes: number };
+  readonly workers: SparkWorkers;
   readonly driverMebibytes: number;
-  readonly hdfs?: { readonly datanodes: number; readonly replication: number };
+  readonly hdfs?: HdfsPlan;
   /** Absolute path of a lake that is a folder. */
   readonly folder?: string;
   readonly user: string;
@@ -159,7 +151,7 @@ const MANAGER = "node.role==manager";
 export function swarmPlan(args: SwarmPlanArgs): SwarmPlan {
   const prefix = dockerPrefix();
   const runId = runIdOf(args.runId);
-  const hdfs = args.hdfs === false ? undefined : checkHdfs(args.hdfs ?? {});
+  const hdfs = args.hdfs === false ? undefined : hdfsPlan(args.hdfs ?? {});
   const folder = "path" in args.lake ? checkPath(args.lake.path, "lake") : undefined;
   if (folder === undefined) checkObjectLake(args, hdfs !== undefined);
   checkRegistry(args.registry);
@@ -167,7 +159,7 @@ export function swarmPlan(args: SwarmPlanArgs): SwarmPlan {
     prefix,
     runId,
     deadlineSeconds: deadlineSeconds(args.lifetime, ...SWARM_DEADLINES),
-    workers: checkWorkers(args.workers ?? {}),
+    workers: workersPlan(args.workers ?? {}),
     driverMebibytes: sparkMemory(512, "driverMemory", args.driverMemory ?? "1 GB"),
     ...(hdfs && { hdfs }),
     ...(folder !== undefined && { folder }),
@@ -234,27 +226,6 @@ function secretNames({ job, secrets, mongo }: SwarmPlanArgs): readonly string[] 
     );
   }
   return givenSecrets(job, given);
-}
-
-function checkWorkers({ count = 3, cores = 1, memory = "1.5 GB" }: SwarmWorkers): SwarmPlan["workers"] {
-  wholeNumber("workers.count", count);
-  wholeNumber("workers.cores", cores);
-  // Each task has a Python process beside the shared Java one.
-  return { count, cores, memoryMebibytes: sparkMemory(1024 + 384 * (cores - 1), "workers.memory", memory) };
-}
-
-function checkHdfs({ datanodes = 1, replication }: SwarmHdfs): NonNullable<SwarmPlan["hdfs"]> {
-  wholeNumber("hdfs.datanodes", datanodes);
-  const copies = replication ?? Math.min(2, datanodes);
-  wholeNumber("hdfs.replication", copies);
-  if (copies > datanodes) {
-    throw refusal`${arg("hdfs.replication")} is ${copies} and ${arg("hdfs.datanodes")} is ${datanodes}: a block has at most one copy per datanode; lower the first or raise the second`;
-  }
-  return { datanodes, replication: copies };
-}
-
-function sparkMemory(least: number, argument: string, size: Size): number {
-  return mebibytesFrom(least, argument, size, `Spark and Python need at least "${least} MB"`);
 }
 
 /** The first of the pages' ports. @throws UsageError when they go beyond the last. */

@@ -5,6 +5,7 @@ import { jobFor } from "../../core/job/same.ts";
 import type { CommandOutputs } from "../common/outputs.ts";
 import { runOrigin } from "../common/run-origin.ts";
 import { hdfsServices } from "../common/services/hdfs.ts";
+import { notebookService } from "../common/services/notebook.ts";
 import { applyTransform } from "../common/transform.ts";
 import {
   PAGES,
@@ -20,8 +21,7 @@ import { builtImage } from "./images.ts";
 import { runArchive } from "./run.ts";
 import { type ServicePlace, type SwarmService, swarmService } from "./service.ts";
 import { mongoAddress, mongoServices } from "./services/mongo.ts";
-import { notebookService } from "./services/notebook.ts";
-import { credentialsOf, lakeMounts, readMounts, regionEnv, sparkEnv, sparkServices } from "./services/spark.ts";
+import { credentialsOf, lakeMounts, readMounts, regionEnv, sparkEnv, swarmSpark } from "./services/spark.ts";
 
 /** Seconds in which all services must run. */
 const CONVERGE_SECONDS = 600;
@@ -79,10 +79,10 @@ export class SwarmCluster extends pulumi.ComponentResource {
     const mongoUri = mongo && secretFile("mongo-uri", mongoAddress(mongo));
 
     const token = notebookToken && secretFile("notebook-token", notebookToken);
-    const notebook = token && notebookService(plan, spark, [rpc, token, ...(mongoUri ? [mongoUri] : [])]);
+    const notebook = token && notebookOf(plan, spark, [rpc, token, ...(mongoUri ? [mongoUri] : [])]);
 
     const services: readonly SwarmService[] = [
-      ...sparkServices(plan, spark, rpc, credentialsOf(args)),
+      ...swarmSpark(plan, spark, rpc, credentialsOf(args)),
       ...(plan.hdfs ? hdfsServices(plan.hdfs, args.images?.hdfs ?? builtImage(name, "hdfs", args, this)) : []),
       ...(mongo ? mongoServices(mongo, args.images ?? {}, plan.user) : []),
       ...(notebook ? [notebook] : []),
@@ -123,6 +123,16 @@ export class SwarmCluster extends pulumi.ComponentResource {
     };
     this.registerOutputs({ runId: this.runId, service: this.service, logs: this.logs });
   }
+}
+
+function notebookOf(plan: SwarmPlan, image: pulumi.Input<string>, secrets: readonly SwarmServiceFile[]): SwarmService {
+  const { workers, hdfs, folder, user } = plan;
+  const service = notebookService(
+    { workers, events: sparkEnv(plan), hdfs: hdfs !== undefined, folder },
+    image,
+    secrets,
+  );
+  return { ...service, user };
 }
 
 /** The plan, once it is known that what the run is sent is not too large. */

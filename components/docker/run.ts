@@ -6,6 +6,8 @@ import type { Job } from "../../core/job.ts";
 import { Prefix } from "../../core/lake-layout.ts";
 import type { RunOrigin } from "../../core/run-origin.ts";
 import { type RunSpec, runSpec } from "../../core/run-spec.ts";
+import { HDFS_EVENTS } from "../common/services/hdfs.ts";
+import { executorConf } from "../common/services/spark.ts";
 import type { SwarmPlan } from "./args.ts";
 
 /** Docker refuses larger configs. */
@@ -13,10 +15,7 @@ const LARGEST_CONFIG = 500 * 1024;
 
 /** Spark's files of events, for the history server. */
 export const eventsAddress = ({ hdfs, folder }: SwarmPlan): string =>
-  hdfs ? "hdfs://namenode:8020/spark-events" : `file:${folder}/_spark-events`;
-
-/** MiB of Java heap of an executor: the rest of a worker's memory is for Python, where Arrow does the work. */
-export const executorHeap = ({ workers }: SwarmPlan): number => Math.round(workers.memoryMebibytes * 0.4);
+  hdfs ? HDFS_EVENTS : `file:${folder}/_spark-events`;
 
 /**
  * What runs a job in a Swarm, as a Python archive: the driver (assets/driver), the steps' files and `run.json`.
@@ -51,10 +50,7 @@ function swarmRunSpec(job: Job, plan: SwarmPlan, lake: string, origin?: RunOrigi
       exactRequirements: true,
     },
     {
-      conf: {
-        "spark.executor.cores": String(plan.workers.cores),
-        "spark.executor.memory": `${executorHeap(plan)}m`,
-      },
+      conf: executorConf(plan.workers),
       driverMebibytes: Math.round(plan.driverMebibytes * 0.5),
       place: (path) => places.get(path) as string,
     },

@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 c = get_config()  # noqa: F821 (Jupyter hands it in)
-c.IdentityProvider.token = Path("/run/secrets/notebook-token").read_text().strip()
+root = os.environ.get("ONEOFF_ROOT", "")
+c.IdentityProvider.token = Path(f"{root}/run/secrets/notebook-token").read_text().strip()
 c.PasswordIdentityProvider.allow_password_change = False
 c.ServerApp.ip = os.environ["SPARK_LOCAL_IP"]
-c.ServerApp.port = 8888
+c.ServerApp.port = int(os.environ.get("ONEOFF_NOTEBOOK_HTTP", "8888"))
 c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False
 c.ServerApp.allow_root = True

@@ -1,3 +1,5 @@
+import { wholeNumber } from "../../../core/checks.ts";
+import { arg, refusal } from "../../../core/errors.ts";
 import type { Service } from "../../../core/service.ts";
 
 /** Limit of a daemon in MiB, and its Java heap. */
@@ -9,6 +11,28 @@ export interface HdfsPlan {
   readonly datanodes: number;
   /** Copies of each block. */
   readonly replication: number;
+}
+
+/** How HDFS is to store, as users say it. */
+export interface HdfsArgs {
+  /** How many datanodes. @default 1 */
+  readonly datanodes?: number;
+  /** Copies of each block, at most one per datanode. @default 2, or 1 with one datanode */
+  readonly replication?: number;
+}
+
+/** The folder of HDFS in which Spark leaves its events, as all of a group know it. */
+export const HDFS_EVENTS = "hdfs://namenode:8020/spark-events";
+
+/** @throws UsageError for what is no count, and for more copies than datanodes. */
+export function hdfsPlan({ datanodes = 1, replication }: HdfsArgs): HdfsPlan {
+  wholeNumber("hdfs.datanodes", datanodes);
+  const copies = replication ?? Math.min(2, datanodes);
+  wholeNumber("hdfs.replication", copies);
+  if (copies > datanodes) {
+    throw refusal`${arg("hdfs.replication")} is ${copies} and ${arg("hdfs.datanodes")} is ${datanodes}: a block has at most one copy per datanode; lower the first or raise the second`;
+  }
+  return { datanodes, replication: copies };
 }
 
 /**

@@ -1,13 +1,10 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Mount } from "../../../core/service.ts";
+import { eventsEnv, sparkServices } from "../../common/services/spark.ts";
 import type { SwarmClusterArgs, SwarmPlan } from "../args.ts";
 import { type SwarmServiceFile, secretFile } from "../files.ts";
-import { eventsAddress, executorHeap } from "../run.ts";
+import { eventsAddress } from "../run.ts";
 import type { SwarmService } from "../service.ts";
-
-/** Memory limit in MiB of what doesn't compute, and its Java heap. */
-const MEMORY_MEBIBYTES = 320;
-const HEAP = "192m";
 
 /** What opens the lake, and what the steps read, where that has an address. */
 export interface Credentials {
@@ -16,63 +13,36 @@ export interface Credentials {
 }
 
 /**
- * Spark: a master, workers and the history server.
+ * Spark in a Swarm: a master, workers and the history server, with what they see of the nodes.
  *
  * @param rpc what they know each other by.
  * @param credentials what the workers open addresses with.
  */
-export function sparkServices(
+export function swarmSpark(
   plan: SwarmPlan,
   image: pulumi.Input<string>,
   rpc: SwarmServiceFile,
   credentials: Credentials | undefined,
 ): readonly SwarmService[] {
-  const { user, hdfs, workers } = plan;
-  const common = { image, user, env: { SPARK_DAEMON_MEMORY: HEAP }, files: [rpc], memoryMebibytes: MEMORY_MEBIBYTES };
+  const { user, hdfs } = plan;
+  const { master, worker, history } = sparkServices(plan.workers, image, rpc, sparkEnv(plan));
   return [
+    { ...master, user },
     {
-      ...common,
-      name: "master",
-      command: ["master"],
-      listens: { rpc: 7077, http: 8080 },
-      pages: [{ name: "spark", listen: "http" }],
-      health: ["/opt/oneoff/healthy", "master"],
-    },
-    {
-      ...common,
-      name: "worker",
-      command: ["worker"],
-      replicas: workers.count,
-      memoryMebibytes: workers.memoryMebibytes,
-      env: {
-        ...common.env,
-        SPARK_WORKER_CORES: String(workers.cores),
-        SPARK_WORKER_MEMORY: `${executorHeap(plan)}m`,
-        ...credentials?.env,
-      },
+      ...worker,
+      user,
+      env: { ...worker.env, ...credentials?.env },
       files: [rpc, ...(credentials ? [credentials.file] : [])],
       // With HDFS they write there; without it they write to the lake themselves.
       mounts: [...readMounts(plan), ...(hdfs ? [] : lakeMounts(plan))],
-      health: ["/opt/oneoff/healthy", "worker"],
     },
-    {
-      ...common,
-      name: "history",
-      command: ["history"],
-      env: { ...common.env, ...sparkEnv(plan) },
-      listens: { http: 18080 },
-      pages: [{ name: "history", listen: "http" }],
-      mounts: hdfs ? [] : lakeMounts(plan),
-      health: ["/opt/oneoff/healthy", "history"],
-    },
+    { ...history, user, mounts: hdfs ? [] : lakeMounts(plan) },
   ];
 }
 
-/** What a driver of Spark and the history server must know of HDFS. */
-export const sparkEnv = (plan: SwarmPlan): Readonly<Record<string, string>> => ({
-  ONEOFF_EVENTS: eventsAddress(plan),
-  ...(plan.hdfs && { HDFS_REPLICATION: String(plan.hdfs.replication) }),
-});
+/** What a driver of Spark and the history server must know. */
+export const sparkEnv = (plan: SwarmPlan): Readonly<Record<string, string>> =>
+  eventsEnv(eventsAddress(plan), plan.hdfs?.replication);
 
 /** The lake, where it is a folder. */
 export const lakeMounts = ({ folder }: SwarmPlan): readonly Mount[] =>

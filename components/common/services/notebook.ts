@@ -1,0 +1,58 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Service, ServiceFile } from "../../../core/service.ts";
+import { executorHeap, type SparkWorkers } from "./spark.ts";
+
+const NOTEBOOKS = join(import.meta.dirname, "../../../assets/notebooks");
+const MEMORY_MEBIBYTES = 1024;
+
+export interface NotebookPlan {
+  readonly workers: SparkWorkers;
+  /** What `eventsEnv` returns. */
+  readonly events: Readonly<Record<string, string>>;
+  /** Whether there is HDFS. */
+  readonly hdfs: boolean;
+  /** Absolute path of a lake that is a folder. */
+  readonly folder?: string | undefined;
+}
+
+/**
+ * JupyterLab with PySpark, and with notebooks that read a lake that is a folder.
+ *
+ * @param image one that is made as assets/images/spark is.
+ * @param secrets what it asks for and what it gets at the others with.
+ */
+export function notebookService<Text>(
+  { workers, events, hdfs, folder }: NotebookPlan,
+  image: Text,
+  secrets: readonly ServiceFile<Text>[],
+): Service<Text | string> {
+  return {
+    name: "notebook",
+    image,
+    command: ["notebook"],
+    memoryMebibytes: MEMORY_MEBIBYTES,
+    env: {
+      ...events,
+      // What Spark would ask for else is more than a small worker has.
+      SPARK_EXECUTOR_CORES: String(workers.cores),
+      SPARK_EXECUTOR_MEMORY: `${executorHeap(workers)}m`,
+      ...(hdfs && { ONEOFF_HDFS: "hdfs://namenode:8020" }),
+      // Beside the results, so that what is written there outlives the service.
+      ...(folder !== undefined && { ONEOFF_LAKE: folder, ONEOFF_NOTEBOOKS: `${folder}/_notebooks` }),
+    },
+    files: [...secrets, ...(folder === undefined ? [] : notebooks())],
+    listens: { http: 8888 },
+    pages: [{ name: "notebook", listen: "http", path: "/lab" }],
+    mounts: folder === undefined ? [] : [{ path: folder, readOnly: false }],
+    health: ["/opt/oneoff/healthy", "notebook"],
+  };
+}
+
+/** Those of assets/notebooks that are for a cluster of services; the image copies them to where they can be changed. */
+const notebooks = (): readonly ServiceFile[] =>
+  ["analysis", "startup"].map((name) => ({
+    name,
+    path: `/opt/oneoff/notebooks/${name}.ipynb`,
+    content: readFileSync(join(NOTEBOOKS, `${name}.ipynb`), "utf8"),
+  }));
