@@ -12,6 +12,8 @@ import { writeJson } from "./json.ts";
 import { makeOwnFolder, writeOwn } from "./own.ts";
 import { isAlive, notStarted, ownEnvironment, startDetached } from "./process.ts";
 
+const ADDRESS = "127.0.0.1";
+
 /** What is known of a run from its inputs. */
 export interface RunState {
   readonly run: string;
@@ -25,18 +27,30 @@ export interface RunState {
   readonly python: string;
   /** @default it is not recorded, as in version 0.1.0 */
   readonly origin?: RunOrigin;
+  /** Spark's own cluster that runs it. @default Spark within the driver */
+  readonly spark?: SparkCluster;
+}
+
+/** See SparkArgs in components/local/run.ts. */
+interface SparkCluster {
+  readonly master: string;
+  readonly page: string;
+  readonly webhdfs: string;
+  readonly conf: Readonly<Record<string, string>>;
 }
 
 export interface RunInputs extends RunState {
   /** Secrets by name; they never come back as outputs. */
   readonly secrets?: Readonly<Record<string, string>>;
+  /** What the cluster knows its drivers by; it is no output either. */
+  readonly sparkSecret?: string;
 }
 
 /**
  * Starts it, and waits until it has taken on the run.
  * @throws Error when it ends before that, with the last lines it printed.
  */
-export async function startDriver({ secrets, ...state }: RunInputs, home: string): Promise<void> {
+export async function startDriver({ secrets, sparkSecret, ...state }: RunInputs, home: string): Promise<void> {
   const { lake, run, python } = state;
   makeOwnFolder(lake, home);
   writeJson(specFile(home), RunSpec.parse(specOf(state, home)));
@@ -46,7 +60,8 @@ export async function startDriver({ secrets, ...state }: RunInputs, home: string
   const logFile = join(home, "supervisor.log");
   const driver = join(workFolder(home), CODE, "run.py");
   const command = [python, driver, "--spec", specFile(home), "--kept", keptRequirements(), "--quiet"];
-  const env = environment(python, workFolder(home));
+  if (state.spark) writeConf(state.spark, sparkSecret, lake, home);
+  const env = { ...environment(python, workFolder(home)), ...(state.spark && clusterEnvironment(home)) };
   const id = await startDetached(new URL("./supervisor", import.meta.url), home, logFile, { arguments: command, env });
   for (let alive = true; !findRun(lake, run); await sleep(20)) {
     if (!alive) throw notStarted(logFile); // it was looked at once more after its end
@@ -54,40 +69,72 @@ export async function startDriver({ secrets, ...state }: RunInputs, home: string
   }
 }
 
-/** The run as its driver is told of it: that of a cluster that is this machine alone. */
-function specOf(
-  { job, run, lake, deadlineSeconds, cores, memoryMebibytes, python, origin }: RunState,
-  home: string,
-): RunSpec {
+/** The run as its driver is told of it. */
+function specOf(state: RunState, home: string): RunSpec {
+  const { job, run, lake, deadlineSeconds, memoryMebibytes, python, origin } = state;
   const work = workFolder(home);
   const places = jobFiles(job);
+  const { conf, ...where } = state.spark ? onCluster(state.spark, run) : within(state, work);
   return runSpec(
     job,
     {
       run,
       lake,
-      stage: null,
-      scratch: join(work, "scratch"),
+      ...where,
       work,
       deadlineSeconds,
-      master: `local[${cores}]`,
-      masterPage: null,
       origin: origin ? JSON.stringify(origin) : null,
       secretsFile: null,
       exactRequirements: false,
     },
     {
       program: join(dirname(python), "spark-submit"),
-      conf: {
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.ui.enabled": "false",
-      },
+      conf,
       driverMebibytes: memoryMebibytes,
       place: (path) => places.get(path) as string,
     },
   );
 }
+
+/** Spark in a process of each step's own. */
+const within = ({ cores }: RunState, work: string) => ({
+  stage: null,
+  scratch: join(work, "scratch"),
+  master: `local[${cores}]`,
+  masterPage: null,
+  conf: {
+    "spark.driver.host": ADDRESS,
+    "spark.driver.bindAddress": ADDRESS,
+    "spark.ui.enabled": "false",
+  },
+});
+
+/** Spark's own cluster, whose executors share an HDFS. */
+const onCluster = ({ master, page, webhdfs, conf }: SparkCluster, run: string) => ({
+  stage: `webhdfs://${webhdfs}/runs/${run}`,
+  scratch: `webhdfs://${webhdfs}/scratch/${run}`,
+  master: `spark://${master}`,
+  masterPage: `http://${page}`,
+  conf: { ...conf, "spark.driver.bindAddress": ADDRESS },
+});
+
+const confFolder = (home: string): string => join(workFolder(home), "conf");
+
+/** The properties that the cluster has too; its secret is in no argument. */
+function writeConf({ conf }: SparkCluster, secret: string | undefined, lake: string, home: string): void {
+  makeOwnFolder(lake, confFolder(home));
+  const properties = { ...conf, "spark.authenticate.secret": secret ?? "" };
+  const lines = Object.entries(properties).map(([name, value]) => `${name} ${value}\n`);
+  writeOwn(join(confFolder(home), "spark-defaults.conf"), lines.join(""));
+}
+
+/** What steps have in their environment where Spark is a cluster: to HDFS they are who its services are. */
+const clusterEnvironment = (home: string): NodeJS.ProcessEnv => ({
+  SPARK_CONF_DIR: confFolder(home),
+  HADOOP_USER_NAME: "oneoff",
+  HADOOP_CONF_DIR: undefined,
+  YARN_CONF_DIR: undefined,
+});
 
 /** Copies what the run is run with: what happens to it from now on is for the next run. */
 function copyCode(job: RunState["job"], lake: string, folder: string): void {
@@ -108,7 +155,7 @@ function environment(python: string, work: string): NodeJS.ProcessEnv {
     SPARK_LOCAL_DIRS: ".", // work, where steps are run: a comma in its path would part it
     SPARK_SUBMIT_OPTS: `"-Djava.io.tmpdir=${work}"`,
     TMPDIR: work,
-    SPARK_LOCAL_IP: "127.0.0.1",
+    SPARK_LOCAL_IP: ADDRESS,
   };
 }
 

@@ -2,22 +2,28 @@
 import * as provider from "@pulumi/pulumi/provider/index.js";
 import * as settings from "@pulumi/pulumi/runtime/settings.js";
 import { cancel } from "./cancel.ts";
+import { dataNodes } from "./data-nodes.ts";
 import { folder } from "./folder.ts";
 import { type Properties, plain, type ResourceKind } from "./resource.ts";
 import { run } from "./run.ts";
+import { secret } from "./secret.ts";
 import { server } from "./server.ts";
 import { serviceProcess } from "./service-process.ts";
 import { services } from "./services.ts";
+import { software } from "./software.ts";
 import { spaceProblem } from "./space.ts";
 
 const ENGINE_LOOK_MS = 1000;
 
 const kinds: Readonly<Record<string, ResourceKind>> = {
+  "oneoff-local:index:DataNodes": dataNodes,
   "oneoff-local:index:Folder": folder,
   "oneoff-local:index:Process": serviceProcess,
   "oneoff-local:index:Run": run,
+  "oneoff-local:index:Secret": secret,
   "oneoff-local:index:Server": server,
   "oneoff-local:index:Services": services,
+  "oneoff-local:index:Software": software,
 };
 
 function kindOf(urn: string): ResourceKind {

@@ -53,7 +53,7 @@ export const run: ResourceKind = {
     return { changes: false };
   },
   async create(_urn, inputs: RunInputs) {
-    const { secrets: _, ...state } = inputs;
+    const { secrets: _, sparkSecret: __, ...state } = inputs;
     const home = lakeLayout(state.lake).cluster(state.run);
     if (!findRun(state.lake, state.run)) {
       checkLake(state.lake);
@@ -88,7 +88,7 @@ export const run: ResourceKind = {
     await settle(state);
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   },
-  inputsOf: ({ run, job, lake, deadlineSeconds, cores, memoryMebibytes, python, origin }: RunInputs) => ({
+  inputsOf: ({ run, job, lake, deadlineSeconds, cores, memoryMebibytes, python, origin, spark }: RunInputs) => ({
     run,
     job,
     lake,
@@ -97,6 +97,7 @@ export const run: ResourceKind = {
     memoryMebibytes,
     python,
     ...(origin && { origin }),
+    ...(spark && { spark }),
   }),
 };
 

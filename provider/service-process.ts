@@ -32,7 +32,7 @@ interface Process {
 }
 
 /** By what its folder is found. */
-type Place = Pick<Process, "name" | "lake">;
+export type Place = Pick<Process, "name" | "lake">;
 
 /** What the engine keeps of it. The rest, in which are secrets, is in its folder: files that the user alone may read. */
 type Kept = Pick<Process, "name" | "lake" | "ports">;
@@ -118,12 +118,18 @@ async function start(inputs: Process): Promise<void> {
 }
 
 /** Where a path of the service's is on this machine. */
-const below = (place: Place, path: string): string => join(rootOf(place), resolve("/", path));
+export const below = (place: Place, path: string): string => join(rootOf(place), resolve("/", path));
 
 function write(place: Place, { path, content, isBase64 }: ServiceFile): void {
   const file = below(place, path);
   makeOwnFolder(place.lake, dirname(file));
   writeOwn(file, Buffer.from(content, isBase64 ? "base64" : "utf8"));
+}
+
+/** What a service's program has in its environment; undefined while it was never started. */
+export function environmentOf(place: Place): NodeJS.ProcessEnv | undefined {
+  const spec = specOf(place);
+  return spec && environment(spec);
 }
 
 const environment = (inputs: Process): NodeJS.ProcessEnv => ({

@@ -1,13 +1,10 @@
 /** Requirements that runs on this machine keep for later ones (kept.py, which makes and removes them). */
 import { readdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
+import { userCache } from "../../clients/user-cache.ts";
 
 /** Their folder, in the user's cache. */
-export function keptRequirements({ XDG_CACHE_HOME: given }: NodeJS.ProcessEnv = process.env): string {
-  const own = process.platform === "darwin" ? join(homedir(), "Library", "Caches") : join(homedir(), ".cache");
-  return join(given && isAbsolute(given) ? given : own, "pulumi-oneoff", "requirements");
-}
+export const keptRequirements = (env?: NodeJS.ProcessEnv): string => join(userCache(env), "requirements");
 
 /** Bytes of each set of them. */
 export const keptBytes = (folder: string): readonly number[] =>

@@ -1,6 +1,10 @@
 /** The nouns on this machine: no account, no Docker. */
 
 export { Removal } from "../../core/removal.ts";
-export { LocalCluster, type LocalClusterArgs, type RunArgs } from "./cluster.ts";
+export { LocalCluster, type LocalClusterArgs } from "./cluster.ts";
 export { LocalDashboard, type LocalDashboardArgs, type ServerArgs } from "./dashboard.ts";
+export { Gpu, type LocalFleetArgs } from "./fleet/args.ts";
+export { LocalFleet } from "./fleet/fleet.ts";
 export { type FolderArgs, LocalLake, type LocalLakeArgs } from "./lake.ts";
+export type { ProcessArgs } from "./process.ts";
+export type { LocalRunArgs, RunArgs, SparkArgs } from "./run.ts";

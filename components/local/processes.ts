@@ -11,6 +11,12 @@ const ADDRESS = "127.0.0.1";
 /** Where an image has what is its own. */
 const OWN = "/opt/oneoff/";
 
+/**
+ * How many ports lie between those of a replica and the next one's, which have the same place in theirs: a replica more, or a
+ * service more at the end of a group, moves nobody's.
+ */
+const PORTS_APART = 16;
+
 /** A service whose image is the name of {@link Software}. */
 export type LocalService = Service<pulumi.Input<string>> & { readonly image: string };
 
@@ -19,13 +25,13 @@ export interface Software {
   /** Absolute path of the folder with `entrypoint` and whatever else the image has in /opt/oneoff. */
   readonly folder: string;
   /** Where the rest of it is. @default none */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, pulumi.Input<string>>>;
 }
 
 export interface ProcessPlace {
   /** Absolute path of the lake's folder, in which the processes live. */
   readonly lake: string;
-  /** First of the ports that they listen on: one after another, in the order of the services. */
+  /** First of the ports that they listen on: one after another in the order of the services, those of second replicas 16 later. */
   readonly port: number;
   /** By image. */
   readonly software: Readonly<Record<string, Software>>;
@@ -34,6 +40,8 @@ export interface ProcessPlace {
 /** A group of services as processes. */
 export interface Processes {
   readonly processes: readonly ProcessArgs[];
+  /** Where each listens, "127.0.0.1:7101", by its name and the port's. */
+  readonly address: (process: string, listen: string) => string;
   /** Address of each page. */
   readonly pages: Readonly<Record<string, string>>;
 }
@@ -45,6 +53,7 @@ export interface Processes {
  * - ONEOFF_ROOT: the folder that stands for /, with the service's files and disks
  * - ONEOFF_ADDRESS: where to listen
  * - ONEOFF_NAMENODE, ONEOFF_NAMENODE_HTTP: host of the service "namenode", and its port "http"; to a replica its own
+ * - ONEOFF_REPLICA: which of the service's replicas it is, from 1
  *
  * Mounts are where they are, and whose processes they are is who runs Pulumi. Nothing holds them to their memory.
  *
@@ -60,6 +69,10 @@ export function renderProcesses(services: readonly LocalService[], place: Proces
   );
   return {
     processes: instances.map((instance) => processOf(instance, place, { ...group, ...whereabouts(instance) })),
+    address: (process, listen) => {
+      const found = instances.find(({ name }) => name === process);
+      return `${ADDRESS}:${found?.ports[listen]}`;
+    },
     pages: Object.fromEntries(pages),
   };
 }
@@ -67,34 +80,42 @@ export function renderProcesses(services: readonly LocalService[], place: Proces
 /** One replica of a service, and its ports by name. */
 interface Instance {
   readonly name: string;
+  /** From 1. */
+  readonly replica: number;
   readonly service: LocalService;
   readonly ports: Readonly<Record<string, number>>;
 }
 
 function instancesOf(services: readonly LocalService[], port: number): readonly Instance[] {
-  const count = services.reduce(
-    (sum, { listens = {}, replicas = 1 }) => sum + replicas * Object.keys(listens).length,
-    0,
+  const listens = services.flatMap((service) =>
+    Object.keys(service.listens ?? {}).map((listen) => ({ service, listen })),
   );
-  let next = firstPort("port", port, count);
+  if (listens.length > PORTS_APART) throw new Error(`a group listens on ${listens.length} ports, of ${PORTS_APART}`);
+  const replicas = Math.max(1, ...services.map(({ replicas = 1 }) => replicas));
+  const first = firstPort("port", port, (replicas - 1) * PORTS_APART + listens.length);
+  const placed = listens.map((one, place) => ({ ...one, port: first + place }));
   return services.flatMap((service) =>
-    Array.from({ length: service.replicas ?? 1 }, (_, index) => ({
-      name: index === 0 ? service.name : `${service.name}-${index + 1}`,
-      service,
-      ports: Object.fromEntries(Object.keys(service.listens ?? {}).map((listen) => [listen, next++])),
-    })),
+    Array.from({ length: service.replicas ?? 1 }, (_, index) => {
+      const own = placed.filter((one) => one.service === service);
+      return {
+        name: index === 0 ? service.name : `${service.name}-${index + 1}`,
+        replica: index + 1,
+        service,
+        ports: Object.fromEntries(own.map(({ listen, port }) => [listen, port + index * PORTS_APART])),
+      };
+    }),
   );
 }
 
 /** What tells others where one is. */
-function whereabouts({ service, ports }: Instance): Readonly<Record<string, string>> {
+function whereabouts({ service, ports }: Pick<Instance, "service" | "ports">): Readonly<Record<string, string>> {
   const variable = (...words: readonly string[]) => ["oneoff", ...words].join("_").replaceAll("-", "_").toUpperCase();
   const listens = Object.entries(ports).map(([listen, port]) => [variable(service.name, listen), String(port)]);
   return { [variable(service.name)]: ADDRESS, ...Object.fromEntries(listens) };
 }
 
 function processOf(
-  { name, service, ports }: Instance,
+  { name, replica, service, ports }: Instance,
   { lake, software }: ProcessPlace,
   env: Readonly<Record<string, string>>,
 ): ProcessArgs {
@@ -111,7 +132,7 @@ function processOf(
     name,
     lake,
     command: [join(found.folder, "entrypoint"), ...command],
-    env: { ...env, ...found.env, ...service.env },
+    env: { ...env, ONEOFF_REPLICA: String(replica), ...found.env, ...service.env },
     files,
     disks,
     ports: Object.values(ports),

@@ -1,0 +1,72 @@
+import { arg, quote, refusal } from "../../../core/errors.ts";
+import type { Job } from "../../../core/job.ts";
+import type { Size } from "../../../core/size.ts";
+import { type HdfsArgs, type HdfsPlan, hdfsPlan } from "../../common/services/hdfs.ts";
+import { type SparkWorkers, sparkMemory, type WorkersArgs, workersPlan } from "../../common/services/spark.ts";
+import type { Transform } from "../../common/transform.ts";
+import type { LocalLake } from "../lake.ts";
+import type { ProcessArgs } from "../process.ts";
+import { type LocalRunArgs, type RunArgs, runPlan } from "../run.ts";
+
+/** Whether workers offer Spark the GPUs of their machine. */
+export const Gpu = { none: "none", all: "all" } as const;
+export type Gpu = (typeof Gpu)[keyof typeof Gpu];
+
+export interface LocalFleetArgs extends LocalRunArgs {
+  /** Where the results go. */
+  readonly lake: LocalLake;
+  /**
+   * HDFS, which all nodes share: three datanodes that keep two copies. Fewer datanodes than before are decommissioned first,
+   * so that no block is lost.
+   */
+  readonly hdfs?: HdfsArgs;
+  /** Spark's workers: two with a core each. */
+  readonly workers?: WorkersArgs;
+  /** Memory of the job's driver, Java and Python together. @default "1 GB" */
+  readonly driverMemory?: Size;
+  /**
+   * "all": the workers share the GPUs that nvidia-smi lists out among them, an executor and so a task gets one of them. A change
+   * starts the workers anew, and nothing else. @default "none"
+   */
+  readonly gpu?: Gpu;
+  /** Whether there is JupyterLab, with PySpark on the fleet. @default true */
+  readonly notebook?: boolean;
+  /** First of the ports on 127.0.0.1; see the page of the stack for those that are used. @default 8766 */
+  readonly port?: number;
+  /** Changes a child just before it is made. */
+  readonly transform?: { readonly process?: Transform<ProcessArgs>; readonly run?: Transform<RunArgs> };
+}
+
+/** What is known of a fleet before there is a lake. */
+export type FleetPlanArgs = Omit<LocalFleetArgs, "job" | "lake"> & { readonly job: Job };
+
+export interface FleetPlan {
+  readonly run: ReturnType<typeof runPlan>;
+  readonly hdfs: HdfsPlan;
+  readonly workers: SparkWorkers;
+  readonly driverMebibytes: number;
+  readonly gpu: Gpu;
+  readonly notebook: boolean;
+  readonly port: number;
+}
+
+const DATANODES = 3;
+const WORKERS = 2;
+
+/** The arguments, checked and with their defaults. @throws UsageError. */
+export function fleetPlan(args: FleetPlanArgs): FleetPlan {
+  return {
+    run: runPlan(args),
+    hdfs: hdfsPlan({ datanodes: DATANODES, ...args.hdfs }),
+    workers: workersPlan({ count: WORKERS, ...args.workers }),
+    driverMebibytes: sparkMemory(512, "driverMemory", args.driverMemory ?? "1 GB"),
+    gpu: checkGpu(args.gpu ?? Gpu.none),
+    notebook: args.notebook ?? true,
+    port: args.port ?? 8766,
+  };
+}
+
+function checkGpu(gpu: Gpu): Gpu {
+  if (Object.values(Gpu).includes(gpu)) return gpu;
+  throw refusal`${arg("gpu")} is ${quote(gpu)}: on a machine of your own it is "none", or "all" that it has`;
+}
