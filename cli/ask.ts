@@ -20,7 +20,23 @@ export class DeclinedError extends UsageError {
  * @throws DeclinedError when the answer is no, and UsageError where nobody can answer.
  */
 export async function ask(question: string, what: string): Promise<void> {
-  if (!process.stdin.isTTY) throw new UsageError(`${what}, and nobody can be asked here: say --yes`);
+  const { answer, exit } = await answerTo(`${question} (y/N) `, `${what}, and nobody can be asked here: say --yes`);
+  if (!/^y(es)?$/i.test(answer)) throw new DeclinedError(exit);
+}
+
+/**
+ * The same, for what is not to be agreed to by habit: the answer is a stack's name.
+ * @param what is asked about, and the option that says it elsewhere.
+ */
+export async function askForName(stack: string, what: string): Promise<void> {
+  const nobody = `${what}: nobody can be asked here, so say --confirm ${stack}`;
+  const { answer, exit } = await answerTo("Type the stack's name to go on: ", nobody);
+  if (answer !== stack) throw new DeclinedError(exit);
+}
+
+/** @throws UsageError with `nobody` where nobody can answer. */
+async function answerTo(question: string, nobody: string): Promise<{ readonly answer: string; readonly exit: Exit }> {
+  if (!process.stdin.isTTY) throw new UsageError(nobody);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   let exit: Exit = Exit.cancelled;
   const answer = await new Promise<string>((resolve) => {
@@ -30,9 +46,9 @@ export async function ask(question: string, what: string): Promise<void> {
       leave();
     });
     terminal.once("close", leave); // Ctrl-D
-    terminal.question(`${printableOn(process.stderr, question)} (y/N) `).then(resolve, leave);
+    terminal.question(printableOn(process.stderr, question)).then(resolve, leave);
   });
   terminal.close();
   if (answer === "\n") process.stderr.write(answer);
-  if (!/^y(es)?$/i.test(answer.trim())) throw new DeclinedError(exit);
+  return { answer: answer.trim(), exit };
 }

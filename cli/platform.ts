@@ -9,6 +9,7 @@ import { quote, UsageError } from "../core/errors.ts";
 import type { RunStatus } from "../core/run.ts";
 import type { Check } from "./check.ts";
 import type { StackFiles } from "./config.ts";
+import type { Fleet } from "./fleet.ts";
 import type { LogText } from "./step-log.ts";
 
 /** Outputs of a stack. */
@@ -146,6 +147,8 @@ export interface ClusterKind {
   part?(): Promise<unknown>;
   /** @throws UsageError when the stack lacks an output that this needs. */
   attach(stack: StackContext): Promise<Attached>;
+  /** What `oneoff fleet` works on. @default it is no fleet */
+  fleet?(stack: StackContext): Promise<Fleet>;
 }
 
 /** Gives a kind of cluster the types of its outputs and of its platform's part. */
@@ -157,7 +160,15 @@ export const clusterKind = <Part, Schema extends z.ZodType>(kind: {
   mayBeGone?(outputs: Outputs): boolean;
   part?(): Promise<Part>;
   attach(stack: StackContext, outputs: z.output<Schema>): Promise<Attached>;
-}): ClusterKind => ({ ...kind, attach: async (stack) => kind.attach(stack, parseOutputs(kind, stack)) });
+  fleet?(stack: StackContext, outputs: z.output<Schema>): Promise<Fleet>;
+}): ClusterKind => {
+  const { attach, fleet, ...rest } = kind;
+  return {
+    ...rest,
+    attach: async (stack) => attach(stack, parseOutputs(kind, stack)),
+    ...(fleet && { fleet: async (stack) => fleet(stack, parseOutputs(kind, stack)) }),
+  };
+};
 
 /** What Pulumi shows in place of a secret. */
 const SECRET = "[secret]";

@@ -1,4 +1,5 @@
 import { quote, UsageError } from "../core/errors.ts";
+import type { Fleet } from "./fleet.ts";
 import * as all from "./kinds.ts";
 import type { Attached, ClusterKind, Outputs, Platform, RehearsedResource, StackContext } from "./platform.ts";
 
@@ -31,6 +32,16 @@ export const refreshFlags = ({ cluster, ...outputs }: Outputs): readonly string[
 
 /** A stack's cluster. @throws UsageError when it has none, or lacks an output that its kind needs. */
 export const attach = (stack: StackContext): Promise<Attached> => kindOf(stack).attach(stack);
+
+/** A stack's fleet. @throws UsageError when its cluster is none. */
+export async function fleetOf(stack: StackContext): Promise<Fleet> {
+  const kind = kindOf(stack);
+  if (kind.fleet) return kind.fleet(stack);
+  const fleets = kinds.filter(({ fleet }) => fleet).map(({ name }) => name);
+  throw new UsageError(
+    `stack ${stack.name} is no fleet: its cluster is "${kind.name}", and fleets are ${fleets.join(", ")}; "npx --no oneoff status ${stack.name}" tells of it`,
+  );
+}
 
 /** The platforms that any of a program's resources is on. */
 export const platformsOn = (resources: readonly RehearsedResource[]): readonly Platform[] =>

@@ -65,6 +65,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     passesTo: "pulumi up",
     load: async () => (await import("./run.ts")).run,
   },
+  fleet: {
+    group: "Fleet",
+    summary: "its nodes; `fleet push FILE FOLDER`, `fleet reset`",
+    load: async () => (await import("./fleet.ts")).fleet,
+  },
   cost: {
     group: "Money and traces",
     summary: "say what it costs at most, without credentials",

@@ -3,6 +3,7 @@ import { type Machine, sshArguments, sshMachine } from "../../../clients/ssh.ts"
 import { UsageError } from "../../../core/errors.ts";
 import { checkPageUrl } from "../../outputs.ts";
 import type { Route, StackContext, Tunnel } from "../../platform.ts";
+import { withToken } from "../../token.ts";
 import { machineOf } from "../stack.ts";
 import { startTunnel } from "../tunnel.ts";
 import type { SwarmOutputs } from "./outputs.ts";
@@ -64,13 +65,6 @@ async function loginTo(stack: StackContext, { name }: SwarmPage): Promise<Pick<R
     notes: [`The browser gets its token; ${shows("notebookToken")}`],
     browse: (url) => withToken(url, token),
   };
-}
-
-function withToken(address: string, token: string): string {
-  const url = new URL(address);
-  if (!/\/lab\/?$/.test(url.pathname)) url.pathname = `${url.pathname.replace(/\/$/, "")}/lab`;
-  url.searchParams.set("token", token);
-  return url.href;
 }
 
 const portOf = (url: string): number => Number(new URL(url).port || 80);

@@ -1,0 +1,124 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { Exit, UsageError } from "../../core/errors.ts";
+import { answerJson } from "../answer.ts";
+import { jsonOption, type StackOptions, stackOption, takesStack, withExamples } from "../arguments.ts";
+import { isScreen } from "../columns.ts";
+import type { OneoffCommand } from "../command.ts";
+import { number } from "../described.ts";
+import type { FleetStatus } from "../fleet.ts";
+import { describeStack, meantUp } from "../meant-stack.ts";
+import { printable } from "../printable.ts";
+import { fleetOf } from "../registry.ts";
+import { pause, stopSignal } from "../waiting.ts";
+
+const POLL_MS = 2000;
+
+interface StatusOptions extends StackOptions {
+  readonly follow?: boolean;
+  readonly json?: boolean;
+}
+
+interface PushOptions extends StackOptions {
+  readonly overwrite?: boolean;
+  readonly json?: boolean;
+}
+
+interface ResetOptions extends StackOptions {
+  readonly confirm?: string;
+  readonly dryRun?: boolean;
+}
+
+export const fleet: OneoffCommand = {
+  describe: (command) => {
+    withExamples(command, {
+      "oneoff fleet status gpu-fleet-local": "every node, what works there, HDFS",
+      "oneoff fleet push flows.tgz /data": "unpacked into HDFS, and checked",
+      "oneoff fleet reset": "users' data and kernels away, nodes stay",
+    });
+    withExamples(
+      takesStack(command.command("status"))
+        .description("Tell of every node: what it is at, its cores, memory and GPUs, what HDFS holds.")
+        .option("-f, --follow", "tell it again until Ctrl-C")
+        .addOption(jsonOption())
+        .action((word, _, command) => tellStatus(word, command.optsWithGlobals())),
+      {
+        "oneoff fleet status": "of the selected stack",
+        "oneoff fleet status gpu-fleet-local -f": "again and again",
+      },
+      { [Exit.no]: "a part of the fleet is down, or data is missing" },
+    );
+    withExamples(
+      command
+        .command("push <archive> <folder>")
+        .description("Unpack a .tgz into a folder of HDFS: looked through first, each file checked; again goes on.")
+        .addOption(stackOption())
+        .option("--overwrite", "replace files that are there and others")
+        .addOption(jsonOption())
+        .action((archive, folder, _, command) => push(archive, folder, command.optsWithGlobals())),
+      { "oneoff fleet push flows.tgz /data -s gpu-fleet-local": "to webhdfs and hdfs paths below /data" },
+    );
+    withExamples(
+      takesStack(command.command("reset"))
+        .description("Take away what users have in HDFS, and their kernels. Nodes and results stay.")
+        .option("--confirm <stack>", "the stack's name, where nobody can be asked for it")
+        .option("--dry-run", "say what it is about")
+        .action((word, _, command) => reset(word, command.optsWithGlobals())),
+      { "oneoff fleet reset gpu-fleet-local": "asks for the stack's name" },
+      { [Exit.cancelled]: "it was not agreed to" },
+    );
+  },
+};
+
+async function tellStatus(word: string | undefined, { json, follow, ...options }: StatusOptions): Promise<void> {
+  if (json && follow) throw new UsageError("--json is for one answer, and --follow is given: leave one out");
+  const { stack } = await meantUp(word, options);
+  const fleet = await fleetOf(stack);
+  const { fleetJson, fleetText } = await import("../fleet-text.ts");
+  const judge = ({ warnings }: FleetStatus) => {
+    process.exitCode = warnings.length > 0 ? Exit.no : Exit.ok;
+  };
+  if (!follow) {
+    const status = await fleet.status();
+    judge(status);
+    return json ? answerJson("fleet/1", { stack: stack.name, ...fleetJson(status) }) : console.log(fleetText(status));
+  }
+  const stop = stopSignal();
+  const update = isScreen(process.stdout) ? (await import("log-update")).createLogUpdate(process.stdout) : undefined;
+  for (let last = ""; !stop.aborted; await pause(stop, POLL_MS)) {
+    const status = await fleet.status();
+    judge(status);
+    const text = fleetText(status);
+    if (update) update(printable(text));
+    else if (text !== last) console.log(text);
+    last = text;
+  }
+  update?.done();
+}
+
+async function push(archive: string, folder: string, options: PushOptions): Promise<void> {
+  const path = resolve(archive);
+  if (!existsSync(path)) throw new UsageError(`archive is ${archive}: there is no such file`);
+  const { stack } = await meantUp(undefined, options);
+  const fleet = await fleetOf(stack);
+  const say = (line: string) => console.error(line);
+  const pushed = await fleet.push(path, folder, { overwrite: options.overwrite ?? false, say });
+  if (options.json) return answerJson("push/1", { stack: stack.name, folder, ...pushed });
+  const there = pushed.skipped === 0 ? "" : `; ${number(pushed.skipped)} were there already`;
+  console.log(`${number(pushed.files)} files are in ${folder} of HDFS, all checked${there}.`);
+}
+
+async function reset(word: string | undefined, { confirm, dryRun, ...options }: ResetOptions): Promise<void> {
+  const { meant, stack } = await meantUp(word, options);
+  const fleet = await fleetOf(stack);
+  if (confirm !== undefined && confirm !== meant.name) {
+    throw new UsageError(`--confirm is ${confirm}, and the stack is ${meant.name}: give its own name`);
+  }
+  console.error(`In ${describeStack(meant)}: all that users have in HDFS goes, and every kernel ends.`);
+  if (dryRun) return console.error("That would go, and nothing did.");
+  if (confirm === undefined) {
+    const { askForName } = await import("../ask.ts");
+    await askForName(meant.name, "it removes what users have, and --confirm has no name");
+  }
+  console.log(await fleet.reset((line) => console.error(line)));
+}

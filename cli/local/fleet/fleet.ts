@@ -1,0 +1,174 @@
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { TransientError, UsageError } from "../../../core/errors.ts";
+import { lakeLayout } from "../../../core/lake-layout.ts";
+import { isAlive, registered } from "../../../provider/process.ts";
+import { environmentOf } from "../../../provider/service-process.ts";
+import type { Fleet, FleetNode, FleetStatus, Share } from "../../fleet.ts";
+import type { StackContext } from "../../platform.ts";
+import type { FleetOutputs } from "./outputs.ts";
+
+const SCRIPTS = fileURLToPath(new URL("../../../assets/fleet", import.meta.url));
+
+/** A fleet whose nodes are processes: what is done with it the scripts of all fleets do, which run here. */
+export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
+  const { lake } = outputs;
+  const namenode = ["--namenode", new URL(outputs.hdfs).host];
+  const master = ["--master", new URL(outputs.spark).host];
+  return {
+    async status() {
+      const answer = await script(lake, "fleet_status.py", [...namenode, ...master]);
+      return statusOf(stack.name, lake, Answer.parse(JSON.parse(answer)));
+    },
+    async push(source, target, { overwrite, say }) {
+      const words = [...namenode, ...(overwrite ? ["--overwrite"] : []), source, target];
+      return Pushed.parse(JSON.parse(await script(lake, "push.py", words, say)));
+    },
+    async reset(say) {
+      const token = join(lakeLayout(lake).service("notebook"), "root/run/secrets/notebook-token");
+      const notebook = outputs.jupyter === undefined ? [] : ["--notebook", outputs.jupyter, "--token-file", token];
+      const answer = await script(lake, "reset.py", [...namenode, ...master, ...notebook], say);
+      return Reset.parse(JSON.parse(answer)).told;
+    },
+  };
+}
+
+/**
+ * Runs one of the fleet's scripts, and returns the last line of its answer.
+ * @throws UsageError with the last that it said, when it fails.
+ */
+async function script(lake: string, name: string, words: readonly string[], say?: (line: string) => void) {
+  const env = environmentOf({ lake, name: "master" });
+  if (env?.ONEOFF_PYTHON === undefined) throw new UsageError(`${lake} has no fleet: "npx --no oneoff up" makes one`);
+  const child = spawn(env.ONEOFF_PYTHON, [join(SCRIPTS, name), ...words], { stdio: ["ignore", "pipe", "pipe"] });
+  let [answer, last] = ["", ""];
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    answer = line;
+  });
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    if (last !== "") say?.(last);
+    last = line;
+  });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  if (code === 0) {
+    if (last !== "") say?.(last);
+    return answer;
+  }
+  throw new (code === 2 ? UsageError : TransientError)(last || `${name} ended with ${code}`);
+}
+
+const Pushed = z.object({ files: z.number(), skipped: z.number(), bytes: z.number(), seconds: z.number() });
+const Reset = z.object({ told: z.string() });
+
+/** What fleet_status.py prints. */
+const Answer = z.object({
+  hdfs: z.object({
+    problem: z.string().nullish(),
+    used: z.number().nullish(),
+    capacity: z.number().nullish(),
+    missing: z.number().nullish(),
+    underReplicated: z.number().nullish(),
+    nodes: z
+      .array(
+        z.object({
+          address: z.string(),
+          state: z.string(),
+          used: z.number().nullish(),
+          capacity: z.number().nullish(),
+        }),
+      )
+      .nullish(),
+  }),
+  spark: z.object({
+    problem: z.string().nullish(),
+    nodes: z
+      .array(
+        z.object({
+          page: z.string(),
+          state: z.string(),
+          cores: z.number(),
+          coresUsed: z.number(),
+          memoryMebibytes: z.number(),
+          memoryUsedMebibytes: z.number(),
+          gpus: z.array(z.string()),
+          gpusUsed: z.array(z.string()),
+        }),
+      )
+      .nullish(),
+    applications: z
+      .array(z.object({ name: z.string(), user: z.string(), cores: z.number(), since: z.string() }))
+      .nullish(),
+  }),
+});
+type Answer = z.output<typeof Answer>;
+
+/** A process, by its folder. */
+interface Node {
+  readonly name: string;
+  readonly role: string;
+  readonly isAlive: boolean;
+  /** "127.0.0.1:8768": those it listens on. */
+  readonly listens: readonly string[];
+}
+
+function nodesIn(lake: string): readonly Node[] {
+  const { services, service } = lakeLayout(lake);
+  return readdirSync(services)
+    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
+    .map((name) => {
+      const env = environmentOf({ lake, name }) ?? {};
+      const role = name.replace(/-\d+$/, "");
+      const own = Object.entries(env).filter(([key]) => key.startsWith(`ONEOFF_${role.toUpperCase()}_`));
+      const listens = own.map(([, port]) => `${env.ONEOFF_ADDRESS}:${port}`);
+      return { name, role, isAlive: isAlive(registered(service(name))), listens };
+    });
+}
+
+function statusOf(stack: string, lake: string, { hdfs, spark }: Answer): FleetStatus {
+  const nodes = nodesIn(lake);
+  const down = nodes.filter(({ isAlive }) => !isAlive).map(({ name }) => name);
+  const copies = hdfs.underReplicated ?? 0;
+  const warnings = [
+    down.length > 0
+      ? `${down.join(", ")} ${down.length === 1 ? "is" : "are"} down: "npx --no oneoff up ${stack}" starts what has died`
+      : "",
+    hdfs.problem ?? "",
+    spark.problem ?? "",
+    hdfs.missing ? `${hdfs.missing} blocks of HDFS are missing: a datanode that had them must come back` : "",
+    copies > 0
+      ? `${copies} blocks of HDFS have fewer copies than they should; HDFS is about it while datanodes have room`
+      : "",
+  ];
+  return {
+    nodes: nodes.map((node) => nodeOf(node, { hdfs, spark })),
+    hdfs: shareOf(hdfs.used, hdfs.capacity),
+    applications: spark.applications ?? [],
+    warnings: warnings.filter((warning) => warning !== ""),
+  };
+}
+
+const shareOf = (used: number | null | undefined, all: number | null | undefined): Share | undefined =>
+  typeof used === "number" && typeof all === "number" ? { used, all } : undefined;
+
+function nodeOf({ name, role, isAlive, listens }: Node, { hdfs, spark }: Answer): FleetNode {
+  const node = { name, role, state: isAlive ? "ready" : "down" };
+  if (!isAlive) return node;
+  const datanode = hdfs.nodes?.find(({ address }) => listens.includes(address));
+  if (datanode) return { ...node, state: datanode.state, hdfs: shareOf(datanode.used, datanode.capacity) };
+  const worker = spark.nodes?.find(({ page, state }) => state === "alive" && listens.includes(page));
+  if (!worker) return node;
+  return {
+    ...node,
+    state: worker.coresUsed > 0 ? "busy" : "ready",
+    cores: { used: worker.coresUsed, all: worker.cores },
+    memoryMebibytes: { used: worker.memoryUsedMebibytes, all: worker.memoryMebibytes },
+    ...(worker.gpus.length > 0 && { gpus: { used: worker.gpusUsed.length, all: worker.gpus.length } }),
+  };
+}
