@@ -28,6 +28,7 @@ interface Process {
   readonly files: readonly ServiceFile[];
   readonly disks: readonly string[];
   readonly ports: readonly number[];
+  readonly memoryMebibytes: number;
   readonly health?: readonly string[];
 }
 

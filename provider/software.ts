@@ -10,6 +10,9 @@ import { tail } from "./log.ts";
 import { ownEnvironment } from "./process.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 
+/** Files between two words of how far it is. */
+const TOLD_EVERY = 20;
+
 /** See components/local/software.ts. */
 interface SoftwareInputs {
   readonly name: string;
@@ -60,7 +63,9 @@ async function make(inputs: SoftwareInputs, folder: string): Promise<void> {
   try {
     say(`${inputs.name} is fetched, once for this machine`);
     if (inputs.python === undefined) {
-      await fetchJars(fresh, inputs.lock, (done, all) => say(`${inputs.name}: ${done} of ${all} files`));
+      await fetchJars(fresh, inputs.lock, (done, all) => {
+        if (done % TOLD_EVERY === 0 || done === all) say(`${inputs.name}: ${done} of ${all} files`);
+      });
     } else await install(inputs.python, inputs.lock, fresh);
     if (!existsSync(folder)) renameSync(fresh, folder); // else another stack was faster
   } finally {

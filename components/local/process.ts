@@ -17,6 +17,8 @@ export interface ProcessArgs {
   readonly disks: readonly string[];
   /** Ports of 127.0.0.1 that must be free for it. */
   readonly ports: readonly number[];
+  /** What it may take, for `oneoff doctor`: nothing holds it to that. */
+  readonly memoryMebibytes: number;
   /** Command that exits with 0 once it can be used. @default it can when it has started */
   readonly health?: readonly string[];
 }

@@ -17,6 +17,9 @@ const OWN = "/opt/oneoff/";
  */
 const PORTS_APART = 16;
 
+/** How many ports a group needs whose largest service has so many replicas. */
+export const portsOf = (replicas: number): number => replicas * PORTS_APART;
+
 /** A service whose image is the name of {@link Software}. */
 export type LocalService = Service<pulumi.Input<string>> & { readonly image: string };
 
@@ -63,7 +66,7 @@ export interface Processes {
 export function renderProcesses(services: readonly LocalService[], place: ProcessPlace): Processes {
   const instances = instancesOf(services, place.port);
   const firsts = services.map(({ name }) => instances.find(({ service }) => service.name === name) as Instance);
-  const group = Object.assign({ ONEOFF_ADDRESS: ADDRESS }, ...firsts.map(whereabouts));
+  const group = Object.assign({ ONEOFF_ADDRESS: ADDRESS }, ...firsts.filter(isForOthers).map(whereabouts));
   const pages = firsts.flatMap(({ service, ports }) =>
     (service.pages ?? []).map(({ name, listen, path = "/" }) => [name, `http://${ADDRESS}:${ports[listen]}${path}`]),
   );
@@ -86,13 +89,17 @@ interface Instance {
   readonly ports: Readonly<Record<string, number>>;
 }
 
+/** What only shows pages none of the others asks: whether it is there must be nothing to them. */
+const isForOthers = ({ service: { listens = {}, pages = [] } }: Instance): boolean =>
+  Object.keys(listens).some((listen) => !pages.some((page) => page.listen === listen));
+
 function instancesOf(services: readonly LocalService[], port: number): readonly Instance[] {
   const listens = services.flatMap((service) =>
     Object.keys(service.listens ?? {}).map((listen) => ({ service, listen })),
   );
   if (listens.length > PORTS_APART) throw new Error(`a group listens on ${listens.length} ports, of ${PORTS_APART}`);
   const replicas = Math.max(1, ...services.map(({ replicas = 1 }) => replicas));
-  const first = firstPort("port", port, (replicas - 1) * PORTS_APART + listens.length);
+  const first = firstPort("port", port, portsOf(replicas));
   const placed = listens.map((one, place) => ({ ...one, port: first + place }));
   return services.flatMap((service) =>
     Array.from({ length: service.replicas ?? 1 }, (_, index) => {
@@ -136,6 +143,7 @@ function processOf(
     files,
     disks,
     ports: Object.values(ports),
+    memoryMebibytes: service.memoryMebibytes,
     ...(health && { health: health.map(local) }),
   };
 }

@@ -1,3 +1,4 @@
+import { firstPort } from "../../../core/checks.ts";
 import { arg, quote, refusal } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job.ts";
 import type { Size } from "../../../core/size.ts";
@@ -6,6 +7,7 @@ import { type SparkWorkers, sparkMemory, type WorkersArgs, workersPlan } from ".
 import type { Transform } from "../../common/transform.ts";
 import type { LocalLake } from "../lake.ts";
 import type { ProcessArgs } from "../process.ts";
+import { portsOf } from "../processes.ts";
 import { type LocalRunArgs, type RunArgs, runPlan } from "../run.ts";
 
 /** Whether workers offer Spark the GPUs of their machine. */
@@ -55,14 +57,16 @@ const WORKERS = 2;
 
 /** The arguments, checked and with their defaults. @throws UsageError. */
 export function fleetPlan(args: FleetPlanArgs): FleetPlan {
+  const hdfs = hdfsPlan({ datanodes: DATANODES, ...args.hdfs });
+  const workers = workersPlan({ count: WORKERS, ...args.workers });
   return {
     run: runPlan(args),
-    hdfs: hdfsPlan({ datanodes: DATANODES, ...args.hdfs }),
-    workers: workersPlan({ count: WORKERS, ...args.workers }),
+    hdfs,
+    workers,
     driverMebibytes: sparkMemory(512, "driverMemory", args.driverMemory ?? "1 GB"),
     gpu: checkGpu(args.gpu ?? Gpu.none),
     notebook: args.notebook ?? true,
-    port: args.port ?? 8766,
+    port: firstPort("port", args.port ?? 8766, portsOf(Math.max(hdfs.datanodes, workers.count))),
   };
 }
 

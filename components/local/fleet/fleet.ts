@@ -95,7 +95,7 @@ export class LocalFleet extends pulumi.ComponentResource {
         webhdfs: rendered.address("namenode", "http"),
         conf: confOf(plan, rendered),
       },
-      sparkSecret: rpc.value,
+      sparkSecret: pulumi.secret(rpc.value),
     };
     const options = { parent: this, dependsOn: [...running] };
     const run = new LocalRun(...applyTransform(args.transform?.run, `${name}-run`, runArgs, options));

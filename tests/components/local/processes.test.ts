@@ -32,6 +32,7 @@ describe("a group of services as processes", () => {
         ONEOFF_DATANODE_DATA: "7102",
         ONEOFF_DATANODE_IPC: "7103",
         ONEOFF_DATANODE_HTTP: "7104",
+        ONEOFF_REPLICA: "1",
         HADOOP_HOME: "/hadoop",
         HDFS_REPLICATION: "1",
         HADOOP_HEAP: "192m",
@@ -39,6 +40,7 @@ describe("a group of services as processes", () => {
       files: [],
       disks: ["/data"],
       ports: [7100, 7101],
+      memoryMebibytes: 384,
       health: ["/hdfs/healthy", "namenode"],
     });
     expect(processes.map(({ ports }) => ports)).toEqual([
@@ -48,15 +50,28 @@ describe("a group of services as processes", () => {
     expect(pages).toEqual({ hdfs: "http://127.0.0.1:7101/" });
   });
 
-  test("a replica has a name and ports of its own, and the first one's stay as they are", () => {
-    const [, first, second] = renderProcesses(hdfs(2), place).processes;
+  test("a replica has a name and ports of its own, and what is added moves nobody's", () => {
+    const { processes, address } = renderProcesses(hdfs(2), place);
+    const [, first, second] = processes;
     expect(first).toEqual(renderProcesses(hdfs(1), place).processes[1]);
-    expect(second).toMatchObject({ name: "datanode-2", ports: [7105, 7106, 7107] });
+    expect(second).toMatchObject({ name: "datanode-2", ports: [7118, 7119, 7120] });
     expect(second?.env).toEqual({
       ...first?.env,
-      ONEOFF_DATANODE_DATA: "7105",
-      ONEOFF_DATANODE_IPC: "7106",
-      ONEOFF_DATANODE_HTTP: "7107",
+      ONEOFF_DATANODE_DATA: "7118",
+      ONEOFF_DATANODE_IPC: "7119",
+      ONEOFF_DATANODE_HTTP: "7120",
+      ONEOFF_REPLICA: "2",
+    });
+    expect([address("datanode-2", "http"), address("namenode", "rpc")]).toEqual(["127.0.0.1:7120", "127.0.0.1:7100"]);
+    const more = renderProcesses([...hdfs(3), { ...one, listens: { http: 80 }, replicas: 2 }], place).processes;
+    const ports = Object.fromEntries(more.map(({ name, ports }) => [name, ports[0]]));
+    expect(ports).toEqual({
+      namenode: 7100,
+      datanode: 7102,
+      "datanode-2": 7118,
+      "datanode-3": 7134,
+      one: 7105,
+      "one-2": 7121,
     });
   });
 
@@ -71,7 +86,7 @@ describe("a group of services as processes", () => {
   test.each<[string, LocalService, number, string]>([
     ["an image that is not there", { ...one, image: "spark" }, 7100, 'service "one" is made of "spark", which is not'],
     ["a service that ends", { ...one, once: true }, 7100, 'service "one" runs once: a process here is one that stays'],
-    ["ports beyond the last", { ...one, listens: { a: 1, b: 2 } }, 65_535, "port is 65535: expected a whole number"],
+    ["ports beyond the last", { ...one, listens: { a: 1, b: 2 } }, 65_530, "port is 65530: expected a whole number"],
   ])("%s is refused", (_, service, port, message) => {
     expect(() => renderProcesses([service], { ...place, port })).toThrow(message);
   });

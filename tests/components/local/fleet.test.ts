@@ -1,0 +1,134 @@
+import { afterEach, beforeAll, expect, test } from "vitest";
+import { londonPower } from "../../../assets/jobs/london-power/index.ts";
+import { xo } from "../../../assets/jobs/xo/index.ts";
+import type { Gpu, LocalFleetArgs } from "../../../components/local/index.ts";
+import { LocalFleet, LocalLake } from "../../../components/local/index.ts";
+import { isSecret, type Registered, record, settle } from "../mocks.ts";
+
+let resources: Registered[];
+beforeAll(() => {
+  resources = record({
+    outputs: (type, name) => ({
+      ...(type.endsWith(":Software") && { folder: `/cache/${name}` }),
+      ...(type.endsWith(":Secret") && { value: "hush!" }),
+      ...(type.endsWith(":Run") && { state: "running", logs: "/logs" }),
+    }),
+  }).resources;
+});
+afterEach(() => {
+  resources.length = 0;
+});
+
+const JOB = xo({ rows: 100 });
+const ARGS = { lifetime: { deadline: "10 minutes" }, python: "/venv/bin/python", port: 7000 } as const;
+
+async function made(args: Partial<LocalFleetArgs> = {}) {
+  const fleet = await settle(() => {
+    const lake = new LocalLake("lake", { job: JOB, path: "/lake" });
+    return new LocalFleet("fleet", { ...ARGS, lake, ...args });
+  });
+  const of = (kind: string) => resources.filter(({ type }) => type === `oneoff-local:index:${kind}`);
+  const process = (name: string) => of("Process").find(({ inputs }) => inputs.name === name)?.inputs;
+  return { fleet, of, process, run: of("Run")[0]?.inputs };
+}
+
+test("three datanodes, two workers and what belongs to them, each listening on a port of its own", async () => {
+  const { fleet, of, process, run } = await made();
+  const names = of("Process").map(({ inputs }) => inputs.name);
+  expect([...names].sort()).toEqual([
+    "datanode",
+    "datanode-2",
+    "datanode-3",
+    "history",
+    "master",
+    "namenode",
+    "notebook",
+    "worker",
+    "worker-2",
+  ]);
+  const ports = of("Process").flatMap(({ inputs }) => inputs.ports as number[]);
+  expect(new Set(ports).size).toBe(ports.length);
+  expect(of("DataNodes").map(({ inputs }) => inputs)).toEqual([
+    expect.objectContaining({
+      http: "127.0.0.1:7001",
+      addresses: ["127.0.0.1:7002", "127.0.0.1:7018", "127.0.0.1:7034"],
+      replication: 2,
+    }),
+  ]);
+  expect(process("namenode")?.env).toMatchObject({ HADOOP_HOME: "/cache/fleet-hadoop", HDFS_REPLICATION: "2" });
+  expect(process("worker")?.env).toMatchObject({ ONEOFF_PYTHON: "/venv/bin/python", SPARK_WORKER_CORES: "1" });
+  expect(process("worker")?.env).not.toHaveProperty("PYTHONPATH");
+  expect(process("notebook")?.env).toMatchObject({ PYTHONPATH: "/cache/fleet-jupyterlab", ONEOFF_LAKE: "/lake" });
+  expect(isSecret(process("worker")?.files)).toBe(true);
+  expect(run).toMatchObject({
+    cores: 2,
+    memoryMebibytes: 512,
+    spark: {
+      master: "127.0.0.1:7005",
+      page: "127.0.0.1:7006",
+      webhdfs: "127.0.0.1:7001",
+      conf: {
+        "spark.authenticate": "true",
+        "spark.eventLog.dir": "hdfs://127.0.0.1:7000/spark-events",
+        "spark.executor.memory": "614m",
+        "spark.hadoop.dfs.replication": "2",
+      },
+    },
+  });
+  expect(isSecret(run?.sparkSecret)).toBe(true);
+  expect(JSON.stringify(run?.spark)).not.toContain("gpu");
+  expect(fleet.pages).toEqual({
+    hdfs: "http://127.0.0.1:7001/",
+    spark: "http://127.0.0.1:7006/",
+    history: "http://127.0.0.1:7008/",
+    jupyter: "http://127.0.0.1:7009/lab",
+  });
+});
+
+test("GPUs on or off is another start of the workers, and of nothing else", async () => {
+  const inputs = async (gpu: Gpu) => {
+    await made({ gpu, workers: { cores: 4, memory: "3 GB" } });
+    const all = Object.fromEntries(resources.map(({ name, inputs }) => [name, JSON.stringify(inputs)]));
+    resources.length = 0;
+    return all;
+  };
+  const [off, on] = [await inputs("none"), await inputs("all")];
+  const changed = Object.keys(off).filter((name) => off[name] !== on[name]);
+  expect(Object.keys(on)).toEqual(Object.keys(off));
+  expect(changed.sort()).toEqual(["fleet-run", "fleet-worker", "fleet-worker-2"]); // a run stays as it was started
+  expect(on["fleet-worker-2"]).toContain('"ONEOFF_GPU_SHARES":"2"');
+  expect(on["fleet-run"]).toContain('"spark.task.resource.gpu.amount":"0.25"');
+});
+
+test("a node more, and a notebook less, move nobody", async () => {
+  const inputsOf = ({ of }: Awaited<ReturnType<typeof made>>) =>
+    Object.fromEntries(of("Process").map(({ inputs }) => [inputs.name, JSON.stringify(inputs)]));
+  const before = inputsOf(await made());
+  resources.length = 0;
+  const after = await made({ hdfs: { datanodes: 5 }, workers: { count: 3 }, notebook: false });
+  const now = inputsOf(after);
+  expect(Object.keys(before).filter((name) => before[name] !== now[name])).toEqual(["notebook"]);
+  expect(after.of("Secret").map(({ name }) => name)).toEqual(["fleet-spark"]);
+  expect(after.of("Software").map(({ name }) => name)).toEqual(["fleet-hadoop"]);
+  expect(after.fleet.notebookToken).toBeUndefined();
+  expect(after.fleet.pages).not.toHaveProperty("jupyter");
+});
+
+test.each<[string, object, string]>([
+  [
+    "more copies than datanodes",
+    { hdfs: { datanodes: 2, replication: 3 } },
+    "hdfs.replication is 3 and hdfs.datanodes is 2",
+  ],
+  ["no datanode", { hdfs: { datanodes: 0 } }, "hdfs.datanodes is 0: expected a whole number above zero"],
+  ["half a worker", { workers: { count: 0.5 } }, "workers.count is 0.5: expected a whole number"],
+  ["little memory", { workers: { memory: "512 MB" } }, 'workers.memory is "512 MB"'],
+  ["little memory of the driver", { driverMemory: "100 MB" }, 'driverMemory is "100 MB"'],
+  ["a GPU that is rented", { gpu: "L4" }, 'gpu is "L4": on a machine of your own it is "none", or "all" that it has'],
+  ["ports beyond the last", { port: 65_530 }, "port is 65530: expected a whole number from 1 to 65488"],
+  ["a deadline beyond the longest", { lifetime: { deadline: "8 days" } }, 'deadline is "8 days"'],
+  ["another job than the lake's", { job: londonPower() }, "job"],
+])("%s is refused before anything is made", async (_, args, message) => {
+  await expect(made(args as Partial<LocalFleetArgs>)).rejects.toThrow(message);
+  expect(resources.filter(({ custom }) => custom).map(({ name }) => name)).toEqual(["lake-folder"]);
+});
