@@ -25,7 +25,8 @@ export function fleetText({ nodes, hdfs, applications, warnings }: FleetStatus):
   const columns = COLUMNS.filter((column) => nodes.some((node) => column.text(node) !== ""));
   const stored = hdfs ? `HDFS has ${gigabytes(hdfs.used)} of ${gigabytes(hdfs.all)} GB` : "HDFS doesn't answer";
   const busy = applications.map(
-    ({ name, user, cores, since }) => `${name} of ${user}, ${cores} cores since ${minute(since)} UTC`,
+    ({ name, user, cores, since }) =>
+      `${name} of ${user}, ${cores} ${cores === 1 ? "core" : "cores"} since ${minute(since)} UTC`,
   );
   return [
     ...tableLines(nodes, columns, widthOf(process.stdout)),
