@@ -2,5 +2,5 @@
 export { emr } from "./aws/emr/kind.ts";
 export { swarm } from "./docker/swarm/kind.ts";
 export { dataproc } from "./gcp/dataproc/kind.ts";
-export { localFleet } from "./local/fleet/kind.ts";
 export { local } from "./local/kind.ts";
+export { localFleet } from "./local/local-fleet/kind.ts";

@@ -65,8 +65,8 @@ export interface Platform<Part = unknown> {
     resources: readonly RehearsedResource[],
     parts: readonly Part[],
   ): Promise<readonly Check[]>;
-  /** What it keeps on this machine for later runs, whoever's they are. @default nothing */
-  keeps?(resources: readonly RehearsedResource[]): readonly Check[];
+  /** Whether this machine is large enough, and what is kept on it for other stacks. @default nothing is told */
+  machine?(resources: readonly RehearsedResource[]): readonly Check[];
   /**
    * How things of a stack are looked for; undefined where there is nothing to look at.
    * @param resources that its program asks for: none where that is the user's own.

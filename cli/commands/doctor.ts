@@ -49,8 +49,8 @@ async function checksOf(stack: StackContext): Promise<readonly Check[]> {
   const { resources, checks } = stack.files.bundled ? await bundledChecks(stack) : await programChecks(stack);
   const isNeeded = ({ name }: Check) =>
     platforms.every(({ setup }) => !setup?.checks.includes(name) || setup.needs(resources));
-  const kept = platformsOn(resources).flatMap((platform) => platform.keeps?.(resources) ?? []);
-  return [...(await setupChecks()).filter(isNeeded), ...checks, ...kept];
+  const machine = platformsOn(resources).flatMap((platform) => platform.machine?.(resources) ?? []);
+  return [...(await setupChecks()).filter(isNeeded), ...checks, ...machine];
 }
 
 /** What a stack of this package needs is known from its program. */

@@ -27,8 +27,11 @@ export const thisMachine: Platform = {
     checks: ["Java", "Python", "PySpark"],
     needs: runsHere,
   },
-  keeps: (resources) => [...(runsHere(resources) ? keptChecks() : []), ...softwareChecks(resources)],
-  checks: async (_stack, resources) => memoryChecks(resources),
+  machine: (resources) => [
+    ...memoryChecks(resources),
+    ...softwareChecks(resources),
+    ...(runsHere(resources) ? keptChecks() : []),
+  ],
   async search({ name, files, outputs, secrets }, _parts, resources) {
     const paths = [...resources.filter(({ type }) => type === FOLDER).map(({ inputs }) => inputs.path), outputs.lake];
     const lake = paths.find((path) => typeof path === "string" && path.startsWith("/"));

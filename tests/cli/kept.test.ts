@@ -7,7 +7,7 @@ import { keptRequirements } from "../../assets/driver/kept.ts";
 import { thisMachine } from "../../cli/local/platform.ts";
 
 const RUN = { type: "oneoff-local:index:Run", name: "run", id: "1", inputs: {} };
-const checks = (...resources: readonly (typeof RUN)[]) => thisMachine.keeps?.(resources);
+const checks = (...resources: readonly (typeof RUN)[]) => thisMachine.machine?.(resources);
 let cache: string;
 let folder: string;
 
@@ -56,4 +56,26 @@ test("they are in the user's cache", () => {
   const there = join(homedir(), own, "pulumi-oneoff", "requirements");
   expect(keptRequirements({})).toBe(there);
   expect(keptRequirements({ XDG_CACHE_HOME: "relative" })).toBe(there);
+});
+
+test("whether a fleet fits into the memory, and what was fetched for it", () => {
+  const process = { ...RUN, type: "oneoff-local:index:Process", inputs: { memoryMebibytes: 1024 } };
+  const software = { ...RUN, type: "oneoff-local:index:Software", inputs: { name: "hadoop" } };
+  const run = { ...RUN, inputs: { memoryMebibytes: 512 } };
+  const told = (...all: readonly { type: string; name: string; id: string; inputs: object }[]) =>
+    thisMachine.machine?.(all as Parameters<NonNullable<typeof thisMachine.machine>>[0]) ?? [];
+  const [memory, fetched] = told(process, process, run, software);
+  expect(memory).toMatchObject({
+    ok: true,
+    detail: expect.stringMatching(/^2 processes and a run take up to 3\.0 GB; /),
+  });
+  expect(fetched?.detail).toBe('hadoop will be fetched by the first "pulumi up"');
+  const [large] = told({ ...process, inputs: { memoryMebibytes: 2 ** 40 } });
+  expect(large).toMatchObject({ ok: false, cure: expect.stringContaining("oneoff:workers") });
+  const home = join(cache, "pulumi-oneoff");
+  mkdirSync(join(home, "hadoop-0a1b"), { recursive: true });
+  mkdirSync(join(home, "jupyterlab-0a1b"));
+  expect(told(software)[0]?.detail).toBe(
+    `1 kept for all stacks; once no stack has it, "rm -r ${join(home, "hadoop-0a1b")}" removes it`,
+  );
 });
