@@ -14,7 +14,7 @@ const PROJECTS = {
   data: [
     "tests/{jobs,dataproc,emr,swarm,steps}/python*.test.ts",
     "tests/jobs/sql.test.ts",
-    "tests/stacks/local-run.test.ts",
+    "tests/stacks/{local-run,gpu-fleet-local}.test.ts",
     "tests/provider/*.test.ts",
     "tests/upgrade/{launches,local}.test.ts",
     "tests/cli/{cancel-*,connect,dataproc,doctor,emr,fleet,leftovers,open,swarm,swarm-buckets,waiting}.test.ts",

@@ -22,6 +22,7 @@ import { lakeLayout } from "../../core/lake-layout.ts";
 import { folder } from "../../provider/folder.ts";
 import { isAlive, type ProcessId, registered } from "../../provider/process.ts";
 import { serviceProcess } from "../../provider/service-process.ts";
+import { freePorts } from "../free-port.ts";
 import { hadoopHome } from "../hadoop.ts";
 import { makeProject, processesOf } from "../project.ts";
 
@@ -46,18 +47,6 @@ const supervisorOf = (name: string) => registered(homeOf(name)) as ProcessId;
 const create = (all: readonly ProcessArgs[]) => Promise.all(all.map((one) => serviceProcess.create("", one)));
 const until = (what: () => unknown) => expect.poll(what, { timeout: 20_000, interval: 50 });
 
-/**
- * So many ports after each other that nothing listens on: below those that the kernel gives out, so that none is another's
- * before a service has started.
- */
-async function freePorts(count: number): Promise<number> {
-  for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 10_000);
-    const all = Array.from({ length: count }, (_, index) => answers("127.0.0.1", first + index));
-    if (!(await Promise.all(all)).includes(true)) return first;
-  }
-}
-
 const answers = (host: string, port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ host, port, timeout: 2000 });
@@ -76,7 +65,7 @@ describe("HDFS", () => {
     const software = { hdfs: { folder: HDFS, env: { HADOOP_HOME: await hadoopHome() } } };
     const { processes, pages } = renderProcesses(services, {
       lake,
-      port: await freePorts(2 + 3 * datanodes),
+      port: await freePorts(16 * datanodes),
       software,
     });
     await create(processes);
@@ -164,7 +153,7 @@ describe("any service", () => {
     };
     const { processes } = renderProcesses([service], {
       lake,
-      port: await freePorts(1),
+      port: await freePorts(16),
       software: { script: { folder: software } },
     });
     return processes[0] as ProcessArgs;

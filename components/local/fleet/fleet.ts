@@ -112,7 +112,7 @@ export class LocalFleet extends pulumi.ComponentResource {
       lake: args.lake.uri,
       logs: this.logs,
       ...this.pages,
-      notebookToken: this.notebookToken,
+      ...(token && { notebookToken: token.value }),
     };
     this.registerOutputs({ runId: this.runId, state: this.state, logs: this.logs });
   }
