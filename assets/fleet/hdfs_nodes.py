@@ -1,0 +1,331 @@
+"""Sets which data nodes belong to HDFS.
+
+Those that are not wanted any more are decommissioned: what they hold is copied to the others first, and the call ends
+once that is done, and they may be stopped. COMMAND makes the namenode read FILE again. A data node must be in FILE
+before it is started: the namenode sends away others, and they end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fleet_hdfs import (
+    DEAD,
+    FleetError,
+    Hdfs,
+    NoAnswerError,
+    Node,
+    address,
+    host_and_port,
+    in_words,
+    nodes,
+    room,
+    run,
+)
+
+TIMEOUT_S = 10
+LOOK_S = 0.5
+COMMAND_TRIES_S = 2
+NORMAL = "NORMAL"
+DECOMMISSIONED = "DECOMMISSIONED"
+MAINTENANCE = "IN_MAINTENANCE"
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted, and where it is written."""
+
+    file: Path
+    replication: int
+    wanted: Sequence[str]
+    maintenance: Sequence[str]
+    command: Sequence[str]
+
+    def members(self) -> dict[str, str]:
+        """The states of those that stay."""
+        return {node: MAINTENANCE if node in self.maintenance else NORMAL for node in self.wanted}
+
+
+# The file -------------------------------------------------------------------------------------------------------------
+
+
+def read_members(file: Path) -> dict[str, str]:
+    """States by address; none when there is no file."""
+    try:
+        text = file.read_text()
+        return {f"{each['hostName']}:{each['port']}": each["adminState"] for each in json.loads(text or "[]")}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FleetError(
+            f"--members is {file}, which can't be read as data nodes ({error}): "
+            "mend it, or delete it if all of --wanted are all that there are"
+        ) from error
+
+
+def write_members(file: Path, members: dict[str, str]) -> None:
+    """All of it or nothing, also when the machine stops."""
+    content = [
+        {"hostName": host, "port": port, "adminState": members[node]}
+        for node in sorted(members)
+        for host, port in [host_and_port(node)]
+    ]
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with fresh.open("w") as stream:
+            stream.write(json.dumps(content, indent=1) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(file)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise FleetError(f"--members is {file}, which can't be written: {error.strerror}") from error
+
+
+# Refusals -------------------------------------------------------------------------------------------------------------
+
+
+def refuse_wish(wish: Wish) -> None:
+    """Refuses what can't be, whatever HDFS holds."""
+    if len(set(wish.wanted)) < wish.replication:
+        number = len(set(wish.wanted))
+        copies = f"{wish.replication} cop{'y' if wish.replication == 1 else 'ies'}"
+        raise FleetError(
+            f"{number} data node{'' if number == 1 else 's'} can't keep {copies} of each block: "
+            f"keep at least {wish.replication}, or lower the replication first"
+        )
+    for node in wish.maintenance:
+        if node not in wish.wanted:
+            raise FleetError(f"--maintenance has {node}, which is not in --wanted: name it there too")
+
+
+def refuse_full(all_nodes: Sequence[Node], leaving: Sequence[str], wish: Wish) -> None:
+    """Refuses when what those that leave hold does not fit on the others."""
+    held = sum(node.used for node in all_nodes if node.address in leaving and node.state != "decommissioned")
+    left = room(node for node in all_nodes if node.address in wish.wanted and node.address not in wish.maintenance)
+    if held > left:
+        raise FleetError(
+            f"{', '.join(leaving)} hold{'s' if len(leaving) == 1 else ''} {in_words(held)}, and the data nodes that "
+            f"stay have {in_words(left)} left: delete what is not needed, or keep more data nodes"
+        )
+
+
+# Waiting --------------------------------------------------------------------------------------------------------------
+
+
+class Patience:
+    """How long is waited, in all."""
+
+    def __init__(self, seconds: float) -> None:
+        """Begins now."""
+        self.seconds = seconds
+        self.end = time.monotonic() + seconds
+
+    def wait_for(self, look: Callable[[], Found | None], left: Callable[[], str]) -> Found:
+        """What `look` finds, asked for again and again."""
+        while (found := look()) is None:
+            if time.monotonic() > self.end:
+                raise FleetError(f"after {self.seconds:g} seconds {left()}; calling it again goes on")
+            time.sleep(LOOK_S)
+        return found
+
+
+class Teller:
+    """Prints a line when it is another than the last about the same thing."""
+
+    def __init__(self) -> None:
+        """Nothing was said."""
+        self.said: dict[str, str] = {}
+
+    def tell(self, what: str, line: str) -> None:
+        """On the standard error."""
+        if self.said.get(what) != line:
+            self.said[what] = line
+            print(f"hdfs: {line}", file=sys.stderr, flush=True)
+
+
+# What is done ---------------------------------------------------------------------------------------------------------
+
+
+class Members:
+    """One call."""
+
+    def __init__(self, hdfs: Hdfs, wish: Wish, patience: float) -> None:
+        """Asks nothing yet."""
+        self.hdfs = hdfs
+        self.wish = wish
+        self.patience = Patience(patience)
+        self.teller = Teller()
+
+    def set(self) -> None:
+        """Writes the file and waits until the namenode has done what it says."""
+        refuse_wish(self.wish)
+        before = read_members(self.wish.file)
+        wanted = self.wish.members()
+        leaving = sorted(set(before) - set(wanted))
+        if leaving:
+            # Those that are back from maintenance are let in first: without them it may not leave its safe mode.
+            back = {node: NORMAL for node in wanted if before.get(node) == MAINTENANCE and wanted[node] == NORMAL}
+            if back and not self.look_ready():
+                self.apply({**before, **back})
+            all_nodes = nodes(self.hdfs, self.ready())
+            refuse_full(all_nodes, leaving, self.wish)
+            gone = {node for node in leaving if before[node] == DECOMMISSIONED and is_absent(all_nodes, node)}
+            leaving = [node for node in leaving if node not in gone]
+        self.apply({**wanted, **dict.fromkeys(leaving, DECOMMISSIONED)})
+        if leaving:
+            self.patience.wait_for(lambda: self.look_left(leaving), lambda: self.what_is_left(leaving))
+
+    def apply(self, members: dict[str, str]) -> None:
+        """Writes the file and has the namenode read it. One that is not there yet reads it when it starts."""
+        write_members(self.wish.file, members)
+        try:
+            self.hdfs.bean("NameNodeStatus")
+        except NoAnswerError:
+            return
+        except (OSError, FleetError):
+            pass  # it is starting, and may have read it before
+        self.patience.wait_for(self.refresh, lambda: f"{' '.join(self.wish.command)} still fails: {self.failure}")
+
+    def refresh(self) -> bool | None:
+        """Runs the command; nothing when it failed."""
+        try:
+            done = subprocess.run(self.wish.command, capture_output=True, text=True)
+        except OSError as error:
+            raise FleetError(f"{self.wish.command[0]} can't be run: {error.strerror}") from error
+        if done.returncode == 0:
+            return True
+        said = (done.stderr + done.stdout).strip().splitlines()
+        self.failure = said[-1] if said else f"exit status {done.returncode}"
+        time.sleep(COMMAND_TRIES_S)
+        return None
+
+    failure = "it was not run"
+
+    def look_ready(self) -> dict[str, Any] | None:
+        """What the namenode says of itself once it serves and is in no safe mode."""
+        try:
+            bean = self.hdfs.bean("NameNodeInfo")
+        except (OSError, FleetError) as error:
+            self.trouble = str(error)
+            return None
+        if bean["Safemode"]:
+            self.trouble = "the namenode is in safe mode: data nodes that have blocks are missing"
+            return None
+        return bean
+
+    trouble = ""
+
+    def ready(self) -> dict[str, Any]:
+        """The same, waited for."""
+        return self.patience.wait_for(self.look_ready, lambda: self.trouble)
+
+    def look_left(self, leaving: Sequence[str]) -> bool | None:
+        """Whether all have left."""
+        bean = self.look_ready()
+        if bean is None:
+            self.teller.tell("namenode", self.trouble)
+            return None
+        left = self.find_left(bean, leaving)
+        for node in leaving:
+            line = f"{node} is being decommissioned: {left[node]}" if node in left else f"{node} is decommissioned"
+            self.teller.tell(node, line)
+        return None if left else True
+
+    def find_left(self, bean: dict[str, Any], leaving: Sequence[str]) -> dict[str, str]:
+        """What keeps each that has not left yet."""
+        states = {node.address: node for node in nodes(self.hdfs, bean)}
+        under_way = {each["xferaddr"]: each for each in json.loads(bean["DecomNodes"]).values()}
+        left: dict[str, str] = {}
+        for node in leaving:
+            found = states.get(node)
+            if found is None or found.state == DEAD:
+                if missing := self.count_missing():
+                    left[node] = f"it is dead, and {missing}"
+            elif found.state != "decommissioned":
+                # None until the namenode has looked at them all, and again until it has seen that none is left.
+                blocks = under_way.get(node, {}).get("underReplicatedBlocks", 0) or found.blocks
+                left[node] = f"{blocks:,} block{'' if blocks == 1 else 's'} left"
+        return left
+
+    def count_missing(self) -> str:
+        """Which blocks have too few copies, in words; "" for none."""
+        bean = self.hdfs.bean("FSNamesystem")
+        counts = {
+            "has": bean["MissingBlocks"],
+            "needs": bean["LowRedundancyBlocks"] + bean["PendingReconstructionBlocks"],
+        }
+        if counts["has"]:
+            return f"{counts['has']:,} blocks have no copy: start it again, or delete the files that they are of"
+        return f"{counts['needs']:,} blocks have too few copies" if counts["needs"] else ""
+
+    def what_is_left(self, leaving: Sequence[str]) -> str:
+        """For when it takes too long."""
+        bean = self.look_ready()
+        if bean is None:
+            return self.trouble
+        left = self.find_left(bean, leaving)
+        return "; ".join(f"{node} is still being decommissioned, {why}" for node, why in left.items())
+
+
+def is_absent(all_nodes: Sequence[Node], node: str) -> bool:
+    """Whether the namenode does not hear of it."""
+    return all(found.state == DEAD for found in all_nodes if found.address == node)
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'"{text}" is no number: expected 1 or more')
+    return int(text)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--namenode", type=address, required=True, metavar="HOST:PORT", help="its page's address")
+    parser.add_argument("--members", type=Path, required=True, metavar="FILE", help="what its dfs.hosts names")
+    parser.add_argument("--replication", type=positive, required=True, metavar="N", help="copies of each block")
+    parser.add_argument(
+        "--wanted", type=address, nargs="*", required=True, metavar="HOST:PORT", help="where data nodes transfer data"
+    )
+    parser.add_argument(
+        "--maintenance",
+        type=address,
+        nargs="*",
+        default=[],
+        metavar="HOST:PORT",
+        help="those of them that will be away for a while: what they hold is not copied",
+    )
+    parser.add_argument("--patience", type=positive, default=600, metavar="SECONDS", help="(default: 600)")
+    before, _, command = split(sys.argv[1:])
+    options = parser.parse_args(before)
+    if not command:
+        parser.error("COMMAND is missing: after -- comes what makes the namenode read FILE again")
+    if not options.wanted:
+        raise FleetError("--wanted names no data node, and HDFS would be gone: name those that stay")
+    wish = Wish(options.members, options.replication, options.wanted, options.maintenance, command)
+    Members(Hdfs(options.namenode, TIMEOUT_S), wish, options.patience).set()
+
+
+def split(arguments: Sequence[str]) -> tuple[Sequence[str], str, Sequence[str]]:
+    """What is before and after "--"."""
+    if "--" not in arguments:
+        return arguments, "", []
+    at = arguments.index("--")
+    return arguments[:at], "--", arguments[at + 1 :]
+
+
+if __name__ == "__main__":
+    run("hdfs", main)
