@@ -12,6 +12,8 @@ import { isSame, type ResourceKind } from "./resource.ts";
 import { below, environmentOf } from "./service-process.ts";
 
 const SCRIPT = fileURLToPath(new URL("../assets/fleet/hdfs_nodes.py", import.meta.url));
+/** It says how far it is, and can be broken off. */
+const PATIENCE_SECONDS = 86_400;
 /** As assets/images/hdfs/conf has it. */
 const MEMBERS = "/data/members.json";
 
@@ -48,8 +50,9 @@ async function apply({ lake, namenode, http, entrypoint, addresses, replication,
   const env = environmentOf(place);
   if (!env) throw new Error(`${namenode} was never started: "pulumi up" starts it`);
   const told = ["--namenode", http, "--members", below(place, MEMBERS), "--replication", String(replication)];
+  const patience = ["--patience", String(PATIENCE_SECONDS)];
   const command = ["--wanted", ...addresses, "--", entrypoint, "refresh-nodes"];
-  const child = spawn(python, [SCRIPT, ...told, ...command], { env, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(python, [SCRIPT, ...told, ...patience, ...command], { env, stdio: ["ignore", "ignore", "pipe"] });
   const stop = () => void child.kill("SIGTERM");
   cancelled.addEventListener("abort", stop);
   let last = "";

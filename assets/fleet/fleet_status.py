@@ -66,6 +66,7 @@ def spark_status(master: str) -> dict[str, Any]:
         "nodes": [
             {
                 "address": f"{worker['host']}:{worker['port']}",
+                "page": worker["webuiaddress"].removeprefix("http://"),
                 "state": worker["state"].lower(),
                 "cores": worker["cores"],
                 "coresUsed": worker["coresused"],

@@ -73,27 +73,26 @@ const words = (script: string) =>
     .trim()
     .split("\n");
 
-const status = (hdfs: object = {}, spark: object = {}) => ({
+const status = (change: object = {}) => ({
   hdfs: {
     ...{ state: "active", used: 2e9, capacity: 20e9, live: 2, missing: 0, underReplicated: 0 },
     nodes: [
       { address: "127.0.0.1:7002", state: "in service", used: 1.5e9, capacity: 10e9, blocks: 12, lastContact: 1 },
       { address: "127.0.0.1:7018", state: "decommissioning", used: 0.5e9, capacity: 10e9, blocks: 4, lastContact: 1 },
     ],
-    ...hdfs,
+    ...change,
   },
   spark: {
-    state: "ALIVE",
+    state: "alive",
     nodes: [
       {
-        ...{ page: "127.0.0.1:7007", state: "alive", cores: 2, coresUsed: 1, memoryMebibytes: 1024 },
-        ...{ memoryUsedMebibytes: 614, gpus: ["0", "1"], gpusUsed: ["1"] },
+        ...{ address: "127.0.0.1:33000", page: "127.0.0.1:7007", state: "alive", cores: 2, coresUsed: 1 },
+        ...{ memoryMebibytes: 1024, memoryUsedMebibytes: 614, gpus: ["0", "1"], gpusUsed: ["1"] },
       },
     ],
     applications: [
-      { id: "app-1", name: "nids 1 train", user: "ada", cores: 1, since: "2026-11-29T19:11:43Z", state: "RUNNING" },
+      { id: "app-1", name: "nids 1 train", user: "ada", cores: 1, since: "2026-11-29T19:11:43Z", state: "running" },
     ],
-    ...spark,
   },
 });
 
@@ -123,18 +122,16 @@ test("the schema of fleet status is what it was", async () => {
 
 test("what is down or missing is a warning, and its exit code is 1", async () => {
   service("datanode-2", { DATANODE_DATA: 7018 }, false);
-  answer(
-    "fleet_status",
-    status({ missing: 3, underReplicated: 9 }, { problem: "http://127.0.0.1:7006/json/ didn't answer", nodes: null }),
-  );
+  const problem = "the master 127.0.0.1:7006 does not answer";
+  answer("fleet_status", { ...status({ missing: 3, underReplicated: 9 }), spark: null, problem });
   const { code, out } = await oneoff("fleet", "status");
   expect(code).toBe(1);
   expect(out).toMatch(/^datanode-2 {2}datanode {2}down$/m);
   expect(out.split("\n").filter((line) => line.startsWith("Warning"))).toEqual([
-    'Warning: datanode-2 is down: "npx --no oneoff up team" starts what has died',
-    "Warning: http://127.0.0.1:7006/json/ didn't answer",
+    'Warning: datanode-2 is down: "npx --no oneoff up team" starts it again',
+    "Warning: the master 127.0.0.1:7006 does not answer",
     "Warning: 3 blocks of HDFS are missing: a datanode that had them must come back",
-    "Warning: 9 blocks of HDFS have fewer copies than they should; HDFS is about it while datanodes have room",
+    "Warning: 9 blocks of HDFS have fewer copies than they should, and are copied while there is room",
   ]);
 });
 
@@ -171,7 +168,7 @@ test.each([
 });
 
 test("fleet reset wants the stack's name, and says what went", async () => {
-  answer("reset", { told: "2 folders of HDFS and 1 kernel are gone." });
+  answer("reset", { sessions: 0, kernels: 1, deleted: 2 });
   const about = "In stack team (by PULUMI_STACK): all that users have in HDFS goes, and every kernel ends.\n";
   expect(await oneoff("fleet", "reset", "--dry-run")).toEqual({
     code: 0,
@@ -186,11 +183,11 @@ test("fleet reset wants the stack's name, and says what went", async () => {
   expect(() => words("reset")).toThrow();
   expect(await oneoff("fleet", "reset", "--confirm", "team")).toEqual({
     code: 0,
-    out: "2 folders of HDFS and 1 kernel are gone.\n",
+    out: "Gone: 2 files and folders of HDFS, 1 kernel.\n",
     err: about,
   });
   const token = join(lakeLayout(lake).service("notebook"), "root/run/secrets/notebook-token");
-  expect(words("reset").slice(4)).toEqual(["--notebook", "http://127.0.0.1:7009/lab", "--token-file", token]);
+  expect(words("reset").slice(4)).toEqual(["--notebook", "http://127.0.0.1:7009/", "--token-file", token]);
 });
 
 test("what is no archive, and what is no fleet, is told of", async () => {

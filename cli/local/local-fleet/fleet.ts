@@ -8,8 +8,10 @@ import { TransientError, UsageError } from "../../../core/errors.ts";
 import { lakeLayout } from "../../../core/lake-layout.ts";
 import { isAlive, registered } from "../../../provider/process.ts";
 import { environmentOf } from "../../../provider/service-process.ts";
-import type { Fleet, FleetNode, FleetStatus, Share } from "../../fleet.ts";
+import { number } from "../../described.ts";
+import type { Fleet, FleetNode, FleetStatus } from "../../fleet.ts";
 import type { StackContext } from "../../platform.ts";
+import { upAgain } from "../cluster.ts";
 import type { FleetOutputs } from "./outputs.ts";
 
 const SCRIPTS = fileURLToPath(new URL("../../../assets/fleet", import.meta.url));
@@ -30,9 +32,11 @@ export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
     },
     async reset(say) {
       const token = join(lakeLayout(lake).service("notebook"), "root/run/secrets/notebook-token");
-      const notebook = outputs.jupyter === undefined ? [] : ["--notebook", outputs.jupyter, "--token-file", token];
+      const server = outputs.jupyter === undefined ? undefined : new URL("/", outputs.jupyter).href;
+      const notebook = server === undefined ? [] : ["--notebook", server, "--token-file", token];
       const answer = await script(lake, "reset.py", [...namenode, ...master, ...notebook], say);
-      return Reset.parse(JSON.parse(answer)).told;
+      const { deleted, kernels } = Reset.parse(JSON.parse(answer));
+      return `Gone: ${number(deleted)} files and folders of HDFS, ${number(kernels)} ${kernels === 1 ? "kernel" : "kernels"}.`;
     },
   };
 }
@@ -65,31 +69,22 @@ async function script(lake: string, name: string, words: readonly string[], say?
 }
 
 const Pushed = z.object({ files: z.number(), skipped: z.number(), bytes: z.number(), seconds: z.number() });
-const Reset = z.object({ told: z.string() });
+const Reset = z.object({ kernels: z.number(), deleted: z.number() });
 
-/** What fleet_status.py prints. */
+/** What fleet_status.py prints. A part that doesn't answer is null, and why is the problem. */
 const Answer = z.object({
-  hdfs: z.object({
-    problem: z.string().nullish(),
-    used: z.number().nullish(),
-    capacity: z.number().nullish(),
-    missing: z.number().nullish(),
-    underReplicated: z.number().nullish(),
-    nodes: z
-      .array(
-        z.object({
-          address: z.string(),
-          state: z.string(),
-          used: z.number().nullish(),
-          capacity: z.number().nullish(),
-        }),
-      )
-      .nullish(),
-  }),
-  spark: z.object({
-    problem: z.string().nullish(),
-    nodes: z
-      .array(
+  hdfs: z
+    .object({
+      used: z.number(),
+      capacity: z.number(),
+      missing: z.number(),
+      underReplicated: z.number(),
+      nodes: z.array(z.object({ address: z.string(), state: z.string(), used: z.number(), capacity: z.number() })),
+    })
+    .nullable(),
+  spark: z
+    .object({
+      nodes: z.array(
         z.object({
           page: z.string(),
           state: z.string(),
@@ -100,12 +95,11 @@ const Answer = z.object({
           gpus: z.array(z.string()),
           gpusUsed: z.array(z.string()),
         }),
-      )
-      .nullish(),
-    applications: z
-      .array(z.object({ name: z.string(), user: z.string(), cores: z.number(), since: z.string() }))
-      .nullish(),
-  }),
+      ),
+      applications: z.array(z.object({ name: z.string(), user: z.string(), cores: z.number(), since: z.string() })),
+    })
+    .nullable(),
+  problem: z.string().optional(),
 });
 type Answer = z.output<typeof Answer>;
 
@@ -131,38 +125,34 @@ function nodesIn(lake: string): readonly Node[] {
     });
 }
 
-function statusOf(stack: string, lake: string, { hdfs, spark }: Answer): FleetStatus {
+function statusOf(stack: string, lake: string, answer: Answer): FleetStatus {
+  const { hdfs, spark, problem } = answer;
   const nodes = nodesIn(lake);
   const down = nodes.filter(({ isAlive }) => !isAlive).map(({ name }) => name);
-  const copies = hdfs.underReplicated ?? 0;
   const warnings = [
-    down.length > 0
-      ? `${down.join(", ")} ${down.length === 1 ? "is" : "are"} down: "npx --no oneoff up ${stack}" starts what has died`
-      : "",
-    hdfs.problem ?? "",
-    spark.problem ?? "",
-    hdfs.missing ? `${hdfs.missing} blocks of HDFS are missing: a datanode that had them must come back` : "",
-    copies > 0
-      ? `${copies} blocks of HDFS have fewer copies than they should; HDFS is about it while datanodes have room`
-      : "",
+    ...(down.length === 0 ? [] : [`${down.join(", ")} ${down.length === 1 ? "is" : "are"} down: ${upAgain(stack)}`]),
+    ...(problem === undefined ? [] : [problem]),
+    ...(hdfs?.missing ? [`${hdfs.missing} blocks of HDFS are missing: a datanode that had them must come back`] : []),
+    ...(hdfs?.underReplicated
+      ? [
+          `${hdfs.underReplicated} blocks of HDFS have fewer copies than they should, and are copied while there is room`,
+        ]
+      : []),
   ];
   return {
-    nodes: nodes.map((node) => nodeOf(node, { hdfs, spark })),
-    hdfs: shareOf(hdfs.used, hdfs.capacity),
-    applications: spark.applications ?? [],
-    warnings: warnings.filter((warning) => warning !== ""),
+    nodes: nodes.map((node) => nodeOf(node, answer)),
+    hdfs: hdfs ? { used: hdfs.used, all: hdfs.capacity } : undefined,
+    applications: spark?.applications ?? [],
+    warnings,
   };
 }
-
-const shareOf = (used: number | null | undefined, all: number | null | undefined): Share | undefined =>
-  typeof used === "number" && typeof all === "number" ? { used, all } : undefined;
 
 function nodeOf({ name, role, isAlive, listens }: Node, { hdfs, spark }: Answer): FleetNode {
   const node = { name, role, state: isAlive ? "ready" : "down" };
   if (!isAlive) return node;
-  const datanode = hdfs.nodes?.find(({ address }) => listens.includes(address));
-  if (datanode) return { ...node, state: datanode.state, hdfs: shareOf(datanode.used, datanode.capacity) };
-  const worker = spark.nodes?.find(({ page, state }) => state === "alive" && listens.includes(page));
+  const datanode = hdfs?.nodes.find(({ address }) => listens.includes(address));
+  if (datanode) return { ...node, state: datanode.state, hdfs: { used: datanode.used, all: datanode.capacity } };
+  const worker = spark?.nodes.find(({ page, state }) => state === "alive" && listens.includes(page));
   if (!worker) return node;
   return {
     ...node,
