@@ -128,7 +128,7 @@ export class SwarmCluster extends pulumi.ComponentResource {
 function notebookOf(plan: SwarmPlan, image: pulumi.Input<string>, secrets: readonly SwarmServiceFile[]): SwarmService {
   const { workers, hdfs, folder, user } = plan;
   const service = notebookService(
-    { workers, events: sparkEnv(plan), hdfs: hdfs !== undefined, folder },
+    { workers, events: sparkEnv(plan), hdfs: hdfs !== undefined, folder, notebooks: ["analysis", "startup"] },
     image,
     secrets,
   );

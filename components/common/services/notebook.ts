@@ -14,6 +14,8 @@ export interface NotebookPlan {
   readonly hdfs: boolean;
   /** Absolute path of a lake that is a folder. */
   readonly folder?: string | undefined;
+  /** Those of assets/notebooks that it has, where the lake is a folder. */
+  readonly notebooks: readonly string[];
 }
 
 /**
@@ -23,7 +25,7 @@ export interface NotebookPlan {
  * @param secrets what it asks for and what it gets at the others with.
  */
 export function notebookService<Text>(
-  { workers, events, hdfs, folder }: NotebookPlan,
+  { workers, events, hdfs, folder, notebooks }: NotebookPlan,
   image: Text,
   secrets: readonly ServiceFile<Text>[],
 ): Service<Text | string> {
@@ -41,7 +43,7 @@ export function notebookService<Text>(
       // Beside the results, so that what is written there outlives the service.
       ...(folder !== undefined && { ONEOFF_LAKE: folder, ONEOFF_NOTEBOOKS: `${folder}/_notebooks` }),
     },
-    files: [...secrets, ...(folder === undefined ? [] : notebooks())],
+    files: [...secrets, ...(folder === undefined ? [] : notebookFiles(notebooks))],
     listens: { http: 8888 },
     pages: [{ name: "notebook", listen: "http", path: "/lab" }],
     mounts: folder === undefined ? [] : [{ path: folder, readOnly: false }],
@@ -49,9 +51,9 @@ export function notebookService<Text>(
   };
 }
 
-/** Those of assets/notebooks that are for a cluster of services; the image copies them to where they can be changed. */
-const notebooks = (): readonly ServiceFile[] =>
-  ["analysis", "startup"].map((name) => ({
+/** The image copies them to where they can be changed. */
+const notebookFiles = (names: readonly string[]): readonly ServiceFile[] =>
+  names.map((name) => ({
     name,
     path: `/opt/oneoff/notebooks/${name}.ipynb`,
     content: readFileSync(join(NOTEBOOKS, `${name}.ipynb`), "utf8"),

@@ -74,7 +74,7 @@ export class LocalFleet extends pulumi.ComponentResource {
       software: {
         hdfs: { folder: HDFS, env: { HADOOP_HOME: hadoop.folder } },
         spark: { folder: SPARK, env: { ONEOFF_PYTHON: python } },
-        ...(jupyter && { jupyter: { folder: SPARK, env: { ONEOFF_PYTHON: python, PYTHONPATH: jupyter.folder } } }),
+        ...(jupyter && { jupyter: { folder: SPARK, env: { ONEOFF_PYTHON: python, ONEOFF_JUPYTER: jupyter.folder } } }),
       },
     });
     const start = (one: ProcessArgs, ...needs: readonly pulumi.Resource[]) => {
@@ -143,7 +143,7 @@ function servicesOf(
     history,
     ...(token
       ? [
-          notebookService({ workers, events, hdfs: true, folder: lake }, "jupyter", [
+          notebookService({ workers, events, hdfs: true, folder: lake, notebooks: ["fleet"] }, "jupyter", [
             spark,
             secret("notebook-token", token),
           ]),

@@ -57,8 +57,8 @@ test("three datanodes, two workers and what belongs to them, each listening on a
   ]);
   expect(process("namenode")?.env).toMatchObject({ HADOOP_HOME: "/cache/fleet-hadoop", HDFS_REPLICATION: "2" });
   expect(process("worker")?.env).toMatchObject({ ONEOFF_PYTHON: "/venv/bin/python", SPARK_WORKER_CORES: "1" });
-  expect(process("worker")?.env).not.toHaveProperty("PYTHONPATH");
-  expect(process("notebook")?.env).toMatchObject({ PYTHONPATH: "/cache/fleet-jupyterlab", ONEOFF_LAKE: "/lake" });
+  expect(process("worker")?.env).not.toHaveProperty("ONEOFF_JUPYTER");
+  expect(process("notebook")?.env).toMatchObject({ ONEOFF_JUPYTER: "/cache/fleet-jupyterlab", ONEOFF_LAKE: "/lake" });
   expect(isSecret(process("worker")?.files)).toBe(true);
   expect(run).toMatchObject({
     cores: 2,
