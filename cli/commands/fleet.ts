@@ -1,15 +1,17 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { Exit, UsageError } from "../../core/errors.ts";
+import { Exit, RefusedError, UsageError } from "../../core/errors.ts";
 import { answerJson } from "../answer.ts";
 import { jsonOption, type StackOptions, stackOption, takesStack, withExamples } from "../arguments.ts";
 import { isScreen } from "../columns.ts";
 import type { OneoffCommand } from "../command.ts";
 import { number } from "../described.ts";
 import type { FleetStatus } from "../fleet.ts";
+import { Follower } from "../follow.ts";
 import { describeStack, meantUp } from "../meant-stack.ts";
+import type { StackContext } from "../platform.ts";
 import { printable } from "../printable.ts";
-import { fleetOf } from "../registry.ts";
+import { attach, fleetOf } from "../registry.ts";
 import { pause, stopSignal } from "../waiting.ts";
 
 const POLL_MS = 2000;
@@ -65,7 +67,7 @@ export const fleet: OneoffCommand = {
         .option("--dry-run", "say what it is about")
         .action((word, _, command) => reset(word, command.optsWithGlobals())),
       { "oneoff fleet reset gpu-fleet-local": "asks for the stack's name" },
-      { [Exit.cancelled]: "it was not agreed to" },
+      { [Exit.refused]: "a run goes on", [Exit.cancelled]: "it was not agreed to" },
     );
   },
 };
@@ -111,6 +113,7 @@ async function push(archive: string, folder: string, options: PushOptions): Prom
 async function reset(word: string | undefined, { confirm, dryRun, ...options }: ResetOptions): Promise<void> {
   const { meant, stack } = await meantUp(word, options);
   const fleet = await fleetOf(stack);
+  await refuseWhileRunning(stack);
   if (confirm !== undefined && confirm !== meant.name) {
     throw new UsageError(`--confirm is ${confirm}, and the stack is ${meant.name}: give its own name`);
   }
@@ -121,4 +124,14 @@ async function reset(word: string | undefined, { confirm, dryRun, ...options }: 
     await askForName(meant.name, "it removes what users have, and --confirm has no name");
   }
   console.log(await fleet.reset((line) => console.error(line)));
+}
+
+/** What a run keeps in HDFS between its steps looks like what nobody uses. */
+async function refuseWhileRunning(stack: StackContext): Promise<void> {
+  const attached = await attach(stack);
+  const status = await new Follower(attached).status(attached.run);
+  if (status?.state !== "running") return;
+  throw new RefusedError(
+    `run ${attached.run} goes on, and has data in HDFS: wait for its end (npx --no oneoff watch ${stack.name}), or end it (npx --no oneoff cancel ${stack.name})`,
+  );
 }

@@ -154,16 +154,16 @@ test("fleet push says what is there, and how far it is", async () => {
 });
 
 test.each([
-  ["what it refuses", 2, "push.py: a.txt is a link: take it out", 2],
-  ["what doesn't answer", 1, "push.py: 127.0.0.1:7001 (HDFS) didn't answer", 4],
+  ["what it refuses", 2, "a.txt is a link: take it out", 2],
+  ["what doesn't answer", 1, "127.0.0.1:7001 (HDFS) does not answer", 4],
 ])("of fleet push %s are its last words, on one line", async (_, code, says, exit) => {
   const archive = join(home, "data.tgz");
   mkdirSync(archive);
-  answer("push", {}, code, `before\n${says}\n`);
+  answer("push", {}, code, `push: before\npush: ${says}\n`);
   expect(await oneoff("fleet", "push", archive, "/data")).toMatchObject({
     code: exit,
     out: "",
-    err: `before\noneoff: ${says}\n`,
+    err: `push: before\noneoff: ${says}\n`,
   });
 });
 
@@ -188,6 +188,24 @@ test("fleet reset wants the stack's name, and says what went", async () => {
   });
   const token = join(lakeLayout(lake).service("notebook"), "root/run/secrets/notebook-token");
   expect(words("reset").slice(4)).toEqual(["--notebook", "http://127.0.0.1:7009/", "--token-file", token]);
+});
+
+test("fleet reset is refused while a run goes on, whose data look like nobody's between steps", async () => {
+  const status = {
+    run: "1",
+    job: "nids",
+    state: "running",
+    started: "2026-11-29T19:11:43Z",
+    deadline: "2126-11-29T20:11:43Z",
+  };
+  writeJsonFile(lakeLayout(lake).record("1"), { ...status, steps: [], tables: {} });
+  writeJsonFile(registration(lakeLayout(lake).cluster("1")), identify(process.pid));
+  expect(await oneoff("fleet", "reset", "--confirm", "team")).toEqual({
+    code: 5,
+    out: "",
+    err: "oneoff: run 1 goes on, and has data in HDFS: wait for its end (npx --no oneoff watch team), or end it (npx --no oneoff cancel team)\n",
+  });
+  expect(() => words("reset")).toThrow();
 });
 
 test("what is no archive, and what is no fleet, is told of", async () => {

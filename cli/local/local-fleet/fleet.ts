@@ -65,7 +65,8 @@ async function script(lake: string, name: string, words: readonly string[], say?
     if (last !== "") say?.(last);
     return answer;
   }
-  throw new (code === 2 ? UsageError : TransientError)(last || `${name} ended with ${code}`);
+  const problem = last.replace(/^\w+: /, ""); // its own name goes before
+  throw new (code === 2 ? UsageError : TransientError)(problem || `${name} ended with ${code}`);
 }
 
 const Pushed = z.object({ files: z.number(), skipped: z.number(), bytes: z.number(), seconds: z.number() });
