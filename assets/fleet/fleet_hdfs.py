@@ -206,10 +206,12 @@ class Hdfs:
                     data = response.read()
                     answer_of(response.status, data, path)
                     return data
-            except (OSError, http.client.HTTPException) as error:
+            except NotThereError:
+                raise
+            except (OSError, http.client.HTTPException, FleetError) as error:
                 node = urlsplit(place).netloc
                 if not left:
-                    raise FleetError(f"data node {node} did not do {op} of {path}: {reason_of(error)}") from error
+                    raise FleetError(f"data node {node} could not {op} {path}: {reason_of(error)}") from error
                 left_out += [each.address for each in nodes(self) if each.http == node]
         raise AssertionError
 

@@ -171,7 +171,7 @@ class Members:
     def set(self) -> None:
         """Writes the file and waits until the namenode has done what it says."""
         refuse_wish(self.wish)
-        before = read_members(self.wish.file)
+        before = read_members(self.wish.file) or self.find_all()
         wanted = self.wish.members()
         leaving = sorted(set(before) - set(wanted))
         if leaving:
@@ -179,13 +179,26 @@ class Members:
             back = {node: NORMAL for node in wanted if before.get(node) == MAINTENANCE and wanted[node] == NORMAL}
             if back and not self.look_ready():
                 self.apply({**before, **back})
-            all_nodes = nodes(self.hdfs, self.ready())
+            bean = self.ready()
+            all_nodes = nodes(self.hdfs, bean)
             refuse_full(all_nodes, leaving, self.wish)
-            gone = {node for node in leaving if before[node] == DECOMMISSIONED and is_absent(all_nodes, node)}
-            leaving = [node for node in leaving if node not in gone]
+            left = self.find_left(bean, leaving)
+            forgotten = {
+                node
+                for node in leaving
+                if before[node] == DECOMMISSIONED and is_absent(all_nodes, node) and node not in left
+            }
+            leaving = [node for node in leaving if node not in forgotten]
         self.apply({**wanted, **dict.fromkeys(leaving, DECOMMISSIONED)})
         if leaving:
             self.patience.wait_for(lambda: self.look_left(leaving), lambda: self.what_is_left(leaving))
+
+    def find_all(self) -> dict[str, str]:
+        """Those that belong to HDFS while there is no file: any that is there."""
+        try:
+            return {node.address: NORMAL for node in nodes(self.hdfs) if node.state != DEAD}
+        except (OSError, FleetError):
+            return {}
 
     def apply(self, members: dict[str, str]) -> None:
         """Writes the file and has the namenode read it. One that is not there yet reads it when it starts."""

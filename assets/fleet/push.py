@@ -75,6 +75,17 @@ class Plan:
         return path in self.there or path in self.staged
 
 
+def below(root: str, path: str) -> str:
+    """A path below a folder, which itself is ""."""
+    return f"{root}/{path}" if path else root
+
+
+def folders_above(path: str) -> list[str]:
+    """From the outermost."""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+
+
 class Folders:
     """What is in HDFS below a path; each folder is asked for once."""
 
@@ -90,7 +101,7 @@ class Folders:
         if folder not in self.listed:
             above = self.find(folder) if folder else {"type": "DIRECTORY"}
             is_folder = above is not None and above["type"] == "DIRECTORY"
-            self.listed[folder] = self.hdfs.list(posixpath.join(self.root, folder)) if is_folder else {}
+            self.listed[folder] = self.hdfs.list(below(self.root, folder)) if is_folder else {}
         return self.listed[folder].get(name)
 
 
@@ -120,6 +131,8 @@ class Push:
             self.make_plan(Folders(self.hdfs, self.target), Folders(self.hdfs, self.staging) if staged else None)
             self.refuse_size()
             self.upload()
+        except NotThereError as error:  # what was put aside
+            raise FleetError(f"another push to {self.target} has begun meanwhile: let that one end") from error
         finally:
             self.progress.ended.set()
         return {
@@ -151,6 +164,9 @@ class Push:
         """Looks through the archive; refuses what can't be, and finds what need not be sent."""
         for path, member, read in members(self.source):
             refuse_long_name(self.source, path)
+            for above in folders_above(path):
+                if (found := there.find(above)) and found["type"] != "DIRECTORY":
+                    raise self.in_the_way(above, "a file", "a folder")
             found = there.find(path)
             if member.isdir():
                 if found and found["type"] != "DIRECTORY":
@@ -174,11 +190,11 @@ class Push:
                 checksum.update(data)
             digest = checksum.hexdigest()
         self.progress.bytes += member.size
-        if there and there["length"] == member.size and self.is_equal(posixpath.join(self.target, path), digest):
+        if there and there["length"] == member.size and self.is_equal(below(self.target, path), digest):
             self.plan.there.add(path)
         elif there and not self.overwrite:
             raise FleetError(
-                f"{posixpath.join(self.target, path)} is in HDFS with other content ({there['length']:,} bytes, and "
+                f"{below(self.target, path)} is in HDFS with other content ({there['length']:,} bytes, and "
                 f"{member.size:,} in {self.source.name}): name another folder, or say --overwrite"
             )
         elif staged and staged["length"] == member.size and self.is_equal(f"{self.staging}/{path}", digest):
@@ -187,7 +203,7 @@ class Push:
     def in_the_way(self, path: str, found: str, wanted: str) -> FleetError:
         """What is there is of another kind."""
         return FleetError(
-            f"{posixpath.join(self.target, path)} is {found} in HDFS, and {wanted} in {self.source.name}: "
+            f"{below(self.target, path)} is {found} in HDFS, and {wanted} in {self.source.name}: "
             "delete it, or name another folder"
         )
 
@@ -214,12 +230,12 @@ class Push:
         self.hdfs.make_folder(self.staging)
         made = self.hdfs.status(self.staging)
         for folder in sorted(self.folders_to_make()):
-            self.hdfs.make_folder(f"{self.staging}/{folder}" if folder else self.staging)
+            self.hdfs.make_folder(below(self.staging, folder))
         if len(self.plan.there | self.plan.staged) < len(self.plan.files):
             self.send_files()
         now = self.hdfs.status(self.staging)
         if not made or not now or made["fileId"] != now["fileId"]:
-            raise FleetError(f"another push to {self.target} has begun meanwhile: let that one end")
+            raise NotThereError(self.staging)
         self.move("")
         self.hdfs.delete(self.above)
         if not self.hdfs.list(STAGING):
@@ -294,12 +310,12 @@ class Push:
 
     def move(self, folder: str) -> None:
         """Moves what was put aside to where it belongs: whole folders where there is nothing yet."""
-        place = posixpath.join(self.target, folder).rstrip("/")
+        place = below(self.target, folder)
         there = self.hdfs.list(place) if self.hdfs.status(place) else None
         if there is None:
             self.hdfs.make_folder(posixpath.dirname(place))
-            return self.hdfs.rename(posixpath.join(self.staging, folder).rstrip("/"), place)
-        for name, found in self.hdfs.list(posixpath.join(self.staging, folder)).items():
+            return self.hdfs.rename(below(self.staging, folder), place)
+        for name, found in self.hdfs.list(below(self.staging, folder)).items():
             path = posixpath.join(folder, name)
             if found["type"] == "DIRECTORY" and name in there:
                 self.move(path)
@@ -314,6 +330,8 @@ class Push:
 
     def is_equal(self, path: str, digest: str | None) -> bool:
         """Whether a file in HDFS has this checksum; one that was written in another way is read for that."""
+        if digest == self.new_checksum().hexdigest():
+            return True  # of nothing; there are as many bytes as there should be
         try:
             algorithm, found = self.hdfs.server_checksum(path)
             if algorithm.endswith(f"MD5-of-{self.defaults['bytesPerChecksum']}CRC32"):
