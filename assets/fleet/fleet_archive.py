@@ -14,7 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from fleet_hdfs import FleetError, reason_of
+from fleet_hdfs import FleetError, RefusalError, reason_of
 
 PIECE_BYTES = 1 << 20
 TIMEOUT_S = 60
@@ -51,7 +51,7 @@ class Source:
         try:
             return open(path, "rb")  # noqa: PTH123 -- whoever asked closes it
         except OSError as error:
-            raise FleetError(f"{self.name} can't be read ({reason_of(error)}): give a gzipped tar") from error
+            raise RefusalError(f"{self.name} can't be read ({reason_of(error)}): give a gzipped tar") from error
 
     def _fetch(self, url: str) -> IO[bytes]:
         try:
@@ -144,12 +144,12 @@ def errors_of(source: Source) -> Iterator[None]:
     try:
         yield
     except (tarfile.TarError, zlib.error, EOFError) as error:
-        raise FleetError(
+        raise RefusalError(
             f"{source.name} is no gzipped tar, or not all of one ({reason_of(error)}): "
             "make it by tar czf, or fetch it again"
         ) from error
     except UnicodeDecodeError as error:
-        raise FleetError(f"{source.name} has a name that is no UTF-8 ({error.object!r}): rename it") from error
+        raise RefusalError(f"{source.name} has a name that is no UTF-8 ({error.object!r}): rename it") from error
 
 
 def members(source: Source) -> Iterator[tuple[str, tarfile.TarInfo, Callable[[int], bytes]]]:
@@ -177,9 +177,9 @@ def path_of(source: Source, member: tarfile.TarInfo) -> str:
     """Where a member goes, "" for the folder itself; refused when that is not in the folder, or HDFS can't have it."""
     name = member.name
 
-    def refusal(why: str) -> FleetError:
+    def refusal(why: str) -> RefusalError:
         shown = name.encode("utf-8", "backslashreplace").decode()
-        return FleetError(f"{source.name} has {shown!r}, which {why}: {CURE}")
+        return RefusalError(f"{source.name} has {shown!r}, which {why}: {CURE}")
 
     with suppress(UnicodeEncodeError):
         name.encode()
@@ -208,7 +208,7 @@ def refuse_twice(source: Source, path: str, member: tarfile.TarInfo, seen: dict[
     for depth in range(1, len(above) + 1):
         folder = "/".join(above[:depth])
         if not seen.setdefault(folder, True):
-            raise FleetError(f"{source.name} has {folder!r} as a file and as a folder: {CURE}")
+            raise RefusalError(f"{source.name} has {folder!r} as a file and as a folder: {CURE}")
     if path in seen and not (is_folder and seen[path]):
-        raise FleetError(f"{source.name} has {path!r} more than once: {CURE}")
+        raise RefusalError(f"{source.name} has {path!r} more than once: {CURE}")
     seen[path] = is_folder

@@ -24,7 +24,15 @@ TRIES = 4
 
 
 class FleetError(Exception):
-    """What a user can mend: one sentence."""
+    """What went wrong: one sentence. Calling again may help."""
+
+    exit_status = 1
+
+
+class RefusalError(FleetError):
+    """What can't be done as it was asked for: one sentence, with the cure."""
+
+    exit_status = 2
 
 
 # Checksums ------------------------------------------------------------------------------------------------------------
@@ -352,12 +360,12 @@ def address(text: str) -> str:
 
 
 def run(name: str, main: Callable[[], None]) -> None:
-    """Runs a script; an error that a user can mend is a line, and so is an end by the keyboard."""
+    """Runs a script, which ends with 2 for what it refuses and 1 for what went wrong, and says either in one line."""
     try:
         main()
     except FleetError as error:
         print(f"{name}: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.exit_status)
     except KeyboardInterrupt:
         print(f"{name}: ended; calling it again goes on", file=sys.stderr)
         sys.exit(130)

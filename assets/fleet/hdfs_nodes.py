@@ -24,6 +24,7 @@ from fleet_hdfs import (
     Hdfs,
     NoAnswerError,
     Node,
+    RefusalError,
     address,
     host_and_port,
     in_words,
@@ -33,7 +34,7 @@ from fleet_hdfs import (
 )
 
 TIMEOUT_S = 10
-LOOK_S = 0.5
+LOOK_S = 0.2
 COMMAND_TRIES_S = 2
 NORMAL = "NORMAL"
 DECOMMISSIONED = "DECOMMISSIONED"
@@ -68,7 +69,7 @@ def read_members(file: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FleetError(
+        raise RefusalError(
             f"--members is {file}, which can't be read as data nodes ({error}): "
             "mend it, or delete it if all of --wanted are all that there are"
         ) from error
@@ -101,13 +102,13 @@ def refuse_wish(wish: Wish) -> None:
     if len(set(wish.wanted)) < wish.replication:
         number = len(set(wish.wanted))
         copies = f"{wish.replication} cop{'y' if wish.replication == 1 else 'ies'}"
-        raise FleetError(
+        raise RefusalError(
             f"{number} data node{'' if number == 1 else 's'} can't keep {copies} of each block: "
             f"keep at least {wish.replication}, or lower the replication first"
         )
     for node in wish.maintenance:
         if node not in wish.wanted:
-            raise FleetError(f"--maintenance has {node}, which is not in --wanted: name it there too")
+            raise RefusalError(f"--maintenance has {node}, which is not in --wanted: name it there too")
 
 
 def refuse_full(all_nodes: Sequence[Node], leaving: Sequence[str], wish: Wish) -> None:
@@ -115,7 +116,7 @@ def refuse_full(all_nodes: Sequence[Node], leaving: Sequence[str], wish: Wish) -
     held = sum(node.used for node in all_nodes if node.address in leaving and node.state != "decommissioned")
     left = room(node for node in all_nodes if node.address in wish.wanted and node.address not in wish.maintenance)
     if held > left:
-        raise FleetError(
+        raise RefusalError(
             f"{', '.join(leaving)} hold{'s' if len(leaving) == 1 else ''} {in_words(held)}, and the data nodes that "
             f"stay have {in_words(left)} left: delete what is not needed, or keep more data nodes"
         )
@@ -327,7 +328,7 @@ def main() -> None:
     if not command:
         parser.error("COMMAND is missing: after -- comes what makes the namenode read FILE again")
     if not options.wanted:
-        raise FleetError("--wanted names no data node, and HDFS would be gone: name those that stay")
+        raise RefusalError("--wanted names no data node, and HDFS would be gone: name those that stay")
     wish = Wish(options.members, options.replication, options.wanted, options.maintenance, command)
     Members(Hdfs(options.namenode, TIMEOUT_S), wish, options.patience).set()
 

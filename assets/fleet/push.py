@@ -22,7 +22,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from fleet_archive import PIECE_BYTES, Source, errors_of, members
-from fleet_hdfs import Checksum, FleetError, Hdfs, NotThereError, address, in_words, nodes, room, run
+from fleet_hdfs import (
+    Checksum,
+    FleetError,
+    Hdfs,
+    NotThereError,
+    RefusalError,
+    address,
+    in_words,
+    nodes,
+    room,
+    run,
+)
 
 STAGING = "/.push"
 CLUSTERS_OWN = ("/spark-events", "/runs", "/scratch", "/.push")
@@ -148,7 +159,7 @@ class Push:
         while path != "/":
             found = self.hdfs.status(path)
             if found and found["type"] != "DIRECTORY":
-                raise FleetError(f"TARGET is {self.target}, and {path} is a file in HDFS: name another folder")
+                raise RefusalError(f"TARGET is {self.target}, and {path} is a file in HDFS: name another folder")
             path = posixpath.dirname(path)
 
     def take_over(self) -> bool:
@@ -193,16 +204,16 @@ class Push:
         if there and there["length"] == member.size and self.is_equal(below(self.target, path), digest):
             self.plan.there.add(path)
         elif there and not self.overwrite:
-            raise FleetError(
+            raise RefusalError(
                 f"{below(self.target, path)} is in HDFS with other content ({there['length']:,} bytes, and "
                 f"{member.size:,} in {self.source.name}): name another folder, or say --overwrite"
             )
         elif staged and staged["length"] == member.size and self.is_equal(f"{self.staging}/{path}", digest):
             self.plan.staged.add(path)
 
-    def in_the_way(self, path: str, found: str, wanted: str) -> FleetError:
+    def in_the_way(self, path: str, found: str, wanted: str) -> RefusalError:
         """What is there is of another kind."""
-        return FleetError(
+        return RefusalError(
             f"{below(self.target, path)} is {found} in HDFS, and {wanted} in {self.source.name}: "
             "delete it, or name another folder"
         )
@@ -213,7 +224,7 @@ class Push:
         copies = self.defaults["replication"]
         left = room(nodes(self.hdfs)) // copies
         if size > left:
-            raise FleetError(
+            raise RefusalError(
                 f"{self.source.name} holds {in_words(size)} that HDFS does not have, which has room for "
                 f"{in_words(left)} ({in_words(left * copies)} at {copies} copies of each block): "
                 "give it more data nodes or larger disks, or delete what is not needed any more"
@@ -370,7 +381,7 @@ def refuse_long_name(source: Source, path: str) -> None:
     """Refuses what HDFS would."""
     name = posixpath.basename(path)
     if len(name.encode()) > MAX_NAME_BYTES:
-        raise FleetError(
+        raise RefusalError(
             f"{source.name} has {name[:20]}..., a name of {len(name.encode())} bytes: HDFS has {MAX_NAME_BYTES}"
         )
 
@@ -378,8 +389,8 @@ def refuse_long_name(source: Source, path: str) -> None:
 def target_folder(text: str) -> str:
     """A folder of HDFS that may be written to."""
 
-    def refusal(why: str) -> FleetError:
-        return FleetError(f'TARGET is "{text}", which {why}: name a folder such as /data')
+    def refusal(why: str) -> RefusalError:
+        return RefusalError(f'TARGET is "{text}", which {why}: name a folder such as /data')
 
     if not text.startswith("/"):
         raise refusal("is not absolute")

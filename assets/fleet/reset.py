@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from fleet_hdfs import FleetError, Hdfs, address, reason_of, run
+from fleet_hdfs import FleetError, Hdfs, RefusalError, address, reason_of, run
 from fleet_status import ask_master
 
 TIMEOUT_S = 30
@@ -40,7 +40,7 @@ class Jupyter:
         """An answer; nothing when what it was about is gone."""
         place = self.parts.netloc
         if self.parts.scheme not in ("http", "https") or not place:
-            raise FleetError(f'--notebook is "{self.parts.geturl()}": expected its address, http://HOST:PORT/')
+            raise RefusalError(f'--notebook is "{self.parts.geturl()}": expected its address, http://HOST:PORT/')
         kind = http.client.HTTPSConnection if self.parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(place, timeout=TIMEOUT_S)
         try:
@@ -53,7 +53,7 @@ class Jupyter:
         finally:
             connection.close()
         if response.status in (401, 403):
-            raise FleetError(
+            raise RefusalError(
                 f"the notebook {self.parts.geturl()} does not take the token: give its own by --token-file"
             )
         if response.status >= 400 and response.status != 404:
@@ -79,7 +79,7 @@ def read_token(file: Path) -> str:
     try:
         return file.read_text().strip()
     except OSError as error:
-        raise FleetError(f"--token-file is {file}, which can't be read: {error.strerror}") from error
+        raise RefusalError(f"--token-file is {file}, which can't be read: {error.strerror}") from error
 
 
 # Applications and HDFS ------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def refuse_applications(master: str, patience: float) -> None:
     while apps := ask_master(master)["activeapps"]:
         if time.monotonic() >= end:
             names = ", ".join(f"{each['name']} ({each['id']}, of {each['user']})" for each in apps)
-            raise FleetError(f"nothing was deleted, for it runs on {master}: {names}; wait for its end, or end it")
+            raise RefusalError(f"nothing was deleted, for it runs on {master}: {names}; wait for its end, or end it")
         time.sleep(LOOK_S)
 
 

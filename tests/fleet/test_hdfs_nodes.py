@@ -177,7 +177,7 @@ def test_what_can_not_be_is_refused_before_the_file_is_touched(hdfs: FakeHdfs, f
 
     def refused(*wanted: str, **how: Any) -> str:  # noqa: ANN401
         done = set_nodes(*wanted, **how)
-        assert (done.code, done.out, file.read_text()) == (1, "", before)
+        assert (done.code, done.out, file.read_text()) == (2, "", before)
         return done.err
 
     assert refused(A) == (

@@ -125,7 +125,7 @@ def test_checksums_made_in_another_way_are_no_obstacle(hdfs: FakeHdfs, push) -> 
     assert push(tgz(*FILES)).code == 0
     assert json.loads(push(tgz(*FILES)).out)["skipped"] == 3
     hdfs.tree["/data/a/one.txt"] = b"eno"
-    assert push(tgz(*FILES)).code == 1
+    assert push(tgz(*FILES)).code == 2
 
 
 def test_other_content_is_refused_or_overwritten(hdfs: FakeHdfs, push, tmp_path: Path) -> None:  # noqa: ANN001
@@ -134,7 +134,7 @@ def test_other_content_is_refused_or_overwritten(hdfs: FakeHdfs, push, tmp_path:
     for other in ("eno", "another"):
         done = push(tgz(("new", "n"), ("a/one.txt", other)))
         source = tmp_path / "set.tgz"
-        assert (done.code, done.out) == (1, "")
+        assert (done.code, done.out) == (2, "")
         assert done.err == (
             f"push: /data/a/one.txt is in HDFS with other content (3 bytes, and {len(other)} in {source}): "
             "name another folder, or say --overwrite\n"
@@ -183,7 +183,7 @@ def test_a_member_that_can_not_be_is_refused_before_anything_is_written(
         patch.setattr(tarfile, "ENCODING", "utf-8")
         archive = tgz(("ok", "x"), member)
     done = push(archive)
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert done.err.count("\n") == 1
     assert hdfs.files() == {}
@@ -203,7 +203,7 @@ def test_a_member_that_can_not_be_is_refused_before_anything_is_written(
 )
 def test_what_is_no_gzipped_tar_is_refused(hdfs: FakeHdfs, push, archive: bytes) -> None:  # noqa: ANN001
     done = push(archive)
-    assert done.code == 1
+    assert done.code == 2
     assert "set.tgz is no gzipped tar, or not all of one" in done.err
     assert hdfs.files() == {}
 
@@ -224,7 +224,7 @@ def test_what_is_no_gzipped_tar_is_refused(hdfs: FakeHdfs, push, archive: bytes)
 )
 def test_a_target_that_can_not_be_is_refused(push, target: str, why: str) -> None:  # noqa: ANN001
     done = push("nowhere.tgz", target)
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f'push: TARGET is "{target}", which {why}')
 
 
@@ -232,7 +232,7 @@ def test_more_than_hdfs_has_room_for_is_refused(hdfs: FakeHdfs, push) -> None:  
     node = {**hdfs.live["a"], "remaining": 9000}
     hdfs.live = {"a": node, "b": node, "c": {**node, "adminState": "Decommission In Progress"}}  # of one machine
     done = push(tgz(("a", "x" * 4501)))
-    assert (done.code, hdfs.files()) == (1, {})
+    assert (done.code, hdfs.files()) == (2, {})
     assert "4.5 kB that HDFS does not have, which has room for 4.5 kB (9.0 kB at 2 copies of each block)" in done.err
     assert push(tgz(("a", "x" * 4500))).code == 0
 

@@ -38,7 +38,14 @@ class Fleet:
     def answer(self, handler: http.server.BaseHTTPRequestHandler, _: bytes) -> None:
         """Any request."""
         if handler.path == "/json/":
-            worker = {"host": "10.0.0.1", "port": 7078, "state": "ALIVE", "cores": 4, "coresused": 2}
+            worker = {
+                "host": "10.0.0.1",
+                "port": 7078,
+                "webuiaddress": "http://10.0.0.1:8081",
+                "state": "ALIVE",
+                "cores": 4,
+                "coresused": 2,
+            }
             memory = {
                 "memory": 1024,
                 "memoryused": 512,
@@ -109,6 +116,7 @@ def test_status_tells_of_both(fleet: Fleet, capsys: pytest.CaptureFixture[str]) 
             "nodes": [
                 {
                     "address": "10.0.0.1:7078",
+                    "page": "10.0.0.1:8081",
                     "state": "alive",
                     "cores": 4,
                     "coresUsed": 2,
@@ -172,7 +180,7 @@ def test_reset_deletes_nothing_while_an_application_runs(fleet: Fleet, run_reset
     fleet.hdfs.tree |= {"/data": None}
     for notebook in (True, False):
         done = run_reset(notebook)
-        assert (done.code, done.out) == (1, "")
+        assert (done.code, done.out) == (2, "")
         assert done.err.splitlines()[-1] == (
             f"reset: nothing was deleted, for it runs on {fleet.place}: sweep (app-20261130000000-0001, of ada); "
             "wait for its end, or end it"
@@ -192,5 +200,5 @@ def test_reset_with_a_token_that_is_not_taken_changes_nothing(fleet: Fleet, run_
     fleet.token = "another"
     fleet.hdfs.tree |= {"/data": None}
     done = run_reset()
-    assert (done.code, fleet.hdfs.files()) == (1, {"/data": None})
+    assert (done.code, fleet.hdfs.files()) == (2, {"/data": None})
     assert done.err.endswith("/lab/ does not take the token: give its own by --token-file\n")
