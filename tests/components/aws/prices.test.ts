@@ -15,7 +15,7 @@ import { UsageError } from "../../../core/errors.ts";
 // None of these is a source of the table's column (components/aws/prices-data.ts): us-east-1 from EC2's own price list of 2026-07-20
 // (aws/karpenter-provider-aws), m7g elsewhere from skypilot-org/skypilot-catalog, catalogs/v8/aws/vms.csv, m6i.xlarge in eu-north-1 from the
 // price list of 2026-10-01, m6a.xlarge in eu-west-1 from instances-api.vantage.sh of 2026-10-01, m5.xlarge in ap-south-1 from a price list of
-// 2026-10-02.
+// 2026-10-02, g6e.2xlarge in eu-central-1 from instances.vantage.sh of 2026-01-21 (tsaol/aws-gpu).
 test.each([
   ["t4g.small", "us-east-1", 0.0168],
   ["m7g.xlarge", "us-east-1", 0.1632],
@@ -40,6 +40,13 @@ test.each([
   ["m6i.xlarge", "eu-north-1", 0.204],
   ["m6a.xlarge", "eu-west-1", 0.1926],
   ["m5.xlarge", "ap-south-1", 0.202],
+  ["m6i.large", "us-east-1", 0.096],
+  ["g5.12xlarge", "us-east-1", 5.672],
+  ["g6e.2xlarge", "us-east-1", 2.24208],
+  ["g7.2xlarge", "us-east-1", 2.52],
+  ["g7e.2xlarge", "us-east-1", 3.36312],
+  ["p5.4xlarge", "us-east-1", 6.88],
+  ["g6e.2xlarge", "eu-central-1", 2.8035],
 ])("%s in %s costs what a second source says", (type, region, usd) => expect(ec2PerHour(type, region)).toBe(usd));
 
 // From AWS's page of EMR prices as others quote it, and m6a.xlarge from instances-api.vantage.sh of 2026-10-01.
@@ -60,7 +67,7 @@ test.each([
 test("what EMR adds is never below a quarter, nor below what it is in us-east-1", () => {
   let checked = 0;
   for (const type of pricedTypes) {
-    if (type.startsWith("t4g.") || type.endsWith(".large")) continue;
+    if (/^(t4g|g7e|p5)\./.test(type) || type.endsWith(".large")) continue;
     for (const region of pricedRegions) {
       if (missing.has(`${type.split(".")[0]} ${region}`)) continue;
       checked++;
@@ -71,8 +78,9 @@ test("what EMR adds is never below a quarter, nor below what it is in us-east-1"
       );
     }
   }
-  // 75 types in 16 regions, less c8g and r8g (4 sizes each) in one, m5a in one and m6a in two (3 each), g5 in three and g6 in three (2 each).
-  expect(checked).toBe(75 * 16 - 8 - 9 - 12);
+  // 88 types in 16 regions, less c8g and r8g (4 sizes each) in one, m5a in one and m6a in two (3 each), g5 in three and g6 in three
+  // (4 each), g6e in nine (4) and g7 in 13 (3).
+  expect(checked).toBe(88 * 16 - 8 - 9 - 24 - 36 - 39);
 });
 
 /** What is not offered, or was not in the source. */
@@ -88,11 +96,25 @@ const missing = new Set([
   "g6 us-west-1",
   "g6 eu-west-1",
   "g6 ap-southeast-1",
+  ...offeredOnly("g6e", ["us-east-1", "us-east-2", "us-west-2", "eu-central-1", "eu-north-1", "ap-northeast-1", "ap-northeast-2"]),
+  ...offeredOnly("g7", ["us-east-1", "us-east-2", "us-west-2"]),
+  ...offeredOnly(
+    "g7e",
+    "us-east-1 us-east-2 us-west-2 eu-west-2 eu-central-1 eu-north-1 ap-south-1 ap-northeast-1 ap-northeast-2".split(" "),
+  ),
+  ...offeredOnly(
+    "p5",
+    "us-east-1 us-east-2 us-west-2 eu-west-2 ap-south-1 ap-southeast-2 ap-northeast-1 sa-east-1".split(" "),
+  ),
 ]);
 
-test("prices are known for 89 types in 16 regions, but for what is not offered", () => {
-  expect(pricedTypes).toHaveLength(89);
-  expect(new Set(pricedTypes).size).toBe(89);
+function offeredOnly(family: string, regions: readonly string[]): readonly string[] {
+  return pricedRegions.filter((region) => !regions.includes(region)).map((region) => `${family} ${region}`);
+}
+
+test("prices are known for 109 types in 16 regions, but for what is not offered", () => {
+  expect(pricedTypes).toHaveLength(109);
+  expect(new Set(pricedTypes).size).toBe(109);
   expect(pricedRegions).toHaveLength(16);
   expect(pricedRegions[0]).toBe("us-east-1");
   for (const type of pricedTypes) {
@@ -101,7 +123,7 @@ test("prices are known for 89 types in 16 regions, but for what is not offered",
         expect(() => ec2PerHour(type, region), `${type} ${region}`).toThrow(UsageError);
       } else {
         expect(ec2PerHour(type, region), `${type} ${region}`).toBeGreaterThan(0.005);
-        expect(ec2PerHour(type, region), `${type} ${region}`).toBeLessThan(3.5);
+        expect(ec2PerHour(type, region), `${type} ${region}`).toBeLessThan(/^[gp]\d/.test(type) ? 16 : 3.5);
       }
     }
   }
@@ -113,7 +135,7 @@ test("sizes of a family cost as much as they hold", () => {
   let checked = 0;
   for (const type of pricedTypes) {
     const [family, size] = type.split(".") as [string, string];
-    if (family.startsWith("t") || family.startsWith("g") || size === "xlarge") continue;
+    if (family.startsWith("t") || /^[gp]\d/.test(family) || size === "xlarge") continue;
     const factor = factors[size] as number;
     const one = instanceType(`${family}.xlarge`);
     expect(instanceType(type)).toEqual({ ...one, vcpus: one.vcpus * factor, memoryGiB: one.memoryGiB * factor });
@@ -125,7 +147,7 @@ test("sizes of a family cost as much as they hold", () => {
       expect(off, `${type} ${region}`).toBeLessThanOrEqual(0.00005 * (factor + 1) + 1e-9);
     }
   }
-  expect(checked).toBe(9 * 4 * 16 - 8 + 11 * 2 * 16 - 6);
+  expect(checked).toBe(9 * 4 * 16 - 8 + 11 * 2 * 16 - 6 + 3 * 16);
 });
 
 test("Graviton families are arm64, and no others", () => {
@@ -179,7 +201,7 @@ test("what is not known is refused with where to add it", () => {
 });
 
 test("units have a price in every region, and unitPrices are the highest", () => {
-  expect(Object.keys(unitPrices)).toHaveLength(13);
+  expect(Object.keys(unitPrices)).toHaveLength(14);
   for (const usd of Object.values(unitTable)) if (typeof usd !== "number") expect(usd).toHaveLength(16);
   const all = pricedRegions.map(unitPricesIn);
   for (const name of Object.keys(unitPrices) as (keyof typeof unitPrices)[]) {
@@ -189,6 +211,7 @@ test("units have a price in every region, and unitPrices are the highest", () =>
   expect(unitPricesIn("us-east-1")).toEqual({
     gp3GigabyteMonth: 0.08,
     publicIpv4Hour: 0.005,
+    interfaceEndpointHour: 0.01,
     s3GigabyteMonth: 0.023,
     s3ThousandWrites: 0.005,
     s3ThousandReads: 0.0004,
