@@ -23,10 +23,10 @@ export function firstPort(argument: string, port: number, count: number): number
 }
 
 /** Gibibytes of a disk. @throws UsageError when they aren't whole, or out of bounds. */
-export function diskGibibytes(size: Size, least: Size, most: Size): number {
-  const given = mebibytes(size, "disk");
+export function diskGibibytes(size: Size, least: Size, most: Size, argument = "disk"): number {
+  const given = mebibytes(size, argument);
   if (given % 1024 === 0 && given >= mebibytes(least) && given <= mebibytes(most)) return given / 1024;
-  throw invalid("disk", size, `expected whole gigabytes, "${least}" to "${most}"`);
+  throw invalid(argument, size, `expected whole gigabytes, "${least}" to "${most}"`);
 }
 
 /** Names of the secrets that a job's steps ask for, each once. */

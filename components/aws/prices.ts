@@ -55,7 +55,8 @@ function priceRow(type: string): Row {
   );
 }
 
-function checkRegion(region: string): void {
+/** @throws UsageError when the region is not in the table. */
+export function checkRegion(region: string): void {
   if (pricedRegions.includes(region)) return;
   throw new UsageError(
     `region is ${quote(region)}: its prices are not known; take one of ${pricedRegions.join(", ")}, or add its column to ${file}, which says with which command to find them`,
@@ -67,6 +68,9 @@ export function instanceType(name: string): InstanceType {
   const { vcpus, memoryGiB, architecture } = priceRow(name);
   return { vcpus, memoryGiB, architecture };
 }
+
+/** Whether the type's price in the region is known, which it is where the type is offered. */
+export const isOffered = (type: string, region: string): boolean => rows.get(type)?.ec2.has(region) ?? false;
 
 /**
  * USD per hour on demand.

@@ -96,11 +96,21 @@ const missing = new Set([
   "g6 us-west-1",
   "g6 eu-west-1",
   "g6 ap-southeast-1",
-  ...offeredOnly("g6e", ["us-east-1", "us-east-2", "us-west-2", "eu-central-1", "eu-north-1", "ap-northeast-1", "ap-northeast-2"]),
+  ...offeredOnly("g6e", [
+    "us-east-1",
+    "us-east-2",
+    "us-west-2",
+    "eu-central-1",
+    "eu-north-1",
+    "ap-northeast-1",
+    "ap-northeast-2",
+  ]),
   ...offeredOnly("g7", ["us-east-1", "us-east-2", "us-west-2"]),
   ...offeredOnly(
     "g7e",
-    "us-east-1 us-east-2 us-west-2 eu-west-2 eu-central-1 eu-north-1 ap-south-1 ap-northeast-1 ap-northeast-2".split(" "),
+    "us-east-1 us-east-2 us-west-2 eu-west-2 eu-central-1 eu-north-1 ap-south-1 ap-northeast-1 ap-northeast-2".split(
+      " ",
+    ),
   ),
   ...offeredOnly(
     "p5",

@@ -1,0 +1,94 @@
+import type { BillLine } from "../../../core/bill.ts";
+import type { Duration } from "../../../core/duration.ts";
+import type { Lifetime } from "../../../core/lifetime.ts";
+import type { Size } from "../../../core/size.ts";
+import type { HdfsArgs, HdfsPlan } from "../../common/services/hdfs.ts";
+import type { GpuModel } from "./gpu.ts";
+import type { UserKey } from "./keys.ts";
+import type { PowerSchedule } from "./schedule.ts";
+
+/** The shortest and the longest deadline of a fleet. It takes some minutes to start. */
+export const FLEET_DEADLINES = ["30 minutes", "30 days"] as const;
+
+/** What happens where there are no spot instances. */
+export const FleetFallback = {
+  /** On-demand ones are rented instead. */
+  onDemand: "on-demand",
+  /** The fleet goes on with the workers that it has, and asks again. */
+  fewer: "fewer",
+} as const;
+export type FleetFallback = (typeof FleetFallback)[keyof typeof FleetFallback];
+
+export interface FleetSpot {
+  /** What is to happen when there are none. */
+  readonly fallback: FleetFallback;
+  /** How many of the workers are on demand in any case. @default 0 */
+  readonly onDemand?: number;
+  /** How long to wait for spot instances before the fallback, "5 minutes" to "1 day". @default "10 minutes" */
+  readonly wait?: Duration;
+}
+
+export interface FleetWorkers {
+  /** How many machines. @default 2 */
+  readonly count?: number;
+  /** Instance types that will do, the best first; all of x86_64. @default the two cheapest for each model of `gpu` */
+  readonly types?: readonly string[];
+  /** Rent them as spot instances. @default on demand */
+  readonly spot?: FleetSpot;
+}
+
+export interface FleetHdfs extends HdfsArgs {
+  /** How many data nodes. @default 3 */
+  readonly datanodes?: number;
+  /** Disk for the blocks of each data node. @default "64 GB" */
+  readonly disk?: Size;
+}
+
+/** What is known of a fleet before anything of it is made. */
+export interface FleetPlanArgs {
+  /** When it ends whatever happens, and after how long without work it gives its workers back. */
+  readonly lifetime: Lifetime;
+  /** Models of GPU that workers may have, such as "L4" or "L4,A10G"; workers alone have any. @default "none" */
+  readonly gpu?: string;
+  /** The machines that compute, and keep nothing. */
+  readonly workers?: FleetWorkers;
+  /** HDFS on machines of its own, or none. */
+  readonly hdfs?: FleetHdfs | false;
+  /** Instance type of the namenode and the data nodes, which are on demand. @default "m6i.large" */
+  readonly nodes?: string;
+  /** What shares the workers out among applications. @default "standalone" */
+  readonly scheduler?: string;
+  /** "any": workers come one by one, as there is room. @default "any" */
+  readonly capacity?: string;
+  /** Whether the machines run. @default "on" */
+  readonly power?: string | PowerSchedule;
+  /** Whether there is JupyterLab. @default true */
+  readonly notebook?: boolean;
+  /** Absolute path of a folder with a public key per user, `<user>.pub`. @default nobody */
+  readonly users?: string;
+  /** In how many zones there are subnets. @default 2 */
+  readonly zones?: number;
+  /** Region that the bill is for. @default setting `aws:region`, else AWS_REGION */
+  readonly region?: string;
+}
+
+/** What a fleet comes to. */
+export interface FleetPlan {
+  readonly region: string;
+  readonly gpu: readonly GpuModel[];
+  readonly nodes: string;
+  readonly hdfs: (HdfsPlan & { readonly diskGibibytes: number }) | undefined;
+  readonly workers: {
+    readonly count: number;
+    readonly types: readonly string[];
+    readonly spot?: { readonly fallback: FleetFallback; readonly onDemand: number; readonly waitMinutes: number };
+  };
+  readonly notebook: boolean;
+  readonly users: readonly UserKey[];
+  readonly zones: number;
+  readonly deadlineSeconds: number;
+  readonly idleSeconds: number;
+  readonly bill: readonly BillLine[];
+  /** What is allowed and may be regretted. */
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,87 @@
+import { type BillLine, hoursUntilEnd, perHour } from "../../../core/bill.ts";
+import { reaperBill } from "../bill.ts";
+import { ec2PerHour, instanceType, unitPricesIn } from "../prices.ts";
+import type { FleetPlan } from "./args.ts";
+import { type GpuMachine, gpuMachine } from "./gpu.ts";
+import { GPU_IMAGE, NODE_IMAGE } from "./image.ts";
+import { quotaCodes } from "./quotas.ts";
+
+const HOURS_PER_MONTH = 730;
+
+/** Disk of the namenode for the names of files, beside its system's. */
+export const NAMES_GIBIBYTES = 16;
+
+/**
+ * Services that nodes reach without a way to the internet, each by an interface endpoint: Session Manager, its channel, and what
+ * gives users credentials for the lake. S3 has a gateway endpoint, which costs nothing.
+ */
+export const FLEET_ENDPOINTS = ["ssm", "ssmmessages", "sts"] as const;
+
+type Billed = Omit<FleetPlan, "bill">;
+
+/**
+ * The most that a fleet can cost: all workers until the deadline, of the dearest type that will do, spot at the on-demand price.
+ * What goes through the endpoints and between zones, 0.01 USD per GB, is not in it.
+ *
+ * @param standsSeconds until when the stack is destroyed: so long endpoints cost, and the reaper.
+ */
+export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): readonly BillLine[] {
+  const { region, nodes, hdfs, workers, zones } = plan;
+  const hours = hoursUntilEnd(plan.deadlineSeconds);
+  const stands = hoursUntilEnd(standsSeconds);
+  const units = unitPricesIn(region);
+  const node = ec2PerHour(nodes, region);
+  const price = (type: string) => ec2PerHour(type, region);
+  const dearest = workers.types.reduce((a, b) => (price(a) >= price(b) ? a : b));
+  const many = `${counted(workers.count, "worker")}, ${dearest}`;
+  const endpoints = FLEET_ENDPOINTS.length * zones;
+  const disks = (diskGibibytes(plan) * units.gp3GigabyteMonth) / HOURS_PER_MONTH;
+  return [
+    perHour(`${hdfs ? "namenode" : "master"}, ${nodes}`, node, hours),
+    ...(hdfs ? [perHour(`${counted(hdfs.datanodes, "data node")}, ${nodes}`, hdfs.datanodes * node, hours)] : []),
+    perHour(workers.spot ? `${many}, at the on-demand price` : many, workers.count * price(dearest), hours),
+    perHour(`disks of ${1 + (hdfs?.datanodes ?? 0) + workers.count} nodes`, disks, hours),
+    perHour(
+      `${FLEET_ENDPOINTS.length} endpoints in ${counted(zones, "zone")}`,
+      endpoints * units.interfaceEndpointHour,
+      stands,
+    ),
+    ...reaperBill(region, stands),
+  ];
+}
+
+/** Of all nodes together. */
+function diskGibibytes({ gpu, hdfs, workers }: Billed): number {
+  const worker = gpu.length > 0 ? GPU_IMAGE.rootGibibytes : NODE_IMAGE.rootGibibytes;
+  const data = hdfs ? NAMES_GIBIBYTES + hdfs.datanodes * (NODE_IMAGE.rootGibibytes + hdfs.diskGibibytes) : 0;
+  return NODE_IMAGE.rootGibibytes + data + workers.count * worker;
+}
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+/** A type that workers may be of. */
+export interface Candidate {
+  readonly type: string;
+  readonly vcpus: number;
+  readonly memoryGiB: number;
+  /** Undefined without a GPU. */
+  readonly gpu: GpuMachine | undefined;
+  /** On demand. */
+  readonly usdPerHour: number;
+  /** Codes of the quotas that such a worker counts against. */
+  readonly quotas: readonly string[];
+}
+
+/** What workers may be of, in the order in which it is asked for. */
+export const candidates = ({ region, workers }: Pick<FleetPlan, "region" | "workers">): readonly Candidate[] =>
+  workers.types.map((type) => {
+    const { vcpus, memoryGiB } = instanceType(type);
+    return {
+      type,
+      vcpus,
+      memoryGiB,
+      gpu: gpuMachine(type),
+      usdPerHour: ec2PerHour(type, region),
+      quotas: quotaCodes(type, workers),
+    };
+  });

@@ -1,0 +1,158 @@
+import { refuseAbove } from "../../../core/bill.ts";
+import { diskGibibytes, wholeNumber } from "../../../core/checks.ts";
+import { type Duration, seconds } from "../../../core/duration.ts";
+import { arg, invalid, quote, refusal } from "../../../core/errors.ts";
+import { deadlineSeconds, type Lifetime } from "../../../core/lifetime.ts";
+import { type HdfsPlan, hdfsPlan } from "../../common/services/hdfs.ts";
+import { checkRegion } from "../prices.ts";
+import { regionOf } from "../region.ts";
+import {
+  FLEET_DEADLINES,
+  FleetFallback,
+  type FleetHdfs,
+  type FleetPlan,
+  type FleetPlanArgs,
+  type FleetSpot,
+  type FleetWorkers,
+} from "./args.ts";
+import { fleetBill } from "./bill.ts";
+import { checkNode, type GpuModel, gpuMachine, gpuModels, workerTypes } from "./gpu.ts";
+import { readUsers } from "./keys.ts";
+import { checkSchedule, type PowerSchedule } from "./schedule.ts";
+
+/**
+ * The arguments, checked and with their defaults.
+ *
+ * @param stands how long the stack stands before it is destroyed. @default until the deadline
+ * @throws UsageError for arguments that don't go together, are out of range or can't be had yet, for a key that is none, and when
+ * `maxCost` is below the bill.
+ */
+export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
+  checkScheduler(args.scheduler ?? "standalone");
+  checkCapacity(args.capacity ?? "any");
+  checkPower(args.power ?? "on");
+  const region = args.region ?? regionOf();
+  checkRegion(region);
+  const gpu = gpuModels(args.gpu ?? "none");
+  const hdfs = args.hdfs === false ? undefined : hdfsOf(args.hdfs);
+  const plan = {
+    region,
+    gpu,
+    nodes: nodesOf(args.nodes ?? "m6i.large", region),
+    hdfs,
+    workers: workersOf(args.workers, gpu, region),
+    notebook: args.notebook ?? true,
+    users: args.users === undefined ? [] : readUsers(args.users),
+    zones: wholeNumber("zones", args.zones ?? 2),
+    deadlineSeconds: deadlineSeconds(args.lifetime, ...FLEET_DEADLINES),
+    idleSeconds: idleOf(args.lifetime),
+    warnings:
+      hdfs?.replication === 1
+        ? ["hdfs.replication is 1: what is on a data node is lost with its disk; with 2 or more a copy is left"]
+        : [],
+  };
+  const bill = fleetBill(plan, Math.max(plan.deadlineSeconds, stands ? seconds(stands, "stands") : 0));
+  refuseAbove(args.lifetime.maxCost, bill);
+  return { ...plan, bill };
+}
+
+/**
+ * Looks whether a fleet may have fewer data nodes than before: where each copy of a block is to be on a node of its own,
+ * decommissioning would never end.
+ *
+ * @throws UsageError when fewer stay than a block has copies.
+ */
+export function checkShrink(before: HdfsPlan, datanodes: number): void {
+  const { replication } = before;
+  if (datanodes >= replication) return;
+  throw refusal`${arg("hdfs.datanodes")} is ${datanodes} after ${before.datanodes}, and blocks have ${replication} copies: at least ${replication} data nodes must stay; lower ${arg("hdfs.replication")} first`;
+}
+
+function checkScheduler(scheduler: string): void {
+  if (scheduler === "standalone") return;
+  const why: Readonly<Record<string, string>> = {
+    mesos:
+      "Spark 3.2 deprecated Mesos and Spark 4 has it no more; take standalone, which shares out CPUs, memory and GPUs as well",
+    yarn: "YARN is not offered yet; take standalone",
+  };
+  throw invalid("scheduler", scheduler, why[scheduler] ?? "expected standalone");
+}
+
+function checkCapacity(capacity: string): void {
+  if (capacity === "any") return;
+  throw invalid(
+    "capacity",
+    capacity,
+    capacity === "gang" ? "all workers at once or none is not offered yet; take any" : "expected any",
+  );
+}
+
+function checkPower(power: string | PowerSchedule): void {
+  if (power === "on") return;
+  if (typeof power !== "string") checkSchedule(power);
+  const later = power === "off" || typeof power !== "string";
+  throw invalid(
+    "power",
+    typeof power === "string" ? power : "schedule",
+    later
+      ? "a fleet that is off and keeps its disks is not offered yet; take on, and destroy it when it is done"
+      : "expected on",
+  );
+}
+
+function hdfsOf({ datanodes = 3, replication, disk = "64 GB" }: FleetHdfs = {}): FleetPlan["hdfs"] {
+  if (datanodes === 0)
+    throw invalid("hdfs.datanodes", 0, "HDFS needs at least one; for a fleet without HDFS set hdfs to false");
+  return {
+    ...hdfsPlan({ datanodes, ...(replication !== undefined && { replication }) }),
+    diskGibibytes: diskGibibytes(disk, "16 GB", "16 TB", "hdfs.disk"),
+  };
+}
+
+function nodesOf(type: string, region: string): string {
+  const refuse = (why: string) => invalid("nodes", type, why);
+  checkNode(type, region, refuse);
+  if (gpuMachine(type) === undefined) return type;
+  throw refuse('it has a GPU, which nobody would use there; take a type without one, such as "m6i.large"');
+}
+
+function workersOf({ count = 2, types, spot }: FleetWorkers = {}, gpu: readonly GpuModel[], region: string) {
+  wholeNumber("workers.count", count);
+  return {
+    count,
+    types: workerTypes(gpu, region, types),
+    ...(spot && { spot: spotOf(spot, count) }),
+  };
+}
+
+function spotOf({ fallback, onDemand = 0, wait = "10 minutes" }: FleetSpot, count: number) {
+  if (!Object.values(FleetFallback).includes(fallback)) {
+    throw invalid(
+      "workers.spot.fallback",
+      fallback,
+      'say what is to happen when there are no spot instances: "on-demand" or "fewer"',
+    );
+  }
+  if (!Number.isInteger(onDemand) || onDemand < 0 || onDemand > count) {
+    throw invalid(
+      "workers.spot.onDemand",
+      onDemand,
+      `expected a whole number up to ${count}, as many as there are workers`,
+    );
+  }
+  const waitMinutes = seconds(wait, "workers.spot.wait") / 60;
+  if (!Number.isInteger(waitMinutes) || waitMinutes < 5 || waitMinutes > 1440) {
+    throw invalid("workers.spot.wait", wait, 'expected whole minutes from "5 minutes" to "1 day"');
+  }
+  return { fallback, onDemand, waitMinutes };
+}
+
+/** Nobody ends a fleet by finishing, so it must be said when it is idle. */
+function idleOf({ idle }: Lifetime): number {
+  if (idle === undefined) {
+    throw refusal`${arg("lifetime.idle")} is not set: say after how long without work the fleet gives its workers back, such as "1 hour"`;
+  }
+  const given = seconds(idle, "lifetime.idle");
+  if (given >= 600 && given <= 7 * 86_400) return given;
+  throw refusal`${arg("lifetime.idle")} is ${quote(idle)}: expected "10 minutes" to "7 days"`;
+}
