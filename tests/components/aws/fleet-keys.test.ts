@@ -30,6 +30,8 @@ const point = (bytes: number) => Buffer.concat([Buffer.from([4]), Buffer.alloc(b
 const rsaOf = (...n: readonly number[]) =>
   keyOf("ssh-rsa", Buffer.from([1, 0, 1]), Buffer.from([...n, ...Array(383).fill(1)]));
 
+const RSA_4096 = keyOf("ssh-rsa", Buffer.from([1, 0, 1]), Buffer.alloc(512, 0x81));
+
 const userOf = (content: string, name = "alice.pub") => usersOf([{ name, content }]);
 
 const folder = mkdtempSync(join(tmpdir(), "keys-"));
@@ -94,6 +96,20 @@ test.each([
   ],
   ["a key that was cut", ED25519.slice(0, -8), 1, BROKEN("ssh-ed25519")],
   ["a key of another type than it says", ED25519.replace("ssh-ed25519", "ssh-rsa"), 1, BROKEN("ssh-rsa")],
+  ["an RSA key that was cut", RSA_4096.slice(0, -120), 1, BROKEN("ssh-rsa")],
+  [
+    "a key with two bytes more",
+    `ssh-ed25519 ${Buffer.from(`${Buffer.from(ED25519.slice(12), "base64").toString("hex")}0000`, "hex").toString("base64")}`,
+    1,
+    BROKEN("ssh-ed25519"),
+  ],
+  ["a key with something in between", ED25519.replace("AAAA", "AA.AA"), 1, BROKEN("ssh-ed25519")],
+  [
+    "a key that is of another type within",
+    keyOf("ssh-ed25518", Buffer.alloc(32)).replace("ssh-ed25518", "ssh-ed25519"),
+    1,
+    BROKEN("ssh-ed25519"),
+  ],
   ["a type alone", "ssh-ed25519", 1, BROKEN("ssh-ed25519")],
   ["a key and more in it", keyOf("ssh-ed25519", Buffer.alloc(32), "more"), 1, BROKEN("ssh-ed25519")],
   ["a curve of another name", keyOf("ecdsa-sha2-nistp256", "nistp384", point(65)), 1, BROKEN("ecdsa-sha2-nistp256")],

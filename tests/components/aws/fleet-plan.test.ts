@@ -235,6 +235,11 @@ test.each<[string, Partial<FleetPlanArgs>, Readonly<Record<string, number>>]>([
   ["without HDFS", { hdfs: false }, { "L-1216C47A": 6 }],
   ["GPU", { gpu: "L4", workers: { count: 3 } }, { "L-DB2E81BA": 24, "L-1216C47A": 8 }],
   [
+    "GPU, the largest first",
+    { gpu: "L4", workers: { types: ["g6.2xlarge", "g6.xlarge"] } },
+    { "L-DB2E81BA": 16, "L-1216C47A": 8 },
+  ],
+  [
     "GPU by spot, one of three on demand",
     { gpu: "L4", workers: { count: 3, spot: { fallback: "fewer", onDemand: 1 } } },
     { "L-3819A6DF": 16, "L-DB2E81BA": 8, "L-1216C47A": 8 },
