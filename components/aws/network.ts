@@ -41,7 +41,7 @@ export class Network extends pulumi.ComponentResource implements Subnets {
   constructor(name: string, args: NetworkArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:Network", name, {}, opts);
     const cidr = args.cidr ?? "10.83.0.0/20";
-    const blocks = halves(cidr);
+    const blocks = subnetBlocks(cidr, 2);
     const tags = (what: string) => stackTags({ Name: `${pulumi.getStack()}-${name}-${what}` });
     const vpc = new aws.ec2.Vpc(
       `${name}-vpc`,
@@ -58,11 +58,7 @@ export class Network extends pulumi.ComponentResource implements Subnets {
       { vpcId: vpc.id, routes: [{ cidrBlock: "0.0.0.0/0", gatewayId: gateway.id }], tags: tags("routes") },
       { parent: this },
     );
-    // Asked for only once the VPC is there, so a preview of a new stack needs no account.
-    const zones = aws.getAvailabilityZonesOutput(
-      { state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
-      { parent: this, dependsOn: [vpc] },
-    );
+    const zones = zoneNames(vpc, this);
     const subnets = blocks.map(
       (cidrBlock, i) =>
         new aws.ec2.Subnet(
@@ -70,7 +66,7 @@ export class Network extends pulumi.ComponentResource implements Subnets {
           {
             vpcId: vpc.id,
             cidrBlock,
-            availabilityZone: zones.names.apply((names) => names[i % names.length] as string),
+            availabilityZone: zones.apply((names) => names[i % names.length] as string),
             mapPublicIpOnLaunch: true,
             tags: { ...tags(`subnet-${i + 1}`), ...EMR_TAG },
           },
@@ -106,11 +102,19 @@ export class Network extends pulumi.ComponentResource implements Subnets {
   }
 }
 
-/** A block of addresses as two of half its size. */
-function halves(cidr: string): readonly [string, string] {
+/** Names of the region's zones: asked for only once the VPC is there, so a preview of a new stack needs no account. */
+export const zoneNames = (vpc: aws.ec2.Vpc, parent: pulumi.Resource): pulumi.Output<readonly string[]> =>
+  aws.getAvailabilityZonesOutput(
+    { state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
+    { parent, dependsOn: [vpc] },
+  ).names;
+
+/** So many blocks of one size within a block of addresses, each as large as can be. @throws UsageError when it is none. */
+export function subnetBlocks(cidr: string, count: number): readonly string[] {
   const { address, bits } = cidrBlock(cidr);
+  const size = bits + Math.ceil(Math.log2(count));
   const text = (n: number) => [24, 16, 8, 0].map((shift) => Math.floor(n / 2 ** shift) % 256).join(".");
-  return [`${cidr.split("/")[0]}/${bits + 1}`, `${text(address + 2 ** (31 - bits))}/${bits + 1}`];
+  return Array.from({ length: count }, (_, i) => `${text(address + i * 2 ** (32 - size))}/${size}`);
 }
 
 /** @throws UsageError when subnets are given without what they are in. */

@@ -13,6 +13,8 @@ const OUTPUTS: Readonly<Record<string, (name: string, inputs: Properties) => Pro
   "tls:index/selfSignedCert:SelfSignedCert": () => ({ certPem: "-----BEGIN CERTIFICATE-----" }),
   "aws:s3/bucket:Bucket": (_, { bucket }) => ({ arn: `arn:aws:s3:::${bucket}`, region: REGION }),
   "aws:ec2/launchTemplate:LaunchTemplate": () => ({ latestVersion: 1 }),
+  "aws:ec2/vpcEndpoint:VpcEndpoint": (_, { vpcEndpointType }) =>
+    vpcEndpointType === "Gateway" ? { prefixListId: "pl-s3" } : {},
   "aws:lambda/invocation:Invocation": (_, { input }) => {
     const { run } = JSON.parse(String(input));
     return { result: JSON.stringify(run ? { run, cluster: `j-RUN${run}`, launched: "2026-01-01T00:00:00Z" } : {}) };
