@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import http.client
 import json
+import string
 import sys
 import threading
 import zlib
@@ -250,7 +251,8 @@ class Exchange:
     def __init__(self, url: str, timeout: float) -> None:
         """Takes what the namenode said."""
         parts = urlsplit(url)
-        self.target = f"{parts.path}?{parts.query}"
+        # The namenode leaves what is not ASCII as it is.
+        self.target = quote(f"{parts.path}?{parts.query}", safe=string.punctuation)
         self.connection = http.client.HTTPConnection(*host_and_port(parts.netloc), timeout=timeout)
 
     def __enter__(self) -> Exchange:

@@ -157,7 +157,7 @@ class FakeHdfs:
     def redirect(self, path: str, query: dict[str, str]) -> tuple[object, ...]:
         """Where a data node is: here."""
         rest = "&".join(f"{key}={value}" for key, value in query.items() if key != "noredirect")
-        return ({"Location": f"http://{self.place}/webhdfs/v1{fleet_hdfs.quote(path)}?{rest}&at=node"},)
+        return ({"Location": f"http://{self.place}/webhdfs/v1{path.replace('%', '%25').replace(' ', '%20')}?{rest}&at=node"},)
 
     def file(self, path: str) -> bytes:
         """A file's content."""
