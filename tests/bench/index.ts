@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: the figures that this project promises, as tables with the load average beside them. They are read,
- * not asserted: machines are shared and noisy. Name parts to measure only those: npm run bench -- cli stack sweep page athena bigquery
+ * not asserted: machines are shared and noisy. Name parts to measure only those: npm run bench -- cli stack sweep page athena bigquery fleet
  */
 import { loadavg } from "node:os";
 import { athena } from "./athena.ts";
@@ -8,6 +8,7 @@ import { bigquery } from "./bigquery.ts";
 import { cli } from "./cli.ts";
 import { convert } from "./convert.ts";
 import { deploy } from "./deploy.ts";
+import { fleet } from "./fleet.ts";
 import { page } from "./page.ts";
 import { stack } from "./stack.ts";
 import { sweep } from "./sweep.ts";
@@ -28,6 +29,7 @@ const parts: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   bigquery,
   deploy,
   convert,
+  fleet,
 };
 
 const chosen = process.argv.slice(2);
