@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import http.client
 import json
 import string
 import sys
 import threading
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -34,58 +31,6 @@ class RefusalError(FleetError):
     """What can't be done as it was asked for: one sentence, with the cure."""
 
     exit_status = 2
-
-
-# Checksums ------------------------------------------------------------------------------------------------------------
-
-
-class Checksum:
-    """A file's checksum as HDFS makes it: of each piece its CRC-32, of those of a block their MD5, of those the MD5."""
-
-    def __init__(self, block_bytes: int, piece_bytes: int) -> None:
-        """Begins one, of nothing."""
-        self.piece_bytes = piece_bytes
-        self.block_pieces = block_bytes // piece_bytes
-        self.blocks: list[bytes] = []
-        self.block = hashlib.md5(usedforsecurity=False)
-        self.pieces = 0
-        self.rest = b""
-
-    def update(self, data: bytes) -> None:
-        """Takes what follows."""
-        if self.rest:
-            data = self.rest + data
-        size = self.piece_bytes
-        whole = len(data) // size * size
-        view = memoryview(data)
-        sums = [zlib.crc32(view[at : at + size]) for at in range(0, whole, size)]
-        self.rest = data[whole:] if whole else data
-        self._add(sums)
-
-    def _add(self, sums: list[int]) -> None:
-        while sums:
-            fitting = sums[: self.block_pieces - self.pieces]
-            self.block.update(b"".join([each.to_bytes(4, "big") for each in fitting]))
-            self.pieces += len(fitting)
-            sums = sums[len(fitting) :]
-            if self.pieces == self.block_pieces:
-                self._end_block()
-
-    def _end_block(self) -> None:
-        self.blocks.append(self.block.digest())
-        self.block = hashlib.md5(usedforsecurity=False)
-        self.pieces = 0
-
-    def hexdigest(self) -> str:
-        """The end of it, after which nothing follows."""
-        if self.rest:
-            self._add([zlib.crc32(self.rest)])
-        if self.pieces:
-            self._end_block()
-        sums = b"".join(self.blocks)
-        # HDFS takes the MD5 of its whole buffer, which begins with 32 bytes and doubles.
-        size = next(32 << power for power in count() if 32 << power >= len(sums))
-        return hashlib.md5(sums.ljust(size, b"\0"), usedforsecurity=False).hexdigest()
 
 
 # WebHDFS --------------------------------------------------------------------------------------------------------------
@@ -185,14 +130,17 @@ class Hdfs:
         return found["algorithm"], found["bytes"][24:56]
 
     def read(self, path: str) -> Iterator[bytes]:
-        """A file's content."""
+        """A file's content, as long as the data node that it is read from is there."""
         place = self.ask("GET", path, "OPEN", noredirect="true")["Location"]
-        with Exchange(place, self.timeout) as exchange:
-            response = exchange.send("GET", None, {})
-            if response.status != 200:
-                answer_of(response.status, response.read(), path)
-            while data := response.read(READ_BYTES):
-                yield data
+        try:
+            with Exchange(place, self.timeout) as exchange:
+                response = exchange.send("GET", None, {})
+                if response.status != 200:
+                    answer_of(response.status, response.read(), path)
+                while data := response.read(READ_BYTES):
+                    yield data
+        except (OSError, http.client.HTTPException) as error:
+            raise could_not(place, "OPEN", path, error) from error
 
     def _at_node(
         self,
@@ -218,10 +166,9 @@ class Hdfs:
             except NotThereError:
                 raise
             except (OSError, http.client.HTTPException, FleetError) as error:
-                node = urlsplit(place).netloc
                 if not left:
-                    raise FleetError(f"data node {node} could not {op} {path}: {reason_of(error)}") from error
-                left_out += [each.address for each in nodes(self) if each.http == node]
+                    raise could_not(place, op, path, error) from error
+                left_out += [each.address for each in nodes(self) if each.http == urlsplit(place).netloc]
         raise AssertionError
 
     def _request(self, method: str, target: str) -> tuple[int, bytes]:
@@ -290,6 +237,11 @@ def answer_of(status: int, body: bytes, path: str) -> dict[str, Any]:
         raise NotThereError(f"{path} is not in HDFS")
     said = str(error.get("message") or f"status {status}").splitlines()[0]
     raise FleetError(f"HDFS refused {path}: {said}")
+
+
+def could_not(place: str, op: str, path: str, error: Exception) -> FleetError:
+    """What a data node did not do."""
+    return FleetError(f"data node {urlsplit(place).netloc} could not {op} {path}: {reason_of(error)}; call it again")
 
 
 def reason_of(error: Exception) -> str:

@@ -157,7 +157,8 @@ class FakeHdfs:
     def redirect(self, path: str, query: dict[str, str]) -> tuple[object, ...]:
         """Where a data node is: here."""
         rest = "&".join(f"{key}={value}" for key, value in query.items() if key != "noredirect")
-        return ({"Location": f"http://{self.place}/webhdfs/v1{path.replace('%', '%25').replace(' ', '%20')}?{rest}&at=node"},)
+        place = path.replace("%", "%25").replace(" ", "%20")  # and what is not ASCII as it is
+        return ({"Location": f"http://{self.place}/webhdfs/v1{place}?{rest}&at=node"},)
 
     def file(self, path: str) -> bytes:
         """A file's content."""

@@ -1,6 +1,5 @@
 /** A real HDFS of this machine and the fleet's scripts beside it, for tests and figures. */
 import { execFileSync, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -149,17 +148,6 @@ export class Hdfs {
     if (answer.status === 404) return [];
     const { FileStatuses } = (await answer.json()) as { FileStatuses: { FileStatus: { pathSuffix: string }[] } };
     return FileStatuses.FileStatus.map(({ pathSuffix }) => pathSuffix);
-  }
-
-  /** The SHA-256 of what a file in HDFS holds, read from a data node; undefined where there is none. */
-  async digest(path: string): Promise<string | undefined> {
-    const place = path.split("/").map(encodeURIComponent).join("/");
-    const answer = await fetch(`http://${this.http}/webhdfs/v1${place}?op=OPEN&user.name=oneoff`);
-    if (answer.status === 404) return undefined;
-    if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
-    const hash = createHash("sha256");
-    for await (const chunk of answer.body as AsyncIterable<Uint8Array>) hash.update(chunk);
-    return hash.digest("hex");
   }
 }
 

@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import fleet_hdfs
+import fleet_checksum
 import pytest
 from fleet_support import BLOCK, Called, FakeHdfs, call, fake_hdfs, say, serving, special, tgz
 
@@ -39,7 +39,7 @@ def push(hdfs: FakeHdfs, tmp_path: Path, capsys: pytest.CaptureFixture[str]):  #
 
 def test_checksum_is_that_of_hdfs() -> None:
     """What HDFS 3.4.2 said of this content, in pieces of 512 bytes."""
-    checksum = fleet_hdfs.Checksum(128 << 20, 512)
+    checksum = fleet_checksum.Checksum(128 << 20, 512)
     data = bytes(range(256)) * 5000
     for at in range(0, len(data), 1000):
         checksum.update(data[at : at + 1000])
@@ -92,6 +92,14 @@ def test_what_was_interrupted_goes_on(hdfs: FakeHdfs, push) -> None:  # noqa: AN
     assert [path.rpartition("/")[2] for path in hdfs.created] == ["two"]
     assert hdfs.files()["/data/a/b c+%ä/two"] == b"2" * 5000
     assert not hdfs.files("/.push")
+
+
+def test_what_was_put_aside_and_is_not_in_the_archive_stays_out(hdfs: FakeHdfs, push) -> None:  # noqa: ANN001
+    hdfs.spoil = lambda path, data: None if path.endswith("two") else data
+    push(tgz(*FILES, ("old/x", "x"), ("kept", "k"), ("turns", "into a folder")))
+    hdfs.spoil = lambda _, data: data
+    assert push(tgz(("kept", "k"), ("turns/into", "a file"))).code == 0
+    assert hdfs.files() == {"/data": None, "/data/kept": b"k", "/data/turns": None, "/data/turns/into": b"a file"}
 
 
 def test_a_data_node_that_fails_once_is_asked_again(hdfs: FakeHdfs, push) -> None:  # noqa: ANN001
@@ -170,7 +178,7 @@ def test_what_is_in_the_way_is_refused(hdfs: FakeHdfs, push) -> None:  # noqa: A
         (("./ok", "x"), "'ok' more than once"),
         (("ok", None), "'ok' more than once"),
         (("ok/x", "x"), "'ok' as a file and as a folder"),
-        (("n" * 256, "x"), "a name of 256 bytes: HDFS has 255"),
+        (("n" * 256, "x"), "a name of 256 bytes, and HDFS takes 255: give it a shorter one"),
     ],
 )
 def test_a_member_that_can_not_be_is_refused_before_anything_is_written(
