@@ -294,11 +294,10 @@ def state_of(said: str) -> str:
 
 
 def room(all_nodes: Iterable[Node]) -> int:
-    """Bytes that nodes in service have left. Those of one host share its disk, which counts once."""
+    """Bytes that these have left. Those of one host share its disk, which counts once."""
     by_host: dict[str, int] = {}
     for node in all_nodes:
-        if node.state == IN_SERVICE:
-            by_host[node.host] = max(by_host.get(node.host, 0), node.remaining)
+        by_host[node.host] = max(by_host.get(node.host, 0), node.remaining)
     return sum(by_host.values())
 
 

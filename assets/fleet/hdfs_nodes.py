@@ -176,10 +176,6 @@ class Members:
         wanted = self.wish.members()
         leaving = sorted(set(before) - set(wanted))
         if leaving:
-            # Those that are back from maintenance are let in first: without them it may not leave its safe mode.
-            back = {node: NORMAL for node in wanted if before.get(node) == MAINTENANCE and wanted[node] == NORMAL}
-            if back and not self.look_ready():
-                self.apply({**before, **back})
             bean = self.ready()
             all_nodes = nodes(self.hdfs, bean)
             refuse_full(all_nodes, leaving, self.wish)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from fleet_archive import PIECE_BYTES, Source, members
 from fleet_checksum import Checksums
-from fleet_hdfs import Hdfs, RefusalError, in_words, nodes, room
+from fleet_hdfs import IN_SERVICE, Hdfs, RefusalError, in_words, nodes, room
 
 STAGING = "/.push"
 CLUSTERS_OWN = ("/spark-events", "/runs", "/scratch", STAGING)
@@ -157,7 +157,7 @@ class Planner:
         """Refuses what HDFS has no room for."""
         size = self.plan.size() - self.plan.size(self.plan.skipped)
         copies = self.checksums.replication
-        left = room(nodes(self.hdfs)) // copies
+        left = room(node for node in nodes(self.hdfs) if node.state == IN_SERVICE) // copies
         if size > left:
             raise RefusalError(
                 f"{self.source.name} holds {in_words(size)} that HDFS does not have, which has room for "
