@@ -111,7 +111,11 @@ export class Hdfs {
 
   /** HDFS's own client. */
   dfs(...args: readonly string[]): string {
-    return execFileSync(join(image, "entrypoint"), ["dfs", ...args], { env: this.env, encoding: "utf8", stdio: "pipe" });
+    return execFileSync(join(image, "entrypoint"), ["dfs", ...args], {
+      env: this.env,
+      encoding: "utf8",
+      stdio: "pipe",
+    });
   }
 
   /** Begins one of the fleet's scripts. */
