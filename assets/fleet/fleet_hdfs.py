@@ -111,9 +111,9 @@ class Hdfs:
     def bean(self, name: str) -> dict[str, Any]:
         """What the namenode tells of itself."""
         status, body = self._request("GET", f"/jmx?qry=Hadoop:service=NameNode,name={name}")
-        beans = answer_of(status, body, name)["beans"]
+        beans = answer_of(status, body, name).get("beans")
         if not beans:
-            raise OSError(f"the namenode {self.namenode} has no {name} yet")
+            raise NoAnswerError(f"the namenode {self.namenode} has no {name} yet: it is starting")
         return beans[0]
 
     # What data nodes do.

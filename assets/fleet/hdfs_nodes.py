@@ -22,7 +22,6 @@ from fleet_hdfs import (
     DEAD,
     FleetError,
     Hdfs,
-    NoAnswerError,
     Node,
     RefusalError,
     address,
@@ -194,7 +193,7 @@ class Members:
         """Those that belong to HDFS while there is no file: any that is there."""
         try:
             return {node.address: NORMAL for node in nodes(self.hdfs) if node.state != DEAD}
-        except (OSError, FleetError):
+        except FleetError:
             return {}
 
     def apply(self, members: dict[str, str]) -> None:
@@ -202,10 +201,9 @@ class Members:
         write_members(self.wish.file, members)
         try:
             self.hdfs.bean("NameNodeStatus")
-        except NoAnswerError:
-            return
-        except (OSError, FleetError):
-            pass  # it is starting, and may have read it before
+        except FleetError as error:  # one that is starting may have read it before
+            if isinstance(error.__cause__, ConnectionRefusedError):
+                return
         self.patience.wait_for(self.refresh, lambda: f"{' '.join(self.wish.command)} still fails: {self.failure}")
 
     def refresh(self) -> bool | None:
@@ -227,7 +225,7 @@ class Members:
         """What the namenode says of itself once it serves and is in no safe mode."""
         try:
             bean = self.hdfs.bean("NameNodeInfo")
-        except (OSError, FleetError) as error:
+        except FleetError as error:
             self.trouble = str(error)
             return None
         if bean["Safemode"]:
