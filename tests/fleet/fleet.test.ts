@@ -46,7 +46,7 @@ beforeAll(async () => {
   await set(STACK, "job=nids", "flows=6000", "epochs=3", `port=${port}`, "gpu=all", "workers=2", "workerCores=2");
   await pulumi("up", "--yes", "--skip-preview");
   expect(await succeeds("watch", STACK)).toContain("Run 1 of nids succeeded");
-}, 400_000);
+}, 600_000);
 afterAll(async () => {
   await project.pulumi("destroy", "--yes", "--skip-preview", "--stack", STACK);
   project.remove();
@@ -95,7 +95,7 @@ with SparkContext() as spark:
     tasks.slice(at + 1).filter(([[other], from, to]) => one === other && from < ended && began < to),
   );
   expect(shared).toEqual([]);
-}, 120_000);
+}, 600_000);
 
 test("a worker that is killed in mid-job costs time, and no result", async () => {
   const program = `
@@ -118,7 +118,7 @@ with SparkContext() as spark:
   expect(status).toMatchObject({ code: 1, output: expect.stringContaining("Warning: worker is down") });
   expect(await pulumi("up", "--yes", "--skip-preview")).toContain("~ 1 updated");
   await expect.poll(async () => (await project.oneoff("fleet", "status", STACK)).code, { timeout: 30_000 }).toBe(0);
-}, 180_000);
+}, 600_000);
 
 test("the fleet's notebook runs from top to bottom; reset takes what it left, and the nodes stay", async () => {
   const jupyter = execFileSync("pgrep", ["-f", "jupyterlab --config"], { encoding: "utf8" }).trim().split("\n");
@@ -135,7 +135,7 @@ test("the fleet's notebook runs from top to bottom; reset takes what it left, an
   expect(told).toContain("deleted the folder /notebooks in HDFS");
   expect(told).toContain("Gone: ");
   expect(nodes.map(supervisorOf)).toEqual(before);
-}, 180_000);
+}, 600_000);
 
 const environmentIn = (pid: string): NodeJS.ProcessEnv =>
   Object.fromEntries(
@@ -160,4 +160,4 @@ test("nids on the fleet, by way of HDFS, comes to the digests of stack local", a
   const tables = (lake: string, run: string) => RunRecord.parse(readJsonFile(lakeLayout(lake).record(run))).tables;
   expect(tables(lake(), "hdfs")).toEqual(tables(join(project.folder, ".oneoff/lake"), "1"));
   await project.mustPulumi("destroy", "--yes", "--skip-preview", "--stack", "local");
-}, 300_000);
+}, 600_000);

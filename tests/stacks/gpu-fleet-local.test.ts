@@ -83,7 +83,7 @@ test("GPUs are put on while a job goes on: the workers start anew, nothing else 
     gpus: { used: 0, all: 3 },
   });
   await up("--expect-no-changes");
-}, 180_000);
+}, 600_000);
 
 test("a datanode that is dropped gives up its blocks first; one that is needed for the copies is not", async () => {
   const content = "x".repeat(3 << 20);
@@ -94,7 +94,7 @@ test("a datanode that is dropped gives up its blocks first; one that is needed f
   expect(shrunk).toContain("- 1 deleted");
   expect(existsSync(lakeLayout(lake()).service("datanode-2"))).toBe(false);
   for (const name of ["a", "b", "c", "d"]) expect((await read(`/mine/${name}`)) === content, name).toBe(true);
-}, 120_000);
+}, 600_000);
 
 test("destroy leaves no process, no port and no file", async () => {
   await project.mustPulumi("destroy", "--yes", "--skip-preview", "--stack", STACK);
@@ -102,4 +102,4 @@ test("destroy leaves no process, no port and no file", async () => {
   expect(processesOf(lake())).toEqual([]);
   const left = await project.oneoff("leftovers", STACK);
   expect(left.output).toContain("Nothing is left");
-}, 60_000);
+});
