@@ -35,7 +35,10 @@ const list = <T extends z.ZodType>(item: T, fits: (item: string | z.output<T>) =
     .refine((items) => items.length > 0 && items.every((item) => fits(item)), wrong);
 
 /** `"true"` or `"false"`. */
-export const flag = () => z.union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")]);
+export const flag = () =>
+  z.union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")], {
+    error: "expected true or false",
+  });
 
 /** A {@link Duration}, such as `"90 minutes"`, within bounds. */
 export const duration = (least: Duration, most: Duration) =>

@@ -1,5 +1,5 @@
 /** A service as a process on this machine: it lives until it is deleted, and is started again when it has changed or died. */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -29,6 +29,7 @@ interface Process {
   readonly disks: readonly string[];
   readonly ports: readonly number[];
   readonly memoryMebibytes: number;
+  readonly preflight?: readonly string[];
   readonly health?: readonly string[];
 }
 
@@ -39,7 +40,7 @@ export type Place = Pick<Process, "name" | "lake">;
 type Kept = Pick<Process, "name" | "lake" | "ports">;
 
 export const serviceProcess: ResourceKind = {
-  async check(_urn, { name, lake, ports = [] }: Process) {
+  async check(_urn, { name, lake, ports = [], ...rest }: Process) {
     if (!/^[a-z][a-z0-9-]*$/.test(name)) {
       const reason = `name is ${JSON.stringify(name)}: expected lower-case letters, digits and dashes, after a letter`;
       return [{ property: "name", reason }];
@@ -49,7 +50,9 @@ export const serviceProcess: ResourceKind = {
       name,
       ports.filter((port) => !own.includes(port)),
     );
-    return reason ? [{ property: "ports", reason }] : [];
+    if (reason) return [{ property: "ports", reason }];
+    const unfit = await preflightProblem({ name, lake, ...rest });
+    return unfit ? [{ property: "preflight", reason: unfit }] : [];
   },
   diff(state: Kept, inputs: Process) {
     const moved = state.lake !== inputs.lake || state.name !== inputs.name;
@@ -133,7 +136,7 @@ export function environmentOf(place: Place): NodeJS.ProcessEnv | undefined {
   return spec && environment(spec);
 }
 
-const environment = (inputs: Process): NodeJS.ProcessEnv => ({
+const environment = (inputs: Omit<Process, "ports">): NodeJS.ProcessEnv => ({
   ...ownEnvironment(),
   ...inputs.env,
   TMPDIR: below(inputs, "/tmp"),
@@ -161,6 +164,20 @@ function isHealthy(inputs: Process): Promise<boolean> {
     const child = spawn(command as string, rest, { ...options, stdio: "ignore" });
     child.once("error", reject);
     child.once("exit", (code) => resolve(code === 0));
+  });
+}
+
+/** Why it could not be started here; looked for while what it is to replace still runs. */
+async function preflightProblem(inputs: Omit<Process, "ports">): Promise<string | undefined> {
+  const [command, ...words] = inputs.preflight ?? [];
+  if (command === undefined) return undefined;
+  const options = { env: environment(inputs), timeout: HEALTH_SECONDS * 1000 };
+  return new Promise((resolve) => {
+    execFile(command, words, options, (error, _, said) => {
+      if (!error) return resolve(undefined);
+      const silence = `${command} did not answer within ${HEALTH_SECONDS} seconds`;
+      resolve(`${inputs.name} can't be started: ${error.killed ? silence : tail(said, 1) || error.message}`);
+    });
   });
 }
 

@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { jobKind, jobSettings, jobs } from "../assets/jobs/registry.ts";
 import { outputs } from "../components/common/outputs.ts";
@@ -61,7 +63,8 @@ export default stackProgram({
       notebook,
       port: port + 1,
     };
-    inSettings(() => LocalFleet.check({ ...fleetArgs, job }));
+    const folder = { path: resolve(pulumi.getRootDirectory(), settings.lake) };
+    inSettings(() => LocalFleet.check({ ...fleetArgs, job, lake: folder }));
 
     const lake = new LocalLake("lake", { job, path: settings.lake, removal });
     const cluster = new LocalFleet("fleet", { ...fleetArgs, lake });

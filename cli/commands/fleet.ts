@@ -107,7 +107,8 @@ async function push(archive: string, folder: string, options: PushOptions): Prom
   const pushed = await fleet.push(path, folder, { overwrite: options.overwrite ?? false, say });
   if (options.json) return answerJson("push/1", { stack: stack.name, folder, ...pushed });
   const there = pushed.skipped === 0 ? "" : `; ${number(pushed.skipped)} were there already`;
-  console.log(`${number(pushed.files)} files are in ${folder} of HDFS, all checked${there}.`);
+  const files = pushed.files === 1 ? "1 file is" : `${number(pushed.files)} files are`;
+  console.log(`${files} in ${folder} of HDFS, all checked${there}.`);
 }
 
 async function reset(word: string | undefined, { confirm, dryRun, ...options }: ResetOptions): Promise<void> {

@@ -19,6 +19,8 @@ export interface ProcessArgs {
   readonly ports: readonly number[];
   /** What it may take, for `oneoff doctor`: nothing holds it to that. */
   readonly memoryMebibytes: number;
+  /** Command that must exit with 0 before it is started anew: what it says last is why it can't be. @default none */
+  readonly preflight?: readonly string[];
   /** Command that exits with 0 once it can be used. @default it can when it has started */
   readonly health?: readonly string[];
 }

@@ -106,7 +106,7 @@ test("fleet status tells of every node, what works there and what HDFS holds", a
       "master      master    ready",
       "namenode    namenode  ready",
       "worker      worker    busy               1/2   614/1024   1/2",
-      "5 nodes. HDFS has 2.0 of 20.0 GB. Running: nids 1 train of ada, 1 core since 2026-11-29 19:11 UTC.",
+      "5 nodes. HDFS has 2.0 of 10.0 GB. Running: nids 1 train of ada, 1 core since 2026-11-29 19:11 UTC.",
       "",
     ].join("\n"),
   );

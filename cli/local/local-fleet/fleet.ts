@@ -63,6 +63,7 @@ async function script(lake: string, name: string, words: readonly string[], say?
     if (last !== "") say?.(last);
     return answer;
   }
+  if (code === null) throw new TransientError(`${name} was killed; given again it goes on`);
   const problem = last.replace(/^\w+: /, ""); // its own name goes before
   throw new (code === 2 ? UsageError : TransientError)(problem || `${name} ended with ${code}`);
 }

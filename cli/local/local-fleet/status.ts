@@ -66,7 +66,8 @@ export function statusOf(stack: string, lake: string, answer: Answer): FleetStat
   const nodes = nodesIn(lake);
   const down = nodes.filter(({ isAlive }) => !isAlive).map(({ name }) => name);
   const warnings = [
-    ...(down.length === 0 ? [] : [`${down.join(", ")} ${down.length === 1 ? "is" : "are"} down: ${upAgain(stack)}`]),
+    ...(down.length === 1 ? [`${down[0]} is down: ${upAgain(stack)}`] : []),
+    ...(down.length > 1 ? [`${down.join(", ")} are down: ${upAgain(stack).replace(/ it /, " them ")}`] : []),
     ...(problem === undefined ? [] : [problem]),
     ...(hdfs?.missing ? [`${hdfs.missing} blocks of HDFS are missing: a datanode that had them must come back`] : []),
     ...(hdfs?.underReplicated
@@ -77,7 +78,8 @@ export function statusOf(stack: string, lake: string, answer: Answer): FleetStat
   ];
   return {
     nodes: nodes.map((node) => nodeOf(node, answer)),
-    hdfs: hdfs ? { used: hdfs.used, all: hdfs.capacity } : undefined,
+    // All datanodes share this machine's disk.
+    hdfs: hdfs ? { used: hdfs.used, all: Math.max(0, ...hdfs.nodes.map(({ capacity }) => capacity)) } : undefined,
     applications: spark?.applications ?? [],
     warnings,
   };

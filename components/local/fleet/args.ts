@@ -1,5 +1,5 @@
 import { firstPort } from "../../../core/checks.ts";
-import { arg, quote, refusal } from "../../../core/errors.ts";
+import { arg, invalid, quote, refusal } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job.ts";
 import type { Size } from "../../../core/size.ts";
 import { type HdfsArgs, type HdfsPlan, hdfsPlan } from "../../common/services/hdfs.ts";
@@ -39,8 +39,11 @@ export interface LocalFleetArgs extends LocalRunArgs {
   readonly transform?: { readonly process?: Transform<ProcessArgs>; readonly run?: Transform<RunArgs> };
 }
 
-/** What is known of a fleet before there is a lake. */
-export type FleetPlanArgs = Omit<LocalFleetArgs, "job" | "lake"> & { readonly job: Job };
+/** What is known of a fleet before there is a lake: of that, where it will be. */
+export type FleetPlanArgs = Omit<LocalFleetArgs, "job" | "lake"> & {
+  readonly job: Job;
+  readonly lake: Pick<LocalLake, "path">;
+};
 
 export interface FleetPlan {
   readonly run: ReturnType<typeof runPlan>;
@@ -54,11 +57,16 @@ export interface FleetPlan {
 
 const DATANODES = 3;
 const WORKERS = 2;
+/** Of datanodes, and of workers: more is a slip of the hand. */
+const MOST = 64;
 
 /** The arguments, checked and with their defaults. @throws UsageError. */
 export function fleetPlan(args: FleetPlanArgs): FleetPlan {
   const hdfs = hdfsPlan({ datanodes: DATANODES, ...args.hdfs });
   const workers = workersPlan({ count: WORKERS, ...args.workers });
+  checkMost("hdfs.datanodes", hdfs.datanodes);
+  checkMost("workers.count", workers.count);
+  checkFolder(args.lake.path);
   return {
     run: runPlan(args),
     hdfs,
@@ -68,6 +76,16 @@ export function fleetPlan(args: FleetPlanArgs): FleetPlan {
     notebook: args.notebook ?? true,
     port: firstPort("port", args.port ?? 8766, portsOf(Math.max(hdfs.datanodes, workers.count))),
   };
+}
+
+function checkMost(argument: string, count: number): void {
+  if (count > MOST) throw invalid(argument, count, `expected at most ${MOST} on one machine`);
+}
+
+/** HDFS would take what stands before a comma for a folder of its own, and format it; Spark does so with a colon. */
+function checkFolder(path: string): void {
+  if (/[,:]/.test(path))
+    throw invalid("lake", path, "expected a path without commas and colons, which part paths for HDFS and Spark");
 }
 
 function checkGpu(gpu: Gpu): Gpu {

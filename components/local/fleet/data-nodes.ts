@@ -9,9 +9,9 @@ export interface DataNodesArgs {
   readonly http: string;
   /** Absolute path of what the image of HDFS is started with. */
   readonly entrypoint: string;
-  /** Where each datanode takes data. */
-  readonly addresses: readonly string[];
-  /** Copies of each block. */
+  /** The datanodes, by the names of their processes, and where each takes data. */
+  readonly nodes: readonly { readonly name: string; readonly address: string }[];
+  /** Copies of each block, also of those that are there. */
   readonly replication: number;
   /** Absolute path of a Python interpreter. */
   readonly python: string;

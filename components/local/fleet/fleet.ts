@@ -157,7 +157,7 @@ function servicesOf(
 function startInOrder(
   name: string,
   { processes, address }: Processes,
-  { hdfs, run }: FleetPlan,
+  { hdfs, run, gpu }: FleetPlan,
   lake: string,
   start: (one: ProcessArgs, ...needs: readonly pulumi.Resource[]) => Process,
   parent: pulumi.Resource,
@@ -170,14 +170,15 @@ function startInOrder(
     namenode: "namenode",
     http: address("namenode", "http"),
     entrypoint: join(HDFS, "entrypoint"),
-    addresses: of("datanode").map((datanode) => address(datanode.name, "data")),
+    nodes: of("datanode").map(({ name }) => ({ name, address: address(name, "data") })),
     replication: hdfs.replication,
     python: run.python,
   };
   const belong = new DataNodes(`${name}-datanodes`, members, { parent, dependsOn: [namenode] });
   const datanodes = of("datanode").map((datanode) => start(datanode, belong));
   const master = start(one("master"));
-  const workers = of("worker").map((worker) => start(worker, master));
+  const looks = gpu === Gpu.all && { preflight: [join(SPARK, "gpus")] };
+  const workers = of("worker").map((worker) => start({ ...worker, ...looks }, master));
   start(one("history"), ...datanodes);
   for (const notebook of of("notebook")) start(notebook, master);
   return [...datanodes, ...workers];

@@ -22,9 +22,9 @@ afterEach(() => {
 const JOB = xo({ rows: 100 });
 const ARGS = { lifetime: { deadline: "10 minutes" }, python: "/venv/bin/python", port: 7000 } as const;
 
-async function made(args: Partial<LocalFleetArgs> = {}) {
+async function made(args: Partial<LocalFleetArgs> = {}, path = "/lake") {
   const fleet = await settle(() => {
-    const lake = new LocalLake("lake", { job: JOB, path: "/lake" });
+    const lake = new LocalLake("lake", { job: JOB, path });
     return new LocalFleet("fleet", { ...ARGS, lake, ...args });
   });
   const of = (kind: string) => resources.filter(({ type }) => type === `oneoff-local:index:${kind}`);
@@ -51,7 +51,11 @@ test("three datanodes, two workers and what belongs to them, each listening on a
   expect(of("DataNodes").map(({ inputs }) => inputs)).toEqual([
     expect.objectContaining({
       http: "127.0.0.1:7001",
-      addresses: ["127.0.0.1:7002", "127.0.0.1:7018", "127.0.0.1:7034"],
+      nodes: [
+        { name: "datanode", address: "127.0.0.1:7002" },
+        { name: "datanode-2", address: "127.0.0.1:7018" },
+        { name: "datanode-3", address: "127.0.0.1:7034" },
+      ],
       replication: 2,
     }),
   ]);
@@ -94,9 +98,11 @@ test("GPUs on or off is another start of the workers, and of nothing else", asyn
   };
   const [off, on] = [await inputs("none"), await inputs("all")];
   const changed = Object.keys(off).filter((name) => off[name] !== on[name]);
-  expect(Object.keys(on)).toEqual(Object.keys(off));
+  expect(Object.keys(on).sort()).toEqual(Object.keys(off).sort());
   expect(changed.sort()).toEqual(["fleet-run", "fleet-worker", "fleet-worker-2"]); // a run stays as it was started
   expect(on["fleet-worker-2"]).toContain('"ONEOFF_GPU_SHARES":"2"');
+  expect(on["fleet-worker"]).toMatch(/"preflight":\["[^"]*images\/spark\/gpus"\]/);
+  expect(off["fleet-worker"]).not.toContain("preflight");
   expect(on["fleet-run"]).toContain('"spark.task.resource.gpu.amount":"0.25"');
 });
 
@@ -126,9 +132,20 @@ test.each<[string, object, string]>([
   ["little memory of the driver", { driverMemory: "100 MB" }, 'driverMemory is "100 MB"'],
   ["a GPU that is rented", { gpu: "L4" }, 'gpu is "L4": on a machine of your own it is "none", or "all" that it has'],
   ["ports beyond the last", { port: 65_530 }, "port is 65530: expected a whole number from 1 to 65488"],
+  ["many datanodes", { hdfs: { datanodes: 1e9 } }, "hdfs.datanodes is 1000000000: expected at most 64 on one machine"],
+  ["many workers", { workers: { count: 65 } }, "workers.count is 65: expected at most 64 on one machine"],
   ["a deadline beyond the longest", { lifetime: { deadline: "8 days" } }, 'deadline is "8 days"'],
   ["another job than the lake's", { job: londonPower() }, "job"],
 ])("%s is refused before anything is made", async (_, args, message) => {
   await expect(made(args as Partial<LocalFleetArgs>)).rejects.toThrow(message);
   expect(resources.filter(({ custom }) => custom).map(({ name }) => name)).toEqual(["lake-folder"]);
 });
+
+test.each(["/my,lake", "/my:lake"])(
+  "a lake at %s is refused: HDFS or Spark would take a part of the path for another folder",
+  async (path) => {
+    const message = `lake is "${path}": expected a path without commas and colons`;
+    await expect(made({}, path)).rejects.toThrow(message);
+    expect(() => LocalFleet.check({ ...ARGS, job: JOB, lake: { path } })).toThrow(message);
+  },
+);
