@@ -263,8 +263,11 @@ class Members:
                     left[node] = f"it is dead, and {missing}"
             elif found.state != "decommissioned":
                 # None until the namenode has looked at them all, and again until it has seen that none is left.
-                blocks = under_way.get(node, {}).get("underReplicatedBlocks", 0) or found.blocks
+                told = under_way.get(node, {})
+                blocks = told.get("underReplicatedBlocks", 0) or found.blocks
                 left[node] = f"{blocks:,} block{'' if blocks == 1 else 's'} left"
+                if is_open := told.get("underReplicateInOpenFiles", 0):
+                    left[node] += f", {is_open:,} of files that are being written, or whose writer died just now"
         return left
 
     def count_missing(self) -> str:
