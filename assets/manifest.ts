@@ -19,7 +19,7 @@ const manifest = {
   "dataproc-orchestrator": { entry: "index.ts", carried: ["boot.mjs"] },
   driver: { carried: ["*.py"] },
   "emr-launcher": { entry: "index.ts" },
-  fleet: { carried: ["*.py"] },
+  fleet: { carried: ["*.{py,conf}"] },
   "images/dashboard": { requirements: ["."] }, // its context is made of the dashboard: engine/bundles.ts
   "images/hdfs": { carried: ["**/*"], jars: true },
   "images/spark": { carried: ["**/*"], requirements: ["."], jars: true },
