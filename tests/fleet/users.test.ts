@@ -1,6 +1,8 @@
 /** Accounts of a node and who enters them, with a real sshd. */
 // @module-tag root
 // @module-tag mount
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../free-port.ts";
@@ -200,7 +202,10 @@ test("ports of pages can be forwarded, others can't; nor can an agent, X11, or a
     "true",
   );
   expect(back).toMatchObject({ code: 255, err: expect.stringContaining("remote port forwarding failed") });
+  const agent = spawn("ssh-agent", ["-D", "-a", `${ada.file}.agent`], { stdio: "ignore" });
+  await expect.poll(() => existsSync(`${ada.file}.agent`)).toBe(true);
   const { out } = await node.ssh(ADA, ada, `-oForwardAgent=${ada.file}.agent`, "-Y", "-tt", "env; tty");
+  agent.kill();
   expect(out).toContain("/dev/pts/");
   expect(out).not.toMatch(/SSH_AUTH_SOCK|DISPLAY/);
   expect(node.log()).toContain("Accepted publickey for oneofft-ada");
