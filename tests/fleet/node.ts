@@ -102,7 +102,7 @@ export async function startNode(jupyter = "/mnt") {
 
   const options = [
     ...["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes"],
-    ...["IdentitiesOnly=yes", "IdentityAgent=none", "ConnectTimeout=10"],
+    ...["IdentitiesOnly=yes", "ConnectTimeout=10"],
   ].flatMap((option) => ["-o", option]);
   const sshWords = (user: string, key: KeyPair, words: readonly string[]) => [
     ...["-F", "none", "-i", key.file, "-p", String(port), ...options],

@@ -204,7 +204,7 @@ test("ports of pages can be forwarded, others can't; nor can an agent, X11, or a
   expect(back).toMatchObject({ code: 255, err: expect.stringContaining("remote port forwarding failed") });
   const agent = spawn("ssh-agent", ["-D", "-a", `${ada.file}.agent`], { stdio: "ignore" });
   await expect.poll(() => existsSync(`${ada.file}.agent`)).toBe(true);
-  const { out } = await node.ssh(ADA, ada, `-oForwardAgent=${ada.file}.agent`, "-Y", "-tt", "env; tty");
+  const { out } = await node.ssh(ADA, ada, `-oIdentityAgent=${ada.file}.agent`, "-A", "-Y", "-tt", "env; tty");
   agent.kill();
   expect(out).toContain("/dev/pts/");
   expect(out).not.toMatch(/SSH_AUTH_SOCK|DISPLAY/);
