@@ -40,8 +40,9 @@ def main() -> None:
     options = parser.parse_args()
     try:
         found = lines(options.file, options.name, time.time())
-    except (OSError, ValueError, KeyError) as error:
-        sys.exit(f"authorized_keys: {options.file} can't be read, so nobody may enter: {error}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(f"authorized_keys: {options.file} can't be read, so nobody may enter: {error!r}", file=sys.stderr)
+        sys.exit(1)
     for line in found:
         print(line)
 

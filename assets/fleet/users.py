@@ -22,7 +22,6 @@ import pwd
 import re
 import signal
 import stat
-import struct
 import subprocess
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -142,9 +141,21 @@ def key_of(line: str) -> str | None:
         blob = base64.b64decode(encoded, validate=True)
     except ValueError:
         return None
-    begins = struct.pack(">I", len(kind)) + kind.encode()
-    whole = blob.startswith(begins) and len(blob) > len(begins) and base64.b64encode(blob).decode() == encoded
-    return f"{kind} {encoded}" if kind in KEY_TYPES and whole else None
+    parts = parts_of(blob)
+    whole = parts is not None and len(parts) > 1 and base64.b64encode(blob).decode() == encoded
+    return f"{kind} {encoded}" if kind in KEY_TYPES and whole and parts[0] == kind.encode() else None
+
+
+def parts_of(blob: bytes) -> list[bytes] | None:
+    """What a key consists of, each with its length before it; nothing when that doesn't come out even."""
+    parts = []
+    while blob:
+        size = int.from_bytes(blob[:4], "big")
+        if len(blob) < 4 + size:
+            return None
+        parts.append(blob[4 : 4 + size])
+        blob = blob[4 + size :]
+    return parts
 
 
 # Accounts -------------------------------------------------------------------------------------------------------------
