@@ -1,15 +1,19 @@
 #!/bin/sh
-# What a node of a fleet looks like to the scripts that it runs: accounts, homes, processes and sshd of its own, which end
-# with it. Runs in namespaces of its own, as root: `unshare --mount --pid --fork --kill-child --mount-proc sh node.sh`.
+# What a node of a fleet looks like to the scripts that it runs: accounts, homes, processes and sshd of its own. Runs as root, in
+# namespaces of its own (`unshare --mount --pid --fork --kill-child --mount-proc`), until its input ends; then nothing is left.
 #
-#   node.sh ASSETS SSHD-ROOT PORT JUPYTER
+#   node.sh ASSETS OPENSSH PORT [JUPYTER]    JUPYTER is /mnt/jupyter then, for all users
 set -eu
-assets=$1 openssh=$2 port=$3 jupyter=$4
+assets=$1 openssh=$2 port=$3 jupyter=${4:-}
 
 mount -t tmpfs tmpfs /mnt
-mkdir -p /mnt/openssh /mnt/jupyter
+mkdir -p /mnt/openssh /mnt/jupyter /mnt/changed /mnt/work
 mount --bind "$openssh" /mnt/openssh
-mount --bind "$jupyter" /mnt/jupyter
+if [ "$jupyter" ]; then
+  # The cache's own folder is its owner's alone.
+  mount -t overlay -o "lowerdir=$jupyter,upperdir=/mnt/changed,workdir=/mnt/work" overlay /mnt/jupyter
+  chmod 755 /mnt/jupyter
+fi
 cp -a /etc /mnt/etc
 mount --bind /mnt/etc /etc
 for folder in /home /opt /run /var/lib; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done
@@ -38,4 +42,5 @@ AllowTcpForwarding yes
 X11Forwarding yes
 CONFIG
 export LD_LIBRARY_PATH="/mnt/openssh/lib/x86_64-linux-gnu:/mnt/openssh/usr/lib/x86_64-linux-gnu"
-exec /mnt/openssh/usr/sbin/sshd -D -e -f /var/lib/sshd/config
+/mnt/openssh/usr/sbin/sshd -D -e -f /var/lib/sshd/config &
+cat > /dev/null

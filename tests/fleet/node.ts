@@ -1,5 +1,6 @@
 /** A node of a fleet as its scripts see it: accounts, homes, processes and a real sshd, in namespaces of its own. */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -57,20 +58,22 @@ function opensshRoot(): string {
   return folder;
 }
 
-/** @param jupyter folder that /mnt/jupyter is, which users can read. */
-export async function startNode(jupyter = "/mnt") {
+/** @param jupyter folder that is /mnt/jupyter on the node, where users can read it. */
+export async function startNode(jupyter?: string) {
   const folder = mkdtempSync(join(tmpdir(), "oneoff-node-"));
   const port = await freePorts(3);
   const namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
-  const node = spawn("unshare", [...namespaces, "sh", SCRIPT, ASSETS, opensshRoot(), String(port), jupyter], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const words = [SCRIPT, ASSETS, opensshRoot(), String(port), ...(jupyter ? [jupyter] : [])];
+  const node = spawn("unshare", [...namespaces, "sh", ...words], { stdio: ["pipe", "ignore", "pipe"] });
   let log = "";
   node.stderr.on("data", (data) => {
     log += data;
   });
   for (const end = Date.now() + 20_000; !log.includes(`listening on 127.0.0.1 port ${port}`); ) {
-    if (Date.now() > end || node.exitCode !== null) throw new Error(`no node came up:\n${log}`);
+    if (Date.now() > end || node.exitCode !== null) {
+      node.stdin.end();
+      throw new Error(`no node came up:\n${log}`);
+    }
     await sleep(20);
   }
   const [init = ""] = readFileSync(`/proc/${node.pid}/task/${node.pid}/children`, "utf8").trim().split(" ");
@@ -136,7 +139,8 @@ export async function startNode(jupyter = "/mnt") {
     },
     async [Symbol.asyncDispose]() {
       for (const session of sessions) session.kill();
-      node.kill("SIGKILL");
+      node.stdin.end();
+      await once(node, "close");
       rmSync(folder, { recursive: true, force: true });
     },
   };
