@@ -4,7 +4,7 @@ It is not idle while any of these is so, or can't be found out:
 
 - an application on Spark's master holds cores or waits for some. One without cores whose user has kernels, all of them
   idle, is a notebook's and doesn't count;
-- a kernel or a terminal of JupyterLab is busy, or was used within the last minutes (--active);
+- a kernel of JupyterLab is busy, or was used within the last minutes (--active);
 - a user has an SSH session, be it for forwarded ports alone;
 - a GPU is in use, or was within --for, as work on it takes breaks. It is when its utilization is at least --gpu-below.
   Memory that a process holds there is no use: notebooks hold it for days.
@@ -50,19 +50,17 @@ class Notebooks:
 
     user: str
     kernels: list[dict[str, Any]]
-    terminals: list[dict[str, Any]]
     paths: dict[str, str]  # of the notebooks, by their kernels
 
     def reasons(self, active: float, now: float) -> Iterator[str]:
         """What is done there."""
         for kernel in self.kernels:
             what = f"{self.user}'s kernel {shown(self.paths.get(kernel['id']) or kernel['name'])}"
+            ago = now - datetime.fromisoformat(kernel["last_activity"].replace("Z", "+00:00")).timestamp()
             if kernel["execution_state"] == "busy":
                 yield f"{what} is busy"
-            else:
-                yield from used(what, kernel, active, now)
-        for terminal in self.terminals:
-            yield from used(f"{self.user}'s terminal {shown(terminal['name'])}", terminal, active, now)
+            elif ago < active:
+                yield f"{what} was used {in_time(ago)} ago"
 
 
 def ask_notebooks(url: str, token_file: Path) -> Notebooks:
@@ -72,16 +70,8 @@ def ask_notebooks(url: str, token_file: Path) -> Notebooks:
     return Notebooks(
         user=name_of(token_file.stat().st_uid),
         kernels=jupyter.ask("GET", "kernels") or [],
-        terminals=jupyter.ask("GET", "terminals") or [],  # some servers have none
         paths={each["kernel"]["id"]: each["path"] for each in sessions if each.get("kernel")},
     )
-
-
-def used(what: str, found: dict[str, Any], active: float, now: float) -> Iterator[str]:
-    """Whether something was done there lately."""
-    last = datetime.fromisoformat(found["last_activity"].replace("Z", "+00:00")).timestamp()
-    if now - last < active:
-        yield f"{what} was used {in_time(now - last)} ago"
 
 
 def ssh_users() -> set[str]:
@@ -121,7 +111,7 @@ def spark_reasons(applications: list[dict[str, Any]], idle: Collection[str]) -> 
     for each in applications:
         what = f"{shown(each['user'])}'s application {shown(each['name'])}"
         if each["cores"]:
-            yield f"{what} holds {each['cores']} cores"
+            yield f"{what} holds {each['cores']} core{'' if each['cores'] == 1 else 's'}"
         elif each["user"] not in idle:
             yield f"{what} waits for cores"
 

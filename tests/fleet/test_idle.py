@@ -37,7 +37,6 @@ class Machine:
         self.master: object = {"activeapps": []}
         self.kernels: object = []
         self.sessions: list[dict[str, Any]] = []
-        self.terminals: list[dict[str, Any]] | None = []
         (folder / "proc").mkdir()
         (folder / "token").write_text("t0ken\n")
 
@@ -47,12 +46,12 @@ class Machine:
             return say(handler, self.master)
         if handler.headers["Authorization"] != "token t0ken":
             return say(handler, {}, 403)
-        found = {"sessions": self.sessions, "kernels": self.kernels, "terminals": self.terminals}
-        asked = found[handler.path.removeprefix("/lab/api/")]
-        return say(handler, {}, 404) if asked is None else say(handler, asked)
+        return say(
+            handler, {"sessions": self.sessions, "kernels": self.kernels}[handler.path.removeprefix("/lab/api/")]
+        )
 
-    def activity(self, ago: float, name: str = "python3", state: str = "idle", **other: str) -> dict[str, Any]:
-        """Of a kernel or a terminal, as JupyterLab tells of it."""
+    def kernel(self, ago: float, name: str = "python3", state: str = "idle", **other: str) -> dict[str, Any]:
+        """A kernel, as JupyterLab tells of it."""
         last = datetime.fromtimestamp(self.now - ago, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return {"id": "k1", "name": name, "execution_state": state, "last_activity": last, **other}
 
@@ -133,30 +132,23 @@ def test_applications_count_but_for_those_of_idle_notebooks(machine: Machine, lo
         f"{ME}'s application later waits for cores",
         f"bob's application {'x ' * 40} waits for cores",
     ]
-    machine.kernels = [machine.activity(ago=3600)]
+    machine.kernels = [machine.kernel(ago=3600)]
     assert look()["reasons"][:1] == [f"{ME}'s application sweep holds 2 cores"]
     machine.master = {"activeapps": [application("later")]}
     assert look()["reasons"] == []
-    machine.kernels = [machine.activity(ago=3600), machine.activity(ago=1)]
+    machine.kernels = [machine.kernel(ago=3600), machine.kernel(ago=1)]
     assert look()["reasons"][-1:] == [f"{ME}'s application later waits for cores"]
 
 
-def test_kernels_and_terminals_count_while_they_are_used(machine: Machine, look: Look) -> None:
+def test_kernels_count_while_they_are_used(machine: Machine, look: Look) -> None:
     machine.sessions = [{"path": "work/train.ipynb", "kernel": {"id": "k1"}}, {"path": "old", "kernel": None}]
     machine.kernels = [
-        machine.activity(ago=3600, state="busy"),
-        machine.activity(ago=299, id="k2"),
-        machine.activity(ago=301, id="k3", state="starting"),
+        machine.kernel(ago=3600, state="busy"),
+        machine.kernel(ago=299, id="k2"),
+        machine.kernel(ago=301, id="k3", state="starting"),
     ]
-    machine.terminals = [machine.activity(ago=30, name="1"), machine.activity(ago=3600, name="2")]
-    reasons = [
-        f"{ME}'s kernel work/train.ipynb is busy",
-        f"{ME}'s kernel python3 was used 5 minutes ago",
-        f"{ME}'s terminal 1 was used 30 s ago",
-    ]
+    reasons = [f"{ME}'s kernel work/train.ipynb is busy", f"{ME}'s kernel python3 was used 5 minutes ago"]
     assert look()["reasons"] == reasons
-    assert look("--active", 10)["reasons"] == reasons[:1]
-    machine.terminals = None  # a server without them
     assert look("--active", 10)["reasons"] == reasons[:1]
 
 
