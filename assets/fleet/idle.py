@@ -26,10 +26,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from fleet_accounts import ssh_sessions
 from fleet_hdfs import FleetError, address, run
 from fleet_status import ask_master
 from reset import Jupyter, read_token
-from users import IDS, PROC, write
+from users import write
 
 ACTIVE_S = 300
 GPU_FOR_S = 600
@@ -37,7 +38,6 @@ GPU_FOR_S = 600
 GAP_S = 900
 SMI = ("nvidia-smi", "--query-gpu=index,utilization.gpu,memory.used", "--format=csv,noheader,nounits")
 SMI_S = 20
-SSHD = ("sshd", "sshd-session")
 MOST_SHOWN = 80
 
 
@@ -72,19 +72,6 @@ def ask_notebooks(url: str, token_file: Path) -> Notebooks:
         kernels=jupyter.ask("GET", "kernels") or [],
         paths={each["kernel"]["id"]: each["path"] for each in sessions if each.get("kernel")},
     )
-
-
-def ssh_users() -> set[str]:
-    """Who has a session of sshd's; what serves one runs as its user, and is there for forwarded ports too."""
-    found = set()
-    for process in PROC.glob("[0-9]*"):
-        try:
-            uid = process.stat().st_uid
-            if uid in IDS and (process / "exe").readlink().name.removesuffix(" (deleted)") in SSHD:
-                found.add(name_of(uid))
-        except OSError:
-            continue  # it has ended
-    return found
 
 
 def ask_gpus() -> dict[str, tuple[float, int]]:
@@ -158,7 +145,7 @@ def look(options: argparse.Namespace, last: dict[str, float], now: float) -> lis
     if master:
         what = f"the master {options.master}"
         reasons += part(what, lambda: spark_reasons(master.result()["activeapps"], idle))
-    reasons += [f"{user} has an SSH session" for user in sorted(ssh_users())]
+    reasons += [f"{user} has an SSH session" for user in sorted({name_of(uid) for _, uid in ssh_sessions()})]
     if gpus:
         limits = (options.gpu_below, options.lasting)
         reasons += part("nvidia-smi", lambda: gpu_reasons(gpus.result(), *limits, last, now))

@@ -2,8 +2,8 @@
 
 Whoever is in the file has an account without a password, with a home that nobody else can read, and enters by their
 keys. Whoever isn't in it any more loses keys, sessions and processes at once, and the account is locked. Files stay on
-the node until the fleet ends: somebody who is in the file again has them again. Accounts that this didn't make are
-never touched.
+the node until the fleet ends: somebody who is in the file again has them again. Whoever has a key less loses sessions
+alone. Accounts that this didn't make are never touched.
 
 The file: {"fleet": "name", "users": [{"name": "ada", "keys": ["ssh-ed25519 AAAA... comment"]}]}. It counts as confirmed
 when it was last changed, or, with --fetch, when that was begun. One with anything wrong in it changes nothing.
@@ -15,36 +15,24 @@ import argparse
 import base64
 import contextlib
 import fcntl
-import grp
 import json
 import os
-import pwd
 import re
-import signal
 import stat
 import subprocess
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fleet_accounts as accounts
 from fleet_hdfs import FleetError, run
 
 STATE = Path("/var/lib/oneoff/users")
-HOMES = Path("/home")
-PROC = Path("/proc")
-# Above UID_MAX, so nobody gets ids below their own, and in what systemd leaves free.
-IDS = range(70_000, 80_000)
-# Nobody's. As it, what ends a user's processes can't be ended by them.
-STRANGER = 69_999
 MOST_BYTES = 1 << 20
 FETCH_S = 30
-TERM_S = 2.0
-KILL_S = 10.0
-LOOK_S = 0.05
-NO_PASSWORD = "*"
-LOCKED = "!"
+
 
 KEY_TYPES = frozenset(
     {
@@ -158,121 +146,6 @@ def parts_of(blob: bytes) -> list[bytes] | None:
     return parts
 
 
-# Accounts -------------------------------------------------------------------------------------------------------------
-
-
-def account_id(name: str) -> int | None:
-    """Of the account of that name."""
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except KeyError:
-        return None
-
-
-def is_taken(name: str) -> bool:
-    """Whether anything on this machine has the name."""
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        return account_id(name) is not None or os.path.lexists(HOMES / name)
-    return True
-
-
-def free_id(taken: Collection[int]) -> int:
-    """An id that nobody has or had."""
-    others = {each.pw_uid for each in pwd.getpwall()} | {each.gr_gid for each in grp.getgrall()}
-    try:
-        return next(uid for uid in IDS if uid not in taken and uid not in others)
-    except StopIteration:
-        raise FleetError(f"no id from {IDS.start} to {IDS.stop - 1} is free") from None
-
-
-def command(*words: str | Path) -> None:
-    """Runs a program of the machine's, which says what is wrong if something is."""
-    try:
-        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    except OSError as error:
-        raise FleetError(f"{words[0]} can't be started: {error.strerror}") from error
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise FleetError(f"{words[0]} ended with {done.returncode}: {said[-1] if said else 'it said nothing'}")
-
-
-def make_account(name: str, uid: int) -> None:
-    """In no group but its own, with a home."""
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        command("groupadd", "--gid", str(uid), name)
-    home = HOMES / name
-    private = ("--key", "UMASK=077", "--key", "HOME_MODE=0700")
-    own = ("--uid", str(uid), "--gid", str(uid), "--no-user-group", "--groups", "")
-    shell = ("--shell", "/bin/bash", "--password", LOCKED)
-    command("useradd", *own, *shell, *private, "--create-home", "--home-dir", home, name)
-    os.chown(home, uid, uid)
-
-
-def open_account(name: str) -> None:
-    """There is no password still; sshd would refuse one that is locked."""
-    command("usermod", "--password", NO_PASSWORD, "--expiredate", "", "--shell", "/bin/bash", name)
-
-
-def lock_account(name: str) -> None:
-    """Nothing starts for it any more: no session, and nothing that it left to be started later."""
-    command("usermod", "--password", LOCKED, "--expiredate", "1", "--shell", "/sbin/nologin", name)
-
-
-def close_home(name: str, uid: int) -> None:
-    """Others can't look into it, whatever its owner did."""
-    home = HOMES / name
-    found = home.lstat()
-    if stat.S_ISDIR(found.st_mode) and found.st_uid == uid and found.st_mode & 0o077:
-        home.chmod(0o700)
-
-
-# Processes ------------------------------------------------------------------------------------------------------------
-
-
-def processes(uids: Collection[int]) -> set[int]:
-    """Ids among those that a process that isn't dead has as any of its own."""
-    found: set[int] = set()
-    for status in PROC.glob("[0-9]*/status"):
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            lines = dict(line.partition(":")[::2] for line in status.read_text(errors="replace").splitlines())
-            if lines["State"].split()[0] not in "ZX":
-                found.update(int(each) for each in lines["Uid"].split())
-    return found & set(uids)
-
-
-def signal_all(uid: int, number: int) -> None:
-    """Sends all of a user's processes a signal at once, so that none of them can begin another meanwhile."""
-    child = os.fork()
-    if child == 0:
-        with contextlib.suppress(BaseException):
-            os.setgroups([])
-            os.setresuid(STRANGER, uid, STRANGER)
-            if os.getresuid() == (STRANGER, uid, STRANGER):
-                os.kill(-1, number)
-        os._exit(0)
-    os.waitpid(child, 0)
-
-
-def end_processes(uids: Collection[int]) -> set[int]:
-    """Ends them, which are asked first; ids of which some are left nevertheless."""
-    for number, patience in ((signal.SIGTERM, TERM_S), (signal.SIGKILL, KILL_S)):
-        end = time.monotonic() + patience
-        asked: set[int] = set()
-        while left := processes(uids):
-            if time.monotonic() > end:
-                break
-            # Those that are asked to end are asked once, as many programs take the second time for haste.
-            for uid in left - asked if number == signal.SIGTERM else left:
-                signal_all(uid, number)
-            asked |= left
-            time.sleep(LOOK_S)
-    return left
-
-
 # What was made --------------------------------------------------------------------------------------------------------
 
 
@@ -308,12 +181,12 @@ class Made:
         admitted = {"confirmed": users.confirmed, "users": {name: users.keys[name] for name in names}}
         write(self.folder / "admitted.json", admitted, 0o644)
 
-    def confirmed(self) -> float:
-        """When the users were last known."""
+    def admitted(self) -> dict[str, Any]:
+        """What it was told last."""
         try:
-            return json.loads((self.folder / "admitted.json").read_text())["confirmed"]
-        except (OSError, ValueError, KeyError):
-            return 0.0
+            return json.loads((self.folder / "admitted.json").read_text())
+        except (OSError, ValueError):
+            return {"confirmed": 0, "users": {}}
 
 
 def write(file: Path, content: object, mode: int) -> None:
@@ -343,8 +216,8 @@ def alone(folder: Path) -> Iterator[None]:
 def refuse_strangers(users: Users, made: Made) -> None:
     """Nobody gets what is somebody else's."""
     for name in users.keys:
-        uid = account_id(name)
-        if is_taken(name) if name not in made.accounts else uid not in (None, made.uid(name)):
+        uid = accounts.account_id(name)
+        if accounts.is_taken(name) if name not in made.accounts else uid not in (None, made.uid(name)):
             raise FleetError(
                 f'"{name}" is an account, a group or a home of this machine that is no user\'s; nothing was changed'
             )
@@ -357,23 +230,27 @@ def sync(users: Users, made: Made) -> dict[str, list[str]]:
     done: dict[str, list[str]] = {"made": [], "opened": [], "revoked": []}
 
     gone = [name for name in made.accounts if name not in users.keys]
+    before = made.admitted()["users"]
     made.admit(users, [name for name in users.keys if name in made.accounts and not made.is_locked(name)])
+    accounts.end_sessions(
+        [made.uid(name) for name, keys in users.keys.items() if set(before.get(name, ())) - set(keys)]
+    )
     for name in gone:
         if not made.is_locked(name):
             with noting(problems, name):
-                if account_id(name) == made.uid(name):
-                    lock_account(name)
+                if accounts.account_id(name) == made.uid(name):
+                    accounts.lock_account(name)
                 made.note(name, made.uid(name), locked=True)
                 done["revoked"].append(name)
     # At each call: what was about to begin when an account was locked would be there else.
-    left = end_processes([made.uid(name) for name in gone])
+    left = accounts.end_processes([made.uid(name) for name in gone])
     problems += [f"{name}: processes are left that can't be ended" for name in gone if made.uid(name) in left]
 
     for name in users.keys:
         with noting(problems, name):
             for what in bring(name, made):
                 done[what].append(name)
-            close_home(name, made.uid(name))
+            accounts.close_home(name, made.uid(name))
     made.admit(users, [name for name in users.keys if name in made.accounts and not made.is_locked(name)])
     if problems:
         raise FleetError("; ".join(problems))
@@ -383,14 +260,14 @@ def sync(users: Users, made: Made) -> dict[str, list[str]]:
 def bring(name: str, made: Made) -> Iterator[str]:
     """An account that can be entered, with those words for what it took."""
     if name not in made.accounts:
-        made.note(name, free_id([made.uid(each) for each in made.accounts]), locked=True)
-    if account_id(name) is None:
-        make_account(name, made.uid(name))
+        made.note(name, accounts.free_id([made.uid(each) for each in made.accounts]), locked=True)
+    if accounts.account_id(name) is None:
+        accounts.make_account(name, made.uid(name))
         yield "made"
     elif made.is_locked(name):
         yield "opened"
     if made.is_locked(name):
-        open_account(name)
+        accounts.open_account(name)
         made.note(name, made.uid(name), locked=False)
 
 
@@ -433,7 +310,7 @@ def main() -> None:
         problem = fetch(options.fetch) if options.fetch else None
         users = read_users(options.file)
         if options.fetch:
-            users = Users(users.keys, made.confirmed() if problem else began)
+            users = Users(users.keys, made.admitted()["confirmed"] if problem else began)
         print(json.dumps({"users": len(users.keys), **sync(users, made)}))
     if problem:
         raise FleetError(problem)

@@ -135,7 +135,7 @@ beforeAll(async () => {
   ];
   const asAda = ["setpriv", "--reuid", ADA, "--regid", ADA, "--clear-groups", "env", "-i", ...settings];
   started.push(node.start(...asAda, "/usr/bin/python3.11", ...lab, `--IdentityProvider.token=${TOKEN}`));
-  for (const end = Date.now() + 60_000; ; await sleep(200)) {
+  for (const end = Date.now() + 180_000; ; await sleep(200)) {
     const answer = await jupyter("GET", "kernels").catch((error) => error);
     if (Array.isArray(answer)) break;
     if (Date.now() > end) throw answer;

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import fleet_accounts
 import idle
 import pytest
 from fleet_support import call, say, serving
@@ -71,7 +72,7 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     found = Machine(tmp_path)
-    monkeypatch.setattr(idle, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(fleet_accounts, "PROC", tmp_path / "proc")
     monkeypatch.setattr(idle.time, "time", lambda: found.now)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with serving(found.answer) as found.place:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import authorized_keys
+import fleet_accounts
 import pytest
 import users
 from fleet_support import Called, call
@@ -70,11 +71,14 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     found = Machine(tmp_path)
     (tmp_path / "home").mkdir()
-    monkeypatch.setattr(users, "HOMES", tmp_path / "home")
-    monkeypatch.setattr(users, "command", found.command)
-    monkeypatch.setattr(users, "end_processes", found.end_processes)
-    monkeypatch.setattr(users, "account_id", found.accounts.get)
-    monkeypatch.setattr(users.os, "chown", lambda *_: None)
+    monkeypatch.setattr(fleet_accounts, "HOMES", tmp_path / "home")
+    monkeypatch.setattr(fleet_accounts, "command", found.command)
+    monkeypatch.setattr(fleet_accounts, "end_processes", found.end_processes)
+    monkeypatch.setattr(
+        fleet_accounts, "end_sessions", lambda uids: found.done.extend(f"end sessions of {uid}" for uid in uids)
+    )
+    monkeypatch.setattr(fleet_accounts, "account_id", found.accounts.get)
+    monkeypatch.setattr(fleet_accounts.os, "chown", lambda *_: None)
     return found
 
 
@@ -101,9 +105,9 @@ def test_accounts_follow_the_file(machine: Machine, sync: Sync) -> None:
     assert json.loads(done.out) == {"users": 2, "made": ["ada", "bob"], "opened": [], "revoked": []}
     assert machine.admitted() == {"ada": [key(1)], "bob": [key(2), key(3)]}
     assert machine.made() == {"ada": {"uid": 70000, "locked": False}, "bob": {"uid": 70001, "locked": False}}
-    assert json.loads(sync(file_of(ada=[key(4)], bob=[key(2)])).out)["users"] == 2
-    assert machine.done == []
-    assert machine.admitted() == {"ada": [key(4)], "bob": [key(2)]}
+    assert json.loads(sync(file_of(ada=[key(1), key(4)], bob=[key(2)])).out)["users"] == 2
+    assert machine.done == ["end sessions of 70001"]
+    assert machine.admitted() == {"ada": [key(1), key(4)], "bob": [key(2)]}
 
 
 def test_who_is_revoked_may_not_enter_before_anything_else_is_done(machine: Machine, sync: Sync) -> None:

@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../free-port.ts";
-import { type FleetNode, greeting, type KeyPair, startNode } from "./node.ts";
+import { type FleetNode, greeting, type KeyPair, type NodeUser, startNode } from "./node.ts";
 
 const ADA = "oneofft-ada";
 const BOB = "oneofft-bob";
@@ -14,7 +14,7 @@ const BOB = "oneofft-bob";
 let node: FleetNode;
 let ada: KeyPair;
 let bob: KeyPair;
-const both = () => [
+const both = (): [NodeUser, NodeUser] => [
   { name: ADA, keys: [ada.line] },
   { name: BOB, keys: [bob.line] },
 ];
@@ -61,18 +61,22 @@ test("keys alone open an account: not another's, none of root's, no password", a
   expect((await node.ssh(ADA, ada, "true")).code).toBe(0);
 });
 
-test("a new key counts at once, and the old one no more", async () => {
+test("a new key counts at once; the old one no more, nor a session that it began, and what it left behind goes on", async () => {
   const next = node.key("next");
-  expect(await node.users([{ name: ADA, keys: [next.line] }, ...both().slice(1)])).toEqual({
-    users: 2,
-    made: [],
-    opened: [],
-    revoked: [],
-  });
+  const [, other] = both();
+  await node.ssh(ADA, ada, "setsid sleep 900 > /dev/null 2>&1 &");
+  const session = node.session(ADA, ada, "sleep 901");
+  await expect.poll(() => processesOf(ADA)).toContain("sleep 901");
+  const nothing = { users: 2, made: [], opened: [], revoked: [] };
+  expect(await node.users([{ name: ADA, keys: [ada.line, next.line] }, other])).toEqual(nothing);
+  expect((await node.ssh(ADA, next, "true")).code).toBe(0);
+  expect(session.exitCode).toBe(null);
+  expect(await node.users([{ name: ADA, keys: [next.line] }, other])).toEqual(nothing);
   expect((await node.ssh(ADA, ada, "true")).code).toBe(255);
   expect((await node.ssh(ADA, next, "true")).code).toBe(0);
-  await node.users([{ name: ADA, keys: [next.line, ada.line] }, ...both().slice(1)]);
-  expect((await node.ssh(ADA, ada, "true")).code).toBe(0);
+  await expect.poll(() => session.exitCode).toBe(255);
+  expect(await processesOf(ADA)).toMatch(/sleep 900/);
+  await node.must("pkill", "-f", "sleep 900");
 });
 
 test("who is revoked loses sessions, forwarded ports and what runs in the background, and has the files when they come back", async () => {
