@@ -32,8 +32,6 @@ from fleet_hdfs import FleetError, run
 STATE = Path("/var/lib/oneoff/users")
 MOST_BYTES = 1 << 20
 FETCH_S = 30
-
-
 KEY_TYPES = frozenset(
     {
         "ssh-ed25519",
@@ -186,7 +184,7 @@ class Made:
         try:
             return json.loads((self.folder / "admitted.json").read_text())
         except (OSError, ValueError):
-            return {"confirmed": 0, "users": {}}
+            return {}
 
 
 def write(file: Path, content: object, mode: int) -> None:
@@ -230,11 +228,10 @@ def sync(users: Users, made: Made) -> dict[str, list[str]]:
     done: dict[str, list[str]] = {"made": [], "opened": [], "revoked": []}
 
     gone = [name for name in made.accounts if name not in users.keys]
-    before = made.admitted()["users"]
-    made.admit(users, [name for name in users.keys if name in made.accounts and not made.is_locked(name)])
-    accounts.end_sessions(
-        [made.uid(name) for name, keys in users.keys.items() if set(before.get(name, ())) - set(keys)]
-    )
+    before = made.admitted().get("users", {})
+    entered = [name for name in users.keys if name in made.accounts and not made.is_locked(name)]
+    made.admit(users, entered)
+    accounts.end_sessions([made.uid(name) for name in entered if set(before.get(name, ())) - set(users.keys[name])])
     for name in gone:
         if not made.is_locked(name):
             with noting(problems, name):
@@ -310,7 +307,7 @@ def main() -> None:
         problem = fetch(options.fetch) if options.fetch else None
         users = read_users(options.file)
         if options.fetch:
-            users = Users(users.keys, made.admitted()["confirmed"] if problem else began)
+            users = Users(users.keys, made.admitted().get("confirmed", 0) if problem else began)
         print(json.dumps({"users": len(users.keys), **sync(users, made)}))
     if problem:
         raise FleetError(problem)
