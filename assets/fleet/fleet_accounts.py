@@ -10,7 +10,7 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from fleet_hdfs import FleetError
@@ -147,15 +147,18 @@ def signal_all(uid: int, number: int) -> None:
 
 def end_processes(uids: Collection[int]) -> set[int]:
     """Ends them, which are asked first; ids of which some are left nevertheless."""
-    for number, patience in ((signal.SIGTERM, TERM_S), (signal.SIGKILL, KILL_S)):
-        end = time.monotonic() + patience
-        asked: set[int] = set()
-        while left := processes(uids):
-            if time.monotonic() > end:
-                break
-            # Those that are asked to end are asked once, as many programs take the second time for haste.
-            for uid in left - asked if number == signal.SIGTERM else left:
-                signal_all(uid, number)
-            asked |= left
-            time.sleep(LOOK_S)
-    return left
+    for uid in processes(uids):
+        signal_all(uid, signal.SIGTERM)
+    wait_for(lambda: not processes(uids), TERM_S)
+    # Also where none was seen: those that multiply are in a list of all processes only by chance.
+    for uid in uids:
+        signal_all(uid, signal.SIGKILL)
+    wait_for(lambda: not processes(uids), KILL_S)
+    return processes(uids)
+
+
+def wait_for(is_so: Callable[[], bool], patience: float) -> None:
+    """Waits as long as that, and no longer."""
+    end = time.monotonic() + patience
+    while not is_so() and time.monotonic() < end:
+        time.sleep(LOOK_S)
