@@ -14,6 +14,10 @@ from fleet_hdfs import IN_SERVICE, Hdfs, RefusalError, in_words, nodes, room
 STAGING = "/.push"
 CLUSTERS_OWN = ("/spark-events", "/runs", "/scratch", STAGING)
 MAX_NAME_BYTES = 255
+# HDFS takes 8,000 letters and 1,000 folders in all, those above the target and of the staging folder among them.
+MAX_PATH = 7000
+MAX_DEPTH = 900
+RESERVED = (".snapshot", ".reserved")
 
 
 @dataclass
@@ -144,13 +148,21 @@ class Planner:
         )
 
     def refuse_name(self, path: str) -> None:
-        """Refuses a name that is too long for HDFS."""
-        name = posixpath.basename(path)
-        size = len(name.encode())
-        if size > MAX_NAME_BYTES:
+        """Refuses what is too long for HDFS, and what it keeps for itself."""
+        parts = path.split("/")
+        for name in parts:
+            size = len(name.encode())
+            if size > MAX_NAME_BYTES:
+                raise RefusalError(
+                    f"{self.source.name} has {name[:20]}..., a name of {size} bytes, and HDFS takes {MAX_NAME_BYTES}: "
+                    "give it a shorter one"
+                )
+            if name in RESERVED:
+                raise RefusalError(f"{self.source.name} has {path!r}, and HDFS has {name} for itself: rename it")
+        if len(parts) > MAX_DEPTH or len(path) > MAX_PATH:
             raise RefusalError(
-                f"{self.source.name} has {name[:20]}..., a name of {size} bytes, and HDFS takes {MAX_NAME_BYTES}: "
-                "give it a shorter one"
+                f"{self.source.name} has {path[:20]}..., a path of {len(path):,} letters and {len(parts):,} folders, "
+                f"and {MAX_PATH:,} and {MAX_DEPTH} are the most here: bring it to a shorter one"
             )
 
     def refuse_size(self) -> None:
@@ -193,6 +205,8 @@ def target_folder(text: str) -> str:
     path = "/" + "/".join(part for part in parts if part)
     if path == "/":
         raise refusal("is all of HDFS")
+    if any(part in RESERVED for part in parts):
+        raise refusal("has a name that HDFS has for itself")
     if any(path == own or path.startswith(f"{own}/") for own in CLUSTERS_OWN):
         raise refusal("is the cluster's own")
     return path

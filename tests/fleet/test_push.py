@@ -179,6 +179,10 @@ def test_what_is_in_the_way_is_refused(hdfs: FakeHdfs, push) -> None:  # noqa: A
         (("ok", None), "'ok' more than once"),
         (("ok/x", "x"), "'ok' as a file and as a folder"),
         (("n" * 256, "x"), "a name of 256 bytes, and HDFS takes 255: give it a shorter one"),
+        (("n" * 256 + "/x", "x"), "a name of 256 bytes, and HDFS takes 255: give it a shorter one"),
+        (("n/" * 1000 + "x", "x"), "a path of 2,001 letters and 1,001 folders, and 7,000 and 900 are the most here"),
+        (("n" * 250 + "/" + "/".join(["m" * 250] * 28), "x"), "a path of 7,278 letters and 29 folders"),
+        (("a/.snapshot", "x"), "'a/.snapshot', and HDFS has .snapshot for itself: rename it"),
     ],
 )
 def test_a_member_that_can_not_be_is_refused_before_anything_is_written(
@@ -228,6 +232,7 @@ def test_what_is_no_gzipped_tar_is_refused(hdfs: FakeHdfs, push, archive: bytes)
         ("/runs/1", "is the cluster's own"),
         ("/scratch/", "is the cluster's own"),
         ("/.push/x", "is the cluster's own"),
+        ("/.reserved", "has a name that HDFS has for itself"),
     ],
 )
 def test_a_target_that_can_not_be_is_refused(push, target: str, why: str) -> None:  # noqa: ANN001
