@@ -1,8 +1,8 @@
 """Sets which data nodes belong to HDFS.
 
 Those that are not wanted any more are decommissioned: what they hold is copied to the others first, and the call ends
-once that is done, and they may be stopped. COMMAND makes the namenode read FILE again. A data node must be in FILE
-before it is started: the namenode sends away others, and they end.
+once that is done, and they may be stopped. COMMAND makes the namenode read FILE again. A data node ought to be in
+FILE before it is started: the namenode sends away others, which ask again every five seconds.
 """
 
 from __future__ import annotations

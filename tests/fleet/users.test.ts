@@ -54,7 +54,7 @@ test("keys alone open an account: not another's, none of root's, no password", a
   await node.must(
     "sh",
     "-c",
-    `mkdir -p /root/.ssh /home/${ADA}/.ssh; for d in /root /home/${ADA}; do echo '${bob.line}' > $d/.ssh/authorized_keys; done`,
+    `mkdir -p ~root/.ssh ~${ADA}/.ssh; for d in ~root ~${ADA}; do echo '${bob.line}' > $d/.ssh/authorized_keys; done`,
   );
   expect((await node.ssh("root", bob, "true")).err).toContain("Permission denied (publickey)");
   expect((await node.ssh(ADA, bob, "true")).err).toContain("Permission denied (publickey)");
