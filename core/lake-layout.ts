@@ -30,6 +30,8 @@ export const Prefix = {
   results: "_results",
   /** `_certificates/<digest>.zip`: what a cluster encrypts its own traffic with. */
   certificates: "_certificates",
+  /** `_fleets/<fleet>/`: what a fleet, its owner and the reaper tell each other; see fleet-lake.ts. */
+  fleets: "_fleets",
   /** `_dashboard/<name>/<digest>/`: releases of a dashboard, and in `_dashboard/<name>/current` the digest to run. */
   dashboard: "_dashboard",
 } as const;

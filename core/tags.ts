@@ -9,6 +9,12 @@ export const Tag = {
   lake: "oneoff:lake",
   /** A {@link Duration} from its creation, "90 minutes". On everything that must end by itself. */
   deadline: "oneoff:deadline",
+  /** A {@link Duration}. On a fleet's machines: after how long without work its workers go. */
+  idle: "oneoff:idle",
+  /** A {@link Duration} after the workers went. On a fleet's machines: when the others are stopped. */
+  idleOff: "oneoff:idle-off",
+  /** What a fleet's machine is: a NodeRole. */
+  role: "oneoff:role",
   /** Name of the component that a cluster belongs to. */
   cluster: "oneoff:cluster",
   /** Id of the run that a cluster is for. */
