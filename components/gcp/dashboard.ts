@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { DashboardConfig } from "../../assets/dashboard/config.ts";
 import { cloudConfig } from "../../assets/dashboard/instance/gcp/user-data.ts";
-import { isPlain } from "../../assets/dashboard/instance/template.ts";
+import { isPlain } from "../../assets/template.ts";
 import { scanMebibytes } from "../../core/bigquery-table.ts";
 import { type BillLine, refuseAbove } from "../../core/bill.ts";
 import { type Duration, seconds } from "../../core/duration.ts";

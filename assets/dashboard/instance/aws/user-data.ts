@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { checkPlain, fill } from "../template.ts";
+import { checkPlain, fill } from "../../../template.ts";
 
 export interface UserDataArgs {
   /** The lake's bucket. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { stringify } from "yaml";
-import { checkPlain, fill } from "../template.ts";
+import { checkPlain, fill } from "../../../template.ts";
 
 export interface CloudConfigArgs {
   /** The lake's bucket. */

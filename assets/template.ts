@@ -17,6 +17,6 @@ export const isPlain = (value: string): boolean =>
 /** @throws Error when one of the values can't stand there as it is. */
 export function checkPlain(values: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(values)) {
-    if (!isPlain(value)) throw new Error(`${name} cannot be ${JSON.stringify(value)} in the dashboard's user data`);
+    if (!isPlain(value)) throw new Error(`${name} cannot be ${JSON.stringify(value)} in user data`);
   }
 }
