@@ -33,17 +33,19 @@ CURE = "make the archive without it (tar czf ARCHIVE -C FOLDER .)"
 class Source:
     """Where the archive is: a path, an address, or the standard input, which is kept as it is read more than once."""
 
-    def __init__(self, text: str) -> None:
-        """Reads nothing, but of "-" all."""
+    def __init__(self, text: str, name: str | None = None) -> None:
+        """Reads nothing, but of "-" all. name: what messages call it."""
         is_url = urlsplit(text).scheme in ("http", "https")
         # What follows "?" in an address is a password.
-        self.name = "the standard input" if text == "-" else text.partition("?")[0] if is_url else text
+        self.name = name or ("the standard input" if text == "-" else text.partition("?")[0] if is_url else text)
         self.open: Callable[[], IO[bytes]]
         if text == "-":
             kept = keep(sys.stdin.buffer)
             self.open = lambda: rewound(kept)
         elif is_url:
             self.open = lambda: self._fetch(text)
+        elif text.startswith("s3://"):
+            self.open = lambda: self._open_object(text)
         else:
             self.open = lambda: self._open_file(text)
 
@@ -52,6 +54,14 @@ class Source:
             return open(path, "rb")  # noqa: PTH123 -- whoever asked closes it
         except OSError as error:
             raise RefusalError(f"{self.name} can't be read ({reason_of(error)}): give a gzipped tar") from error
+
+    def _open_object(self, address: str) -> IO[bytes]:
+        from fleet_lake import open_object  # which a laptop's Python has no need of
+
+        try:
+            return open_object(address)
+        except OSError as error:
+            raise FleetError(f"{self.name} can't be read from {address}: {reason_of(error)}") from error
 
     def _fetch(self, url: str) -> IO[bytes]:
         try:

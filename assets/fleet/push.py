@@ -253,11 +253,14 @@ def main() -> None:
     parser.add_argument("--namenode", type=address, required=True, metavar="HOST:PORT", help="its page's address")
     parser.add_argument("--threads", type=threads, default=8, metavar="N", help="files at once (default: 8)")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there with other content")
-    parser.add_argument("source", metavar="SOURCE", help="a gzipped tar: a path, an http(s) address, or - for stdin")
+    parser.add_argument("--name", metavar="NAME", help="what messages call the archive (default: SOURCE)")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a gzipped tar: a path, an http(s) or s3 address, or - for stdin"
+    )
     parser.add_argument("target", metavar="TARGET", help="folder of HDFS, made when it is not there")
     options = parser.parse_args()
     target = target_folder(options.target)
-    source = Source(options.source)
+    source = Source(options.source, options.name)
     print(json.dumps(Push(Hdfs(options.namenode), source, target, options.overwrite, options.threads).run()))
 
 

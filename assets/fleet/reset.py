@@ -11,6 +11,7 @@ import http.client
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -110,11 +111,12 @@ def empty(hdfs: Hdfs, folder: str, in_use: set[str]) -> int:
     return deleted
 
 
-def reset(hdfs: Hdfs, master: str, notebook: Jupyter | None) -> dict[str, int]:
+def reset(hdfs: Hdfs, master: str, notebooks: Sequence[Jupyter]) -> dict[str, int]:
     """All of it, and how much it was."""
     ended = {"sessions": 0, "kernels": 0}
-    if notebook:
-        ended = notebook.end_all()
+    for notebook in notebooks:
+        ended = {what: ended[what] + count for what, count in notebook.end_all().items()}
+    if notebooks:
         print(f"reset: ended {ended['kernels']} kernels and {ended['sessions']} sessions", file=sys.stderr)
     refuse_applications(master, PATIENCE_S if ended["kernels"] else 0)
     # One that has begun meanwhile keeps its log.
@@ -127,13 +129,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--namenode", type=address, required=True, metavar="HOST:PORT", help="its page's address")
     parser.add_argument("--master", type=address, required=True, metavar="HOST:PORT", help="its page's address")
-    parser.add_argument("--notebook", metavar="URL", help="address of JupyterLab")
-    parser.add_argument("--token-file", type=Path, metavar="FILE", help="file with its token")
+    parser.add_argument("--notebook", action="append", default=[], metavar="URL", help="address of a JupyterLab")
+    parser.add_argument(
+        "--token-file", action="append", default=[], type=Path, metavar="FILE", help="file with its token"
+    )
     options = parser.parse_args()
-    if bool(options.notebook) != bool(options.token_file):
-        parser.error("--notebook and --token-file go together")
-    notebook = Jupyter(options.notebook, read_token(options.token_file)) if options.notebook else None
-    print(json.dumps(reset(Hdfs(options.namenode), options.master, notebook)))
+    if len(options.notebook) != len(options.token_file):
+        parser.error("each --notebook needs its --token-file")
+    places = zip(options.notebook, options.token_file, strict=True)
+    notebooks = [Jupyter(url, read_token(file)) for url, file in places]
+    print(json.dumps(reset(Hdfs(options.namenode), options.master, notebooks)))
 
 
 if __name__ == "__main__":
