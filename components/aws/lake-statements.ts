@@ -27,6 +27,17 @@ export function writeStatements(bucketArn: pulumi.Output<string>, prefixes: read
   return [{ Action: action, Resource: prefixes.map((prefix) => below(bucketArn, prefix)) }];
 }
 
+/** Reads what an address such as `s3://bucket/prefix` names. */
+export function addressStatements(address: string): readonly Statement[] {
+  const [bucket, ...path] = address.slice("s3://".length).replace(/\/+$/, "").split("/");
+  const arn = `arn:aws:s3:::${bucket}`;
+  const within = path.length > 0 ? [`${arn}/${path.join("/")}`, `${arn}/${path.join("/")}/*`] : [`${arn}/*`];
+  return [
+    { Action: ["s3:GetBucketLocation", "s3:ListBucket"], Resource: arn },
+    { Action: ["s3:GetObject"], Resource: within },
+  ];
+}
+
 /** What a query through the SDK needs, and no more. */
 export function queryStatements(
   tables: readonly Table[],

@@ -5,6 +5,7 @@ import { Prefix } from "../../../core/lake-layout.ts";
 import { rolePath, stackTags } from "../../common/naming.ts";
 import { allow, SESSION_STATEMENTS, type Statement, serviceRole } from "../iam.ts";
 import type { S3Lake } from "../lake.ts";
+import { addressStatements } from "../lake-statements.ts";
 import { Network, type Subnets } from "../network.ts";
 
 export interface ClusterRoles {
@@ -118,7 +119,7 @@ function nodeStatements({ job, lake, diskKeyArn, secretArns, reads }: ClusterRol
       Action: ["s3:DeleteObject"],
       Resource: [...tables, Prefix.scratch].map((prefix) => pulumi.interpolate`${lake.bucketArn}/${prefix}/*`),
     },
-    ...reads.flatMap(readStatements),
+    ...reads.flatMap(addressStatements),
     // Public buckets with what EMR and Amazon Linux bring to a node; a role that names no bucket can't read them.
     {
       Action: ["s3:GetObject"],
@@ -130,16 +131,5 @@ function nodeStatements({ job, lake, diskKeyArn, secretArns, reads }: ClusterRol
     ...diskKeyStatements(diskKeyArn),
     ...(secretArns.length > 0 ? [{ Action: ["secretsmanager:GetSecretValue"], Resource: secretArns }] : []),
     ...SESSION_STATEMENTS,
-  ];
-}
-
-/** `s3://bucket/prefix` to be read. */
-function readStatements(address: string): readonly Statement[] {
-  const [bucket, ...path] = address.slice("s3://".length).replace(/\/+$/, "").split("/");
-  const arn = `arn:aws:s3:::${bucket}`;
-  const within = path.length > 0 ? [`${arn}/${path.join("/")}`, `${arn}/${path.join("/")}/*`] : [`${arn}/*`];
-  return [
-    { Action: ["s3:GetBucketLocation", "s3:ListBucket"], Resource: arn },
-    { Action: ["s3:GetObject"], Resource: within },
   ];
 }
