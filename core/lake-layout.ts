@@ -32,6 +32,8 @@ export const Prefix = {
   certificates: "_certificates",
   /** `_fleets/<fleet>/`: what a fleet, its owner and the reaper tell each other; see fleet-lake.ts. */
   fleets: "_fleets",
+  /** What users of a fleet keep there, beside the results that they may read. */
+  shared: "_shared",
   /** `_dashboard/<name>/<digest>/`: releases of a dashboard, and in `_dashboard/<name>/current` the digest to run. */
   dashboard: "_dashboard",
 } as const;

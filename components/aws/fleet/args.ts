@@ -52,8 +52,8 @@ export interface FleetPlanArgs {
   readonly gpu?: string;
   /** The machines that compute, and keep nothing. */
   readonly workers?: FleetWorkers;
-  /** HDFS on machines of its own, or none. */
-  readonly hdfs?: FleetHdfs | false;
+  /** HDFS, on machines of its own. */
+  readonly hdfs?: FleetHdfs;
   /** Instance type of the namenode and the data nodes, which are on demand. @default "m6i.large" */
   readonly nodes?: string;
   /** What shares the workers out among applications. @default "standalone" */
@@ -62,6 +62,8 @@ export interface FleetPlanArgs {
   readonly capacity?: string;
   /** Whether the machines run. @default "on" */
   readonly power?: string | PowerSchedule;
+  /** How long after the workers went for want of work the other machines are stopped, their disks kept. @default they go on */
+  readonly idleOff?: Duration;
   /** Whether there is JupyterLab. @default true */
   readonly notebook?: boolean;
   /** Absolute path of a folder with a public key per user, `<user>.pub`. @default nobody */
@@ -77,7 +79,7 @@ export interface FleetPlan {
   readonly region: string;
   readonly gpu: readonly GpuModel[];
   readonly nodes: string;
-  readonly hdfs: (HdfsPlan & { readonly diskGibibytes: number }) | undefined;
+  readonly hdfs: HdfsPlan & { readonly diskGibibytes: number };
   readonly workers: {
     readonly count: number;
     readonly types: readonly string[];
@@ -88,6 +90,7 @@ export interface FleetPlan {
   readonly zones: number;
   readonly deadlineSeconds: number;
   readonly idleSeconds: number;
+  readonly idleOffSeconds: number | undefined;
   readonly bill: readonly BillLine[];
   /** What is allowed and may be regretted. */
   readonly warnings: readonly string[];

@@ -37,10 +37,10 @@ export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): r
   const endpoints = FLEET_ENDPOINTS.length * zones;
   const disks = (diskGibibytes(plan) * units.gp3GigabyteMonth) / HOURS_PER_MONTH;
   return [
-    perHour(`${hdfs ? "namenode" : "master"}, ${nodes}`, node, hours),
-    ...(hdfs ? [perHour(`${counted(hdfs.datanodes, "data node")}, ${nodes}`, hdfs.datanodes * node, hours)] : []),
+    perHour(`head, ${nodes}`, node, hours),
+    perHour(`${counted(hdfs.datanodes, "data node")}, ${nodes}`, hdfs.datanodes * node, hours),
     perHour(workers.spot ? `${many}, at the on-demand price` : many, workers.count * price(dearest), hours),
-    perHour(`disks of ${1 + (hdfs?.datanodes ?? 0) + workers.count} nodes`, disks, hours),
+    perHour(`disks of ${1 + (hdfs.datanodes) + workers.count} nodes`, disks, hours),
     perHour(
       `${FLEET_ENDPOINTS.length} endpoints in ${counted(zones, "zone")}`,
       endpoints * units.interfaceEndpointHour,
@@ -53,7 +53,7 @@ export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): r
 /** Of all nodes together. */
 function diskGibibytes({ gpu, hdfs, workers }: Billed): number {
   const worker = gpu.length > 0 ? GPU_IMAGE.rootGibibytes : NODE_IMAGE.rootGibibytes;
-  const data = hdfs ? NAMES_GIBIBYTES + hdfs.datanodes * (NODE_IMAGE.rootGibibytes + hdfs.diskGibibytes) : 0;
+  const data = NAMES_GIBIBYTES + hdfs.datanodes * (NODE_IMAGE.rootGibibytes + hdfs.diskGibibytes);
   return NODE_IMAGE.rootGibibytes + data + workers.count * worker;
 }
 

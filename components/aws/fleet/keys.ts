@@ -21,6 +21,10 @@ export interface KeyFile {
 const EXTENSION = ".pub";
 const LEAST_RSA_BITS = 3072;
 
+/** What the lake says of who may enter; its bytes are the same whoever writes it. See core/fleet-lake.ts. */
+export const usersFile = (fleet: string, users: readonly UserKey[]): string =>
+  JSON.stringify({ fleet, users: users.map(({ name, key }) => ({ name, keys: [key] })) });
+
 /** Refuses a file: the line is counted from 1. */
 const wrong = (file: string, line: number, why: string) =>
   refusal`${arg("users")} has ${quote(file)}, line ${line}: ${why}`;

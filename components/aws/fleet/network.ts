@@ -1,12 +1,15 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { stackTags } from "../../common/naming.ts";
+import { addressStatements } from "../lake-statements.ts";
 import { subnetBlocks, zoneNames } from "../network.ts";
 import { FLEET_ENDPOINTS } from "./bill.ts";
 
 export interface FleetNetworkArgs {
   /** ARN of the lake's bucket: the only one of the account that nodes reach. */
   readonly bucketArn: pulumi.Input<string>;
+  /** Addresses in S3 beside it that they may read, "s3://bucket/prefix". @default none */
+  readonly reads?: readonly string[];
   /** In how many zones there are subnets. @default 2 */
   readonly zones?: number;
   /** Addresses of the VPC, a /16 to /24. @default "10.84.0.0/20" */
@@ -21,6 +24,8 @@ export class FleetNetwork extends pulumi.ComponentResource {
   readonly vpcId: pulumi.Output<string>;
   /** In different zones. */
   readonly subnetIds: readonly pulumi.Output<string>[];
+  /** Zone of each. */
+  readonly zones: readonly pulumi.Output<string>[];
   /** Group of the nodes: they reach each other and the endpoints, and nobody else reaches them. */
   readonly nodes: aws.ec2.SecurityGroup;
   /** What must be there before a node can install anything, or be reached. */
@@ -29,7 +34,7 @@ export class FleetNetwork extends pulumi.ComponentResource {
   /** @throws UsageError when `cidr` isn't a block of addresses. */
   constructor(name: string, args: FleetNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:FleetNetwork", name, {}, opts);
-    const { bucketArn, zones = 2, cidr = "10.84.0.0/20" } = args;
+    const { bucketArn, reads = [], zones = 2, cidr = "10.84.0.0/20" } = args;
     const blocks = subnetBlocks(cidr, zones);
     const tags = (what: string) => stackTags({ Name: `${pulumi.getStack()}-${name}-${what}` });
     const own = { parent: this };
@@ -71,7 +76,7 @@ export class FleetNetwork extends pulumi.ComponentResource {
         serviceName: service("s3"),
         vpcEndpointType: "Gateway",
         routeTableIds: [routes.id],
-        policy: gatewayPolicy(bucketArn, region),
+        policy: gatewayPolicy(bucketArn, reads, region),
         tags: tags("s3"),
       },
       own,
@@ -103,6 +108,7 @@ export class FleetNetwork extends pulumi.ComponentResource {
     );
     this.vpcId = vpc.id;
     this.subnetIds = subnets.map(({ id }) => id);
+    this.zones = subnets.map(({ availabilityZone }) => availabilityZone);
     this.nodes = nodes;
     this.parts = [s3, ...ways, ...rules, ...endpoints];
     this.registerOutputs({ vpcId: this.vpcId, subnetIds: this.subnetIds });
@@ -134,6 +140,7 @@ function rulesOf(
 /** All that anybody does with the lake by this way. */
 const LAKE_ACTIONS = [
   "s3:AbortMultipartUpload",
+  "s3:DeleteObject",
   "s3:GetBucketLocation",
   "s3:GetObject",
   "s3:ListBucket",
@@ -142,10 +149,14 @@ const LAKE_ACTIONS = [
 ];
 
 /**
- * What the gateway lets through: the lake, for who may use it, and Amazon Linux's repositories of the region, which dnf reads
+ * What the gateway lets through: the lake, for who may use it, what a job reads beside it, and Amazon Linux's repositories of the region, which dnf reads
  * without credentials; see docs/hard-won.md.
  */
-const gatewayPolicy = (bucketArn: pulumi.Input<string>, region: pulumi.Output<string>): pulumi.Output<string> =>
+const gatewayPolicy = (
+  bucketArn: pulumi.Input<string>,
+  reads: readonly string[],
+  region: pulumi.Output<string>,
+): pulumi.Output<string> =>
   pulumi.jsonStringify({
     Version: "2012-10-17",
     Statement: [
@@ -155,6 +166,7 @@ const gatewayPolicy = (bucketArn: pulumi.Input<string>, region: pulumi.Output<st
         Action: LAKE_ACTIONS,
         Resource: [bucketArn, pulumi.interpolate`${bucketArn}/*`],
       },
+      ...reads.flatMap(addressStatements).map((statement) => ({ Effect: "Allow", Principal: "*", ...statement })),
       {
         Effect: "Allow",
         Principal: "*",

@@ -34,7 +34,7 @@ export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
   const region = args.region ?? regionOf();
   checkRegion(region);
   const gpu = gpuModels(args.gpu ?? "none");
-  const hdfs = args.hdfs === false ? undefined : hdfsOf(args.hdfs);
+  const hdfs = hdfsOf(args.hdfs);
   const plan = {
     region,
     gpu,
@@ -46,8 +46,9 @@ export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
     zones: wholeNumber("zones", args.zones ?? 2),
     deadlineSeconds: deadlineSeconds(args.lifetime, ...FLEET_DEADLINES),
     idleSeconds: idleOf(args.lifetime),
+    idleOffSeconds: args.idleOff === undefined ? undefined : spanOf("idleOff", args.idleOff),
     warnings:
-      hdfs?.replication === 1
+      hdfs.replication === 1
         ? ["hdfs.replication is 1: what is on a data node is lost with its disk; with 2 or more a copy is left"]
         : [],
   };
@@ -101,8 +102,13 @@ function checkPower(power: string | PowerSchedule): void {
 }
 
 function hdfsOf({ datanodes = 3, replication, disk = "64 GB" }: FleetHdfs = {}): FleetPlan["hdfs"] {
-  if (datanodes === 0)
-    throw invalid("hdfs.datanodes", 0, "HDFS needs at least one; for a fleet without HDFS set hdfs to false");
+  if (datanodes === 0) {
+    throw invalid(
+      "hdfs.datanodes",
+      0,
+      "HDFS needs at least one, and a fleet without HDFS isn't offered: steps share data by it",
+    );
+  }
   return {
     ...hdfsPlan({ datanodes, ...(replication !== undefined && { replication }) }),
     diskGibibytes: diskGibibytes(disk, "16 GB", "16 TB", "hdfs.disk"),
@@ -152,7 +158,11 @@ function idleOf({ idle }: Lifetime): number {
   if (idle === undefined) {
     throw refusal`${arg("lifetime.idle")} is not set: say after how long without work the fleet gives its workers back, such as "1 hour"`;
   }
-  const given = seconds(idle, "lifetime.idle");
+  return spanOf("lifetime.idle", idle);
+}
+
+function spanOf(argument: string, span: Duration): number {
+  const given = seconds(span, argument);
   if (given >= 600 && given <= 7 * 86_400) return given;
-  throw refusal`${arg("lifetime.idle")} is ${quote(idle)}: expected "10 minutes" to "7 days"`;
+  throw refusal`${arg(argument)} is ${quote(span)}: expected "10 minutes" to "7 days"`;
 }

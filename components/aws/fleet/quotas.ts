@@ -61,7 +61,7 @@ export function quotaNeeds(plan: Pick<FleetPlan, "nodes" | "hdfs" | "workers">):
     }
   }
   const standing = quotasOf(plan.nodes).onDemand;
-  const vcpus = (1 + (plan.hdfs?.datanodes ?? 0)) * instanceType(plan.nodes).vcpus;
+  const vcpus = (1 + plan.hdfs.datanodes) * instanceType(plan.nodes).vcpus;
   needs.set(standing.code, { ...standing, vcpus: vcpus + ofWorkers(standing.code) });
   return [...needs.values()];
 }

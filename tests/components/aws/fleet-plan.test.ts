@@ -57,19 +57,6 @@ test("what is said is taken", () => {
   });
 });
 
-test("a fleet may do without HDFS", () => {
-  const plan = planOf({ hdfs: false });
-  expect(plan.hdfs).toBeUndefined();
-  expect(plan.warnings).toEqual([]);
-  expect(plan.bill.map(({ what }) => what)).toEqual([
-    "master, m6i.large",
-    "2 workers, m7i.large",
-    "disks of 3 nodes",
-    "3 endpoints in 2 zones",
-    "reaper and its log",
-  ]);
-});
-
 const SPOT = 'say what is to happen when there are no spot instances: "on-demand" or "fewer"';
 const CRON = 'expected minute, hour, day of the month, month and day of the week in numbers, such as "0 8 * * 1-5"';
 const OFF = "a fleet that is off and keeps its disks is not offered yet; take on, and destroy it when it is done";
@@ -232,7 +219,6 @@ test.each<[string, Partial<FleetPlanArgs>, Readonly<Record<string, number>>]>([
   // 4 nodes and 2 workers of 2 vCPUs.
   ["CPU", {}, { "L-1216C47A": 12 }],
   ["CPU by spot", { workers: { spot: { fallback: "fewer" } } }, { "L-34B43A08": 4, "L-1216C47A": 8 }],
-  ["without HDFS", { hdfs: false }, { "L-1216C47A": 6 }],
   ["GPU", { gpu: "L4", workers: { count: 3 } }, { "L-DB2E81BA": 24, "L-1216C47A": 8 }],
   [
     "GPU, the largest first",

@@ -1,0 +1,208 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { fleetKeys, NodeRole } from "../../../core/fleet-lake.ts";
+import { Tag } from "../../../core/tags.ts";
+import { stackTags } from "../../common/naming.ts";
+import { applyTransform, type Transform } from "../../common/transform.ts";
+import type { S3Lake } from "../lake.ts";
+import type { FleetPlan } from "./args.ts";
+import { NAMES_GIBIBYTES } from "./bill.ts";
+import { GPU_IMAGE, NODE_IMAGE } from "./image.ts";
+import type { FleetNetwork } from "./network.ts";
+import { DATA_DEVICE, loader, type NodeConfig, sha256 } from "./node-config.ts";
+import type { FleetRoles } from "./roles.ts";
+import type { FleetSoftware } from "./software.ts";
+
+/** Changes machines and what they are made of just before they are made. */
+export interface MachineTransforms {
+  readonly instance?: Transform<aws.ec2.InstanceArgs>;
+  readonly launchTemplate?: Transform<aws.ec2.LaunchTemplateArgs>;
+  readonly group?: Transform<aws.autoscaling.GroupArgs>;
+}
+
+/** What all machines of a fleet share. */
+export interface MachinePlace {
+  /** The component's. */
+  readonly name: string;
+  readonly plan: FleetPlan;
+  readonly lake: S3Lake;
+  readonly network: FleetNetwork;
+  readonly roles: FleetRoles;
+  readonly software: FleetSoftware;
+  /** AMI ids in the place of the newest ones. */
+  readonly images: { readonly node?: string | undefined; readonly gpu?: string | undefined };
+  /** Tags by which whatever of it costs ends. */
+  readonly tags: pulumi.Output<Record<string, string>>;
+  /** What must be there before anything that costs. */
+  readonly guards: readonly pulumi.Resource[];
+  readonly transform: MachineTransforms | undefined;
+  readonly parent: pulumi.Resource;
+}
+
+/** A machine that stays: its address and its disk outlive it, so that another one takes its place with both. */
+export interface Standing {
+  /** "head", "data-1". */
+  readonly node: string;
+  readonly role: typeof NodeRole.head | typeof NodeRole.data;
+  readonly card: aws.ec2.NetworkInterface;
+  readonly volume: aws.ebs.Volume;
+}
+
+const machineTags = ({ tags }: MachinePlace, role: NodeRole, node: string): pulumi.Output<Record<string, string>> =>
+  tags.apply((tags) => ({ ...tags, [Tag.role]: role, Name: `${pulumi.getStack()}-${node}` }));
+
+/** Where a machine is to stand: all of HDFS in one zone, or each block would be paid for on its way. */
+export function standing(place: MachinePlace, node: string, role: Standing["role"]): Standing {
+  const { name, plan, network, guards, parent } = place;
+  const opts = { parent, dependsOn: [...guards] };
+  const tags = machineTags(place, role, node);
+  const card = new aws.ec2.NetworkInterface(
+    `${name}-${node}-card`,
+    { subnetId: network.subnetIds[0] as pulumi.Input<string>, securityGroups: [network.nodes.id], tags },
+    opts,
+  );
+  const volume = new aws.ebs.Volume(
+    `${name}-${node}-disk`,
+    {
+      availabilityZone: network.zones[0] as pulumi.Input<string>,
+      size: role === NodeRole.head ? NAMES_GIBIBYTES : plan.hdfs.diskGibibytes,
+      type: "gp3",
+      encrypted: true,
+      tags,
+    },
+    opts,
+  );
+  return { node, role, card, volume };
+}
+
+/** What instances of one kind begin with. */
+function template(
+  place: MachinePlace,
+  what: string,
+  image: { readonly id?: string | undefined; readonly parameter: string; readonly rootGibibytes: number },
+  more: aws.ec2.LaunchTemplateArgs,
+): aws.ec2.LaunchTemplate {
+  const args: aws.ec2.LaunchTemplateArgs = {
+    // By a parameter of AWS's, so that a new release of it changes nothing that is there.
+    imageId: image.id ?? `resolve:ssm:${image.parameter}`,
+    metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
+    blockDeviceMappings: [
+      {
+        deviceName: "/dev/xvda",
+        ebs: { volumeType: "gp3", volumeSize: image.rootGibibytes, encrypted: "true", deleteOnTermination: "true" },
+      },
+    ],
+    updateDefaultVersion: true,
+    ...more,
+    tags: stackTags(),
+  };
+  return new aws.ec2.LaunchTemplate(
+    ...applyTransform(place.transform?.launchTemplate, `${place.name}-${what}-template`, args, {
+      parent: place.parent,
+    }),
+  );
+}
+
+/** What the namenode and the data nodes begin with. */
+export function standingTemplate(place: MachinePlace): aws.ec2.LaunchTemplate {
+  const tagSpecifications = [{ resourceType: "volume", tags: place.tags }];
+  const image = { ...NODE_IMAGE, id: place.images.node };
+  return template(place, "node", image, { instanceType: place.plan.nodes, tagSpecifications });
+}
+
+/** A machine with its address and its disk. */
+export function standingMachine(
+  place: MachinePlace,
+  { node, role, card, volume }: Standing,
+  from: aws.ec2.LaunchTemplate,
+  config: pulumi.Output<NodeConfig>,
+  needs: readonly pulumi.Resource[],
+): readonly pulumi.Resource[] {
+  const { name, roles, parent, guards, transform } = place;
+  const args: aws.ec2.InstanceArgs = {
+    launchTemplate: { id: from.id, version: from.latestVersion.apply(String) },
+    iamInstanceProfile: roles.profiles[role].name,
+    primaryNetworkInterface: { networkInterfaceId: card.id },
+    userDataBase64: userData(place, node, config),
+    // What it is told differs: another one takes its place, over the same disk.
+    userDataReplaceOnChange: true,
+    tags: machineTags(place, role, node),
+  };
+  const options = { parent, dependsOn: [...guards, ...needs], deleteBeforeReplace: true };
+  const instance = new aws.ec2.Instance(...applyTransform(transform?.instance, `${name}-${node}`, args, options));
+  const attachment = new aws.ec2.VolumeAttachment(
+    `${name}-${node}-attachment`,
+    // A file system that is in use is not torn away: the machine is stopped first.
+    { instanceId: instance.id, volumeId: volume.id, deviceName: DATA_DEVICE, stopInstanceBeforeDetaching: true },
+    { parent, deleteBeforeReplace: true },
+  );
+  return [instance, attachment];
+}
+
+/** The workers: what keeps nothing, and may be taken away. Where a GPU is asked for the template is another one. */
+export function workerGroup(
+  place: MachinePlace,
+  config: pulumi.Output<NodeConfig>,
+  needs: readonly pulumi.Resource[],
+): aws.autoscaling.Group {
+  const { name, plan, network, roles, images, parent, guards, transform } = place;
+  const { workers, gpu } = plan;
+  const tags = machineTags(place, NodeRole.worker, "worker");
+  const what = gpu.length > 0 ? "gpu-worker" : "worker";
+  const image = gpu.length > 0 ? { ...GPU_IMAGE, id: images.gpu } : { ...NODE_IMAGE, id: images.node };
+  const from = template(place, what, image, {
+    iamInstanceProfile: { arn: roles.profiles.worker.arn },
+    vpcSecurityGroupIds: [network.nodes.id],
+    instanceInitiatedShutdownBehavior: "terminate",
+    tagSpecifications: ["volume", "network-interface"].map((resourceType) => ({ resourceType, tags })),
+    userData: userData(place, what, config),
+  });
+  const args: aws.autoscaling.GroupArgs = {
+    minSize: 0,
+    maxSize: workers.count,
+    desiredCapacity: workers.count,
+    vpcZoneIdentifiers: [...network.subnetIds],
+    // Our own commands tell what is wrong; the provider would wait for ten minutes and fail.
+    waitForCapacityTimeout: "0",
+    capacityRebalance: workers.spot !== undefined,
+    mixedInstancesPolicy: {
+      launchTemplate: {
+        launchTemplateSpecification: { launchTemplateId: from.id, version: from.latestVersion.apply(String) },
+        overrides: workers.types.map((instanceType) => ({ instanceType })),
+      },
+      instancesDistribution: {
+        onDemandAllocationStrategy: "prioritized",
+        onDemandBaseCapacity: workers.spot?.onDemand ?? 0,
+        onDemandPercentageAboveBaseCapacity: workers.spot ? 0 : 100,
+        spotAllocationStrategy: "price-capacity-optimized",
+      },
+    },
+    // Another template or other types: all workers at once, they keep nothing.
+    instanceRefresh: { strategy: "Rolling", preferences: { minHealthyPercentage: 0, skipMatching: true } },
+    tags: tags.apply((tags) => Object.entries(tags).map(([key, value]) => ({ key, value, propagateAtLaunch: true }))),
+  };
+  const options = { parent, dependsOn: [...guards, ...needs] };
+  return new aws.autoscaling.Group(...applyTransform(transform?.group, `${name}-workers`, args, options));
+}
+
+/** What a machine starts by: a few lines that bring the rest, each by its hash. */
+function userData(place: MachinePlace, node: string, config: pulumi.Output<NodeConfig>): pulumi.Output<string> {
+  const { name, lake, software, parent } = place;
+  const { at } = fleetKeys(name);
+  const content = config.apply((config) => JSON.stringify(config));
+  const digest = content.apply(sha256);
+  const object = new aws.s3.BucketObjectv2(
+    `${name}-${node}-config`,
+    { bucket: lake.bucket, key: pulumi.interpolate`${at}/config/${digest}.json`, content, tags: stackTags() },
+    // Machines of a group begin with an earlier one until all are told anew.
+    { parent, retainOnDelete: true },
+  );
+  return pulumi
+    .all([object.key, digest, lake.bucket, lake.region, software.manifest])
+    .apply(([config, configDigest, bucket, region, manifest]) => {
+      const { key: installer, sha256: installerDigest } = software.loader;
+      const boot = `${at}/boot`;
+      const text = loader({ bucket, region, boot, config, configDigest, installer, installerDigest, manifest });
+      return Buffer.from(text).toString("base64");
+    });
+}

@@ -1,0 +1,128 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { fleetKeys, NodeRole } from "../../../core/fleet-lake.ts";
+import type { Job } from "../../../core/job.ts";
+import { Prefix } from "../../../core/lake-layout.ts";
+import { rolePath, stackTags } from "../../common/naming.ts";
+import { allow, SESSION_STATEMENTS, type Statement, serviceRole } from "../iam.ts";
+import type { S3Lake } from "../lake.ts";
+import { addressStatements } from "../lake-statements.ts";
+
+export interface FleetRolesArgs {
+  readonly job: Job;
+  readonly lake: S3Lake;
+  /** ARN of the parameter that holds Spark's secret. */
+  readonly parameterArn: pulumi.Input<string>;
+  /** What reads the fleet's software. */
+  readonly software: readonly Statement[];
+}
+
+export interface FleetRoles {
+  /** Of the machines; only root gets at it there. */
+  readonly profiles: Readonly<Record<NodeRole, aws.iam.InstanceProfile>>;
+  /** What users, and executors, have of the lake. */
+  readonly users: aws.iam.Role;
+  /** What the account has that runs jobs. */
+  readonly run: aws.iam.Role;
+  readonly parts: readonly pulumi.Resource[];
+}
+
+/**
+ * The machines' roles, one for each kind of them, and the two whose credentials they hand on: nobody but root has a machine's own.
+ */
+export function fleetRoles(name: string, args: FleetRolesArgs, parent: pulumi.Resource): FleetRoles {
+  const machines = Object.fromEntries(
+    Object.values(NodeRole).map((role) => [role, serviceRole(`${name}-${role}`, "ec2.amazonaws.com", parent)]),
+  ) as Record<NodeRole, aws.iam.Role>;
+  const users = handedOn(`${name}-users`, Object.values(machines), parent);
+  const run = handedOn(`${name}-run`, [machines.head], parent);
+  const own = Object.values(NodeRole).map((role) =>
+    allow(`${name}-${role}-policy`, machines[role], machineStatements(name, role, args, { users, run }), parent),
+  );
+  const profiles = Object.fromEntries(
+    Object.values(NodeRole).map((role) => [
+      role,
+      new aws.iam.InstanceProfile(
+        `${name}-${role}-profile`,
+        { path: rolePath(), role: machines[role].name, tags: stackTags() },
+        { parent },
+      ),
+    ]),
+  ) as Record<NodeRole, aws.iam.InstanceProfile>;
+  const handed = [
+    allow(`${name}-users-policy`, users, userStatements(args), parent),
+    allow(`${name}-run-policy`, run, runStatements(args), parent),
+  ];
+  return { profiles, users, run, parts: [...own, ...handed] };
+}
+
+/** A role that machines take on and hand to accounts of theirs. */
+function handedOn(name: string, by: readonly aws.iam.Role[], parent: pulumi.Resource): aws.iam.Role {
+  const assumeRolePolicy = pulumi.jsonStringify({
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Principal: { AWS: by.map(({ arn }) => arn) }, Action: "sts:AssumeRole" }],
+  });
+  return new aws.iam.Role(name, { path: rolePath(), assumeRolePolicy, tags: stackTags() }, { parent });
+}
+
+/** What the head is asked by way of the lake. */
+const ASKED = ["requests", "uploads", "runs", "answers"];
+
+function machineStatements(
+  fleet: string,
+  role: NodeRole,
+  { lake, parameterArn, software }: FleetRolesArgs,
+  { users, run }: { readonly users: aws.iam.Role; readonly run: aws.iam.Role },
+): readonly Statement[] {
+  const { at, users: usersKey, node } = fleetKeys(fleet);
+  const object = (key: string) => pulumi.interpolate`${lake.bucketArn}/${key}`;
+  const isHead = role === NodeRole.head;
+  const reads = [
+    usersKey,
+    ...(isHead ? ["members.json", "spark.conf", "reaper.json"].map((key) => `${at}/${key}`) : []),
+  ];
+  return [
+    ...software,
+    ...lake.statements.read([`${at}/config`, ...(isHead ? ASKED.map((asked) => `${at}/${asked}`) : [])]),
+    { Action: ["s3:GetObject"], Resource: reads.map(object) },
+    // A machine speaks for those of its kind alone.
+    {
+      Action: ["s3:PutObject"],
+      Resource: [
+        object(node(isHead ? "head" : `${role}-*`)),
+        object(`${at}/boot/*`),
+        ...(isHead ? [object(`${at}/answers/*`)] : []),
+      ],
+    },
+    ...(role === NodeRole.data ? [] : [{ Action: ["ssm:GetParameter"], Resource: parameterArn }]),
+    { Action: ["sts:AssumeRole"], Resource: isHead ? [users.arn, run.arn] : users.arn },
+    ...SESSION_STATEMENTS,
+  ];
+}
+
+/** Results are read, and a folder of their own is written. */
+const userStatements = ({ lake, job }: FleetRolesArgs): readonly Statement[] => [
+  ...lake.statements.read([...job.tables.map((table) => table.name), Prefix.shared]),
+  ...lake.statements.write([Prefix.shared]),
+  { Action: ["s3:DeleteObject"], Resource: pulumi.interpolate`${lake.bucketArn}/${Prefix.shared}/*` },
+  ...readsOf(job).flatMap(addressStatements),
+];
+
+/** What the driver of a run reads and writes. */
+function runStatements({ lake, job }: FleetRolesArgs): readonly Statement[] {
+  const tables = job.tables.map((table) => table.name);
+  const own = [Prefix.runs, Prefix.logs, Prefix.scratch, Prefix.clusters];
+  return [
+    ...lake.statements.read([...tables, ...own, Prefix.cancels]),
+    ...lake.statements.write([...tables, ...own]),
+    {
+      Action: ["s3:DeleteObject"],
+      Resource: [...tables, Prefix.scratch].map((prefix) => pulumi.interpolate`${lake.bucketArn}/${prefix}/*`),
+    },
+    ...readsOf(job).flatMap(addressStatements),
+  ];
+}
+
+/** Addresses in S3 that a job reads beside its lake. */
+export const readsOf = ({ reads = [] }: Pick<Job, "reads">): readonly string[] =>
+  reads.filter((address) => address.startsWith("s3://"));

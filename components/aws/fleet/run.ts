@@ -1,0 +1,50 @@
+import { driverArchive, jobFiles } from "../../../assets/driver/code.ts";
+import type { Job } from "../../../core/job.ts";
+import type { RunOrigin } from "../../../core/run-origin.ts";
+import { runSpec } from "../../../core/run-spec.ts";
+import type { FleetPlan } from "./args.ts";
+import { sparkConf } from "./node-config.ts";
+import { homeOf } from "./units.ts";
+
+/** Heap of the driver: the head has memory for little more. */
+const DRIVER_MEBIBYTES = 1024;
+
+export interface FleetRun {
+  readonly job: Job;
+  readonly run: string;
+  /** "s3://bucket". */
+  readonly lake: string;
+  /** Address of the head. */
+  readonly head: string;
+  readonly origin: RunOrigin;
+  /** Digests of the manifests of what the steps require; assets/fleet/head.py has it brought. */
+  readonly requirements: readonly string[];
+}
+
+/**
+ * What runs a job on a fleet, as a Python archive: the driver, the steps' files and the description of the run.
+ * @returns base64.
+ */
+export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requirements }: FleetRun): string {
+  const places = jobFiles(job);
+  const spec = runSpec(
+    job,
+    {
+      run,
+      lake,
+      stage: `webhdfs://${head}:9870/runs/${run}`,
+      scratch: `webhdfs://${head}:9870/scratch/${run}`,
+      work: `${homeOf("run")}/work/${run}`,
+      deadlineSeconds: plan.deadlineSeconds,
+      master: `spark://${head}:7077`,
+      masterPage: `http://${head}:8080`,
+      origin: JSON.stringify(origin),
+      secretsFile: null,
+      exactRequirements: true,
+    },
+    { conf: sparkConf(plan), driverMebibytes: DRIVER_MEBIBYTES, place: (path) => places.get(path) as string },
+  );
+  return Buffer.from(driverArchive(job, spec, { "requirements.json": JSON.stringify(requirements) })).toString(
+    "base64",
+  );
+}
