@@ -22,6 +22,11 @@ export const Prefix = {
   code: "_code",
   /** `_wheels/<digest>/`: a requirements.txt and, once a cluster was launched, its wheels. */
   wheels: "_wheels",
+  /**
+   * `_software/<sha256>/<file name>`: what machines without a way to the internet install; `_software/manifests/<sha256>.json`: which
+   * of it. Written by assets/fleet-stager, but for files of our own.
+   */
+  software: "_software",
   /** `_logs/<run>/<step>.log` while a step runs and after, and below `_logs/emr/` what the service keeps. */
   logs: "_logs",
   /** `_scratch/<run>/`: what the steps of a run keep for each other, gone when it ends. */
@@ -43,6 +48,12 @@ export const cancelKey = (run: string): string => `${Prefix.cancels}/${run}.json
 
 /** Where a run's machines find what made it, which they record with it. */
 export const originKey = (run: string): string => `${Prefix.clusters}/${run}/origin.json`;
+
+/** Where a file lies that machines without a way to the internet install. @param digest its SHA-256, hexadecimal. */
+export const softwareKey = (digest: string, file: string): string => `${Prefix.software}/${digest}/${file}`;
+
+/** Where the list of what such machines install lies. @param digest its SHA-256, hexadecimal. */
+export const manifestKey = (digest: string): string => `${Prefix.software}/manifests/${digest}.json`;
 
 /**
  * Where a step's log lies while it runs and after.

@@ -17,6 +17,7 @@ export const FLOORS: readonly (readonly string[])[] = [
     "assets/dataproc-orchestrator",
     "assets/driver",
     "assets/emr-launcher",
+    "assets/fleet-stager",
     "assets/jobs",
     "assets/reaper",
   ],
