@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { BillLine } from "../../../core/bill.ts";
 import type { Duration } from "../../../core/duration.ts";
-import { arg, refusal } from "../../../core/errors.ts";
+import { arg, quote, refusal } from "../../../core/errors.ts";
 import { fleetKeys, NodeRole } from "../../../core/fleet-lake.ts";
 import { jobFor } from "../../../core/job/same.ts";
 import type { Job } from "../../../core/job.ts";
@@ -32,7 +32,7 @@ import {
 import { FleetNetwork } from "./network.ts";
 import { dataConfig, headConfig, type NodeConfig, type NodePlace, sparkConf, workerConfig } from "./node-config.ts";
 import { fleetPlan } from "./plan.ts";
-import { type FleetRoles, fleetRoles, readsOf } from "./roles.ts";
+import { fleetRoles, readsOf } from "./roles.ts";
 import { runArchive } from "./run.ts";
 import { fleetSoftware } from "./software.ts";
 
@@ -107,7 +107,9 @@ export class GpuFleet extends pulumi.ComponentResource {
       { parent: this },
     );
     const parameter = sparkParameter(name, this);
-    const software = fleetSoftware(name, { ...args, job, notebook: plan.notebook, scripts: OWN_SCRIPTS }, this);
+    const { packageIndex, maven } = args;
+    const from = { ...(packageIndex && { packageIndex }), ...(maven && { maven }) };
+    const software = fleetSoftware(name, { lake, job, notebook: plan.notebook, scripts: OWN_SCRIPTS, ...from }, this);
     const roles = fleetRoles(name, { job, lake, parameterArn: parameter.arn, software: software.statements }, this);
     const seen = allow(`${name}-reaper-policy`, reaper.role, reaperStatements(name, lake), this);
     const place: MachinePlace = {
@@ -179,9 +181,9 @@ const OWN_SCRIPTS = {
 } as const;
 
 function checkJob(job: Job): void {
-  const step = job.steps.find(({ secrets }) => secrets.length > 0);
-  if (step === undefined) return;
-  throw refusal`${arg("job")} has step ${step.name}, which needs the secret ${step.secrets[0]}: a fleet hands no secrets to jobs yet; run it on stack emr-oneoff`;
+  const [found] = job.steps.flatMap(({ name, secrets }) => secrets.map((secret) => ({ name, secret })));
+  if (found === undefined) return;
+  throw refusal`${arg("job")} has step ${quote(found.name)}, which needs secret ${quote(found.secret)}: a fleet hands no secrets to jobs yet; run it on stack emr-oneoff`;
 }
 
 /** What tells the reaper and the command line whose a machine is, and when it ends. */
@@ -273,5 +275,3 @@ function keepObjects(
     ),
   ];
 }
-
-export type { FleetRoles };

@@ -49,7 +49,13 @@ export interface Standing {
 }
 
 const machineTags = ({ tags }: MachinePlace, role: NodeRole, node: string): pulumi.Output<Record<string, string>> =>
-  tags.apply((tags) => ({ ...tags, [Tag.role]: role, Name: `${pulumi.getStack()}-${node}` }));
+  tags.apply(
+    (tags): Record<string, string> => ({
+      ...tags,
+      [Tag.role]: role,
+      Name: `${pulumi.getStack()}-${node}`,
+    }),
+  );
 
 /** Where a machine is to stand: all of HDFS in one zone, or each block would be paid for on its way. */
 export function standing(place: MachinePlace, node: string, role: Standing["role"]): Standing {
