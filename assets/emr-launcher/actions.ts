@@ -1,7 +1,7 @@
 /** What the launcher's role has to allow, with the resources and conditions that the services know. */
 export const launcherActions = {
   /** On `_launches/*` and `_wheels/*` of the lake. A conditional write needs both. */
-  objects: ["s3:GetObject", "s3:PutObject"],
+  objects: ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
   /** On `_cancels/*` of the lake. */
   requests: ["s3:GetObject"],
   /** On the bucket, without a condition: who may not list gets 403 for a key that isn't there, and not 404. */

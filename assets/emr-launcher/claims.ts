@@ -1,7 +1,8 @@
 /** `_launches/<run>.json`: who launches a run, and then its cluster. Each write replaces what was read, or fails. */
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
 import { Prefix } from "../../core/lake-layout.ts";
-import { type Context, statusOf } from "./context.ts";
+import { statusOf } from "../wheels/s3-store.ts";
+import type { Context } from "./context.ts";
 import type { Launched } from "./event.ts";
 
 /** Somebody is launching the run. */

@@ -26,6 +26,3 @@ export const patiently = <T>(
 
 /** A new role's policy takes some seconds until it counts everywhere. */
 export const denied = (error: unknown): boolean => /^AccessDenied(Exception)?$/.test((error as Error).name);
-
-export const statusOf = (error: unknown): number | undefined =>
-  (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { digestOfJson } from "../../core/digest.ts";
 import { pause } from "../../core/retry.ts";
+import { s3Wheels } from "../wheels/s3-store.ts";
 import { stageWheels } from "../wheels/wheels.ts";
 import { CancelledError, endCancelled, refuseCancelled, startsAnother } from "./cancel.ts";
 import { type Claim, type Entry, isHeld, isLaunched, readEntry, writeEntry } from "./claims.ts";
@@ -8,7 +9,6 @@ import { endClusters, endedEarly, livingClusters, rentedFor } from "./clusters.t
 import { type Context, patiently } from "./context.ts";
 import type { Launch, Launched } from "./event.ts";
 import { RENTING_MS, rent } from "./rent.ts";
-import { s3Wheels } from "./wheel-store.ts";
 
 const MINUTE = 60_000;
 /** What is left of an invocation's time for giving a claim back. */

@@ -27,8 +27,28 @@ export async function listFiles(index: string, name: string, signal?: AbortSigna
   return json ? readJson(text, response.url) : readHtml(text, response.url);
 }
 
-/** The wheel of `pin` that fits the nodes best. @throws Error when none does. */
-export function chooseWheel(files: readonly IndexFile[], pin: Pin, architecture: "arm64" | "x86_64"): IndexFile {
+/** {@link listFiles} of an index, which is asked once for each package. */
+export function lister(index: string, signal?: AbortSignal): (name: string) => Promise<readonly IndexFile[]> {
+  const pages = new Map<string, Promise<readonly IndexFile[]>>();
+  return (name) => {
+    const page = pages.get(name) ?? listFiles(index, name, signal);
+    pages.set(name, page);
+    return page;
+  };
+}
+
+/**
+ * The wheel of `pin` that fits the nodes best.
+ *
+ * @param sources whether its source will do where there is none.
+ * @throws Error when none does.
+ */
+export function chooseFile(
+  files: readonly IndexFile[],
+  pin: Pin,
+  architecture: "arm64" | "x86_64",
+  sources = false,
+): IndexFile {
   const version = pin.version.toLowerCase();
   const allowed = files.filter((file) =>
     // Without a digest from the index the name has to do until the file is there.
@@ -38,7 +58,8 @@ export function chooseWheel(files: readonly IndexFile[], pin: Pin, architecture:
     .map((file) => ({ file, fit: fitness(file.name, pin.name, architecture) }))
     .filter((one): one is { file: IndexFile; fit: number } => one.fit !== undefined)
     .sort((a, b) => b.fit - a.fit || (a.file.name < b.file.name ? 1 : -1));
-  const chosen = fitting[0]?.file;
+  const source = sources ? allowed.find(({ name }) => name.endsWith(".tar.gz")) : undefined;
+  const chosen = fitting[0]?.file ?? source;
   if (!chosen) {
     const why = allowed.length > 0 ? "no wheel that fits" : "no file with one of the hashes in requirements.txt";
     throw new Error(
@@ -52,8 +73,7 @@ const TRIES = 3;
 
 /** GET with several attempts, for networks that hiccup. @throws Error that says what was not reached, and why. */
 export async function get(url: string, headers: Record<string, string>, signal?: AbortSignal): Promise<Response> {
-  if (/^https?:\/\/[^/]*@/.test(url))
-    throw new Error("packageIndex holds credentials, which would be kept in plain state");
+  refuseCredentials("packageIndex", url);
   const ask = async (attempt: number): Promise<Response> => {
     const response = await fetch(url, { headers, signal: signal ?? null });
     const { status, body } = response;
@@ -65,6 +85,13 @@ export async function get(url: string, headers: Record<string, string>, signal?:
     return await retry(ask, { isTransient: () => !signal?.aborted, tries: TRIES, pauseMs: (failed) => failed * 500 });
   } catch (error) {
     throw new Error(`${url} can't be reached: ${reason(error)}`);
+  }
+}
+
+/** @throws Error for an address that has them. @param what argument it is. */
+export function refuseCredentials(what: string, address: string): void {
+  if (/^https?:\/\/[^/]*@/.test(address)) {
+    throw new Error(`${what} holds credentials, which would be kept in plain state`);
   }
 }
 

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { nodeEnvironment } from "../../../assets/wheels/markers.ts";
-import { chooseWheel, listFiles } from "../../../assets/wheels/package-index.ts";
+import { chooseFile, listFiles } from "../../../assets/wheels/package-index.ts";
 import { readRequirements } from "../../../assets/wheels/requirements.ts";
 import { stageWheels } from "../../../assets/wheels/wheels.ts";
 import { retry } from "../../../core/retry.ts";
@@ -134,7 +134,7 @@ describe.skipIf(!reachable)("the package index of this machine", () => {
       const text = await readFile(new URL("../../../assets/jobs/xo/requirements.txt", import.meta.url), "utf8");
       const pins = readRequirements(text, nodeEnvironment(architecture));
       const wheels: string[] = [];
-      for (const pin of pins) wheels.push(chooseWheel(await listFiles(realIndex, pin.name), pin, architecture).name);
+      for (const pin of pins) wheels.push(chooseFile(await listFiles(realIndex, pin.name), pin, architecture).name);
       expect(pins.map(({ name }) => name)).toEqual(
         expect.arrayContaining(["numpy", "scipy", "scikit-learn", "joblib"]),
       );

@@ -7,7 +7,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { Lake } from "../../../assets/dataproc-orchestrator/store.ts";
-import { s3Wheels } from "../../../assets/emr-launcher/wheel-store.ts";
+import { s3Wheels } from "../../../assets/wheels/s3-store.ts";
 import type { WheelStore } from "../../../assets/wheels/store.ts";
 import { storageClient } from "../../../clients/google.ts";
 import { startStorage } from "../../google/storage.ts";
