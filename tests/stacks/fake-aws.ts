@@ -1,4 +1,5 @@
 /** What the AWS, random and TLS providers would answer, as far as the stacks look at it. */
+import { createHash } from "node:crypto";
 import type { FakeOptions, Properties } from "../engine/fake-provider.ts";
 
 export const ACCOUNT = "123456789012";
@@ -13,13 +14,24 @@ const OUTPUTS: Readonly<Record<string, (name: string, inputs: Properties) => Pro
   "tls:index/selfSignedCert:SelfSignedCert": () => ({ certPem: "-----BEGIN CERTIFICATE-----" }),
   "aws:s3/bucket:Bucket": (_, { bucket }) => ({ arn: `arn:aws:s3:::${bucket}`, region: REGION }),
   "aws:ec2/launchTemplate:LaunchTemplate": () => ({ latestVersion: 1 }),
+  "aws:ec2/networkInterface:NetworkInterface": (name) => ({
+    privateIp: `10.84.0.${10 + (sha256(name).charCodeAt(0) % 200)}`,
+  }),
+  "random:index/randomPassword:RandomPassword": () => ({ result: "secret" }),
   "aws:ec2/vpcEndpoint:VpcEndpoint": (_, { vpcEndpointType }) =>
     vpcEndpointType === "Gateway" ? { prefixListId: "pl-s3" } : {},
   "aws:lambda/invocation:Invocation": (_, { input }) => {
-    const { run } = JSON.parse(String(input));
+    const { run, manifests } = JSON.parse(String(input));
+    if (manifests)
+      return { result: JSON.stringify({ manifests: digestsOf(manifests), files: 0, copied: 0, bytes: 0 }) };
     return { result: JSON.stringify(run ? { run, cluster: `j-RUN${run}`, launched: "2026-01-01T00:00:00Z" } : {}) };
   },
 };
+
+/** As the stager answers: another manifest has another digest. */
+const digestsOf = (manifests: Properties) =>
+  Object.fromEntries(Object.entries(manifests).map(([name, parts]) => [name, sha256(JSON.stringify(parts))]));
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
 let made = 0;
 /** Another one for each resource, as the real one would be. */

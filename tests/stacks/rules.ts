@@ -5,6 +5,7 @@ type Rule = (resource: Resource, all: readonly Resource[]) => string | undefined
 
 /** Types that take no tags (their arguments have none). */
 const UNTAGGABLE = new Set([
+  "aws:ec2/volumeAttachment:VolumeAttachment",
   "aws:athena/namedQuery:NamedQuery",
   "aws:cloudwatch/eventTarget:EventTarget",
   "aws:ec2/routeTableAssociation:RouteTableAssociation",
@@ -28,7 +29,7 @@ interface Statement {
   readonly Action: string | readonly string[];
   readonly Resource?: string | readonly string[];
   readonly Condition?: unknown;
-  readonly Principal?: { readonly AWS?: string };
+  readonly Principal?: { readonly AWS?: string | readonly string[] };
 }
 const list = (value: string | readonly string[] | undefined) => (value === undefined ? [] : [value].flat());
 
@@ -37,7 +38,7 @@ const allows = ({ properties }: Resource): readonly Statement[] => {
   if (typeof text !== "string") return [];
   const allowed = (JSON.parse(text).Statement as readonly Statement[]).filter(({ Effect }) => Effect === "Allow");
   // Leaves it to the account's own policies who may use a key.
-  return allowed.filter(({ Principal }) => !Principal?.AWS?.endsWith(":root"));
+  return allowed.filter(({ Principal }) => !list(Principal?.AWS).some((who) => who.endsWith(":root")));
 };
 
 /** Actions that know no resource, or whose condition narrows them (service authorization reference). */
@@ -75,7 +76,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   "what allows everybody, allows its own account alone": (resource) =>
     allows(resource).some(
       ({ Principal, Condition }) =>
-        Principal?.AWS === "*" && !JSON.stringify(Condition ?? {}).includes("kms:CallerAccount"),
+        list(Principal?.AWS).includes("*") && !JSON.stringify(Condition ?? {}).includes("kms:CallerAccount"),
     )
       ? "allows the world"
       : undefined,
@@ -100,6 +101,7 @@ export const rules: Readonly<Record<string, Rule>> = {
         ? undefined
         : "does not encrypt";
     }
+    if (type === "aws:ebs/volume:Volume") return properties.encrypted === true ? undefined : "is a plain disk";
     if (type === "aws:ec2/launchTemplate:LaunchTemplate") {
       const devices = properties.blockDeviceMappings as { ebs: { encrypted: string } }[];
       return devices.length > 0 && devices.every(({ ebs }) => ebs.encrypted === "true")
@@ -130,7 +132,8 @@ export const rules: Readonly<Record<string, Rule>> = {
       : undefined,
   "everything taggable carries the stack's tag": ({ type, properties }) => {
     if (!type.startsWith("aws:") || UNTAGGABLE.has(type)) return undefined;
-    const tag = (properties.tags as Record<string, string> | undefined)?.["oneoff:stack"];
+    const tags = properties.tags as Record<string, string> | { key: string; value: string }[] | undefined;
+    const tag = Array.isArray(tags) ? tags.find(({ key }) => key === "oneoff:stack")?.value : tags?.["oneoff:stack"];
     return tag?.startsWith("oneoff/") ? undefined : "has no tag oneoff:stack";
   },
   "what holds data can be destroyed": ({ type, properties }) => {
@@ -148,8 +151,13 @@ export const rules: Readonly<Record<string, Rule>> = {
       : undefined;
   },
   "what costs by the hour has a deadline": ({ type, properties }) => {
-    if (type === "aws:ec2/instance:Instance") {
+    if (type === "aws:ec2/instance:Instance" || type === "aws:ebs/volume:Volume") {
       return (properties.tags as Record<string, string>)["oneoff:deadline"] ? undefined : "has no deadline";
+    }
+    if (type === "aws:autoscaling/group:Group") {
+      const tags = properties.tags as { key: string; propagateAtLaunch: boolean }[];
+      const deadline = tags.find(({ key }) => key === "oneoff:deadline");
+      return deadline?.propagateAtLaunch ? undefined : "has no deadline, or its instances have none";
     }
     if (type !== "aws:lambda/invocation:Invocation") return undefined;
     const { request } = JSON.parse(String(properties.input));

@@ -32,10 +32,10 @@ export interface FleetRoles {
  */
 export function fleetRoles(name: string, args: FleetRolesArgs, parent: pulumi.Resource): FleetRoles {
   const machines = Object.fromEntries(
-    Object.values(NodeRole).map((role) => [role, serviceRole(`${name}-${role}`, "ec2.amazonaws.com", parent)]),
+    Object.values(NodeRole).map((role) => [role, serviceRole(`${name}-${role}-role`, "ec2.amazonaws.com", parent)]),
   ) as Record<NodeRole, aws.iam.Role>;
-  const users = handedOn(`${name}-users`, Object.values(machines), parent);
-  const run = handedOn(`${name}-run`, [machines.head], parent);
+  const users = handedOn(`${name}-users-role`, Object.values(machines), parent);
+  const run = handedOn(`${name}-run-role`, [machines.head], parent);
   const own = Object.values(NodeRole).map((role) =>
     allow(`${name}-${role}-policy`, machines[role], machineStatements(name, role, args, { users, run }), parent),
   );

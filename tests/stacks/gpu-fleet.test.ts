@@ -1,0 +1,130 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Resource } from "../engine/fake-provider.ts";
+import { configure, type Engine, engine, provesUp, type StackUnderTest } from "../engine/harness.ts";
+import { fakeAws } from "./fake-aws.ts";
+import { breaches } from "./rules.ts";
+
+const under: StackUnderTest = { stack: "gpu-fleet", packages: ["aws", "random"], fake: fakeAws };
+const ADA = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKHEChAmZ9zGsNNpnjqiZTqGJC8rgl1ReuEJFOWd3kVF ada@laptop\n";
+
+const shortType = (type: string) => type.split(":").at(-1) as string;
+const countsOf = (resources: readonly Resource[]) => {
+  const counts: Record<string, number> = {};
+  for (const { type } of resources) counts[shortType(type)] = (counts[shortType(type)] ?? 0) + 1;
+  return counts;
+};
+
+describe("a fleet through its life, on the real engine, with providers that make nothing", { timeout: 300_000 }, () => {
+  let project: Engine;
+  let made: readonly Resource[];
+  const up = (...more: readonly string[]) =>
+    project.mustPulumi("up", "--yes", "--skip-preview", "--stack", under.stack, ...more);
+  /** What an `up` with other settings does, by "create name". */
+  const changed = async (settings: Readonly<Record<string, string | undefined>>) => {
+    const before = project.provider.events.length;
+    configure(project, under.stack, settings);
+    await up();
+    return project.provider.events.slice(before).map(({ what, name }) => `${what} ${name}`);
+  };
+  beforeAll(async () => {
+    project = await engine(under);
+  }, 120_000);
+  afterAll(() => project.remove());
+
+  test("a preview makes nothing, an up everything, and a second up changes nothing", async () => {
+    made = await provesUp(project, under.stack);
+    expect(countsOf(made)).toMatchInlineSnapshot(`
+      {
+        "Bucket": 1,
+        "BucketLifecycleConfiguration": 1,
+        "BucketObjectv2": 60,
+        "BucketPolicy": 1,
+        "BucketPublicAccessBlock": 1,
+        "BucketServerSideEncryptionConfiguration": 1,
+        "CatalogDatabase": 1,
+        "CatalogTable": 8,
+        "EventRule": 1,
+        "EventTarget": 1,
+        "Function": 2,
+        "Group": 1,
+        "Instance": 5,
+        "InstanceProfile": 4,
+        "InternetGateway": 1,
+        "Invocation": 1,
+        "LaunchTemplate": 3,
+        "LogGroup": 2,
+        "NetworkInterface": 4,
+        "Parameter": 1,
+        "Permission": 1,
+        "RandomId": 1,
+        "RandomPassword": 1,
+        "Role": 8,
+        "RolePolicy": 9,
+        "RouteTable": 2,
+        "RouteTableAssociation": 4,
+        "SecurityGroup": 3,
+        "SecurityGroupEgressRule": 4,
+        "SecurityGroupIngressRule": 2,
+        "Subnet": 4,
+        "Volume": 4,
+        "VolumeAttachment": 4,
+        "Vpc": 2,
+        "VpcEndpoint": 5,
+        "Workgroup": 1,
+      }
+    `);
+    expect(breaches(made)).toEqual([]);
+  });
+
+  test("GPUs on changes the workers, and what applications ask for; no data node, no disk", async () => {
+    expect(await changed({ "oneoff:gpu": "L4,A10G" })).toEqual([
+      "update fleet-spark-conf",
+      "create fleet-gpu-worker-config",
+      "create fleet-gpu-worker-template",
+      "update fleet-workers",
+      "delete fleet-worker-template",
+    ]);
+  });
+
+  test("a user is an object of the lake, and no machine", async () => {
+    const keys = join(project.folder, "keys");
+    mkdirSync(keys);
+    writeFileSync(join(keys, "ada.pub"), ADA);
+    expect(await changed({ "oneoff:users": "keys" })).toEqual(["update fleet-users"]);
+  });
+
+  test("a new run id is another run", async () => {
+    expect(await changed({ "oneoff:runId": "2" })).toEqual(["create fleet-run-2", "delete fleet-run-1"]);
+  });
+
+  test("a data node more is one with a disk and an address, and the others stay", async () => {
+    const done = await changed({ "oneoff:datanodes": "4" });
+    expect([...done].sort()).toEqual([
+      "create fleet-data-4",
+      "create fleet-data-4-attachment",
+      "create fleet-data-4-card",
+      "create fleet-data-4-config",
+      "create fleet-data-4-disk",
+      "update fleet-members",
+    ]);
+    expect(done.indexOf("update fleet-members"), "a namenode sends away whom it doesn't know").toBeLessThan(
+      done.indexOf("create fleet-data-4"),
+    );
+  });
+
+  test("what the reaper ends is made after it and goes before it, and all of it goes", async () => {
+    await project.mustPulumi("destroy", "--yes", "--skip-preview", "--stack", under.stack);
+    expect([...project.provider.ledger.values()]).toEqual([]);
+    const at = (what: string, name: string) => {
+      const index = project.provider.events.findIndex((event) => event.what === what && event.name === name);
+      expect(index, `${what} ${name}`).toBeGreaterThanOrEqual(0);
+      return index;
+    };
+    for (const costs of ["fleet-head", "fleet-data-1", "fleet-data-1-disk", "fleet-workers", "dashboard-instance"]) {
+      expect(at("create", "reaper-target")).toBeLessThan(at("create", costs));
+      expect(at("delete", costs)).toBeLessThan(at("delete", "reaper-target"));
+    }
+  });
+});
