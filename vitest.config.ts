@@ -77,7 +77,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["tests/**/*.test.ts"],
-          exclude: [...LISTED, "tests/faults/**", "tests/fleet/**"],
+          exclude: [...LISTED, "tests/boot/**", "tests/faults/**", "tests/fleet/**"],
           setupFiles: ["tests/unit.ts"],
         },
       },

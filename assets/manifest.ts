@@ -19,7 +19,7 @@ const manifest = {
   "dataproc-orchestrator": { entry: "index.ts", carried: ["boot.mjs"] },
   driver: { carried: ["*.py"] },
   "emr-launcher": { entry: "index.ts" },
-  fleet: { carried: ["*.{py,conf,sh}", "notebook", "run-python", "requirements.txt"], requirements: ["."] },
+  fleet: { carried: ["*.{py,conf,sh}", "notebook", "run-python", "submit", "requirements.txt"], requirements: ["."] },
   "fleet-stager": { entry: "index.ts" },
   "images/dashboard": { requirements: ["."] }, // its context is made of the dashboard: engine/bundles.ts
   "images/hdfs": { carried: ["**/*"], jars: true },

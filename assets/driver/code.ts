@@ -34,22 +34,15 @@ export function jobFiles({ steps }: Pick<Job, "steps">): ReadonlyMap<string, str
 /**
  * The driver, a job's files and the description of a run (`run.json`) as a Python archive, which is run as it is. The same
  * content makes the same bytes, so that a second `up` changes nothing.
- *
- * @param more text of files for whoever starts it, by name.
  */
-export function driverArchive(
-  job: Pick<Job, "steps">,
-  spec: RunSpec,
-  more: Readonly<Record<string, string>> = {},
-): Uint8Array {
+export function driverArchive(job: Pick<Job, "steps">, spec: RunSpec): Uint8Array {
   const files: [string, string][] = [
     ...[...driverFiles].map(([place, path]): [string, string] => [place === "run.py" ? "__main__.py" : place, path]),
     ...[...jobFiles(job)].map(([path, place]): [string, string] => [place, path]),
   ];
   const description = Buffer.from(`${JSON.stringify(spec, null, 2)}\n`);
   const contents = Object.fromEntries(files.map(([place, path]) => [place, new Uint8Array(readFileSync(path))]));
-  const others = Object.fromEntries(Object.entries(more).map(([place, text]) => [place, Buffer.from(text)]));
-  return zipSync({ "run.json": description, ...contents, ...others }, { mtime: "1980-01-01T00:00:00", level: 9 });
+  return zipSync({ "run.json": description, ...contents }, { mtime: "1980-01-01T00:00:00", level: 9 });
 }
 
 function modulesOf(folder: string): readonly string[] {

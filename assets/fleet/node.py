@@ -57,7 +57,7 @@ def make_accounts() -> None:
 
 def guard_metadata() -> None:
     """Nobody but root reaches what has the machine's credentials, now and after each start."""
-    units.write_file("/etc/nftables/oneoff.nft", f"destroy table inet oneoff\n{units.METADATA_RULES}")
+    units.write_file("/etc/nftables/oneoff.nft", units.METADATA_RULES)
     units.write_file("/etc/systemd/system/oneoff-metadata.service", METADATA_UNIT)
     units.call("systemctl", "daemon-reload")
     units.call("systemctl", "enable", "--quiet", "oneoff-metadata.service")

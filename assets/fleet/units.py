@@ -11,8 +11,10 @@ from pathlib import Path
 from fleet_hdfs import FleetError
 
 COMMAND_S = 300
-# Whoever reaches the metadata service has the machine's role.
+# Whoever reaches the metadata service has the machine's role. Loaded again it replaces what is there.
 METADATA_RULES = """\
+table inet oneoff
+delete table inet oneoff
 table inet oneoff {
   chain output {
     type filter hook output priority 0; policy accept;

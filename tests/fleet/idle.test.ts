@@ -41,7 +41,9 @@ async function look(...words: readonly string[]): Promise<Told> {
   const notebook = ["--jupyter", `http://127.0.0.1:${ports.jupyter}/`, "--token-file", `${HOME}/token`];
   const where = ["--state", "/var/lib/oneoff/idle.json", "--master", `127.0.0.1:${ports.master}`, ...notebook];
   const path = `PATH=/opt/bin:${process.env.PATH}`;
-  return JSON.parse(await node.must("env", path, "python3.11", "/opt/oneoff/fleet/idle.py", ...where, ...words));
+  return JSON.parse(
+    await node.must("env", path, "python3.11", "/opt/oneoff/scripts/fleet/idle.py", ...where, ...words),
+  );
 }
 const reasons = async (...words: readonly string[]) => (await look(...words)).reasons;
 

@@ -19,8 +19,8 @@ mount --bind /mnt/etc /etc
 for folder in /home /opt /run /var/lib; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done
 
 # What is installed on a node.
-mkdir -p /opt/oneoff/fleet /var/lib/oneoff /run/sshd /var/lib/sshd /etc/ssh/sshd_config.d
-cp "$assets"/*.py /opt/oneoff/fleet
+mkdir -p /opt/oneoff/scripts/fleet /var/lib/oneoff /run/sshd /var/lib/sshd /etc/ssh/sshd_config.d
+cp "$assets"/*.py /opt/oneoff/scripts/fleet
 cp "$assets/sshd.conf" /etc/ssh/sshd_config.d/10-oneoff.conf
 echo "PermitOpen 127.0.0.1:$((port + 1))" > /etc/ssh/sshd_config.d/00-oneoff-pages.conf
 for name in sshd oneoff-keys; do

@@ -1,13 +1,13 @@
 /** A node of a fleet as its scripts see it: accounts, homes, processes and a real sshd, in namespaces of its own. */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { CACHE } from "../cache.ts";
+import { opensshRoot } from "../debian.ts";
 import { freePorts } from "../free-port.ts";
 
 const ASSETS = fileURLToPath(new URL("../../assets/fleet", import.meta.url));
@@ -42,21 +42,6 @@ const ended = (program: string, words: readonly string[], input = ""): Promise<E
     child.stdin?.on("error", () => {}); // it ended without having read all
     child.stdin?.end(input);
   });
-
-/** OpenSSH's server: this machine's, or Debian's package of it, which is fetched once and kept in the user's cache. */
-function opensshRoot(): string {
-  if (existsSync("/usr/sbin/sshd")) return "/";
-  const folder = join(CACHE, "openssh-server");
-  if (existsSync(folder)) return folder;
-  mkdirSync(CACHE, { recursive: true });
-  const fresh = mkdtempSync(`${folder}.`);
-  const inFresh = { cwd: fresh, stdio: "pipe" } as const;
-  execFileSync("apt-get", ["download", "openssh-server", "libwrap0"], inFresh);
-  for (const file of readdirSync(fresh)) execFileSync("dpkg", ["-x", file, "."], inFresh);
-  if (existsSync(folder)) rmSync(fresh, { recursive: true });
-  else renameSync(fresh, folder);
-  return folder;
-}
 
 /** @param jupyter folder that is /mnt/jupyter on the node, where users can read it. */
 export async function startNode(jupyter?: string) {
@@ -93,7 +78,7 @@ export async function startNode(jupyter?: string) {
   const start = (...words: readonly string[]) => spawn("nsenter", [...inside, ...words], { stdio: "ignore" });
 
   const sync = (...words: readonly string[]) =>
-    run("python3.11", "/opt/oneoff/fleet/users.py", "--file", USERS, "sync", ...words);
+    run("python3.11", "/opt/oneoff/scripts/fleet/users.py", "--file", USERS, "sync", ...words);
   /** Has them as the node's users; `age` is how long ago that was confirmed. */
   async function users(all: readonly NodeUser[], age = 0): Promise<Record<string, unknown>> {
     await write(USERS, JSON.stringify({ fleet: "test", users: all }));

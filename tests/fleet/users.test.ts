@@ -100,7 +100,7 @@ test("who is revoked loses sessions, forwarded ports and what runs in the backgr
   // Not even if the key were still given out.
   const admitted = { confirmed: Date.now() / 1000, users: { [ADA]: [ada.line] } };
   await node.write("/var/lib/oneoff/users/admitted.json", JSON.stringify(admitted));
-  expect(await node.must("python3.11", "/opt/oneoff/fleet/authorized_keys.py", ADA)).toContain(ada.line);
+  expect(await node.must("python3.11", "/opt/oneoff/scripts/fleet/authorized_keys.py", ADA)).toContain(ada.line);
   expect((await node.ssh(ADA, ada, "true")).code).not.toBe(0);
   expect([colleague.exitCode, await processesOf(BOB)]).toEqual([null, expect.stringContaining("sleep 1001")]);
   colleague.kill();

@@ -10,7 +10,6 @@ import type { Job } from "../../../core/job.ts";
 import { Prefix } from "../../../core/lake-layout.ts";
 import { Tag } from "../../../core/tags.ts";
 import { stackId, stackTags } from "../../common/naming.ts";
-import { ASSETS } from "../../common/node-code.ts";
 import type { CommandOutputs } from "../../common/outputs.ts";
 import { runIdOf } from "../../common/run-id.ts";
 import { runOrigin } from "../../common/run-origin.ts";
@@ -109,7 +108,7 @@ export class GpuFleet extends pulumi.ComponentResource {
     const parameter = sparkParameter(name, this);
     const { packageIndex, maven } = args;
     const from = { ...(packageIndex && { packageIndex }), ...(maven && { maven }) };
-    const software = fleetSoftware(name, { lake, job, notebook: plan.notebook, scripts: OWN_SCRIPTS, ...from }, this);
+    const software = fleetSoftware(name, { lake, job, notebook: plan.notebook, ...from }, this);
     const roles = fleetRoles(name, { job, lake, parameterArn: parameter.arn, software: software.statements }, this);
     const seen = allow(`${name}-reaper-policy`, reaper.role, reaperStatements(name, lake), this);
     const place: MachinePlace = {
@@ -172,13 +171,6 @@ export class GpuFleet extends pulumi.ComponentResource {
     this.registerOutputs({ runId: this.runId, workers: this.workers });
   }
 }
-
-/** Beside those that fleetSoftware knows: path below /opt/oneoff/scripts, and the file. */
-const OWN_SCRIPTS = {
-  "fleet/notebook": `${ASSETS}/fleet/notebook`,
-  "fleet/oneoff.py": `${ASSETS}/jobs/oneoff.py`,
-  "notebooks/fleet.ipynb": `${ASSETS}/notebooks/fleet.ipynb`,
-} as const;
 
 function checkJob(job: Job): void {
   const [found] = job.steps.flatMap(({ name, secrets }) => secrets.map((secret) => ({ name, secret })));
@@ -259,10 +251,9 @@ function keepObjects(
   const conf = Object.entries(sparkConf(plan)).map(([property, value]) => `${property} ${value}\n`);
   const archive = pulumi
     .all([lake.uri, head.card.privateIp, runOrigin(job), pulumi.all(job.steps.map(software.requirements))])
-    .apply(([uri, address, origin, digests]) => {
-      const requirements = [...new Set(digests.filter((digest) => digest !== ""))];
-      return runArchive(plan, { job, run, lake: uri, head: address, origin, requirements });
-    });
+    .apply(([uri, address, origin, requirements]) =>
+      runArchive(plan, { job, run, lake: uri, head: address, origin, requirements }),
+    );
   return [
     keep("users", keys.users, { content: usersFile(name, plan.users) }),
     keep("members", `${keys.at}/members.json`, { content: members }),

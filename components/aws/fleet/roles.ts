@@ -101,7 +101,8 @@ function machineStatements(
 }
 
 /** Results are read, and a folder of their own is written. */
-const userStatements = ({ lake, job }: FleetRolesArgs): readonly Statement[] => [
+const userStatements = ({ lake, job, software }: FleetRolesArgs): readonly Statement[] => [
+  ...software,
   ...lake.statements.read([...job.tables.map((table) => table.name), Prefix.shared]),
   ...lake.statements.write([Prefix.shared]),
   { Action: ["s3:DeleteObject"], Resource: pulumi.interpolate`${lake.bucketArn}/${Prefix.shared}/*` },
@@ -109,10 +110,11 @@ const userStatements = ({ lake, job }: FleetRolesArgs): readonly Statement[] => 
 ];
 
 /** What the driver of a run reads and writes. */
-function runStatements({ lake, job }: FleetRolesArgs): readonly Statement[] {
+function runStatements({ lake, job, software }: FleetRolesArgs): readonly Statement[] {
   const tables = job.tables.map((table) => table.name);
   const own = [Prefix.runs, Prefix.logs, Prefix.scratch, Prefix.clusters];
   return [
+    ...software,
     ...lake.statements.read([...tables, ...own, Prefix.cancels]),
     ...lake.statements.write([...tables, ...own]),
     {

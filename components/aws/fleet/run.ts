@@ -4,7 +4,7 @@ import type { RunOrigin } from "../../../core/run-origin.ts";
 import { runSpec } from "../../../core/run-spec.ts";
 import type { FleetPlan } from "./args.ts";
 import { sparkConf } from "./node-config.ts";
-import { homeOf } from "./units.ts";
+import { FLEET_SCRIPTS, homeOf } from "./units.ts";
 
 /** Heap of the driver: the head has memory for little more. */
 const DRIVER_MEBIBYTES = 1024;
@@ -42,9 +42,23 @@ export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requ
       secretsFile: null,
       exactRequirements: true,
     },
-    { conf: sparkConf(plan), driverMebibytes: DRIVER_MEBIBYTES, place: (path) => places.get(path) as string },
+    {
+      program: `${FLEET_SCRIPTS}/submit`,
+      conf: sparkConf(plan),
+      driverMebibytes: DRIVER_MEBIBYTES,
+      place: (path) => places.get(path) as string,
+    },
   );
-  return Buffer.from(driverArchive(job, spec, { "requirements.json": JSON.stringify(requirements) })).toString(
-    "base64",
-  );
+  const steps = spec.steps.map((step, i) => ({
+    ...step,
+    command: [...step.command.slice(0, 1), ...pythonOf(requirements[i] ?? ""), ...step.command.slice(1)],
+    requirements: null,
+  }));
+  return Buffer.from(driverArchive(job, { ...spec, steps })).toString("base64");
 }
+
+/** Machines bring what a step requires from the lake, each for itself; `submit` tells the driver what this tells executors. */
+const pythonOf = (digest: string): readonly string[] =>
+  [`spark.pyspark.python=${FLEET_SCRIPTS}/run-python`, `spark.executorEnv.ONEOFF_REQUIREMENTS=${digest}`].flatMap(
+    (conf) => ["--conf", conf],
+  );

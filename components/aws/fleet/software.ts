@@ -133,7 +133,9 @@ export function fleetSoftware(name: string, args: FleetSoftwareArgs, parent: pul
 
 /** Files of our own that nodes have: path below /opt/oneoff/scripts, and the file. */
 export const fleetScripts = (): Readonly<Record<string, string>> => ({
-  ...filesIn("fleet", FLEET, /\.(py|conf)$|^run-python$/),
+  ...filesIn("fleet", FLEET, /\.(py|conf)$|^(notebook|run-python|submit)$/),
+  "fleet/oneoff.py": join(ASSETS, "jobs/oneoff.py"),
+  "notebooks/fleet.ipynb": join(ASSETS, "notebooks/fleet.ipynb"),
   ...filesIn("hdfs", HDFS, /^(entrypoint|healthy|java-options)$/),
   ...filesIn("hdfs/conf", join(HDFS, "conf"), /\.(xml|properties)$/),
   ...filesIn("spark", SPARK, /^(entrypoint|healthy|gpus|spark-defaults\.conf|jupyter_server_config\.py)$/),

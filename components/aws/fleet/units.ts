@@ -3,6 +3,9 @@ import type { Service } from "../../../core/service.ts";
 /** Where software.py puts what a machine runs. */
 export const SOFTWARE = "/opt/oneoff";
 const SCRIPTS = `${SOFTWARE}/scripts`;
+export const FLEET_SCRIPTS = `${SCRIPTS}/fleet`;
+/** Environments of jobs, which the account that executors and drivers run as makes when they are first asked for. */
+const VENVS = `${SOFTWARE}/venvs`;
 export const PYTHON = `${SOFTWARE}/python/bin/python`;
 /** What is this machine's alone; node.py writes it. */
 const NODE_ENV = "/etc/oneoff/node.env";
@@ -60,8 +63,9 @@ export const unitName = (service: string): string => `oneoff-${service}.service`
  */
 export function serviceUnit(service: Service, user: string, env: Readonly<Record<string, string>>): string {
   const { name, image, command = [], files = [], disks = [] } = service;
+  const writes = name === "worker" ? [VENVS] : []; // for its executors
   const home = homeOf(name);
-  const folders = [home, `${home}/tmp`, ...disks.map((disk) => `${home}${disk}`)];
+  const folders = [home, `${home}/tmp`, ...disks.map((disk) => `${home}${disk}`), ...writes];
   const secrets = files.filter(({ isSecret }) => isSecret);
   return write({
     Unit: [
@@ -82,7 +86,7 @@ export function serviceUnit(service: Service, user: string, env: Readonly<Record
       ...FOREVER,
       ...CLOSED,
       "ProtectHome=yes",
-      `ReadWritePaths=-${home}`,
+      `ReadWritePaths=${[home, ...writes].map((folder) => `-${folder}`).join(" ")}`,
     ],
     Install: ["WantedBy=multi-user.target"],
   });
@@ -120,19 +124,17 @@ export const runUnit = (env: Readonly<Record<string, string>>): string => {
         ...env,
         ...IMAGES.spark,
         AWS_CONFIG_FILE: `${ACCESS}/run`,
-        PIP_NO_INDEX: "1",
-        PIP_FIND_LINKS: "/var/lib/oneoff/runs/%i/wheels",
       }).map(variable),
       `EnvironmentFile=${NODE_ENV}`,
       `LoadCredential=spark:${SECRETS}/spark`,
-      `ExecStartPre=+/usr/bin/install -d -m 755 -o ${user} ${home} ${home}/tmp`,
+      `ExecStartPre=+/usr/bin/install -d -m 755 -o ${user} ${home} ${home}/tmp ${VENVS}`,
       `ExecStartPre=/usr/bin/install -D -m 600 %d/spark ${home}/run/secrets/spark`,
       `ExecStart=${entrypoint("spark")} python3 /var/lib/oneoff/runs/%i/run.zip`,
       // The driver says in the run's record that it was ended.
       "TimeoutStopSec=120",
       ...CLOSED,
       "ProtectHome=yes",
-      `ReadWritePaths=-${home}`,
+      `ReadWritePaths=-${home} -${VENVS}`,
     ],
     Install: [],
   });

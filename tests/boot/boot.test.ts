@@ -1,0 +1,196 @@
+/**
+ * A whole fleet by the real user data, scripts and units: machines are namespaces of this one with Debian's root. What differs from
+ * EC2's: dnf, nft and AWS's command line are stand-ins (bin/), units are started by a stand-in for systemd, which reads the same
+ * files, the software is there instead of being installed, and the disk is a file with ext4.
+ */
+// @module-tag root
+// @module-tag mount
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
+import { usersFile } from "../../components/aws/fleet/keys.ts";
+import { dataConfig, headConfig, type NodePlace, workerConfig } from "../../components/aws/fleet/node-config.ts";
+import { fleetPlan } from "../../components/aws/fleet/plan.ts";
+import { runArchive } from "../../components/aws/fleet/run.ts";
+import { FleetAnswer } from "../../core/fleet-lake.ts";
+import { job } from "../../core/job.ts";
+import { RunRecord } from "../../core/run.ts";
+import { software } from "../../provider/software.ts";
+import { type Box, eventually, FLEET, keys, type Machine, startBox } from "./box.ts";
+
+const HEAD = "10.84.0.10";
+const place: NodePlace = {
+  fleet: FLEET,
+  lake: "/lake",
+  region: "us-west-2",
+  head: HEAD,
+  sparkParameter: "/oneoff/spark",
+  usersRole: "arn:aws:iam::123456789012:role/users",
+  runRole: "arn:aws:iam::123456789012:role/run",
+};
+const plan = fleetPlan({
+  lifetime: { deadline: "8 hours", idle: "1 hour" },
+  region: "us-west-2",
+  hdfs: { datanodes: 2, replication: 2 },
+  workers: { count: 1 },
+});
+const counts = job({
+  name: "counts",
+  from: import.meta.url,
+  steps: [{ name: "count", script: "count.py", arguments: ["--numbers", "{numbers}"], leaves: ["numbers"] }],
+  tables: [{ name: "numbers", about: "A number", columns: [{ name: "n", type: "integer" }] }],
+});
+
+let box: Box;
+let head: Machine;
+let data: Machine;
+let worker: Machine;
+const members = (...nodes: readonly number[]) =>
+  JSON.stringify({ nodes: nodes.map((i) => ({ name: `data-${i}`, address: `10.84.0.1${i}:9866` })), replication: 2 });
+
+beforeAll(async () => {
+  const { outs } = await software.create("", {
+    name: "jupyterlab",
+    lock: join(import.meta.dirname, "../../assets/nodes/emr/jupyter/requirements.txt"),
+    python: join(import.meta.dirname, "../../.oneoff/venv/bin/python"),
+  });
+  box = await startBox(outs.folder);
+  box.put(keys.users, usersFile(FLEET, []));
+  box.put(`${keys.at}/members.json`, members(1, 2));
+  box.put(`${keys.at}/spark.conf`, "spark.executor.memory 700m\n");
+  head = await box.machine("head", HEAD, headConfig(plan, place));
+  data = await box.machine("data-1", "10.84.0.11", dataConfig(plan, place, "data-1"));
+  await box.machine("data-2", "10.84.0.12", dataConfig(plan, place, "data-2"));
+  worker = await box.machine("worker", "10.84.0.20", workerConfig(plan, place));
+}, 600_000);
+afterAll(() => box?.[Symbol.asyncDispose]());
+const keepLogs = () => onTestFailed(() => box.logs("/tmp/oneoff-box-logs"));
+
+test("every machine comes up by its user data, and tells of itself", async () => {
+  keepLogs();
+  for (const node of ["head", "data-1", "data-2", "worker-i-worker"]) {
+    const report = await eventually(`a report of ${node}`, () => box.report(node)).catch((error) => {
+      throw new Error(`${error.message}\n${head.bootLog()}`);
+    });
+    expect(report).toMatchObject({ state: "ready", type: "m6i.large", zone: "us-west-2a" });
+  }
+  const fleet = await eventually("HDFS and Spark", () => {
+    const { fleet, services } = box.report("head") as { fleet: { hdfs: unknown; spark: unknown }; services: unknown };
+    return fleet?.hdfs && fleet.spark ? { ...fleet, services } : undefined;
+  });
+  expect(fleet).toMatchObject({
+    hdfs: { live: 2, missing: 0 },
+    spark: { state: "alive", nodes: [{ cores: 2, state: "alive" }] },
+    services: ["namenode", "master", "history", "agent"].map((name) => ({ name, state: "ready" })),
+  });
+});
+
+test("a run is begun by an object of the lake, and its results are in the lake", async () => {
+  keepLogs();
+  const origin = { version: "0", settings: {}, steps: [] };
+  const run = { job: counts, run: "1", lake: "/lake", head: HEAD, origin, requirements: [] };
+  box.put(keys.run("1"), Buffer.from(runArchive(plan, run), "base64"));
+  const record = await eventually("the end of the run", () => {
+    const text = box.get("_runs/1.json");
+    const found = text === undefined ? undefined : RunRecord.parse(JSON.parse(text));
+    return found && found.state !== "running" ? found : undefined;
+  });
+  expect(record).toMatchObject({ state: "succeeded", tables: { numbers: { rows: 1000 } } });
+});
+
+test("units are such as systemd takes", async () => {
+  for (const machine of [head, data, worker]) {
+    const said = await machine.must("sh", "-c", "systemd-analyze verify /etc/systemd/system/oneoff-*.service 2>&1");
+    expect(said.split("\n").filter((line) => line.includes("oneoff-"))).toEqual([]);
+  }
+});
+
+test("nobody but root reaches what has a machine's credentials", async () => {
+  const ask = ["curl", "--silent", "--max-time", "5", "--output", "/dev/null", "--write-out", "%{http_code}"];
+  const metadata = "http://169.254.169.254/latest/dynamic/instance-identity/document";
+  expect(await head.must(...ask, metadata)).toBe("401"); // it wants a token, and is there
+  for (const user of ["oneoff-spark", "oneoff-run", "nobody"]) {
+    const words = ["setpriv", "--reuid", user, "--clear-groups", ...ask, metadata];
+    expect(await head.must("sh", "-c", `${words.join(" ")} || true`), user).toBe("000");
+  }
+});
+
+/** What becomes of a request. */
+async function asked(id: string, request: object): Promise<FleetAnswer> {
+  box.put(keys.request(id), JSON.stringify({ ...request, asked: new Date().toISOString() }));
+  return eventually(`the answer to ${id}`, () => {
+    const text = box.get(keys.answer(id));
+    const answer = text === undefined ? undefined : FleetAnswer.parse(JSON.parse(text));
+    return answer && answer.state !== "running" ? answer : undefined;
+  });
+}
+
+test("what is asked by way of the lake is answered there", async () => {
+  keepLogs();
+  expect(await asked("nonsense", { command: "rm -rf /" })).toMatchObject({ state: "failed", refused: true });
+  expect(
+    await asked("no-path", { command: "push", archive: "a.tgz", folder: "../up", overwrite: false }),
+  ).toMatchObject({
+    state: "failed",
+    refused: true,
+  });
+  expect(box.list(keys.requests).sort()).toEqual(["no-path.json", "nonsense.json"]);
+});
+
+test("an archive that was uploaded is unpacked into HDFS", async () => {
+  keepLogs();
+  execFileSync("sh", [
+    "-c",
+    `cd ${box.folder} && mkdir -p some/of && seq 1 20000 > some/of/numbers && tar czf some.tgz some`,
+  ]);
+  box.put(keys.upload("push-1"), readFileSync(join(box.folder, "some.tgz")));
+  const answer = await asked("push-1", { command: "push", archive: "some.tgz", folder: "/data", overwrite: false });
+  expect(answer).toMatchObject({ state: "done", result: { files: 1, skipped: 0, bytes: 108894 } });
+  const address = `http://${HEAD}:9870/webhdfs/v1/data/some/of/numbers?op=OPEN&user.name=oneoff`;
+  const text = await head.must("curl", "--silent", "--location", address);
+  expect(text).toHaveLength(108894);
+});
+
+test("fewer data nodes than copies are refused, and nobody leaves", async () => {
+  keepLogs();
+  box.put(`${keys.at}/members.json`, members(1));
+  const answer = await eventually("the refusal", () => {
+    const found = JSON.parse(box.get(keys.answer("members")) ?? "{}");
+    return found.state === "failed" ? found : undefined;
+  });
+  expect(answer).toMatchObject({ refused: true, wanted: { nodes: [{ name: "data-1" }] } });
+  expect(answer.problem).toContain("copies");
+  box.put(`${keys.at}/members.json`, members(1, 2));
+});
+
+test("a user has an account, a notebook with a token, and neither once the lake says so", async () => {
+  keepLogs();
+  const key = join(box.folder, "ada");
+  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
+  const [type, base64] = readFileSync(`${key}.pub`, "utf8").split(" ");
+  box.put(keys.users, usersFile(FLEET, [{ name: "ada", key: `${type} ${base64}` }]));
+  const [notebook] = await eventually("ada's notebook", () => {
+    const found = box.report("head")?.notebooks ?? [];
+    return found.length > 0 ? found : undefined;
+  });
+  expect(notebook).toEqual({ user: "ada", port: 20_000 });
+  const ssh = (...words: readonly string[]) => box.ssh("ada", key, HEAD, ...words);
+  const token = await eventually("a token", () => ssh("cat", ".oneoff/notebook-token").catch(() => undefined));
+  expect(token).toMatch(/^[\w-]{43}$/);
+  const status = (header: string) =>
+    ssh("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", `'Authorization: token ${header}'`, URL);
+  const URL = "http://127.0.0.1:20000/api/kernels";
+  await eventually("JupyterLab", async () => ((await status(token).catch(() => "")) === "200" ? true : undefined));
+  expect(await status("wrong")).toBe("403");
+  expect(await ssh("id", "-un")).toBe("ada\n");
+  await expect(ssh("cat", "/var/lib/oneoff/secrets/spark")).rejects.toThrow("denied");
+  await expect(ssh("curl", "-s", "-m", "5", "http://169.254.169.254/")).rejects.toThrow();
+
+  box.put(keys.users, usersFile(FLEET, []));
+  await eventually("ada gone", async () => {
+    const left = await head.must("sh", "-c", "ps -u ada -o pid= | wc -l");
+    return left.trim() === "0" && box.report("head")?.notebooks.length === 0 ? true : undefined;
+  });
+  await expect(ssh("true")).rejects.toThrow("Permission denied");
+});
