@@ -20,6 +20,7 @@ const manifest = {
   driver: { carried: ["*.py"] },
   "emr-launcher": { entry: "index.ts" },
   fleet: { carried: ["*.{py,conf,sh}", "notebook", "run-python", "submit", "requirements.txt"], requirements: ["."] },
+  "fleet-members": { entry: "index.ts" },
   "fleet-stager": { entry: "index.ts" },
   "images/dashboard": { requirements: ["."] }, // its context is made of the dashboard: engine/bundles.ts
   "images/hdfs": { carried: ["**/*"], jars: true },

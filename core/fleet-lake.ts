@@ -10,6 +10,10 @@ export const fleetKeys = (fleet: string) => {
     at,
     /** Who may enter: `{"fleet": "name", "users": [{"name": "ada", "keys": ["ssh-ed25519 AAAA..."]}]}`. */
     users: `${at}/users.json`,
+    /** Which data nodes HDFS consists of, and with how many copies; what became of it is the answer "members". */
+    members: `${at}/members.json`,
+    /** What applications of users ask Spark for: lines of spark-defaults.conf. */
+    conf: `${at}/spark.conf`,
     /** What the head runs, once: the driver's archive. */
     run: (run: string) => `${at}/runs/${checkName(run, "run")}.zip`,
     requests: `${at}/requests/`,

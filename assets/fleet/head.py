@@ -25,6 +25,7 @@ HADOOP_HOME = "/opt/oneoff/hadoop"
 RUN_UNIT = "oneoff-run@{}.service"
 TELL_S = 2
 LINES = 20
+REFUSED = 2  # exit status of a script of the fleet's, when the same would be refused again
 MOST_ARCHIVE = 1 << 28
 # What was asked longer ago is asked by nobody any more.
 STALE_S = 7 * 86_400
@@ -88,12 +89,16 @@ class Head:
             return
 
         def work() -> None:
-            nodes = [f"{each['address']}" for each in wanted["nodes"]]
             copies = str(wanted["replication"])
+            before = (self.lake.read_json(self.lake.key("answers/members.json")) or {}).get("wanted")
+            if before and before["replication"] != wanted["replication"]:
+                # First, or those that stay might be fewer than the copies.
+                units.call(ENTRYPOINT, "dfs", "-setrep", "-R", copies, "/", env=hdfs_environment(self.config))
             words = ["--namenode", self.config.namenode, "--members", str(MEMBERS), "--replication", copies]
-            words += ["--wanted", *nodes, "--patience", "86400", "--", ENTRYPOINT, "refresh-nodes"]
-            ended = self.perform("members", "hdfs_nodes.py", words, {"wanted": wanted}, hdfs_environment(self.config))
-            if ended:
+            words += ["--wanted", *(each["address"] for each in wanted["nodes"]), "--patience", "86400"]
+            words += ["--", ENTRYPOINT, "refresh-nodes"]
+            code = self.perform("members", "hdfs_nodes.py", words, {"wanted": wanted}, hdfs_environment(self.config))
+            if code in (0, REFUSED):
                 self.members = wanted
 
         self.begin("members", work)
@@ -105,7 +110,7 @@ class Head:
         for file in self.lake.list(self.lake.key("requests")):
             request = file.base_name.removesuffix(".json")
             age = time.time() - file.mtime_ns / 1e9
-            if not NAME.fullmatch(request) or request in self.answered or age > STALE_S:
+            if not NAME.fullmatch(request) or request in {*self.answered, "members"} or age > STALE_S:
                 continue
             answer = self.lake.read_json(self.lake.key(f"answers/{request}.json"))
             if answer and answer.get("state") in ("done", "failed"):
@@ -150,8 +155,8 @@ class Head:
         words: Sequence[str],
         about: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
-    ) -> bool:
-        """Runs a script and tells what it says every two seconds; whether it succeeded."""
+    ) -> int:
+        """Runs a script and tells what it says every two seconds; its exit status."""
         process = subprocess.Popen(
             [sys.executable, str(HERE / script), *words],
             stdin=subprocess.DEVNULL,
@@ -180,9 +185,13 @@ class Head:
             ended |= {"state": "done", "result": json.loads(out[0]) if out else None}
         else:
             problem = said[-1].partition(": ")[2] if said else ""
-            ended |= {"state": "failed", "problem": problem or f"{script} ended with {code}", "refused": code == 2}
+            ended |= {
+                "state": "failed",
+                "problem": problem or f"{script} ended with {code}",
+                "refused": code == REFUSED,
+            }
         self.tell(request, ended)
-        return code == 0
+        return code
 
     def tell(self, request: str, answer: Mapping[str, Any]) -> None:
         """Whoever asked; a word that is lost is followed by the next."""

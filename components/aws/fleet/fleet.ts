@@ -28,6 +28,7 @@ import {
   standingTemplate,
   workerGroup,
 } from "./machines.ts";
+import { fleetMembers } from "./members.ts";
 import { FleetNetwork } from "./network.ts";
 import { dataConfig, headConfig, type NodeConfig, type NodePlace, sparkConf, workerConfig } from "./node-config.ts";
 import { fleetPlan } from "./plan.ts";
@@ -128,7 +129,8 @@ export class GpuFleet extends pulumi.ComponentResource {
     const nodes = Array.from({ length: plan.hdfs.datanodes }, (_, i) =>
       standing(place, `data-${i + 1}`, NodeRole.data),
     );
-    const said = keepObjects(name, { plan, job, lake, run: this.runId, head, nodes, software }, this);
+    const said = keepObjects(name, { plan, job, lake, run: this.runId, head, software }, this);
+    const members = fleetMembers(name, plan, lake, nodes, this);
     const configOf = configs(place, head, parameter);
     const template = standingTemplate(place);
     const started = standingMachine(
@@ -144,7 +146,7 @@ export class GpuFleet extends pulumi.ComponentResource {
         one,
         template,
         configOf((at) => dataConfig(plan, at, one.node)),
-        [...said, ...started],
+        [members, ...started],
       );
     }
     const group = workerGroup(
@@ -224,14 +226,13 @@ interface Said {
   readonly lake: S3Lake;
   readonly run: string;
   readonly head: Standing;
-  readonly nodes: readonly Standing[];
   readonly software: ReturnType<typeof fleetSoftware>;
 }
 
 /** What the fleet is told by way of the lake, and changes nothing about its machines when it does. */
 function keepObjects(
   name: string,
-  { plan, job, lake, run, head, nodes, software }: Said,
+  { plan, job, lake, run, head, software }: Said,
   parent: pulumi.Resource,
 ): readonly pulumi.Resource[] {
   const keys = fleetKeys(name);
@@ -241,13 +242,6 @@ function keepObjects(
       { bucket: lake.bucket, key, ...content, tags: stackTags() },
       { parent, dependsOn: [lake] },
     );
-  const addresses = pulumi.all(nodes.map(({ card }) => card.privateIp));
-  const members = addresses.apply((found) =>
-    JSON.stringify({
-      nodes: nodes.map(({ node }, i) => ({ name: node, address: `${found[i]}:9866` })),
-      replication: plan.hdfs.replication,
-    }),
-  );
   const conf = Object.entries(sparkConf(plan)).map(([property, value]) => `${property} ${value}\n`);
   const archive = pulumi
     .all([lake.uri, head.card.privateIp, runOrigin(job), pulumi.all(job.steps.map(software.requirements))])
@@ -256,8 +250,7 @@ function keepObjects(
     );
   return [
     keep("users", keys.users, { content: usersFile(name, plan.users) }),
-    keep("members", `${keys.at}/members.json`, { content: members }),
-    keep("spark-conf", `${keys.at}/spark.conf`, { content: conf.join("") }),
+    keep("spark-conf", keys.conf, { content: conf.join("") }),
     new aws.s3.BucketObjectv2(
       `${name}-run-${run}`,
       { bucket: lake.bucket, key: keys.run(run), contentBase64: archive, tags: stackTags() },

@@ -3,7 +3,7 @@ import { diskGibibytes, wholeNumber } from "../../../core/checks.ts";
 import { type Duration, seconds } from "../../../core/duration.ts";
 import { arg, invalid, quote, refusal } from "../../../core/errors.ts";
 import { deadlineSeconds, type Lifetime } from "../../../core/lifetime.ts";
-import { type HdfsPlan, hdfsPlan } from "../../common/services/hdfs.ts";
+import { hdfsPlan } from "../../common/services/hdfs.ts";
 import { checkRegion } from "../prices.ts";
 import { regionOf } from "../region.ts";
 import {
@@ -55,18 +55,6 @@ export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
   const bill = fleetBill(plan, Math.max(plan.deadlineSeconds, stands ? seconds(stands, "stands") : 0));
   refuseAbove(args.lifetime.maxCost, bill);
   return { ...plan, bill };
-}
-
-/**
- * Looks whether a fleet may have fewer data nodes than before: where each copy of a block is to be on a node of its own,
- * decommissioning would never end.
- *
- * @throws UsageError when fewer stay than a block has copies.
- */
-export function checkShrink(before: HdfsPlan, datanodes: number): void {
-  const { replication } = before;
-  if (datanodes >= replication) return;
-  throw refusal`${arg("hdfs.datanodes")} is ${datanodes} after ${before.datanodes}, and blocks have ${replication} copies: at least ${replication} data nodes must stay; lower ${arg("hdfs.replication")} first`;
 }
 
 function checkScheduler(scheduler: string): void {

@@ -78,6 +78,7 @@ test("by the gateway to S3 one gets to the lake and to Amazon Linux's repositori
       ["arn:aws:s3:::the-lake", "arn:aws:s3:::the-lake/*"],
       [
         "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
         "s3:GetBucketLocation",
         "s3:GetObject",
         "s3:ListBucket",

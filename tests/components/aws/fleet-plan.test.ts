@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { reaperBill } from "../../../components/aws/bill.ts";
 import type { FleetPlanArgs } from "../../../components/aws/fleet/args.ts";
 import { candidates } from "../../../components/aws/fleet/bill.ts";
-import { checkShrink, fleetPlan } from "../../../components/aws/fleet/plan.ts";
+import { fleetPlan } from "../../../components/aws/fleet/plan.ts";
 import { quotaNeeds } from "../../../components/aws/fleet/quotas.ts";
 import { ceiling } from "../../../core/bill.ts";
 import { UsageError } from "../../../core/errors.ts";
@@ -79,7 +79,7 @@ test.each<[string, object]>([
     { hdfs: { datanodes: 2, replication: 3 } },
   ],
   [
-    "hdfs.datanodes is 0: HDFS needs at least one; for a fleet without HDFS set hdfs to false",
+    "hdfs.datanodes is 0: HDFS needs at least one, and a fleet without HDFS isn't offered: steps share data by it",
     { hdfs: { datanodes: 0 } },
   ],
   ["hdfs.datanodes is -1: expected a whole number above zero", { hdfs: { datanodes: -1 } }],
@@ -144,15 +144,6 @@ test("a schedule is read before it is refused for what it is", () => {
   }
 });
 
-test("data nodes may go as long as each copy has one of its own", () => {
-  const before = { datanodes: 4, replication: 2 };
-  for (const datanodes of [5, 4, 3, 2]) expect(() => checkShrink(before, datanodes)).not.toThrow();
-  expect(() => checkShrink({ datanodes: 3, replication: 1 }, 1)).not.toThrow();
-  expect(() => checkShrink(before, 1)).toThrow(
-    "hdfs.datanodes is 1 after 4, and blocks have 2 copies: at least 2 data nodes must stay; lower hdfs.replication first",
-  );
-});
-
 test("the bill is of the dearest type that will do, on demand, with all that stands beside it", () => {
   const { bill } = planOf({
     gpu: "L4",
@@ -163,7 +154,7 @@ test("the bill is of the dearest type that will do, on demand, with all that sta
   // 3 GPU workers with 100 GB, a namenode with 32 and 16, 3 data nodes with 32 and 64.
   const disks = ((3 * 100 + 32 + 16 + 3 * (32 + 64)) * 0.08) / 730;
   const lines = [
-    ["namenode, m6i.large", 0.096],
+    ["head, m6i.large", 0.096],
     ["3 data nodes, m6i.large", 3 * 0.096],
     ["3 workers, g6.12xlarge, at the on-demand price", 3 * 4.6016],
     ["disks of 7 nodes", disks],
