@@ -73,7 +73,7 @@ const settings = z.object({
   removal: z.enum(Removal).default("delete").describe("What `pulumi destroy` does with the results: delete or retain"),
   queryLimit: size().default("10 GB").describe("A query that would read more is ended"),
   dashboardDeadline: duration(...AthenaDashboard.deadlines)
-    .default("7 days")
+    .default("1 day")
     .describe("The dashboard's instance is ended this long after its launch"),
   dashboardType: z.string().default("t4g.small").describe("Instance type of the dashboard"),
   dailyScan: size().default("10 GB").describe("The most that the dashboard's queries may read in a day"),
