@@ -24,8 +24,8 @@ from pyspark import SparkConf, SparkContext
 from scipy import stats
 
 import nids_data  # isort: skip - nids_support says where it is
-import nids_models  # isort: skip
-import nids_onnx  # isort: skip
+import networks  # isort: skip
+import networks_onnx  # isort: skip
 import nids_train  # isort: skip
 import nids_twin as twins  # isort: skip
 from nids_layouts import CATEGORIES, COLUMNS, NORMAL, NUMBERS  # isort: skip
@@ -41,7 +41,7 @@ flows_step = support.load_flows()
 def spark() -> Iterator[SparkContext]:
     conf = SparkConf().setMaster("local[2]").setAppName("tests").set("spark.ui.enabled", "false")
     conf.set("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
-    modules = [str(path) for path in [*support.FOLDER.glob("nids_*.py"), support.JOBS / "oneoff.py"]]
+    modules = [str(path) for path in [*support.FOLDER.glob("nids_*.py"), *support.JOBS.glob("*.py")]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         with SparkContext(conf=conf, pyFiles=modules) as context:
@@ -188,10 +188,10 @@ def test_the_classifier_comes_near_the_best_and_does_not_beat_it(results: Path, 
 
 def test_shuffled_labels_bring_detection_to_chance(data: nids_data.Data) -> None:
     shuffled = np.random.default_rng(5).permutation(data.train.families)
-    train = nids_models.Flows(data.train.numbers, data.train.categories, shuffled)
-    network = nids_models.learn_families(train, data.test, [64, 32], 5, 1)
+    train = nids_data.Flows(data.train.numbers, data.train.categories, shuffled)
+    network = networks.learn_labels(train, data.test, [64, 32], 5, 1)
     assert detected(network.scores(data.test), data.test.attacks).mean() < 0.06
-    assert nids_models.area(network.scores(data.test), data.test.attacks) == pytest.approx(0.5, abs=0.12)
+    assert networks.area(network.scores(data.test), data.test.attacks) == pytest.approx(0.5, abs=0.12)
 
 
 def test_tables_of_a_run_add_up(results: Path, data: nids_data.Data) -> None:
@@ -258,12 +258,12 @@ def test_a_file_is_all_that_is_needed_to_run_a_network(results: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(data: nids_data.Data) -> list[nids_models.Network]:
+def trained(data: nids_data.Data) -> list[networks.Network]:
     plan = nids_train.Plan([64, 32], [24, 8, 24], 15, 1)
-    return [network for kind in ("classifier", "autoencoder") for network, _ in nids_train.networks(kind, data, plan)]
+    return [network for kind in ("classifier", "autoencoder") for network, _ in nids_train.trained(kind, data, plan)]
 
 
-def test_equal_seeds_make_equal_bytes(results: Path, data: nids_data.Data, trained: list[nids_models.Network]) -> None:
+def test_equal_seeds_make_equal_bytes(results: Path, data: nids_data.Data, trained: list[networks.Network]) -> None:
     wanted = {row["model"]: row for row in rows(results, "networks")}
     for network in trained:
         again = nids_train.file_row(network, data, 0.0)
@@ -271,7 +271,7 @@ def test_equal_seeds_make_equal_bytes(results: Path, data: nids_data.Data, train
         assert again["golden"] == wanted[network.kind]["golden"]
 
 
-def fresh() -> nids_models.Flows:
+def fresh() -> nids_data.Flows:
     """Flows of another seed, among them words never seen, numbers that are missing and some beyond all bounds."""
     table, _ = twins.tables(twins.Twin(77, 2_000, 0.0), 0, 2)
     columns = [name for name in NUMBERS if table[name].null_count == 0]
@@ -283,36 +283,36 @@ def fresh() -> nids_models.Flows:
         numbers[place] = odd
     categories[:10] = [["sctp", "", "\U0001f642"]] * 10
     categories[10:20, 1] = "never seen"
-    return nids_models.Flows(numbers, categories, np.array(table["family"].to_pylist()))
+    return nids_data.Flows(numbers, categories, np.array(table["family"].to_pylist()))
 
 
-def test_onnx_runtime_and_scikit_learn_agree_on_fresh_flows(trained: list[nids_models.Network]) -> None:
+def test_onnx_runtime_and_scikit_learn_agree_on_fresh_flows(trained: list[networks.Network]) -> None:
     flows = fresh()
     columns = [f"c{n}" for n in range(flows.numbers.shape[1])]
     for network in trained:
-        file = nids_onnx.to_onnx(network, columns, "")
-        assert nids_onnx.difference(file, network, flows) < 2e-5
-        found = nids_onnx.run(file, flows)
+        file = networks_onnx.to_onnx(network, networks_onnx.Inputs(columns, CATEGORIES), "")
+        assert networks_onnx.difference(file, network, flows) < 2e-5
+        found = networks_onnx.run(file, flows)
         assert all(np.isfinite(values).all() for values in found.values())
         if network.kind == "classifier":
             wanted = network.probabilities(flows)
             assert (found["probabilities"].argmax(axis=1) == wanted.argmax(axis=1)).all()
-            assert found["score"] == pytest.approx(1 - wanted[:, network.families.index(NORMAL)], abs=1e-5)
+            assert found["score"] == pytest.approx(1 - wanted[:, network.labels.index(NORMAL)], abs=1e-5)
 
 
 def test_a_network_that_onnx_runtime_reads_otherwise_does_not_leave(
-    data: nids_data.Data, trained: list[nids_models.Network], monkeypatch: pytest.MonkeyPatch
+    data: nids_data.Data, trained: list[networks.Network], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for network in trained:
-        right = nids_onnx.to_onnx(network, data.columns, "")
+        right = networks_onnx.to_onnx(network, data.inputs, "")
         weights = network.network.coefs_[0].copy()
         network.network.coefs_[0] = weights * 1.01
-        wrong = nids_onnx.to_onnx(network, data.columns, "")
+        wrong = networks_onnx.to_onnx(network, data.inputs, "")
         network.network.coefs_[0] = weights
-        assert nids_onnx.to_onnx(network, data.columns, "") == right
+        assert networks_onnx.to_onnx(network, data.inputs, "") == right
         with pytest.raises(ValueError, match=f"{network.kind}: ONNX Runtime is .* off scikit-learn, more than 0.0001"):
-            nids_onnx.difference(wrong, network, data.test)
-    monkeypatch.setattr(nids_onnx, "to_onnx", lambda *_: wrong)
+            networks_onnx.difference(wrong, network, data.test)
+    monkeypatch.setattr(networks_onnx, "to_onnx", lambda *_: wrong)
     with pytest.raises(ValueError, match="off scikit-learn"):
         nids_train.file_row(trained[-1], data, 0.0)
 

@@ -13,7 +13,7 @@ from nids_support import KDD, SPLIT, WHOLE, line, write_file
 
 import nids_input  # isort: skip - nids_support says where it is
 import nids_layouts  # isort: skip
-import nids_models  # isort: skip
+import networks  # isort: skip
 import nids_parts  # isort: skip
 import nids_train  # isort: skip
 
@@ -223,8 +223,8 @@ def test_preparation_of_what_a_layout_lacks() -> None:
     import numpy as np
 
     numbers = np.array([[np.nan, 5, 1], [np.nan, 5, np.inf], [np.nan, 5, 3]], np.float32)
-    flows = nids_models.Flows(numbers, np.array([["a"], ["b"], ["a"]], object), np.array(["Normal"] * 3))
-    prepared = nids_models.Preparation().fit(flows).transform(flows)
+    flows = networks.Examples(numbers, np.array([["a"], ["b"], ["a"]], object), np.array(["Normal"] * 3))
+    prepared = networks.Preparation().fit(flows).transform(flows)
     assert prepared.shape == (3, 5) and np.isfinite(prepared).all()
 
 

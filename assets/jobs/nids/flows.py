@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
+    import networks
     import nids_families
     import nids_input
     import nids_layouts
@@ -24,6 +25,7 @@ try:
     import oneoff
 except ImportError:  # not submitted with --py-files: one lies one folder up
     sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (0, 1)]
+    import networks
     import nids_families
     import nids_input
     import nids_layouts
@@ -77,8 +79,8 @@ def session() -> Iterator[SparkContext]:
     """Spark, whose tasks have one core each."""
     from pyspark import SparkConf, SparkContext
 
-    modules = [oneoff, nids_families, nids_input, nids_layouts, nids_parts, nids_twin]
-    conf = SparkConf().setAppName("nids: flows").setExecutorEnv(pairs=list(nids_layouts.ENVIRONMENT.items()))
+    modules = [oneoff, networks, nids_families, nids_input, nids_layouts, nids_parts, nids_twin]
+    conf = SparkConf().setAppName("nids: flows").setExecutorEnv(pairs=list(networks.ENVIRONMENT.items()))
     with SparkContext(conf=conf, pyFiles=[str(module.__file__) for module in modules]) as spark:
         yield spark
 

@@ -69,9 +69,10 @@ export function nids(args: NidsArgs = {}): Job {
 }
 
 /** What the scripts import. */
-const MODULES = ["data", "families", "input", "layouts", "models", "onnx", "parts", "twin"].map(
-  (name) => `nids_${name}.py`,
-);
+const MODULES = [
+  ...["../networks.py", "../networks_onnx.py"],
+  ...["data", "families", "input", "layouts", "parts", "twin"].map((name) => `nids_${name}.py`),
+];
 
 const step = (name: string, script: string, own: Omit<SparkStepArgs, "name" | "script">): SparkStepArgs => ({
   name,

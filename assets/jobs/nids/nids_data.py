@@ -8,12 +8,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import oneoff
+from networks import Examples
+from networks_onnx import Inputs
 from nids_layouts import CATEGORIES, HELD_OUT, NUMBERS, TRAIN
-from nids_models import Flows
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+
+class Flows(Examples):
+    """Flows in the order of their ids; their labels are families."""
+
+    @property
+    def families(self) -> np.ndarray:
+        """Text."""
+        return self.labels
+
+    @property
+    def attacks(self) -> np.ndarray:
+        """Which flows are attacks."""
+        return self.abnormal
 
 
 @dataclass(frozen=True)
@@ -25,6 +40,11 @@ class Data:
     log_ratio: np.ndarray | None  # of `test`, of made-up flows; nothing learns from it
     columns: list[str]  # of numbers: those that the data set has
     origin: str
+
+    @property
+    def inputs(self) -> Inputs:
+        """What goes into a network's file."""
+        return Inputs(self.columns, CATEGORIES, "flows")
 
 
 def load(flows: str, truth: str, most: int) -> Data:

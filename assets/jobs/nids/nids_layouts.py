@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-NORMAL = "Normal"
+from networks import NORMAL
+
 # Where a flow is learnt from, measured on, or neither: of a host held out but too early, or the other way round.
 TRAIN, HELD_OUT, LEFT_OUT = "train", "held out", "left out"
 # Of five hosts two are held out, and of the time the last two fifths: what is learnt from and what is measured on share
@@ -51,13 +52,6 @@ ATTACK = "0 or 1"
 SKIPPED = "anything"
 
 MADE_UP = "made up"
-# A task has one core. On x86 all processors with AVX2 must take the same kernels, of OpenBLAS and of numpy, or the last
-# bits of the weights and with them the digests would depend on the machine. numpy reads this when it is first imported.
-ENVIRONMENT = {
-    **{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Haswell"},
-    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
-}
-
 UNSW, KDD = "UNSW-NB15", "NSL-KDD"
 # What may be done with the data, and so with a model that was trained on them.
 TERMS: Mapping[str, str] = {

@@ -6,8 +6,6 @@ A network leaves as an ONNX file in a row of table `networks`, once ONNX Runtime
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 import sys
 import time
@@ -18,18 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 try:
-    import nids_models
+    import networks
     import oneoff
 except ImportError:  # not submitted with --py-files: one lies one folder up
     sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (0, 1)]
-    import nids_models
+    import networks
     import oneoff
 
+import networks_onnx
 import nids_data
 import nids_layouts
-import nids_onnx
-from nids_data import Data
-from nids_models import CLASSIFIER, Flows, Network
+from networks import CLASSIFIER, Network
+from nids_data import Data, Flows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,10 +62,10 @@ def measure(network: Network, data: Data) -> dict[str, list[dict[str, Any]]]:
     """Rows of the tables that tell how well a network does."""
     test, attacks = data.test, data.test.attacks
     scores = network.scores(test)
-    caught = scores > nids_models.threshold(scores[~attacks])
+    caught = scores > networks.threshold(scores[~attacks])
     best = None
     if data.log_ratio is not None:
-        best = data.log_ratio > nids_models.threshold(data.log_ratio[~attacks])
+        best = data.log_ratio > networks.threshold(data.log_ratio[~attacks])
     detected = float(caught[attacks].mean())
     return {
         "roc": _roc(network.kind, scores, attacks),
@@ -76,7 +74,7 @@ def measure(network: Network, data: Data) -> dict[str, list[dict[str, Any]]]:
                 "model": network.kind,
                 "attacks": int(attacks.sum()),
                 "normal": int((~attacks).sum()),
-                "auc": nids_models.area(scores, attacks),
+                "auc": networks.area(scores, attacks),
                 "detected": detected,
                 "detected_se": math.sqrt(detected * (1 - detected) / int(attacks.sum())),
                 "best": None if best is None else float(best[attacks].mean()),
@@ -99,14 +97,14 @@ def measure(network: Network, data: Data) -> dict[str, list[dict[str, Any]]]:
 
 
 def _roc(model: str, scores: np.ndarray, attacks: np.ndarray) -> list[dict[str, Any]]:
-    points = nids_models.roc(scores, attacks, RATES)
+    points = networks.roc(scores, attacks, RATES)
     return [{"model": model, "false_alarms": rate, "detected": detected} for rate, detected in points]
 
 
 def _confusion(network: Network, test: Flows) -> list[dict[str, Any]]:
     import numpy as np
 
-    predicted = np.array(network.families)[network.probabilities(test).argmax(axis=1)]
+    predicted = np.array(network.labels)[network.probabilities(test).argmax(axis=1)]
     pairs, counts = np.unique(np.column_stack([test.families, predicted]), axis=0, return_counts=True)
     return [
         {"family": family, "predicted": guess, "flows": int(number)}
@@ -116,21 +114,7 @@ def _confusion(network: Network, test: Flows) -> list[dict[str, Any]]:
 
 def file_row(network: Network, data: Data, seconds: float) -> dict[str, Any]:
     """A network's row of table `networks`. Raises ValueError when ONNX Runtime doesn't agree with scikit-learn."""
-    licence = nids_layouts.licence(data.origin)
-    file = nids_onnx.to_onnx(network, data.columns, licence)
-    scores = network.scores(data.test)
-    return {
-        "model": network.kind,
-        "onnx": base64.b64encode(file).decode(),
-        "sha256": nids_onnx.sha256(file),
-        "onnx_bytes": len(file),
-        "input_schema": json.dumps(nids_onnx.schema(network, data.columns)),
-        "golden": json.dumps(nids_onnx.golden(network, data.test)),
-        "threshold": nids_models.threshold(scores[~data.test.attacks]),
-        "licence": licence,
-        "off": nids_onnx.difference(file, network, data.test),
-        "seconds": seconds,
-    }
+    return networks_onnx.file_row(network, data.test, data.inputs, nids_layouts.licence(data.origin), seconds)
 
 
 def write(rows: dict[str, list[dict[str, Any]]], folders: dict[str, str], name: str) -> None:
@@ -156,19 +140,19 @@ class Plan:
     seed: int
 
 
-def networks(kind: str, data: Data, plan: Plan) -> Iterator[tuple[Network, float]]:
+def trained(kind: str, data: Data, plan: Plan) -> Iterator[tuple[Network, float]]:
     """Trains the classifier, or the autoencoder and then its imitation; and the seconds that each took."""
     import sklearn.neural_network  # noqa: F401 - its first import takes a second, which is no training
 
     rest = (plan.epochs, plan.seed)
     start = time.perf_counter()
     if kind == CLASSIFIER:
-        yield nids_models.learn_families(data.train, data.test, plan.hidden, *rest), time.perf_counter() - start
+        yield networks.learn_labels(data.train, data.test, plan.hidden, *rest), time.perf_counter() - start
         return
-    autoencoder = nids_models.learn_normal(data.train, data.test, plan.narrow, *rest)
+    autoencoder = networks.learn_normal(data.train, data.test, plan.narrow, *rest)
     yield autoencoder, time.perf_counter() - start
     start = time.perf_counter()
-    yield nids_models.imitate(autoencoder, data.train, data.test, plan.hidden, *rest), time.perf_counter() - start
+    yield networks.imitate(autoencoder, data.train, data.test, plan.hidden, *rest), time.perf_counter() - start
 
 
 def train(spark: SparkContext, data: Data, plan: Plan, folders: dict[str, str]) -> list[str]:
@@ -184,14 +168,14 @@ def train(spark: SparkContext, data: Data, plan: Plan, folders: dict[str, str]) 
         (train, test), log_ratio, columns, origin = shared.value
         data = here.Data(here.Flows(**train), here.Flows(**test), log_ratio, columns, origin)
         told = []
-        for network, seconds in here.networks(kind, data, here.Plan(**plain)):
+        for network, seconds in here.trained(kind, data, here.Plan(**plain)):
             rows = here.measure(network, data)
             rows["networks"] = [here.file_row(network, data, seconds)]
             here.write(rows, folders, network.kind)
             told.append(here.sentence(rows["detection"][0]))
         return told
 
-    kinds = [CLASSIFIER, nids_models.AUTOENCODER]
+    kinds = [CLASSIFIER, networks.AUTOENCODER]
     told = oneoff.collect(spark.parallelize(kinds, len(kinds)).map(task), "tasks")
     return [sentence for of_task in told for sentence in of_task]
 
@@ -207,8 +191,8 @@ def session() -> Iterator[SparkContext]:
     """Spark, whose tasks have one core each."""
     from pyspark import SparkConf, SparkContext
 
-    modules = [oneoff, nids_data, nids_layouts, nids_models, nids_onnx]
-    conf = SparkConf().setAppName("nids: train").setExecutorEnv(pairs=list(nids_layouts.ENVIRONMENT.items()))
+    modules = [oneoff, nids_data, nids_layouts, networks, networks_onnx]
+    conf = SparkConf().setAppName("nids: train").setExecutorEnv(pairs=list(networks.ENVIRONMENT.items()))
     with SparkContext(
         conf=conf, pyFiles=[*(str(module.__file__) for module in modules), str(Path(__file__).resolve())]
     ) as spark:

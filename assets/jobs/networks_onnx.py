@@ -1,4 +1,4 @@
-"""A network of job nids as an ONNX file, with its preparation in the graph, and what stands beside it.
+"""A network of networks.py as an ONNX file, with its preparation in the graph, and what stands beside it.
 
 The graph is written out here and not by a converter: it is a dozen nodes, equal networks make equal bytes, and what
 turns text and missing numbers into inputs is in it, so whoever runs the file needs nothing of ours.
@@ -6,11 +6,14 @@ turns text and missing numbers into inputs is in it, so whoever runs the file ne
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nids_layouts import CATEGORIES, NORMAL
-from nids_models import AUTOENCODER, CLASSIFIER, REACH, Flows, Network
+from networks import AUTOENCODER, CLASSIFIER, NORMAL, REACH, Examples, Network, Preparation, threshold
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 OPSET, ML_OPSET, IR = 17, 3, 8  # of 2022: whatever runs ONNX today knows them
 TOLERANCE = 1e-4  # most that a score or a probability may differ from scikit-learn's, of one and more
-GOLDEN = 16  # flows that are kept with what the network says of them, and two odd ones
+GOLDEN = 16  # examples that are kept with what the network says of them, and two odd ones
 UNSEEN = "never seen"
 
 
@@ -49,19 +52,39 @@ class Graph:
         return name
 
 
-def to_onnx(network: Network, columns: list[str], licence: str) -> bytes:
-    """The file. Its inputs are `numbers` (float32, flows x columns) and `categories` (text, flows x CATEGORIES)."""
-    from onnx import TensorProto, checker, helper
+@dataclass(frozen=True)
+class Inputs:
+    """What goes into a file: `numbers` (float32) and `categories` (text), of `rows`, by the names of their columns."""
+
+    numbers: Sequence[str]
+    categories: Sequence[str]
+    rows: str = "examples"
+
+    def schema(self) -> list[dict[str, Any]]:
+        """For who runs it."""
+        numbers, categories = ([self.rows, len(columns)] for columns in (self.numbers, self.categories))
+        return [
+            {
+                **{"name": "numbers", "type": "float32", "shape": numbers},
+                **{"columns": list(self.numbers), "missing": "NaN"},
+            },
+            {"name": "categories", "type": "string", "shape": categories, "columns": list(self.categories)},
+        ]
+
+
+def to_onnx(network: Network, given: Inputs, licence: str) -> bytes:
+    """The file."""
+    from onnx import TensorProto, helper
 
     graph = Graph()
-    prepared = _prepare(graph, network)
+    prepared = prepare(graph, network.preparation)
     last = _layers(graph, network, prepared)
-    outputs = [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["flows"])]
+    outputs = [helper.make_tensor_value_info("score", TensorProto.FLOAT, [given.rows])]
     if network.kind == CLASSIFIER:
-        families = network.families
-        outputs.append(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["flows", len(families)]))
-        probabilities = _probabilities(graph, last, len(families))
-        normal = graph.node("Gather", probabilities, graph.constant(families.index(NORMAL), "int64"), axis=1)
+        labels = network.labels
+        outputs.append(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [given.rows, len(labels)]))
+        probabilities = _probabilities(graph, last, len(labels))
+        normal = graph.node("Gather", probabilities, graph.constant(labels.index(NORMAL), "int64"), axis=1)
         graph.node("Sub", graph.constant(1.0), normal, to="score")
     elif network.kind == AUTOENCODER:
         difference = graph.node("Sub", last, prepared)
@@ -69,12 +92,19 @@ def to_onnx(network: Network, columns: list[str], licence: str) -> bytes:
     else:
         logarithm = graph.node("Squeeze", last, graph.constant([1], "int64"))
         graph.node("Exp", logarithm, to="score")
+    return finish(graph, network.kind, given, outputs, licence)
+
+
+def finish(graph: Graph, name: str, given: Inputs, outputs: list[onnx.ValueInfoProto], licence: str) -> bytes:
+    """The file of a graph."""
+    from onnx import TensorProto, checker, helper
+
     inputs = [
-        helper.make_tensor_value_info("numbers", TensorProto.FLOAT, ["flows", len(columns)]),
-        helper.make_tensor_value_info("categories", TensorProto.STRING, ["flows", len(CATEGORIES)]),
+        helper.make_tensor_value_info("numbers", TensorProto.FLOAT, [given.rows, len(given.numbers)]),
+        helper.make_tensor_value_info("categories", TensorProto.STRING, [given.rows, len(given.categories)]),
     ]
     made = helper.make_model(
-        helper.make_graph(graph.nodes, network.kind, inputs, outputs, graph.constants),
+        helper.make_graph(graph.nodes, name, inputs, outputs, graph.constants),
         producer_name="pulumi-oneoff",
         ir_version=IR,
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
@@ -84,9 +114,8 @@ def to_onnx(network: Network, columns: list[str], licence: str) -> bytes:
     return made.SerializeToString(deterministic=True)
 
 
-def _prepare(graph: Graph, network: Network) -> str:
+def prepare(graph: Graph, how: Preparation) -> str:
     """What Preparation.transform does."""
-    how = network.preparation
     missing = graph.node("IsNaN", "numbers")
     known = graph.node("Where", missing, graph.constant(how.median), "numbers")
     scaled = graph.node("Div", graph.node("Abs", known), graph.constant(how.scale))
@@ -112,9 +141,9 @@ def _layers(graph: Graph, network: Network, inputs: str) -> str:
     return inputs
 
 
-def _probabilities(graph: Graph, last: str, families: int) -> str:
-    """Of two families scikit-learn's network has one output, which is the second's."""
-    if families > 2:
+def _probabilities(graph: Graph, last: str, labels: int) -> str:
+    """Of two labels scikit-learn's network has one output, which is the second's."""
+    if labels > 2:
         return graph.node("Softmax", last, to="probabilities", axis=1)
     second = graph.node("Sigmoid", last)
     first = graph.node("Sub", graph.constant(1.0), second)
@@ -124,23 +153,23 @@ def _probabilities(graph: Graph, last: str, families: int) -> str:
 # Running -------------------------------------------------------------------------------------------------------------
 
 
-def run(file: bytes, flows: Flows) -> dict[str, np.ndarray]:
-    """What ONNX Runtime makes of flows, by the names of the outputs."""
+def run(file: bytes, examples: Examples) -> dict[str, np.ndarray]:
+    """What ONNX Runtime makes of examples, by the names of the outputs."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    given = {"numbers": flows.numbers.astype("float32"), "categories": flows.categories.astype(object)}
+    given = {"numbers": examples.numbers.astype("float32"), "categories": examples.categories.astype(object)}
     return dict(zip(names, session.run(names, given), strict=True))
 
 
-def difference(file: bytes, network: Network, flows: Flows) -> float:
+def difference(file: bytes, network: Network, examples: Examples) -> float:
     """How far ONNX Runtime is off scikit-learn at most. Raises ValueError when that is beyond TOLERANCE."""
     import numpy as np
 
-    found, wanted = run(file, flows), predictions(network, flows)
+    found, wanted = run(file, examples), predictions(network, examples)
     largest = 0.0
     for name, values in wanted.items():
         off = np.abs(found[name] - values) / np.maximum(1, np.abs(values))
@@ -150,34 +179,30 @@ def difference(file: bytes, network: Network, flows: Flows) -> float:
     return largest
 
 
-def predictions(network: Network, flows: Flows) -> dict[str, np.ndarray]:
-    """What scikit-learn makes of flows, by the names of the outputs."""
-    beside = {"probabilities": network.probabilities(flows)} if network.kind == CLASSIFIER else {}
-    return {"score": network.scores(flows), **beside}
+def predictions(network: Network, examples: Examples) -> dict[str, np.ndarray]:
+    """What scikit-learn makes of examples, by the names of the outputs."""
+    beside = {"probabilities": network.probabilities(examples)} if network.kind == CLASSIFIER else {}
+    return {"score": network.scores(examples), **beside}
 
 
-def schema(network: Network, columns: list[str]) -> dict[str, Any]:
+def schema(network: Network, given: Inputs) -> dict[str, Any]:
     """What goes into the file and comes out, for who runs it."""
-    inputs = [
-        {"name": "numbers", "type": "float32", "shape": ["flows", len(columns)], "columns": columns, "missing": "NaN"},
-        {"name": "categories", "type": "string", "shape": ["flows", len(CATEGORIES)], "columns": list(CATEGORIES)},
-    ]
-    outputs: list[dict[str, Any]] = [{"name": "score", "type": "float32", "shape": ["flows"]}]
+    outputs: list[dict[str, Any]] = [{"name": "score", "type": "float32", "shape": [given.rows]}]
     if network.kind == CLASSIFIER:
-        families = network.families
-        shape = ["flows", len(families)]
-        outputs.append({"name": "probabilities", "type": "float32", "shape": shape, "columns": families})
-    return {"inputs": inputs, "outputs": outputs}
+        labels = network.labels
+        shape = [given.rows, len(labels)]
+        outputs.append({"name": "probabilities", "type": "float32", "shape": shape, "columns": labels})
+    return {"inputs": given.schema(), "outputs": outputs}
 
 
-def golden(network: Network, flows: Flows) -> dict[str, Any]:
-    """Some flows and what the network says of them, in 6 significant digits; a missing number is null.
+def golden(network: Network, examples: Examples) -> dict[str, Any]:
+    """Some examples and what the network says of them, in 6 significant digits; a missing number is null.
 
     One of them has no numbers, and one has words that were never seen.
     """
     import numpy as np
 
-    few = flows.only(np.minimum(np.arange(GOLDEN + 2), len(flows.families) - 1))
+    few = examples.only(np.minimum(np.arange(GOLDEN + 2), len(examples.labels) - 1))
     few.numbers[GOLDEN] = np.nan
     few.categories[GOLDEN + 1] = UNSEEN
     numbers = [[None if np.isnan(value) else float(value) for value in row] for row in few.numbers]
@@ -191,6 +216,23 @@ def golden(network: Network, flows: Flows) -> dict[str, Any]:
 
 def _rounded(values: np.ndarray) -> float | list[object]:
     return [_rounded(value) for value in values] if values.ndim else float(f"{float(values):.6g}")
+
+
+def file_row(network: Network, test: Examples, given: Inputs, licence: str, seconds: float) -> dict[str, Any]:
+    """A network's row of table `networks`. Raises ValueError when ONNX Runtime doesn't agree with scikit-learn."""
+    file = to_onnx(network, given, licence)
+    return {
+        "model": network.kind,
+        "onnx": base64.b64encode(file).decode(),
+        "sha256": sha256(file),
+        "onnx_bytes": len(file),
+        "input_schema": json.dumps(schema(network, given)),
+        "golden": json.dumps(golden(network, test)),
+        "threshold": threshold(network.scores(test)[~test.abnormal]),
+        "licence": licence,
+        "off": difference(file, network, test),
+        "seconds": seconds,
+    }
 
 
 def sha256(file: bytes) -> str:
