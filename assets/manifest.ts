@@ -25,6 +25,7 @@ const manifest = {
   "images/dashboard": { requirements: ["."] }, // its context is made of the dashboard: engine/bundles.ts
   "images/hdfs": { carried: ["**/*"], jars: true },
   "images/spark": { carried: ["**/*"], requirements: ["."], jars: true },
+  "jobs/failures": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   "jobs/london-power": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   "jobs/nids": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   "jobs/xo": { carried: ["*.py", "requirements.txt"], requirements: ["."] },

@@ -24,6 +24,22 @@ export const counts = () =>
     error: 'expected whole numbers above zero, separated by commas, such as "5,10,20"',
   }).transform((items) => items.map(Number));
 
+/** Of a network: more than that is for a GPU, and makes a file that no table holds well. */
+const MOST_LAYERS = 4;
+const MOST_NEURONS = 512;
+
+/** Neurons in the layers of a network. */
+export const layers = () =>
+  counts()
+    .refine((sizes) => sizes.length <= MOST_LAYERS, `expected at most ${MOST_LAYERS} layers`)
+    .refine((sizes) => sizes.every((size) => size <= MOST_NEURONS), `expected at most ${MOST_NEURONS} neurons a layer`);
+
+/** A number within bounds. */
+export const decimal = (least: number, most: number) =>
+  z
+    .union([z.number(), z.string().transform((text) => (text.trim() === "" ? Number.NaN : Number(text)))])
+    .refine((value) => value >= least && value <= most, `expected a number from ${least} to ${most}`);
+
 /** Words separated by commas. At least one. */
 export const texts = () =>
   list(z.string(), (item) => item !== "", { error: 'expected words separated by commas, such as "a,b"' });

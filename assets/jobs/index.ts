@@ -1,4 +1,5 @@
 /** The jobs that come with the package. */
+export { type FailuresArgs, failures } from "./failures/index.ts";
 export { type LondonPowerArgs, londonPower } from "./london-power/index.ts";
 export { type NidsArgs, nids } from "./nids/index.ts";
 export { type XoArgs, xo } from "./xo/index.ts";

@@ -1,6 +1,8 @@
 import { quote, UsageError } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
 import { inSettingsOf, type SettingsSchema } from "../../core/settings.ts";
+import { failures } from "./failures/index.ts";
+import { failuresSettings } from "./failures/settings.ts";
 import { londonPower } from "./london-power/index.ts";
 import { londonPowerSettings } from "./london-power/settings.ts";
 import { nids } from "./nids/index.ts";
@@ -29,10 +31,18 @@ export const jobs: Readonly<Record<string, JobKind>> = {
     settings: nidsSettings,
     create: (settings) => inSettingsOf(nidsSettings, {})(() => nids(settings)),
   },
+  failures: {
+    about: "Which logs foretell a failure: how early, at how many false alarms, and the best that can be foretold",
+    settings: failuresSettings,
+    create: (settings) => inSettingsOf(failuresSettings, {})(() => failures(settings)),
+  },
 };
 
 /** Settings of all of them: any can be among a stack's. `input` is what its job reads. */
-export const jobSettings = xoSettings.extend(londonPowerSettings.shape).extend(nidsSettings.shape);
+export const jobSettings = xoSettings
+  .extend(londonPowerSettings.shape)
+  .extend(nidsSettings.shape)
+  .extend(failuresSettings.shape);
 
 /** Names of the jobs that have a setting. */
 export const jobsWith = (setting: string): readonly string[] =>

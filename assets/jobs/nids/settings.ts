@@ -1,21 +1,6 @@
 import { z } from "zod";
-import { count, counts } from "../../../core/settings.ts";
+import { count, decimal, layers } from "../../../core/settings.ts";
 import { unpackedAddress } from "../input.ts";
-
-/** Of a network: more than that is for a GPU, and makes a file that no table holds well. */
-const MOST_LAYERS = 4;
-const MOST_NEURONS = 512;
-
-const layers = () =>
-  counts()
-    .refine((sizes) => sizes.length <= MOST_LAYERS, `expected at most ${MOST_LAYERS} layers`)
-    .refine((sizes) => sizes.every((size) => size <= MOST_NEURONS), `expected at most ${MOST_NEURONS} neurons a layer`);
-
-/** A number from 0 to 1. */
-const share = () =>
-  z
-    .union([z.number(), z.string().transform((text) => (text.trim() === "" ? Number.NaN : Number(text)))])
-    .refine((value) => value >= 0 && value <= 1, "expected a number from 0 to 1");
 
 export const nidsSettings = z.object({
   input: unpackedAddress("the published files or a folder of them")
@@ -29,7 +14,7 @@ export const nidsSettings = z.object({
     .max(10_000_000, "expected at most 10000000 flows")
     .default(50_000)
     .describe("Network flows to make up, where there is no `input`; at least 5000"),
-  overlap: share()
+  overlap: decimal(0, 1)
     .default(0.3)
     .describe("How alike attacks and normal flows are that are made up, from 0 to 1, where nothing tells them apart"),
   sample: count()

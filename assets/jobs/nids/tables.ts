@@ -1,4 +1,5 @@
 import type { Column, Table } from "../../../core/table.ts";
+import { curves, networks, roc } from "../network-tables.ts";
 
 /** Numbers of a flow: those that both layouts of UNSW-NB15 have, by its names, and those that NSL-KDD alone has. */
 const UNSW = `dur sbytes dbytes sttl dttl sloss dloss sload dload spkts dpkts swin dwin smeansz dmeansz trans_depth res_bdy_len
@@ -55,15 +56,7 @@ export const tables: readonly Table[] = [
       { name: "log_ratio", type: "double" },
     ],
   },
-  {
-    name: "roc",
-    about: "Part of the attacks that a model detects at a part of false alarms among normal flows",
-    columns: [
-      { name: "model", type: "string" },
-      { name: "false_alarms", type: "double" },
-      { name: "detected", type: "double" },
-    ],
-  },
+  roc("Part of the attacks that a model detects at a part of false alarms among normal flows"),
   {
     name: "detection",
     about:
@@ -100,35 +93,6 @@ export const tables: readonly Table[] = [
       { name: "flows", type: "integer" },
     ],
   },
-  {
-    name: "curves",
-    about: "What a network has yet to learn after so many looks at all flows",
-    columns: [
-      { name: "model", type: "string" },
-      { name: "epoch", type: "integer" },
-      { name: "training_loss", type: "double" },
-      { name: "held_out_loss", type: "double" },
-    ],
-  },
-  {
-    name: "networks",
-    about:
-      "A trained network as an ONNX file, with what goes into it, what has to come out, and whose terms it is under",
-    columns: [
-      { name: "model", type: "string" },
-      // The file, in base64.
-      { name: "onnx", type: "string" },
-      { name: "sha256", type: "string" },
-      { name: "onnx_bytes", type: "integer", unit: "B" },
-      // JSON.
-      { name: "input_schema", type: "string" },
-      { name: "golden", type: "string" },
-      // A score above it is an alarm: at 1 % false alarms on flows held out.
-      { name: "threshold", type: "double" },
-      { name: "licence", type: "string" },
-      // How far ONNX Runtime was off scikit-learn at most.
-      { name: "off", type: "double", measured: true },
-      { name: "seconds", type: "double", unit: "s", measured: true },
-    ],
-  },
+  curves("flows"),
+  networks(),
 ];
