@@ -10,8 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ROOT / "assets" / "jobs"
@@ -84,3 +89,30 @@ def submit(script: Path, *arguments: str, cores: int) -> subprocess.Popen[str]:
     java = ["--driver-java-options", "-XX:TieredStopAtLevel=1"]
     step = ["--py-files", JOBS / "oneoff.py", script, *arguments]
     return subprocess.Popen([*spark, *java, *step], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+@contextlib.contextmanager
+def spark_here(*modules: Path) -> Iterator[SparkContext]:
+    """Spark in this process, whose tasks can import modules of a job and those that jobs share."""
+    from pyspark import SparkConf, SparkContext
+
+    conf = SparkConf().setMaster("local[2]").setAppName("tests").set("spark.ui.enabled", "false")
+    conf.set("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        with SparkContext(conf=conf, pyFiles=[str(path) for path in [*modules, *JOBS.glob("*.py")]]) as context:
+            context.setLogLevel("OFF")
+            yield context
+
+
+def run_step(spark: SparkContext, step: ModuleType, arguments: Sequence[str]) -> str:
+    """Runs a step in a Spark that is there already; returns what it prints."""
+
+    @contextlib.contextmanager
+    def same() -> Iterator[SparkContext]:
+        yield spark
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
+        patch.setattr(step, "session", same)
+        step.main(arguments)
+    return printed.getvalue()

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import oneoff
-import pytest
 from conftest import JOBS
-from pyspark import SparkContext
 
 FOLDER = JOBS / "nids"
 sys.path.append(str(FOLDER))  # behind xo's
@@ -33,19 +28,6 @@ def load_flows() -> ModuleType:
         sys.modules["nids_flows"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules["nids_flows"])
     return sys.modules["nids_flows"]
-
-
-def run_step(spark: SparkContext, step: ModuleType, arguments: Sequence[str]) -> str:
-    """Runs a step in a Spark that is there already; returns what it prints."""
-
-    @contextmanager
-    def same() -> Iterator[SparkContext]:
-        yield spark
-
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
-        patch.setattr(step, "session", same)
-        step.main(arguments)
-    return printed.getvalue()
 
 
 def flows_arguments(folder: Path, *more: str) -> list[str]:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +18,9 @@ import onnx
 import onnxruntime
 import pyarrow as pa
 import pytest
+from conftest import run_step, spark_here
 from nids_support import KDD, flows_arguments, line, rows, train_arguments, write_file
-from pyspark import SparkConf, SparkContext
+from pyspark import SparkContext
 from scipy import stats
 
 import nids_data  # isort: skip - nids_support says where it is
@@ -39,22 +39,16 @@ flows_step = support.load_flows()
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkContext]:
-    conf = SparkConf().setMaster("local[2]").setAppName("tests").set("spark.ui.enabled", "false")
-    conf.set("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
-    modules = [str(path) for path in [*support.FOLDER.glob("nids_*.py"), *support.JOBS.glob("*.py")]]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYSPARK_PYTHON", sys.executable)
-        with SparkContext(conf=conf, pyFiles=modules) as context:
-            context.setLogLevel("OFF")
-            yield context
+    with spark_here(*support.FOLDER.glob("nids_*.py")) as context:
+        yield context
 
 
 @pytest.fixture(scope="module")
 def results(spark: SparkContext, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tables of a run, which told what it reached."""
     folder = tmp_path_factory.mktemp("nids")
-    support.run_step(spark, flows_step, flows_arguments(folder, f"--number={FLOWS}", f"--overlap={OVERLAP}"))
-    told = support.run_step(spark, nids_train, train_arguments(folder))
+    run_step(spark, flows_step, flows_arguments(folder, f"--number={FLOWS}", f"--overlap={OVERLAP}"))
+    told = run_step(spark, nids_train, train_arguments(folder))
     assert re.findall(r"^\[oneoff\] tasks (\d)/2", told, re.MULTILINE)[-1] == "2"
     reached = re.findall(r"^(\w+): detects [\d.]+% of \d+ attacks at 1 % false alarms, of [\d.]+%", told, re.MULTILINE)
     assert reached == ["classifier", "autoencoder", "imitation"]
@@ -329,12 +323,12 @@ def test_a_published_data_set_from_end_to_end(spark: SparkContext, tmp_path: Pat
 
     for name, number in (("KDDTrain+.txt", 600), ("KDDTest+.txt", 300)):
         write_file(tmp_path / "in" / name, *(flow(n % 3 == 0) for n in range(number)))
-    told = support.run_step(spark, flows_step, flows_arguments(tmp_path, f"--input={tmp_path / 'in'}"))
+    told = run_step(spark, flows_step, flows_arguments(tmp_path, f"--input={tmp_path / 'in'}"))
     assert told.count("NSL-KDD: for research. Cite: Tavallaee") == 1
     assert "divided as published, into the files named train and test\n" in told and "[oneoff] flows 900/900" in told
     assert not (tmp_path / "truth").exists()
     few = ["--hidden=8", "--narrow=4", "--epochs=60", "--sample=400"]
-    support.run_step(spark, nids_train, train_arguments(tmp_path, *few))
+    run_step(spark, nids_train, train_arguments(tmp_path, *few))
     (classifier,) = (row for row in rows(tmp_path, "detection") if row["model"] == "classifier")
     assert (classifier["attacks"], classifier["best"], classifier["detected"] > 0.95) == (100, None, True)
     assert {row["best"] for row in rows(tmp_path, "families")} == {None}
@@ -350,7 +344,7 @@ def test_a_line_that_is_no_flow_ends_the_step_with_one_line(
 ) -> None:
     path = write_file(tmp_path / "KDDTrain+.txt", line(KDD), line(KDD, label="unheard of"))
     with pytest.raises(SystemExit) as ended:
-        support.run_step(spark, flows_step, flows_arguments(tmp_path, f"--input={path}"))
+        run_step(spark, flows_step, flows_arguments(tmp_path, f"--input={path}"))
     assert f"error: files looked at: ValueError: {path}, line 2: expected a label of NSL-KDD, one of" in str(
         ended.value
     )
