@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pyspark import SparkContext
 
 MINUTES = WINDOW.seconds // 60
-# A failure whose lines are shown is one that was announced, of each service the one with the longest warning.
+# A failure whose lines are shown was first announced so many windows before, or about that.
+SHOWN_AHEAD = 5
 SHOWN = 40  # lines
 
 
@@ -127,13 +128,14 @@ def examples(spark: SparkContext, logs: str, data: Data, scores: np.ndarray) -> 
     limit = networks.threshold(scores[~failing])
     places = zip(test.service.tolist(), test.window.tolist(), strict=True)
     score = dict(zip(places, scores.tolist(), strict=True))
-    chosen: dict[str, tuple[int, int, int]] = {}
+    first: dict[tuple[int, int], int] = {}  # alarm, of each failure
     for place in np.flatnonzero(failing & (scores > limit)).tolist():
-        number, ahead = int(test.service[place]), int(test.ahead[place])
-        name = data.names[number]
-        if name not in chosen or ahead > chosen[name][0]:
-            chosen[name] = (ahead, number, int(test.window[place]) + ahead)
-    ends = [(number, BEGIN + (last + 1) * WINDOW) for _, number, last in chosen.values()]
+        failure = (int(test.service[place]), int(test.window[place] + test.ahead[place]))
+        first[failure] = max(first.get(failure, 0), int(test.ahead[place]))
+    chosen: dict[str, tuple[int, int]] = {}
+    for failure, _ in sorted(first.items(), key=lambda each: (abs(each[1] - SHOWN_AHEAD), each[0])):
+        chosen.setdefault(data.names[failure[0]], failure)
+    ends = [(number, BEGIN + (last + 1) * WINDOW) for number, last in chosen.values()]
     wanted = [(*data.services[number], end.timestamp()) for number, end in ends]
     span = (HORIZON * WINDOW).total_seconds()
 
