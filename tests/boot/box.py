@@ -30,20 +30,10 @@ def main() -> None:
     for number, line in enumerate(sys.stdin):
         name, address, user_data = line.split()
         place = Path(folder) / name
+        about = [str(place), f"{folder}/lake", address, user_data]
+        namespaces = ["--net", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"]
         machine = subprocess.Popen(
-            [
-                "unshare",
-                "--net",
-                "--mount",
-                "--pid",
-                "--uts",
-                "--fork",
-                "--kill-child",
-                "--mount-proc",
-                "sh",
-                str(HERE / "machine.sh"),
-            ]
-            + [str(place), f"{folder}/lake", address, user_data, debian, *software],
+            ["unshare", *namespaces, "sh", str(HERE / "machine.sh"), *about, debian, *software],
             stdin=subprocess.PIPE,
             stdout=(Path(folder) / f"{name}.log").open("w"),
             stderr=subprocess.STDOUT,
