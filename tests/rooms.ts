@@ -17,11 +17,12 @@ export const FLOORS: readonly (readonly string[])[] = [
     "assets/dataproc-orchestrator",
     "assets/driver",
     "assets/emr-launcher",
+    "assets/fleet-members",
     "assets/fleet-stager",
     "assets/jobs",
     "assets/reaper",
   ],
-  ["assets/wheels", "assets/manifest.ts"],
+  ["assets/wheels", "assets/manifest.ts", "assets/template.ts"],
   ["clients"],
   ["core"],
 ];

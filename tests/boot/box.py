@@ -1,9 +1,9 @@
 """A fleet in a box: machines as namespaces of this one, on a network of their own that leads nowhere.
 
-Started in namespaces for network, mounts and processes. Each line of the standard input starts a machine: `NAME ADDRESS
-USER-DATA`; its process id is printed. Each has this machine's root with copies of what it changes, a metadata service at
-169.254.169.254, the lake at /lake, an empty disk at /dev/sdf, and the programs of bin/ before all others. All ends with
-the standard input.
+Started in namespaces for network, mounts and processes. Each line of the standard input, `NAME ADDRESS USER-DATA`,
+starts a machine, whose process id is printed. Each has this machine's root with copies of what it changes, a metadata
+service at 169.254.169.254, the lake at /lake, an empty disk at /dev/sdf, and the programs of bin/ before all others.
+All ends with the standard input.
 """
 
 from __future__ import annotations

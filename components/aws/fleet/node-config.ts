@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { checkPlain, fill } from "../../../assets/template.ts";
 import { NodeRole } from "../../../core/fleet-lake.ts";
 import type { Service } from "../../../core/service.ts";
 import { HDFS_EVENTS, hdfsServices } from "../../common/services/hdfs.ts";
@@ -208,22 +209,15 @@ export interface LoaderArgs {
   readonly manifest: string;
 }
 
-/** What EC2 takes at most. */
-const MOST_USER_DATA = 16_384;
-
 /**
  * The user data of a machine.
  * @throws Error for a value that can't stand in a shell script.
  */
 export function loader(args: LoaderArgs): string {
-  const text = readFileSync(new URL("../../../assets/fleet/loader.sh", import.meta.url), "utf8");
-  const values: Readonly<Record<string, string>> = { ...args, packages: PACKAGES };
-  const unfit = Object.entries(values).find(([, value]) => !/^[A-Za-z0-9._/ -]+$/.test(value));
-  if (unfit) throw new Error(`${unfit[0]} is ${unfit[1]}, which can't stand in a shell script`);
-  const filled = text.replace(/\{\{(\w+)\}\}/g, (_, name: string) => values[name] as string);
-  if (filled.length > MOST_USER_DATA)
-    throw new Error(`user data of ${filled.length} bytes: EC2 takes ${MOST_USER_DATA}`);
-  return filled;
+  const values = { ...args };
+  checkPlain(values);
+  const script = readFileSync(new URL("../../../assets/fleet/loader.sh", import.meta.url), "utf8");
+  return fill(script, { ...values, packages: PACKAGES });
 }
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
