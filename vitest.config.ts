@@ -20,7 +20,7 @@ const PROJECTS = {
     "tests/cli/{cancel-*,connect,dataproc,doctor,emr,fleet,leftovers,open,swarm,swarm-buckets,waiting}.test.ts",
     "tests/assets/dashboard/{bigquery,engine,instance,page,process,server,athena-moto,athena-page}*.test.ts",
     "tests/clients/lake.test.ts",
-    "tests/assets/{emr-launcher,reaper}/*.test.ts",
+    "tests/assets/{emr-launcher,fleet-stager,reaper}/*.test.ts",
     "tests/assets/dataproc-orchestrator/orchestrator*.test.ts",
     "tests/assets/wheels/{archive,wheel-staging}.test.ts",
     "tests/assets/bundles.test.ts",

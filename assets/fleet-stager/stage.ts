@@ -35,7 +35,7 @@ export async function stage(context: Context, wanted: Staging): Promise<Staged> 
   await retry(() => store.exists(manifestKey("0")), {
     isTransient: (error) => statusOf(error) === 403,
     patienceMs: context.patienceMs,
-    pauseMs: 2000,
+    pauseMs: 1000,
   });
   const manifests = await resolve(context, wanted, inTime);
   const sources = new Map(Object.values(manifests).flatMap((all) => all.map((one) => [one.entry.key, one])));

@@ -1,17 +1,16 @@
 """Installs on a node what its fleet has put into the lake, for nodes have no way to the internet.
 
-  software.py install --manifest DIGEST --bucket BUCKET    once, when the node starts; again, it does what is missing
-  software.py venv DIGEST                                  an environment for what a job requires; prints its Python
-  software.py run DIGEST -- ARGUMENT...                    becomes that Python, which holds its environment
+  software.py install --manifest DIGEST --bucket BUCKET    when a node starts; again, it does what is missing
 
-A digest is the SHA-256 of a manifest, `_software/manifests/DIGEST.json` in the lake: a list of files with a SHA-256
+The digest is the SHA-256 of a manifest, `_software/manifests/DIGEST.json` in the lake: a list of files with a SHA-256
 each. What isn't what they say is refused, and nothing is installed from it. Below --root there is then
 
-  scripts/   files of our own                  hadoop/    lib and webapps, as HADOOP_HOME
-  python/    an environment with PySpark       jupyter/   JupyterLab as pip's --target has it, for that Python
-  venvs/     environments of jobs, on top of python/
+  scripts/   files of our own                        hadoop/    lib and webapps, as HADOOP_HOME
+  python/    an environment with PySpark             jupyter/   JupyterLab as pip's --target has it, for that Python
+  venvs/     environments of jobs: job_python.py
 
-each a link to what is whole. It needs Python 3.11 with venv and pip, and the AWS command line, or --fetch.
+each a link to what is whole. It needs Python 3.11 with venv and pip, and the AWS command line, or --fetch. This file
+needs no other, since it is what a node fetches first.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,7 +38,6 @@ PREFIX = "_software"
 PARTS = ("scripts", "hadoop", "python", "jupyter")
 KINDS = ("jar", "script", "sdist", "wheel")
 FETCHES_AT_ONCE = 4
-MOST_VENVS = 8
 PAGES = re.compile(r"webapps/(hdfs|datanode|static)/.*[^/]")
 
 
@@ -76,7 +73,10 @@ def manifest_key(digest: str) -> str:
 
 def entries_of(data: bytes) -> list[Entry]:
     """What a manifest says."""
-    entries = [Entry(**each) for each in json.loads(data)]
+    try:
+        entries = [Entry(**each) for each in json.loads(data)]
+    except (TypeError, ValueError) as error:
+        raise SoftwareError(f"the manifest is none that this software.py knows: {error}") from error
     for entry in entries:
         path = PurePosixPath(entry.name)
         proper = path.parts and not path.is_absolute() and ".." not in path.parts and entry.kind in KINDS
@@ -100,6 +100,20 @@ class Lake:
         chosen = [word for key in keys for word in ("--include", key.removeprefix(f"{PREFIX}/"))]
         copy = ["aws", "s3", "cp", "--recursive", "--only-show-errors", "--exclude", "*", *chosen]
         return [*copy, f"s3://{self.bucket}/{PREFIX}/", f"{folder}/{PREFIX}/"]
+
+
+def remember(root: Path, lake: Lake) -> None:
+    """Keeps how it is reached, for who makes environments of jobs."""
+    (root / "lake.json").write_text(json.dumps({"bucket": lake.bucket, "fetch": lake.fetch}))
+
+
+def remembered(root: Path) -> Lake:
+    """The lake that a node was installed from."""
+    try:
+        known = json.loads((root / "lake.json").read_text())
+    except OSError as error:
+        raise SoftwareError(f"{root} has nothing of a fleet: software.py installs it") from error
+    return Lake(known["bucket"], tuple(known["fetch"]))
 
 
 def sha256_of(file: Path) -> str:
@@ -219,23 +233,19 @@ class Node:
         self.install(folder / "bin/python", entries, "wheel")
         self.install(folder / "bin/python", entries, "sdist", "--no-build-isolation", "--use-pep517")
 
-    def make_venv(self, folder: Path, entries: Sequence[Entry]) -> None:
-        """An environment that has what the node's has, but for what it has itself."""
-        base = (self.root / "python").resolve()
-        command(base / "bin/python", "-m", "venv", folder, scratch=self.work / "tmp")
-        (site_of(folder) / "oneoff-base.pth").write_text(f"{site_of(base)}\n")
-        self.install(folder / "bin/python", entries, "wheel")
-
     def make_jupyter(self, folder: Path, entries: Sequence[Entry]) -> None:
         """A folder that the node's Python imports from when it is told to."""
         self.install(self.root / "python/bin/python", entries, "wheel", "--target", folder)
 
-    def install(self, python: Path, entries: Iterable[Entry], kind: str, *options: str | Path) -> None:
-        """Has pip install what is here and was checked, and nothing else."""
+    def install(
+        self, python: Path, entries: Iterable[Entry], kind: str, *options: str | Path, into: Path | None = None
+    ) -> None:
+        """Has a Python's pip install what is here and was checked, and nothing else. into: for another Python."""
         files = [self.work / entry.key for entry in entries if entry.kind == kind]
         if files:
-            pip = (python, "-m", "pip", "--isolated", "install", "--quiet", "--no-input", "--disable-pip-version-check")
-            command(*pip, "--no-cache-dir", "--no-index", "--no-deps", *options, *files, scratch=self.work / "tmp")
+            pip = (python, "-m", "pip", "--isolated", *(("--python", into) if into else ()))
+            quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir")
+            command(*pip, "install", *quiet, "--no-index", "--no-deps", *options, *files, scratch=self.work / "tmp")
 
 
 def site_of(environment: Path) -> Path:
@@ -319,54 +329,6 @@ def link(path: Path, place: Path) -> None:
     fresh.replace(path)
 
 
-# What a job has -------------------------------------------------------------------------------------------------------
-
-
-def hold_venv(node: Node, lake: Callable[[], Lake], digest: str) -> tuple[Path, int]:
-    """A job's environment, made if it isn't there, and the open file that keeps it from being removed."""
-    manifest_key(digest)
-    venvs = node.root / "venvs"
-    # Another one on another base.
-    place = venvs / f"{digest[:32]}-{(node.root / 'python').resolve().name.rpartition('-')[2]}"
-    opened = os.open(lock_of(place), os.O_RDONLY | os.O_CREAT, 0o644)
-    while True:
-        fcntl.flock(opened, fcntl.LOCK_SH)
-        if is_whole(place):
-            with contextlib.suppress(PermissionError):
-                os.utime(stamp_of(place))
-            return place, opened
-        # Nobody else makes it meanwhile, whoever waits for that.
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        if not is_whole(place):
-            with tempfile.TemporaryDirectory(dir=venvs, prefix=".") as work:
-                make_job_venv(Node(node.root, node.python, Path(work)), lake(), digest, place)
-            prune(venvs, place)
-
-
-def make_job_venv(node: Node, lake: Lake, digest: str, place: Path) -> None:
-    """Fetches it and makes it."""
-    entries = read_manifest(lake, node.work, digest)
-    bring(lake, node.work, {entry.key: entry.sha256 for entry in entries})
-    make_whole(place, functools.partial(node.make_venv, entries=entries))
-
-
-def lock_of(place: Path) -> Path:
-    """What is locked by who makes an environment, and shared by all that run in it. It stays."""
-    return place.with_name(f"{place.name}.lock")
-
-
-def prune(venvs: Path, newest: Path) -> None:
-    """Removes those used least lately that nobody runs in, beyond so many."""
-    stamps = sorted(venvs.glob("*.whole"), key=lambda stamp: stamp.stat().st_mtime, reverse=True)
-    for stamp in stamps[MOST_VENVS:]:
-        place = stamp.with_suffix("")
-        with lock_of(place).open() as opened, contextlib.suppress(BlockingIOError):
-            if place != newest:
-                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                stamp.unlink()
-                shutil.rmtree(place, ignore_errors=True)
-
-
 # The command line -----------------------------------------------------------------------------------------------------
 
 
@@ -379,86 +341,47 @@ def alone(root: Path) -> Iterator[None]:
         yield
 
 
-def lake_of(options: argparse.Namespace) -> Lake:
-    """What the command line says, or else what it said when the node was installed."""
-    if options.bucket or options.fetch:
-        return Lake(options.bucket or "", tuple(options.fetch))
-    try:
-        known = json.loads((options.root / "software.json").read_text())
-    except (OSError, ValueError) as error:
-        raise SoftwareError(
-            "--bucket is missing: say which bucket is the lake, or give a command to --fetch"
-        ) from error
-    return Lake(known["bucket"], tuple(known["fetch"]))
-
-
-def do_install(options: argparse.Namespace, node: Node) -> None:
-    """The command `install`."""
-    lake = lake_of(options)
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="install")
+    installing = commands.add_parser("install", help="have the node have what a manifest says")
+    installing.add_argument("--root", type=Path, default=ROOT, metavar="DIR", help="default: %(default)s")
+    installing.add_argument("--manifest", required=True, metavar="DIGEST")
+    installing.add_argument("--part", action="append", default=[], choices=PARTS, help="this alone (default: all)")
+    installing.add_argument("--python", default="python3.11", help="what makes environments (default: %(default)s)")
+    installing.add_argument("--venvs-of", metavar="USER", help="the account that makes environments of jobs")
+    source = installing.add_mutually_exclusive_group(required=True)
+    source.add_argument("--bucket", default="", help="the lake, which the AWS command line reads")
+    source.add_argument(
+        "--fetch",
+        nargs=argparse.REMAINDER,
+        default=[],
+        metavar="COMMAND",
+        help="what fetches instead, the last option: is given a folder and keys, and puts each below its key there",
+    )
+    options = parser.parse_args()
+    os.umask(0o022)
+    lake = Lake(options.bucket, tuple(options.fetch))
     with alone(options.root):
-        known = options.root / "software.json"
-        known.write_text(json.dumps({"bucket": lake.bucket, "fetch": lake.fetch}))
+        remember(options.root, lake)
         venvs = options.root / "venvs"
         venvs.mkdir(exist_ok=True)
         if options.venvs_of:
             shutil.chown(venvs, options.venvs_of)
+        node = Node(options.root, options.python, options.root / "work")
         print(json.dumps(install(node, lake, options.manifest, options.part)))
 
 
-def do_venv(options: argparse.Namespace, node: Node) -> None:
-    """The command `venv`."""
-    place, _ = hold_venv(node, lambda: lake_of(options), options.digest)
-    print(place / "bin/python")
-
-
-def do_run(options: argparse.Namespace, node: Node) -> None:
-    """The command `run`, which doesn't come back. What runs in an environment has its lock, and so do its children."""
-    place, opened = hold_venv(node, lambda: lake_of(options), options.digest)
-    os.set_inheritable(opened, True)
-    python = str(place / "bin/python")
-    os.execv(python, [python, *options.arguments[options.arguments[:1] == ["--"] :]])
-
-
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, default=ROOT, metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--python", default="python3.11", help="for new environments (default: %(default)s)")
-    commands = parser.add_subparsers(dest="command", required=True)
-    installing = commands.add_parser("install", help="have the node have what a manifest says")
-    installing.set_defaults(do=do_install)
-    installing.add_argument("--manifest", required=True, metavar="DIGEST")
-    installing.add_argument("--part", action="append", default=[], choices=PARTS, help="only this; default: all")
-    installing.add_argument("--venvs-of", metavar="USER", help="the account that makes environments of jobs")
-    making = commands.add_parser("venv", help="make the environment of a job, unless it is there; print its Python")
-    making.set_defaults(do=do_venv)
-    running = commands.add_parser("run", help="become that Python")
-    running.set_defaults(do=do_run, bucket=None, fetch=[])
-    for each in (making, running):
-        each.add_argument("digest", metavar="DIGEST", help="of its manifest")
-    running.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGUMENT")
-    for each in (installing, making):
-        each.add_argument("--bucket", help="the lake, which the AWS command line reads; kept for jobs by install")
-        each.add_argument(
-            "--fetch",
-            nargs=argparse.REMAINDER,
-            default=[],
-            metavar="COMMAND",
-            help="what fetches instead, the last option: is given a folder and keys, and puts each below its key there",
-        )
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Ends with 1, and one line, when something went wrong."""
-    options = parse()
+def run(name: str, main: Callable[[], None]) -> None:
+    """Runs a script, which ends with 1, and one line, when something went wrong."""
     try:
-        options.do(options, Node(options.root, options.python, options.root / "work"))
+        main()
     except SoftwareError as error:
-        sys.exit(f"software: {error}")
+        sys.exit(f"{name}: {error}")
     except OSError as error:
-        sys.exit(f"software: {error.filename or options.root}: {error.strerror}; calling it again goes on")
+        sys.exit(f"{name}: {error.filename or error}: {error.strerror}; calling it again goes on")
 
 
 if __name__ == "__main__":
-    main()
+    run("software", main)

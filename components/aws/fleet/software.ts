@@ -5,7 +5,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { stagerActions } from "../../../assets/fleet-stager/actions.ts";
 import type { Contents, Staged, Staging } from "../../../assets/fleet-stager/event.ts";
-import { quote, UsageError } from "../../../core/errors.ts";
+import { arg, invalid, quote, refusal, UsageError } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job.ts";
 import { manifestKey, Prefix, softwareKey } from "../../../core/lake-layout.ts";
 import type { SparkStep } from "../../../core/step.ts";
@@ -20,6 +20,8 @@ const HDFS = join(ASSETS, "images/hdfs");
 const SPARK = join(ASSETS, "images/spark");
 const LOADER = "software.py";
 const JUPYTER = join(ASSETS, "nodes/emr/jupyter/requirements.txt");
+const PYPI = "https://pypi.org/simple";
+const MAVEN = "https://repo1.maven.org/maven2";
 /** Name of the manifest that nodes install when they start. */
 const NODES = "nodes";
 
@@ -63,10 +65,12 @@ export interface FleetSoftware {
  * Puts what a fleet's nodes install into the lake, by hash: files of our own, Hadoop's jars, PySpark and JupyterLab, and what the job
  * requires. A function does the latter, from Maven Central and PyPI: nodes have no way to the internet (ADR 18).
  *
- * @throws UsageError when a file isn't there.
+ * @throws UsageError when a file isn't there, and for an address that is none or holds credentials.
  */
 export function fleetSoftware(name: string, args: FleetSoftwareArgs, parent: pulumi.Resource): FleetSoftware {
-  const { lake, job = lake.job, hdfs = true, notebook = true } = args;
+  const { lake, job = lake.job, hdfs = true, notebook = true, packageIndex = PYPI, maven = MAVEN } = args;
+  checkAddress("packageIndex", packageIndex, PYPI);
+  checkAddress("maven", maven, MAVEN);
   const uploads = new Map<string, Upload>();
   /** Key of a file, which is uploaded. */
   const key = (path: string, logical: string): string => {
@@ -104,7 +108,6 @@ export function fleetSoftware(name: string, args: FleetSoftwareArgs, parent: pul
     },
     parent,
   );
-  const { packageIndex = "https://pypi.org/simple", maven = "https://repo1.maven.org/maven2" } = args;
   const staging: Omit<Staging, "bucket"> = { packageIndex, maven, manifests };
   // One that is replaced has put nothing there that would have to go: an update that fails would leave its new input in the state.
   const staged = new aws.lambda.Invocation(
@@ -171,6 +174,16 @@ const uploadFiles = (name: string, uploads: ReadonlyMap<string, Upload>, lake: S
         { parent, retainOnDelete: true },
       ),
   );
+
+function checkAddress(argument: string, address: string, such: string): void {
+  const url = URL.parse(address);
+  if (url?.username || url?.password) {
+    throw refusal`${arg(argument)} holds credentials, which would be kept in plain state: give one that needs none`;
+  }
+  if (!/^https?:$/.test(url?.protocol ?? "")) {
+    throw invalid(argument, address, `expected an address such as ${quote(such)}`);
+  }
+}
 
 /** SHA-256 of a file, hexadecimal. */
 function digestOf(path: string): string {
