@@ -2,6 +2,7 @@
 
   job_python.py venv DIGEST                   makes its environment, unless it is there; prints its Python
   job_python.py run DIGEST -- ARGUMENT...     becomes that Python
+  job_python.py packages DIGEST FOLDER        puts the packages there, for pip's --find-links
 
 The digest is that of a manifest in the lake, as software.py has it, with which the node was installed. Environments
 lie below --root, in venvs: whoever may write there makes one, and others run in what is there. Two that ask at once get
@@ -25,6 +26,7 @@ from software import (
     Node,
     bring,
     command,
+    is_right,
     is_whole,
     make_whole,
     manifest_key,
@@ -74,6 +76,18 @@ def make_venv(node: Node, folder: Path, entries: Sequence[Entry]) -> None:
     node.install(Path(node.python), entries, "wheel", into=folder / "bin/python")
 
 
+def bring_packages(root: Path, digest: str, folder: Path) -> None:
+    """Has a folder have a manifest's files by their names. What is there already and right isn't fetched."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as work:
+        lake = remembered(root)
+        entries = read_manifest(lake, Path(work), digest)
+        missing = [entry for entry in entries if not is_right(folder / entry.file, entry.sha256)]
+        bring(lake, Path(work), {entry.key: entry.sha256 for entry in missing})
+        for entry in missing:
+            (Path(work) / entry.key).replace(folder / entry.file)
+
+
 def lock_of(place: Path) -> Path:
     """What is locked by who makes an environment, and shared by all that run in it. It stays."""
     return place.with_name(f"{place.name}.lock")
@@ -106,10 +120,15 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     making = commands.add_parser("venv", help="make the environment, unless it is there; print its Python")
     running = commands.add_parser("run", help="become that Python")
-    for each in (making, running):
+    bringing = commands.add_parser("packages", help="put its packages into a folder")
+    for each in (making, running, bringing):
         each.add_argument("digest", metavar="DIGEST", help="of its manifest")
     running.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGUMENT")
+    bringing.add_argument("folder", type=Path, metavar="FOLDER", help="made if needed")
     options = parser.parse_args()
+    if options.command == "packages":
+        bring_packages(options.root, options.digest, options.folder)
+        return
     place, opened = hold_venv(options.root, options.digest)
     python = str(place / "bin/python")
     if options.command == "venv":

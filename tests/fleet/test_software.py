@@ -67,7 +67,7 @@ def zip_of(files: Mapping[str, str]) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as opened:
         for path, text in files.items():
-            opened.writestr(path, text)
+            opened.writestr(zipfile.ZipInfo(path), text)  # of the same time always
     return data.getvalue()
 
 
@@ -351,6 +351,20 @@ def test_a_job_has_its_packages_on_top_of_the_nodes(installed: Site) -> None:
     arguments = ["-c", "import sys; print(sys.argv[1:])", "--", "-m", "a b"]
     with installed.python(digest, *arguments) as running:
         assert running.communicate()[0].strip() == "['--', '-m', 'a b']"
+
+
+def test_a_jobs_packages_alone_are_brought_once(installed: Site, tmp_path: Path) -> None:
+    digest = job(installed.lake, "3.0")
+    folder = tmp_path / "runs/1/wheels"
+    installed.lake.asked()
+    job_python.bring_packages(installed.root, digest, folder)
+    names = ["both-2.0-py3-none-any.whl", "own-3.0-py3-none-any.whl"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    (folder / names[1]).write_bytes(b"half of i")
+    installed.lake.asked()
+    job_python.bring_packages(installed.root, digest, folder)
+    assert installed.lake.asked() == sorted([f"{digest}.json", names[1]])
+    assert (folder / names[1]).read_bytes() == wheel("own", "3.0")
 
 
 @pytest.mark.parametrize(
