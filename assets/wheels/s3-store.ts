@@ -15,6 +15,8 @@ import type { WheelStore } from "./store.ts";
 /** What is larger is put in parts of that size, so that no more of it is ever held than those under way. */
 const PART_BYTES = 8 << 20;
 const PARTS_AT_ONCE = 3;
+/** S3 refuses parts with a checksum, as the SDK sends them, where it was not told of that before. */
+const ChecksumAlgorithm = "CRC32";
 
 export const statusOf = (error: unknown): number | undefined =>
   (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
@@ -54,13 +56,14 @@ async function putInParts(
   parts: AsyncIterable<Buffer>,
   abortSignal: AbortSignal,
 ): Promise<void> {
-  const { UploadId } = await s3.send(new CreateMultipartUploadCommand(at), { abortSignal });
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ ...at, ChecksumAlgorithm }), { abortSignal });
   const put: Promise<CompletedPart>[] = [];
   try {
     for await (const Body of parts) {
       await put.at(-PARTS_AT_ONCE);
       const PartNumber = put.length + 1;
-      const answer = s3.send(new UploadPartCommand({ ...at, UploadId, PartNumber, Body }), { abortSignal });
+      const command = new UploadPartCommand({ ...at, UploadId, PartNumber, Body, ChecksumAlgorithm });
+      const answer = s3.send(command, { abortSignal });
       // S3 wants to hear again what it was told of each part.
       const part = answer.then(({ ETag, ChecksumCRC32 }) => ({ PartNumber, ETag, ChecksumCRC32 }));
       part.catch(() => {}); // whoever awaits it is told

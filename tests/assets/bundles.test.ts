@@ -13,6 +13,7 @@ import { buildBundles } from "../../engine/bundles.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { PAGE } from "./dashboard/page-files.ts";
 import { lab, site, until, useLab } from "./dataproc-orchestrator/orchestrator.ts";
+import { sha256 } from "./wheels/package-index.ts";
 
 const run = promisify(execFile);
 let moto: Moto;
@@ -88,6 +89,15 @@ test("the launcher rents a cluster", async () => {
   };
   const { answer } = await invoke("emr-launcher", launch, {});
   expect(answer).toMatchObject({ run: "1", cluster: expect.stringMatching(/^j-/) });
+});
+
+test("the stager tells of what is in the lake", async () => {
+  await new S3Client({}).send(new CreateBucketCommand({ Bucket: "fleet" }));
+  const [packageIndex, maven] = ["http://127.0.0.1:9/simple", "http://127.0.0.1:9/maven2"];
+  const wanted = { bucket: "fleet", packageIndex, maven, manifests: { nodes: { scripts: { files: {} } } } };
+  const { log, answer } = await invoke("fleet-stager", wanted, {});
+  expect(answer).toEqual({ manifests: { nodes: sha256("[]") }, files: 0, copied: 0, bytes: 0 });
+  expect(JSON.parse(log)).toMatchObject({ event: "nothing to do", files: 0 });
 });
 
 describe("the orchestrator", { tags: ["go"] }, () => {

@@ -1,13 +1,16 @@
 /** What a fleet's nodes install, from a package index and a Maven repository into a lake on S3. */
 import { randomBytes } from "node:crypto";
 import {
+  CompleteMultipartUploadCommand,
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
+  UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { Entry, Staging } from "../../../assets/fleet-stager/event.ts";
@@ -97,7 +100,7 @@ async function offer(source = randomBytes(9_000_000), told?: string) {
 }
 
 test("what manifests name lies by its digest, and they are where theirs say", async () => {
-  const { wanted, source, sdist, wheel, jar, other, script, job } = await offer();
+  const { wanted, source, sdist, wheel, jar, other, script, job } = await offer(randomBytes(100));
   const staged = await stage(context(), wanted);
   const bytes = source.length + "a wheel".length + "a jar".length + "another jar".length;
   expect(staged).toMatchObject({ files: 5, copied: 4, bytes });
@@ -117,6 +120,25 @@ test("what manifests name lies by its digest, and they are where theirs say", as
   expect(sha256(await get(softwareKey(sdist, "bar-2.0.tar.gz")))).toBe(sdist);
   expect((await get(softwareKey(jar, "x-1.jar"))).toString()).toBe("a jar");
   expect(logged.map(({ event }) => event).sort()).toEqual([...Array(4).fill("copied"), "staged"]);
+});
+
+test("S3 is told of each part's checksum, that there are some, and what they were", async () => {
+  const { wanted, sdist } = await offer();
+  const send = vi.spyOn(s3, "send");
+  await stage(context(), wanted);
+  const inputs = (command: new (input: never) => { readonly input: object }) =>
+    send.mock.calls.map(([one]) => one).flatMap((one) => (one instanceof command ? [one.input] : []));
+  expect(sha256(await get(softwareKey(sdist, "bar-2.0.tar.gz")))).toBe(sdist);
+  const at = { Bucket, ChecksumAlgorithm: "CRC32" };
+  expect(inputs(CreateMultipartUploadCommand)).toEqual([expect.objectContaining(at)]);
+  expect(inputs(UploadPartCommand)).toEqual([expect.objectContaining(at), expect.objectContaining(at)]);
+  const part = (PartNumber: number) => ({
+    ...{ PartNumber, ETag: expect.any(String) },
+    ChecksumCRC32: expect.stringMatching(/^[\w+/]{6}==$/),
+  });
+  expect(inputs(CompleteMultipartUploadCommand)).toEqual([
+    expect.objectContaining({ MultipartUpload: { Parts: [part(1), part(2)] } }),
+  ]);
 });
 
 test("a second call does nothing and says so, and one that lacks a file brings that alone", async () => {
