@@ -24,6 +24,7 @@ from software import (
     ROOT,
     Entry,
     Node,
+    SoftwareError,
     bring,
     command,
     is_right,
@@ -46,7 +47,12 @@ def hold_venv(root: Path, digest: str) -> tuple[Path, int]:
     venvs = root / "venvs"
     base = (root / "python").resolve()
     place = venvs / f"{digest[:32]}-{base.name.rpartition('-')[2]}"
-    opened = os.open(lock_of(place), os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
+        opened = os.open(lock_of(place), os.O_RDONLY | os.O_CREAT, 0o644)
+    except PermissionError as error:
+        raise SoftwareError(
+            f"{place} is not there, and {venvs} is not this account's to write to: job_python.py venv {digest} makes it"
+        ) from error
     while True:
         fcntl.flock(opened, fcntl.LOCK_SH)
         if is_whole(place):

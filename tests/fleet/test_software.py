@@ -382,6 +382,18 @@ def test_a_job_whose_requirements_are_not_there_is_told_so(installed: Site, dige
     assert not list((installed.root / "venvs").glob(f"{digest[:32]}*.whole"))
 
 
+def test_who_may_not_make_an_environment_is_told_who_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: int) -> int:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(job_python.os, "open", refuse)
+    with pytest.raises(software.SoftwareError) as refused:
+        job_python.hold_venv(tmp_path, "1" * 64)
+    said = str(refused.value)
+    assert f"{tmp_path / 'venvs'} is not this account's to write to" in said
+    assert said.endswith(f"job_python.py venv {'1' * 64} makes it")
+
+
 def test_what_is_used_least_goes_unless_something_runs_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_python, "MOST_VENVS", 2)
     (tmp_path / "python").mkdir()
