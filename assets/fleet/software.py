@@ -7,7 +7,7 @@ each. What isn't what they say is refused, and nothing is installed from it. Bel
 
   scripts/   files of our own                        hadoop/    lib and webapps, as HADOOP_HOME
   python/    an environment with PySpark             jupyter/   JupyterLab as pip's --target has it, for that Python
-  venvs/     environments of jobs: job_python.py
+  venvs/     environments of jobs: job_python.py; whoever makes them has to be let write there
 
 each a link to what is whole. It needs Python 3.11 with venv and pip, and the AWS command line, or --fetch. This file
 needs no other, since it is what a node fetches first.
@@ -350,7 +350,6 @@ def main() -> None:
     installing.add_argument("--manifest", required=True, metavar="DIGEST")
     installing.add_argument("--part", action="append", default=[], choices=PARTS, help="this alone (default: all)")
     installing.add_argument("--python", default="python3.11", help="what makes environments (default: %(default)s)")
-    installing.add_argument("--venvs-of", metavar="USER", help="the account that makes environments of jobs")
     source = installing.add_mutually_exclusive_group(required=True)
     source.add_argument("--bucket", default="", help="the lake, which the AWS command line reads")
     source.add_argument(
@@ -365,10 +364,7 @@ def main() -> None:
     lake = Lake(options.bucket, tuple(options.fetch))
     with alone(options.root):
         remember(options.root, lake)
-        venvs = options.root / "venvs"
-        venvs.mkdir(exist_ok=True)
-        if options.venvs_of:
-            shutil.chown(venvs, options.venvs_of)
+        (options.root / "venvs").mkdir(exist_ok=True)
         node = Node(options.root, options.python, options.root / "work")
         print(json.dumps(install(node, lake, options.manifest, options.part)))
 
