@@ -1,10 +1,14 @@
 import { type AutoScalingClient, DeleteAutoScalingGroupCommand } from "@aws-sdk/client-auto-scaling";
-import { type EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import { DeleteVolumeCommand, type EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import { type EMRClient, SetTerminationProtectionCommand, TerminateJobFlowsCommand } from "@aws-sdk/client-emr";
 import type { S3Client } from "@aws-sdk/client-s3";
-import { type Cancelled, cancelled } from "./cancelled.ts";
-import { type Kind, type Overdue, overdue } from "./overdue.ts";
-import { type CandidateList, clusters, groups, instances } from "./running.ts";
+import { inBatches } from "./batches.ts";
+import { cancelled } from "./cancelled.ts";
+import { type Due, type Entry, failure } from "./entry.ts";
+import { fleetsOf, isOfFleet } from "./fleets.ts";
+import { firstLook, look, type SeenFleet } from "./look.ts";
+import { type Candidate, type Kind, overdue } from "./overdue.ts";
+import { type CandidateList, clusters, groups, instances, volumes } from "./running.ts";
 
 export interface Clients {
   readonly emr: EMRClient;
@@ -12,14 +16,6 @@ export interface Clients {
   readonly ec2: EC2Client;
   readonly s3: S3Client;
 }
-
-/** One line of the log: what was ended, or what could not be. */
-export type Entry =
-  | ({ readonly event: "ended" } & Due)
-  | { readonly event: "failed"; readonly kind: Kind; readonly id: string; readonly error: string };
-
-/** What has to end, and why. */
-type Due = Overdue | Cancelled;
 
 interface Ender {
   readonly kind: Kind;
@@ -31,35 +27,55 @@ interface Ender {
 
 /**
  * Ends everything of `stack` that is past its deadline, whatever lake it belongs to: what is overdue has to end whoever owns
- * it; and clusters whose run is to be cancelled. Says what it did, and never throws: failures are entries.
+ * it; clusters whose run is to be cancelled; and puts fleets to sleep that nobody works on. Says what it did, and never throws:
+ * failures are entries.
  */
 export async function reap(clients: Clients, stack: string, now: Date): Promise<readonly Entry[]> {
-  const entries: Entry[] = [];
-  // In this order: a cluster and a group end their instances themselves, and would replace them.
-  for (const ender of enders(clients, stack)) {
-    const failed = (id: string, error: unknown): void =>
-      void entries.push({ event: "failed", kind: ender.kind, id, error: explain(error) });
-    try {
-      const { candidates, failures } = await ender.find();
-      for (const { id, error } of failures) failed(id, error);
-      const due: Due[] = [];
-      for (const candidate of candidates) {
-        const one =
-          overdue(candidate, stack, now) ??
-          (await cancelled(clients.s3, candidate, stack).catch((error) => failed(candidate.id, error)));
-        if (one) due.push(one);
-      }
-      for (let at = 0; at < due.length; at += ender.batch) {
-        for (const { one, error } of await endAll(due.slice(at, at + ender.batch), ender.end)) {
-          if (error === undefined) entries.push({ event: "ended", ...one });
-          else failed(one.id, error);
-        }
-      }
-    } catch (error) {
-      failed("*", error);
+  const all = enders(clients, stack);
+  const found = await Promise.all(all.map(findAll));
+  const entries = found.flatMap(({ entries }) => entries);
+  const candidates = found.flatMap(({ candidates }) => candidates);
+  const fleets = await Promise.all(fleetsOf(candidates, stack).map((fleet) => firstLook(clients.s3, fleet, now)));
+
+  // In this order: a cluster and a group end their instances themselves, and would replace them; instances have volumes.
+  for (const [i, ender] of all.entries()) {
+    const due: Due[] = [];
+    for (const candidate of found[i]?.candidates ?? []) {
+      const one = await dueOf(candidate, fleets, clients.s3, stack, now).catch(
+        (error) => void entries.push(failure(candidate.kind, candidate.id, error)),
+      );
+      if (one) due.push(one);
+    }
+    for (const { one, error } of await inBatches(due, ender.batch, ender.end)) {
+      entries.push(error === undefined ? { event: "ended", ...one } : failure(one.kind, one.id, error));
     }
   }
-  return entries;
+  const isComplete = found.every(
+    ({ kind, entries }) => entries.length === 0 || (kind !== "group" && kind !== "instance"),
+  );
+  const looks = await Promise.all(fleets.map((fleet) => look(clients, fleet, isComplete, now)));
+  return [...entries, ...looks.flat()];
+}
+
+async function findAll({ kind, find }: Ender) {
+  try {
+    const { candidates, failures } = await find();
+    return { kind, candidates, entries: failures.map(({ id, error }) => failure(kind, id, error)) };
+  } catch (error) {
+    return { kind, candidates: [], entries: [failure(kind, "*", error)] };
+  }
+}
+
+async function dueOf(
+  candidate: Candidate,
+  fleets: readonly SeenFleet[],
+  s3: S3Client,
+  stack: string,
+  now: Date,
+): Promise<Due | undefined> {
+  if (candidate.inUse) return undefined;
+  if (isOfFleet(candidate)) return fleets.find(({ end }) => end.over.has(candidate))?.end.over.get(candidate);
+  return overdue(candidate, stack, now) ?? (await cancelled(s3, candidate, stack));
 }
 
 function enders({ emr, autoScaling, ec2 }: Clients, stack: string): readonly Ender[] {
@@ -86,21 +102,11 @@ function enders({ emr, autoScaling, ec2 }: Clients, stack: string): readonly End
       batch: 50,
       end: (InstanceIds) => ec2.send(new TerminateInstancesCommand({ InstanceIds })),
     },
+    {
+      kind: "volume",
+      find: () => volumes(ec2, stack),
+      batch: 1,
+      end: ([VolumeId]) => ec2.send(new DeleteVolumeCommand({ VolumeId })),
+    },
   ];
 }
-
-/** In one call; when that fails one by one, so that one that can't be ended doesn't keep the others alive. */
-async function endAll(due: readonly Due[], end: Ender["end"]) {
-  const attempt = async (some: readonly Due[]): Promise<{ one: Due; error?: unknown }[]> => {
-    try {
-      await end(some.map(({ id }) => id));
-      return some.map((one) => ({ one }));
-    } catch (error) {
-      if (some.length > 1) return (await Promise.all(some.map((one) => attempt([one])))).flat();
-      return some.map((one) => ({ one, error }));
-    }
-  };
-  return attempt(due);
-}
-
-const explain = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));

@@ -1,5 +1,5 @@
 import { type AutoScalingClient, paginateDescribeAutoScalingGroups } from "@aws-sdk/client-auto-scaling";
-import { type EC2Client, type Instance, paginateDescribeInstances } from "@aws-sdk/client-ec2";
+import { type EC2Client, type Instance, paginateDescribeInstances, paginateDescribeVolumes } from "@aws-sdk/client-ec2";
 import { type ClusterSummary, DescribeClusterCommand, type EMRClient, paginateListClusters } from "@aws-sdk/client-emr";
 import { Tag } from "../../core/tags.ts";
 import type { Candidate, Kind } from "./overdue.ts";
@@ -43,7 +43,8 @@ export async function groups(client: AutoScalingClient, stack: string): Promise<
   for await (const page of paginateDescribeAutoScalingGroups({ client }, query)) {
     for (const group of page.AutoScalingGroups ?? []) {
       if (group.Status !== undefined) continue; // set only while it is being deleted
-      add(found, "group", group.AutoScalingGroupName as string, group.CreatedTime, group.Tags);
+      const wanted = Math.max(group.MinSize ?? 0, group.DesiredCapacity ?? 0);
+      add(found, "group", group.AutoScalingGroupName as string, group.CreatedTime, group.Tags, { wanted });
     }
   }
   return found;
@@ -60,7 +61,28 @@ export async function instances(client: EC2Client, stack: string): Promise<Candi
   };
   for await (const page of paginateDescribeInstances({ client }, query)) {
     for (const instance of (page.Reservations ?? []).flatMap((reservation) => reservation.Instances ?? [])) {
-      add(found, "instance", instance.InstanceId as string, firstSeen(instance), instance.Tags);
+      const isOn = instance.State?.Name === "pending" || instance.State?.Name === "running";
+      const more = isOn && instance.LaunchTime ? { started: instance.LaunchTime } : {};
+      add(found, "instance", instance.InstanceId as string, firstSeen(instance), instance.Tags, more);
+    }
+  }
+  return found;
+}
+
+/** Volumes of the stack's fleets. Those of anything else go with their instance. */
+export async function volumes(client: EC2Client, stack: string): Promise<CandidateList> {
+  const found: CandidateList = { candidates: [], failures: [] };
+  const query = {
+    Filters: [
+      { Name: `tag:${Tag.stack}`, Values: [stack] },
+      { Name: "tag-key", Values: [Tag.role] },
+    ],
+  };
+  for await (const page of paginateDescribeVolumes({ client }, query)) {
+    for (const { VolumeId, State, CreateTime, Tags } of page.Volumes ?? []) {
+      if (State === "deleting" || State === "deleted") continue;
+      const inUse = State === "in-use" || State === "creating";
+      add(found, "volume", VolumeId as string, CreateTime, Tags, { inUse });
     }
   }
   return found;
@@ -78,10 +100,17 @@ function firstSeen(instance: Instance): Date | undefined {
 
 type AwsTags = readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[];
 
-function add(found: CandidateList, kind: Kind, id: string, created: Date | undefined, tags: AwsTags = []): void {
+function add(
+  found: CandidateList,
+  kind: Kind,
+  id: string,
+  created: Date | undefined,
+  tags: AwsTags = [],
+  more: Pick<Candidate, "started" | "wanted" | "inUse"> = {},
+): void {
   if (created) {
     const record = Object.fromEntries(tags.map(({ Key = "", Value = "" }) => [Key, Value]));
-    found.candidates.push({ kind, id, created, tags: record });
+    found.candidates.push({ kind, id, created, tags: record, ...more });
   } else {
     found.failures.push({ id, error: new Error("AWS does not say when it was created") });
   }

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { reaperActions } from "../../assets/reaper/actions.ts";
 import type { BillLine } from "../../core/bill.ts";
 import { type Duration, seconds } from "../../core/duration.ts";
+import { fleetKeys } from "../../core/fleet-lake.ts";
 import { Tag } from "../../core/tags.ts";
 import { stackId, stackTags } from "../common/naming.ts";
 import { reaperBill } from "./bill.ts";
@@ -12,8 +13,8 @@ import { regionOf } from "./region.ts";
 
 /**
  * Ends what is past its deadline: a function, run every 5 minutes in the cloud, that ends the EMR clusters, Auto Scaling
- * groups and EC2 instances which carry this stack's tag and are older than their tag `oneoff:deadline` says, and clusters whose
- * run somebody asked to cancel.
+ * groups and EC2 instances which carry this stack's tag and are older than their tag `oneoff:deadline` says, fleets as a whole with
+ * their volumes, and clusters whose run somebody asked to cancel. A fleet that nobody works on it puts to sleep.
  * Whatever must end takes it as an argument, and so is made after it and destroyed before it.
  */
 export class Reaper extends pulumi.ComponentResource {
@@ -79,3 +80,17 @@ export const reaperStatements = (stack: string): readonly Statement[] => [
     Condition: { StringEquals: { [`aws:ResourceTag/${Tag.stack}`]: stack } },
   })),
 ];
+
+/** What it may do besides in a fleet's lake: see what the machines say there, take away what is old of it, and say what it saw itself. */
+export function fleetReaperStatements(bucketArn: pulumi.Output<string>, fleet: string): readonly Statement[] {
+  const keys = fleetKeys(fleet);
+  const nodes = pulumi.interpolate`${bucketArn}/${keys.nodes}*`;
+  const report = pulumi.interpolate`${bucketArn}/${keys.reaper}`;
+  return [
+    // Not narrowed to a prefix: who may not list the bucket is told 403 of a report that isn't there yet, not 404.
+    { Action: ["s3:ListBucket"], Resource: bucketArn },
+    { Action: ["s3:GetObject"], Resource: [nodes, report] },
+    { Action: ["s3:PutObject"], Resource: report },
+    { Action: ["s3:DeleteObject"], Resource: nodes },
+  ];
+}
