@@ -33,6 +33,7 @@ const OURS: Readonly<Record<string, Ours>> = {
     ],
     content: [
       "reaper-function: code",
+      "reaper-policy: policy", // it ends fleets with their volumes, and puts them to sleep
       "cluster-launcher-function: code",
       "lake-database: description", // whose it is
       "cluster-nodes-policy: policy", // the machines read what made the run, and that it is to be cancelled

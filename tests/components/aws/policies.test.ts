@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { cancelStatements } from "../../../components/aws/emr/cancel-policy.ts";
 import { launcherStatements } from "../../../components/aws/emr/launcher-policy.ts";
 import { readStatements } from "../../../components/aws/lake-statements.ts";
-import { reaperStatements } from "../../../components/aws/reaper.ts";
+import { fleetReaperStatements, reaperStatements } from "../../../components/aws/reaper.ts";
 
 const STACK = "oneoff/emr";
 const launcher = launcherStatements({
@@ -36,12 +36,41 @@ describe.each([
   });
 
   test("ends nothing that hasn't the stack's tag, and the reaper alone of any lake", async () => {
-    const ending = statements.filter(({ Action }) => Action.some((action) => /:(Terminate|Delete|Set)/.test(action)));
+    const ending = statements.filter(({ Action }) => Action.some((action) => /:(Terminate|Delete|Set|Stop|Update)/.test(action)));
     expect(ending.length).toBeGreaterThan(0);
     for (const { Condition } of ending) {
       expect(await known(Condition)).toEqual({ StringEquals: { "aws:ResourceTag/oneoff:stack": STACK, ...more } });
     }
   });
+});
+
+test("the reaper takes from machines of fleets, groups and volumes no more than it must", () => {
+  const ending = reaperStatements(STACK).filter(({ Resource }) => Resource !== "*");
+  expect(ending.map(({ Action, Resource }) => [Resource, Action])).toEqual([
+    [
+      "arn:*:elasticmapreduce:*:*:cluster/*",
+      ["elasticmapreduce:TerminateJobFlows", "elasticmapreduce:SetTerminationProtection"],
+    ],
+    [
+      "arn:*:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/*",
+      ["autoscaling:DeleteAutoScalingGroup", "autoscaling:UpdateAutoScalingGroup"],
+    ],
+    ["arn:*:ec2:*:*:instance/*", ["ec2:TerminateInstances", "ec2:StopInstances"]],
+    ["arn:*:ec2:*:*:volume/*", ["ec2:DeleteVolume"]],
+  ]);
+});
+
+test("in a fleet's lake the reaper reads what machines say, takes it away, and writes its own report alone", async () => {
+  expect(await known(fleetReaperStatements(bucketArn, "gpu") as never)).toEqual([
+    { Action: ["s3:ListBucket"], Resource: "arn:aws:s3:::lake" },
+    {
+      Action: ["s3:GetObject"],
+      Resource: ["arn:aws:s3:::lake/_fleets/gpu/nodes/*", "arn:aws:s3:::lake/_fleets/gpu/reaper.json"],
+    },
+    { Action: ["s3:PutObject"], Resource: "arn:aws:s3:::lake/_fleets/gpu/reaper.json" },
+    { Action: ["s3:DeleteObject"], Resource: "arn:aws:s3:::lake/_fleets/gpu/nodes/*" },
+  ]);
+  expect(() => fleetReaperStatements(bucketArn, "../other")).toThrow('fleet is "../other"');
 });
 
 test("the launcher rents only with the stack's and the lake's tag, and writes only beside the tables", async () => {
