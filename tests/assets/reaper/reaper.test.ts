@@ -3,9 +3,13 @@ import {
   CreateAutoScalingGroupCommand,
   CreateLaunchConfigurationCommand,
   DescribeAutoScalingGroupsCommand,
+  UpdateAutoScalingGroupCommand,
 } from "@aws-sdk/client-auto-scaling";
 import {
+  CreateTagsCommand,
+  CreateVolumeCommand,
   DescribeInstancesCommand,
+  DescribeVolumesCommand,
   EC2Client,
   paginateDescribeInstances,
   RunInstancesCommand,
@@ -19,11 +23,12 @@ import {
   RunJobFlowCommand,
   TerminateJobFlowsCommand,
 } from "@aws-sdk/client-emr";
-import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { handler } from "../../../assets/reaper/index.ts";
 import { overdue } from "../../../assets/reaper/overdue.ts";
 import { type Clients, reap } from "../../../assets/reaper/reap.ts";
+import { ReaperReport } from "../../../core/fleet-lake.ts";
 import { type Moto, startMoto } from "../../moto.ts";
 
 const STACK = "oneoff/emr-oneoff";
@@ -316,6 +321,123 @@ describe("reap", () => {
     expect(entries).toMatchObject([
       { event: "failed", kind: "cluster", id: "*" },
       { event: "ended", kind: "instance", id: machine },
+    ]);
+  });
+});
+
+describe("a fleet", () => {
+  const role = (name: string) =>
+    ours("2 hours", { ...fleet, "oneoff:role": name, "oneoff:idle": "1 hour", "oneoff:idle-off": "1 hour" });
+  const fleet = { "oneoff:lake": "the-lake", "oneoff:cluster": "f" };
+  let machines: string[];
+
+  beforeEach(async () => {
+    const CreateBucketConfiguration = { LocationConstraint: "us-west-2" } as const;
+    await clients.s3.send(new CreateBucketCommand({ Bucket: "the-lake", CreateBucketConfiguration }));
+    await clients.autoScaling.send(
+      new CreateLaunchConfigurationCommand({
+        LaunchConfigurationName: "configuration",
+        ImageId: image,
+        InstanceType: "t3.micro",
+      }),
+    );
+    await group("workers", role("worker"));
+    machines = [await instance(role("head")), await instance(role("data"))];
+  });
+
+  const workers = async () => {
+    const { AutoScalingGroups } = await clients.autoScaling.send(new DescribeAutoScalingGroupsCommand({}));
+    return AutoScalingGroups?.map(({ MinSize, DesiredCapacity, Instances = [] }) => [
+      MinSize,
+      DesiredCapacity,
+      ...Instances.map(({ InstanceId }) => InstanceId as string),
+    ]);
+  };
+
+  /** Writes what each machine says as one whose clock is `hours` fast, so that the reaper takes it for new. */
+  async function report(hours: number): Promise<S3Client> {
+    const [[, , worker] = []] = (await workers()) ?? [];
+    const all = { head: machines[0], "data-1": machines[1], ...(worker && { [`worker-${worker}`]: worker }) };
+    for (const [node, instance] of Object.entries(all)) {
+      const now = hoursOn(hours).toISOString();
+      const idle = { busy: false, reasons: [], idleSince: hoursOn(-1).toISOString(), looked: now };
+      const what = { node, role: node.split("-")[0], instance, reported: now, state: "ready", problem: null, idle };
+      const Body = JSON.stringify(what);
+      await clients.s3.send(new PutObjectCommand({ Bucket: "the-lake", Key: `_fleets/f/nodes/${node}.json`, Body }));
+    }
+    const s3 = new S3Client({ forcePathStyle: true });
+    s3.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args);
+        const { Contents = [] } = result.output as { Contents?: { LastModified: Date }[] };
+        for (const one of Contents) one.LastModified = hoursOn(hours);
+        return result;
+      },
+      { step: "initialize" },
+    );
+    return s3;
+  }
+
+  const said = async () => {
+    const { Body } = await clients.s3.send(new GetObjectCommand({ Bucket: "the-lake", Key: "_fleets/f/reaper.json" }));
+    return ReaperReport.parse(JSON.parse((await Body?.transformToString()) as string));
+  };
+
+  test("that nobody works on gives its workers back, and ends at its deadline with its disks", async () => {
+    expect(await reap({ ...clients, s3: await report(0.9) }, STACK, hoursOn(0.9))).toEqual([]);
+    expect(await workers()).toEqual([[1, 1, expect.any(String)]]);
+    expect(await said()).toMatchObject({ why: [], nodesStop: expect.any(String) });
+
+    expect(await reap({ ...clients, s3: await report(1.1) }, STACK, hoursOn(1.1))).toMatchObject([
+      { event: "emptied", kind: "group", id: "workers" },
+    ]);
+    expect(await workers()).toEqual([[0, 0]]);
+    expect(await said()).toMatchObject({ why: [], workersGo: null });
+
+    const specification = { ResourceType: "volume" as const, Tags: list(role("data")) };
+    const { VolumeId } = await clients.ec2.send(
+      new CreateVolumeCommand({ AvailabilityZone: "us-west-2a", Size: 8, TagSpecifications: [specification] }),
+    );
+    const entries = await reap(clients, STACK, hoursOn(2.01));
+    expect(entries.map((entry) => [entry.event, entry.id])).toEqual(
+      ["workers", ...machines, VolumeId].map((id) => ["ended", id]),
+    );
+    expect(await Promise.all(machines.map(instanceState))).toEqual(["terminated", "terminated"]);
+    const { Volumes = [] } = await clients.ec2.send(new DescribeVolumesCommand({}));
+    expect(Volumes.filter(({ Tags = [] }) => Tags.length > 0)).toEqual([]);
+    expect(await groupNames()).toEqual([]);
+    expect(await reap(clients, STACK, hoursOn(2.1))).toEqual([]);
+  });
+
+  test("has its other machines stopped once its workers are gone, and stays so", async () => {
+    await clients.autoScaling.send(
+      new UpdateAutoScalingGroupCommand({ AutoScalingGroupName: "workers", MinSize: 0, DesiredCapacity: 0 }),
+    );
+    // The deadline is the same moment, so that it has to be another one.
+    await clients.ec2.send(
+      new CreateTagsCommand({ Resources: machines, Tags: [{ Key: "oneoff:deadline", Value: "1 day" }] }),
+    );
+    const s3 = await report(2.01);
+    expect(await reap({ ...clients, s3 }, STACK, hoursOn(2.01))).toMatchObject(
+      machines.map((id) => ({ event: "stopped", kind: "instance", id })),
+    );
+    expect(await Promise.all(machines.map(instanceState))).toEqual(["stopped", "stopped"]);
+    expect(await reap({ ...clients, s3 }, STACK, hoursOn(5))).toEqual([]);
+    expect(await said()).toMatchObject({ why: [], workersGo: null, nodesStop: null });
+  });
+
+  test("is kept by a machine that doesn't report, and by a lake that isn't there", async () => {
+    expect(await reap(clients, STACK, hoursOn(1.5))).toEqual([]);
+    const { why } = await said();
+    expect(why).toHaveLength(3);
+    for (const sentence of why)
+      expect(sentence).toMatch(/^(head|data-i-\w+|worker-i-\w+) hasn't reported since it started/);
+    expect(await workers()).toEqual([[1, 1, expect.any(String)]]);
+
+    const tags = { ...role("head"), "oneoff:lake": "lake-that-is-gone" };
+    await instance(tags);
+    expect(await reap(clients, STACK, hoursOn(1.5))).toMatchObject([
+      { event: "left", kind: "fleet", id: "lake-that-is-gone/f", error: expect.stringContaining("NoSuchBucket") },
     ]);
   });
 });
