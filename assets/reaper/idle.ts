@@ -29,7 +29,7 @@ export function idleness(machines: readonly Candidate[], seen: readonly Seen[], 
   const since = judged.length > 0 ? Math.max(...judged.map((one) => one.since)) : undefined;
   const many = why.length > MOST_SENTENCES;
   return {
-    since: why.length > 0 || since === undefined ? undefined : new Date(Math.min(since, now.getTime())),
+    since: why.length > 0 || since === undefined ? undefined : new Date(since),
     why: many ? [...why.slice(0, MOST_SENTENCES), `and ${why.length - MOST_SENTENCES} more reasons`] : why,
   };
 }

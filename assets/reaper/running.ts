@@ -43,7 +43,7 @@ export async function groups(client: AutoScalingClient, stack: string): Promise<
   for await (const page of paginateDescribeAutoScalingGroups({ client }, query)) {
     for (const group of page.AutoScalingGroups ?? []) {
       if (group.Status !== undefined) continue; // set only while it is being deleted
-      const wanted = Math.max(group.MinSize ?? 0, group.DesiredCapacity ?? 0);
+      const wanted = group.DesiredCapacity ?? 0;
       add(found, "group", group.AutoScalingGroupName as string, group.CreatedTime, group.Tags, { wanted });
     }
   }

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { type Fleet, fleetEnd, fleetsOf } from "../../../assets/reaper/fleets.ts";
 import { reap } from "../../../assets/reaper/reap.ts";
 import { ReaperReport } from "../../../core/fleet-lake.ts";
 import { at, MINUTE, STACK, tagsOf, World } from "./world.ts";
@@ -89,6 +90,18 @@ describe("a fleet's end", () => {
     world.machines = world.machines.filter(({ id }) => id !== "i-head");
     await look(62);
     expect(world.said().ends).toBe(at(60).toISOString());
+  });
+
+  test("is the longest that equals say, and another stack's say nothing", () => {
+    const member = (id: string, deadline: string, more = {}) => ({
+      ...{ kind: "volume" as const, id, created: at(0) },
+      tags: tagsOf("data", { "oneoff:deadline": deadline, ...more }),
+    });
+    const members = [member("a", "1 hour"), member("b", "3 hours"), member("c", "2 hours")];
+    const theirs = member("d", "9 hours", { "oneoff:stack": "oneoff/other" });
+    const fleets = fleetsOf([...members, theirs], STACK);
+    expect(fleets).toEqual([{ lake: "the-lake", cluster: "f", members }]);
+    expect(fleetEnd(fleets[0] as Fleet, undefined, at(0)).ends).toEqual(at(180));
   });
 
   test.each([undefined, "soon"])("is 7 days on where no tag says it (%j)", async (deadline) => {

@@ -117,6 +117,17 @@ describe("an idle fleet", () => {
     expect(await look(190, 100)).toMatchObject([{ event: "stopped" }, { event: "stopped" }]);
   });
 
+  test("has workers that are still there stopped by their group alone", async () => {
+    await look(70);
+    await look(100);
+    expect(world.calls).toEqual(["StopInstances i-head i-data-1"]);
+  });
+
+  test("isn't idle since a moment to come", async () => {
+    await look(20, 400);
+    expect(world.said()).toMatchObject({ idleSince: iso(20), workersGo: iso(80) });
+  });
+
   test("keeps its other machines where nothing says when they are stopped", async () => {
     for (const one of [...world.machines, ...world.groups]) {
       const { "oneoff:idle-off": _, ...tags } = one.tags;
@@ -247,6 +258,7 @@ describe("what is in a lake", () => {
     world.write(`${nodes}/worker-x.json`, body, at(119));
     expect(await look(120)).toMatchObject([{ event: "emptied", id: "g-workers" }]);
     expect(world.said().why).toEqual([`worker-x: its report can't be read: ${problem}`]);
+    expect(world.read.includes("_fleets/f/nodes/worker-x.json")).toBe(body.length < 300_000);
     // Nobody writes it any more.
     world.write(`${nodes}/worker-x.json`, body, at(110));
     expect(await look(120)).toContainEqual(expect.objectContaining({ event: "emptied", id: "workers" }));
@@ -449,12 +461,15 @@ describe("what fails", () => {
   test.each(["DescribeInstances", "DescribeAutoScalingGroups"])(
     "in EC2, %s: nothing is idle of which not all is known",
     async (command) => {
+      retag({ "oneoff:deadline": "20 days" });
+      world.write("the-lake/_fleets/f/nodes/old.json", "{}", at(-2000));
       const { failed, done } = await lookWith((called) => (called === command ? notToday : undefined));
       expect(failed).toEqual([
         `${command === "DescribeInstances" ? "instance" : "group"} *: InternalFailure: not today`,
       ]);
       expect(done).toEqual([]);
       expect(world.said().why[0]).toBe("reaper can't tell which machines there are");
+      expect(world.objects.has("the-lake/_fleets/f/nodes/old.json")).toBe(true);
     },
   );
 });

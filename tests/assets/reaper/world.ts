@@ -64,6 +64,8 @@ export class World {
   readonly lakes = new Set(["the-lake"]);
   /** What changed something: "StopInstances i-head i-data-1". */
   calls: string[] = [];
+  /** Keys that were read. */
+  read: string[] = [];
   /** Says with which error a call fails. */
   broken: (command: string, input: string) => Error | undefined = () => undefined;
   /** When objects are written. */
@@ -148,6 +150,7 @@ export class World {
         })),
     }),
     GetObject: ({ Bucket, Key, Range }: Input) => {
+      this.read.push(Key);
       const found = this.objects.get(`${this.#bucket(Bucket)}/${Key}`);
       if (!found) throw Object.assign(new Error("no such key"), { name: "NoSuchKey" });
       if (found.body === "") throw Object.assign(new Error("no such range"), { name: "InvalidRange" });
