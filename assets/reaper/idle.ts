@@ -59,7 +59,9 @@ const isFresh = (moment: Date, now: Date) => now.getTime() - moment.getTime() <=
 
 function nameOf({ id, tags }: Candidate, own: readonly Report[]): string {
   const role = tags[Tag.role] ?? "";
-  return own[0]?.report.node ?? (role === NodeRole.head ? role : `${role}-${id}`);
+  const named = tags.Name?.slice(tags.Name.lastIndexOf(`-${role}-`) + 1);
+  const otherwise = role === NodeRole.data && named?.startsWith(`${role}-`) ? named : `${role}-${id}`;
+  return own[0]?.report.node ?? (role === NodeRole.head ? role : otherwise);
 }
 
 function silence({ started }: Candidate, own: readonly Report[], now: Date): string {
@@ -78,7 +80,7 @@ function reasons({ state, problem, idle }: Report["report"], { started }: Candid
   const age = formatDuration((now.getTime() - (started as Date).getTime()) / 1000);
   if (state === "installing") return [`is being installed since ${age}${because}`];
   if (state === "failed") return [`could not be installed${because}`];
-  if (!idle) return ["can't tell whether anybody works there"];
+  if (!idle) return [`can't tell whether anybody works there${because}`];
   if (idle.reasons.length > 0) return idle.reasons.map((reason) => `is busy: ${reason}`);
   if (idle.busy) return ["is busy"];
   if (!isFresh(new Date(idle.looked), now)) {

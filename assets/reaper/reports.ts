@@ -7,7 +7,7 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import { type fleetKeys, NodeReport, ReaperReport } from "../../core/fleet-lake.ts";
+import { type fleetKeys, NodeReport, NodeRole, ReaperReport } from "../../core/fleet-lake.ts";
 
 /** A fleet's place in its lake. */
 export interface FleetLake {
@@ -112,10 +112,13 @@ async function readText(lake: FleetLake, key: string): Promise<string | Problem 
   }
 }
 
+/** Whoever may write a key, machines of one role, speaks for machines of that role alone. */
 function parsed(text: string, node: string): { readonly report: z.infer<typeof Read> } | Problem {
   try {
     const report = Read.parse(JSON.parse(text));
-    return report.node === node ? { report } : { problem: `it is that of ${report.node}` };
+    const { node: claimed, role } = report;
+    const isOwn = claimed === node && (role === NodeRole.head ? node === role : node.startsWith(`${role}-`));
+    return isOwn ? { report } : { problem: `it is that of ${role} ${claimed}` };
   } catch (error) {
     return { problem: explained(error) };
   }

@@ -15,7 +15,7 @@ import { runIdOf } from "../../common/run-id.ts";
 import { runOrigin } from "../../common/run-origin.ts";
 import { allow } from "../iam.ts";
 import type { S3Lake } from "../lake.ts";
-import type { Reaper } from "../reaper.ts";
+import { fleetReaperStatements, type Reaper } from "../reaper.ts";
 import { FLEET_DEADLINES, type FleetPlan, type FleetPlanArgs } from "./args.ts";
 import { colleaguePolicy } from "./colleague.ts";
 import { usersFile } from "./keys.ts";
@@ -111,7 +111,7 @@ export class GpuFleet extends pulumi.ComponentResource {
     const from = { ...(packageIndex && { packageIndex }), ...(maven && { maven }) };
     const software = fleetSoftware(name, { lake, job, notebook: plan.notebook, ...from }, this);
     const roles = fleetRoles(name, { job, lake, parameterArn: parameter.arn, software: software.statements }, this);
-    const seen = allow(`${name}-reaper-policy`, reaper.role, reaperStatements(name, lake), this);
+    const seen = allow(`${name}-reaper-policy`, reaper.role, fleetReaperStatements(lake.bucketArn, name), this);
     const place: MachinePlace = {
       name,
       plan,
@@ -198,16 +198,6 @@ function sparkParameter(name: string, parent: pulumi.Resource): aws.ssm.Paramete
     { name: `/oneoff/${stackId()}/${name}/spark`, type: "SecureString", value: secret.result, tags: stackTags() },
     { parent },
   );
-}
-
-/** The reaper reads what the machines tell, and says what it saw. */
-function reaperStatements(name: string, lake: S3Lake) {
-  const { at, reaper } = fleetKeys(name);
-  return [
-    ...lake.statements.read([`${at}/nodes`]),
-    { Action: ["s3:PutObject"], Resource: pulumi.interpolate`${lake.bucketArn}/${reaper}` },
-    { Action: ["s3:DeleteObject"], Resource: pulumi.interpolate`${lake.bucketArn}/${at}/nodes/*` },
-  ];
 }
 
 /** Makes what a machine is told, once it is known where all others are. */

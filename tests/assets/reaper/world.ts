@@ -3,7 +3,7 @@ import { AutoScalingClient } from "@aws-sdk/client-auto-scaling";
 import { EC2Client } from "@aws-sdk/client-ec2";
 import { EMRClient } from "@aws-sdk/client-emr";
 import { S3Client } from "@aws-sdk/client-s3";
-import type { Clients } from "../../../assets/reaper/reap.ts";
+import { type Clients, reap } from "../../../assets/reaper/reap.ts";
 import type { NodeReport, ReaperReport } from "../../../core/fleet-lake.ts";
 
 export const STACK = "oneoff/gpu-fleet";
@@ -214,7 +214,7 @@ export class World {
     more: Partial<NodeReport> = {},
     fleet = "the-lake/_fleets/f",
   ): void {
-    const now = this.now.toISOString();
+    const now = pythonic(this.now);
     const report: NodeReport = {
       ...{ node, instance, role: role as NodeReport["role"], type: "m6i.large", zone: "us-west-2a", reported: now },
       ...{
@@ -227,7 +227,7 @@ export class World {
         notebooks: [],
         pages: {},
       },
-      idle: { busy: false, reasons: [], idleSince: at(0).toISOString(), looked: now },
+      idle: { busy: false, reasons: [], idleSince: pythonic(at(0)), looked: now },
       ...{ usersConfirmed: null, taken: null, ...more },
     };
     this.write(`${fleet}/nodes/${node}.json`, JSON.stringify(report));
@@ -237,10 +237,36 @@ export class World {
     this.objects.set(path, { body, modified });
   }
 
+  /** Whoever runs reports, idle since minute `since` unless `more` says otherwise; then the reaper looks. */
+  async look(minutes: number, since = 10, more: Readonly<Record<string, Partial<NodeReport> | undefined>> = {}) {
+    this.now = at(minutes);
+    this.calls = [];
+    for (const { id, tags, state } of this.machines) {
+      const role = tags["oneoff:role"] as string;
+      const node = role === "worker" ? `worker-${id}` : id.slice(2);
+      const isOfF = tags["oneoff:cluster"] === "f" && tags["oneoff:lake"] === "the-lake";
+      if (isOfF && state === "running") this.report(node, role, id, { ...idleFrom(since, this.now), ...more[node] });
+    }
+    return reap(this.clients, STACK, this.now);
+  }
+
+  /** What `report` has of a machine that somebody uses. */
+  busy(...reasons: string[]): Pick<NodeReport, "idle"> {
+    return { idle: { busy: true, reasons, idleSince: null, looked: pythonic(this.now) } };
+  }
+
   said(fleet = "the-lake/_fleets/f"): ReaperReport {
     return JSON.parse(this.objects.get(`${fleet}/reaper.json`)?.body ?? "null");
   }
 }
+
+/** What a report has of a machine that nobody uses. */
+export const idleFrom = (minutes: number, looked: Date): Pick<NodeReport, "idle"> => ({
+  idle: { busy: false, reasons: [], idleSince: pythonic(at(minutes)), looked: pythonic(looked) },
+});
+
+/** A moment as scripts write it. */
+const pythonic = (moment: Date): string => moment.toISOString().replace(/\.\d+Z$/, "+00:00");
 
 export const tagsOf = (role: string, more: Tags = {}): Tags => ({
   "oneoff:stack": STACK,
