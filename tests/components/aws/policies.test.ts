@@ -36,7 +36,9 @@ describe.each([
   });
 
   test("ends nothing that hasn't the stack's tag, and the reaper alone of any lake", async () => {
-    const ending = statements.filter(({ Action }) => Action.some((action) => /:(Terminate|Delete|Set|Stop|Update)/.test(action)));
+    const ending = statements.filter(({ Action }) =>
+      Action.some((action) => /:(Terminate|Delete|Set|Stop|Update)/.test(action)),
+    );
     expect(ending.length).toBeGreaterThan(0);
     for (const { Condition } of ending) {
       expect(await known(Condition)).toEqual({ StringEquals: { "aws:ResourceTag/oneoff:stack": STACK, ...more } });
