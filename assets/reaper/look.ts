@@ -1,10 +1,10 @@
 /** One look at a fleet that goes on: what its machines say, what is done about it, and what is told of that. */
 import type { S3Client } from "@aws-sdk/client-s3";
 import { fleetKeys, type ReaperReport } from "../../core/fleet-lake.ts";
+import type { Clients } from "./clients.ts";
 import { type Entry, explain, failure } from "./entry.ts";
 import { type Fleet, type FleetEnd, fleetEnd, fleetId } from "./fleets.ts";
 import { type Idleness, idleness } from "./idle.ts";
-import type { Clients } from "./reap.ts";
 import { deleteReports, type FleetLake, readLast, readReports, type Seen, writeLast } from "./reports.ts";
 import { putToSleep, type SleepPlan, sleepPlan } from "./sleep.ts";
 

@@ -1,21 +1,15 @@
-import { type AutoScalingClient, DeleteAutoScalingGroupCommand } from "@aws-sdk/client-auto-scaling";
-import { DeleteVolumeCommand, type EC2Client, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
-import { type EMRClient, SetTerminationProtectionCommand, TerminateJobFlowsCommand } from "@aws-sdk/client-emr";
+import { DeleteAutoScalingGroupCommand } from "@aws-sdk/client-auto-scaling";
+import { DeleteVolumeCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import { SetTerminationProtectionCommand, TerminateJobFlowsCommand } from "@aws-sdk/client-emr";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { inBatches } from "./batches.ts";
 import { cancelled } from "./cancelled.ts";
+import type { Clients } from "./clients.ts";
 import { type Due, type Entry, failure } from "./entry.ts";
 import { fleetsOf, isOfFleet } from "./fleets.ts";
 import { firstLook, look, type SeenFleet } from "./look.ts";
 import { type Candidate, type Kind, overdue } from "./overdue.ts";
 import { type CandidateList, clusters, groups, instances, volumes } from "./running.ts";
-
-export interface Clients {
-  readonly emr: EMRClient;
-  readonly autoScaling: AutoScalingClient;
-  readonly ec2: EC2Client;
-  readonly s3: S3Client;
-}
 
 interface Ender {
   readonly kind: Kind;

@@ -1,9 +1,10 @@
 /** What becomes of a fleet while nobody works there: its workers go, then its other machines are stopped, and their disks stay. */
-import { type AutoScalingClient, UpdateAutoScalingGroupCommand } from "@aws-sdk/client-auto-scaling";
-import { type EC2Client, StopInstancesCommand } from "@aws-sdk/client-ec2";
+import { UpdateAutoScalingGroupCommand } from "@aws-sdk/client-auto-scaling";
+import { StopInstancesCommand } from "@aws-sdk/client-ec2";
 import { NodeRole, type ReaperReport } from "../../core/fleet-lake.ts";
 import { Tag } from "../../core/tags.ts";
 import { inBatches } from "./batches.ts";
+import type { Clients } from "./clients.ts";
 import { type Entry, failure } from "./entry.ts";
 import { fleetDuration } from "./fleets.ts";
 import type { Idleness } from "./idle.ts";
@@ -65,7 +66,7 @@ function sinceWhen(
 
 /** Does what the plan says. Failures are entries. */
 export async function putToSleep(
-  { autoScaling, ec2 }: { readonly autoScaling: AutoScalingClient; readonly ec2: EC2Client },
+  { autoScaling, ec2 }: Pick<Clients, "autoScaling" | "ec2">,
   fleet: string,
   { idleSince, empty, stop }: SleepPlan,
 ): Promise<readonly Entry[]> {

@@ -25,9 +25,10 @@ import {
 } from "@aws-sdk/client-emr";
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Clients } from "../../../assets/reaper/clients.ts";
 import { handler } from "../../../assets/reaper/index.ts";
 import { overdue } from "../../../assets/reaper/overdue.ts";
-import { type Clients, reap } from "../../../assets/reaper/reap.ts";
+import { reap } from "../../../assets/reaper/reap.ts";
 import { ReaperReport } from "../../../core/fleet-lake.ts";
 import { type Moto, startMoto } from "../../moto.ts";
 

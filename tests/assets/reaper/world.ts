@@ -3,7 +3,8 @@ import { AutoScalingClient } from "@aws-sdk/client-auto-scaling";
 import { EC2Client } from "@aws-sdk/client-ec2";
 import { EMRClient } from "@aws-sdk/client-emr";
 import { S3Client } from "@aws-sdk/client-s3";
-import { type Clients, reap } from "../../../assets/reaper/reap.ts";
+import type { Clients } from "../../../assets/reaper/clients.ts";
+import { reap } from "../../../assets/reaper/reap.ts";
 import type { NodeReport, ReaperReport } from "../../../core/fleet-lake.ts";
 
 export const STACK = "oneoff/gpu-fleet";
