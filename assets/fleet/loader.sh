@@ -22,5 +22,5 @@ bring() {
 }
 bring {{config}} {{configDigest}} /etc/oneoff/node.json
 bring {{installer}} {{installerDigest}} /opt/oneoff/software.py
-python3.11 -I /opt/oneoff/software.py install --manifest {{manifest}} --bucket {{bucket}}
+python3.11 -I /opt/oneoff/software.py install --manifest {{manifest}} --bucket {{bucket}} {{parts}}
 /opt/oneoff/python/bin/python /opt/oneoff/scripts/fleet/node.py

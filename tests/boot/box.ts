@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { loader, type NodeConfig, sha256 } from "../../components/aws/fleet/node-config.ts";
+import { loader, type NodeConfig, partsOf, sha256 } from "../../components/aws/fleet/node-config.ts";
 import { fleetScripts } from "../../components/aws/fleet/software.ts";
 import { fleetKeys, NodeReport } from "../../core/fleet-lake.ts";
 import { nftablesRoot, opensshRoot } from "../debian.ts";
@@ -84,6 +84,7 @@ export async function startBox(jupyter: string) {
       put(key, content);
       const installer = `_software/${sha256(INSTALLER)}/software.py`;
       const script = loader({
+        parts: partsOf(config),
         ...{ bucket: "box", region: "us-west-2", boot: `${keys.at}/boot`, config: key, configDigest: sha256(content) },
         ...{ installer, installerDigest: sha256(INSTALLER), manifest: "0".repeat(64) },
       });

@@ -43,7 +43,7 @@ const allows = ({ properties }: Resource): readonly Statement[] => {
 
 /** Actions that know no resource, or whose condition narrows them (service authorization reference). */
 const ANY_RESOURCE =
-  /^(elasticmapreduce:(ListClusters|DescribeCluster|RunJobFlow)|autoscaling:DescribeAutoScalingGroups|ec2:DescribeInstances|ssm:UpdateInstanceInformation|ssmmessages:\w+)$/;
+  /^(elasticmapreduce:(ListClusters|DescribeCluster|RunJobFlow)|autoscaling:DescribeAutoScalingGroups|ec2:Describe(Instances|Volumes)|ssm:UpdateInstanceInformation|ssmmessages:\w+)$/;
 
 export const rules: Readonly<Record<string, Rule>> = {
   "nobody in the world may connect": ({ type, properties }) => {

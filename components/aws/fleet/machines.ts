@@ -9,7 +9,7 @@ import type { FleetPlan } from "./args.ts";
 import { NAMES_GIBIBYTES } from "./bill.ts";
 import { GPU_IMAGE, NODE_IMAGE } from "./image.ts";
 import type { FleetNetwork } from "./network.ts";
-import { DATA_DEVICE, loader, type NodeConfig, sha256 } from "./node-config.ts";
+import { DATA_DEVICE, loader, type NodeConfig, partsOf, sha256 } from "./node-config.ts";
 import type { FleetRoles } from "./roles.ts";
 import type { FleetSoftware } from "./software.ts";
 
@@ -204,11 +204,11 @@ function userData(place: MachinePlace, node: string, config: pulumi.Output<NodeC
     { parent, retainOnDelete: true },
   );
   return pulumi
-    .all([object.key, digest, lake.bucket, lake.region, software.manifest])
-    .apply(([config, configDigest, bucket, region, manifest]) => {
+    .all([object.key, digest, lake.bucket, lake.region, software.manifest, config.apply(partsOf)])
+    .apply(([config, configDigest, bucket, region, manifest, parts]) => {
       const { key: installer, sha256: installerDigest } = software.loader;
       const boot = `${at}/boot`;
-      const text = loader({ bucket, region, boot, config, configDigest, installer, installerDigest, manifest });
+      const text = loader({ parts, bucket, region, boot, config, configDigest, installer, installerDigest, manifest });
       return Buffer.from(text).toString("base64");
     });
 }

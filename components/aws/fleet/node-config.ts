@@ -195,6 +195,8 @@ const pagesConf = ({ head }: NodePlace): string =>
 const PACKAGES = "java-17-amazon-corretto-headless python3.11 python3.11-pip nftables";
 
 export interface LoaderArgs {
+  /** What {@link partsOf} returns. */
+  readonly parts: readonly string[];
   readonly bucket: string;
   readonly region: string;
   /** Prefix for what is said where a machine doesn't come up. */
@@ -213,11 +215,17 @@ export interface LoaderArgs {
  * The user data of a machine.
  * @throws Error for a value that can't stand in a shell script.
  */
-export function loader(args: LoaderArgs): string {
-  const values = { ...args };
+export function loader({ parts, ...values }: LoaderArgs): string {
   checkPlain(values);
   const script = readFileSync(new URL("../../../assets/fleet/loader.sh", import.meta.url), "utf8");
-  return fill(script, { ...values, packages: PACKAGES });
+  return fill(script, { ...values, packages: PACKAGES, parts: parts.map((part) => `--part ${part}`).join(" ") });
 }
+
+/** What of its fleet's software a machine has a use for, as software.py calls it. */
+export const partsOf = ({ role, notebooks }: NodeConfig): readonly string[] => [
+  ...["scripts", "python"],
+  ...(role === NodeRole.worker ? [] : ["hadoop"]),
+  ...(notebooks ? ["jupyter"] : []),
+];
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
