@@ -8,9 +8,10 @@ import { lakeLayout } from "../../../core/lake-layout.ts";
 import { environmentOf } from "../../../provider/service-process.ts";
 import { number } from "../../described.ts";
 import type { Fleet } from "../../fleet.ts";
+import { FleetAnswer } from "../../fleet-answer.ts";
 import type { StackContext } from "../../platform.ts";
 import type { FleetOutputs } from "./outputs.ts";
-import { Answer, statusOf } from "./status.ts";
+import { statusOf } from "./status.ts";
 
 const SCRIPTS = fileURLToPath(new URL("../../../assets/fleet", import.meta.url));
 
@@ -22,7 +23,7 @@ export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
   return {
     async status() {
       const answer = await script(lake, "fleet_status.py", [...namenode, ...master]);
-      return statusOf(stack.name, lake, Answer.parse(JSON.parse(answer)));
+      return statusOf(stack.name, lake, FleetAnswer.parse(JSON.parse(answer)));
     },
     async push(source, target, { overwrite, say }) {
       const words = [...namenode, ...(overwrite ? ["--overwrite"] : []), source, target];
