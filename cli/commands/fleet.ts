@@ -13,6 +13,7 @@ import type { StackContext } from "../platform.ts";
 import { printable } from "../printable.ts";
 import { attach, fleetOf } from "../registry.ts";
 import { pause, stopSignal } from "../waiting.ts";
+import { describeUsers } from "./fleet-users.ts";
 
 const POLL_MS = 2000;
 
@@ -51,6 +52,15 @@ export const fleet: OneoffCommand = {
       { [Exit.no]: "a part of the fleet is down, or data is missing" },
     );
     withExamples(
+      takesStack(command.command("why"))
+        .description("Say in one line why nobody's machines go yet, or when they do.")
+        .action(async (word, _, command) => {
+          const { stack } = await meantUp(word, command.optsWithGlobals());
+          console.log(await (await fleetOf(stack)).why());
+        }),
+      { "oneoff fleet why": "who works there, or since when nobody does" },
+    );
+    withExamples(
       command
         .command("push <archive> <folder>")
         .description("Unpack a .tgz into a folder of HDFS: looked through first, each file checked; again goes on.")
@@ -60,6 +70,7 @@ export const fleet: OneoffCommand = {
         .action((archive, folder, _, command) => push(archive, folder, command.optsWithGlobals())),
       { "oneoff fleet push flows.tgz /data -s gpu-fleet-local": "to webhdfs and hdfs paths below /data" },
     );
+    describeUsers(command.command("users").description("Who may enter the machines, by their public keys."));
     withExamples(
       takesStack(command.command("reset"))
         .description("Take away what users have in HDFS, and their kernels. Nodes and results stay.")
@@ -87,7 +98,7 @@ async function tellStatus(word: string | undefined, { json, follow, ...options }
   }
   const stop = stopSignal();
   const update = isScreen(process.stdout) ? (await import("log-update")).createLogUpdate(process.stdout) : undefined;
-  for (let last = ""; !stop.aborted; await pause(stop, POLL_MS)) {
+  for (let last = ""; !stop.aborted; await pause(stop, fleet.pollMs ?? POLL_MS)) {
     const status = await fleet.status();
     judge(status);
     const text = fleetText(status);

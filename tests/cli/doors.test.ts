@@ -64,6 +64,6 @@ test.each(kinds.map(({ name }) => name))("kind %s is named in its folder and in 
   const forms = [name, name.charAt(0).toUpperCase() + name.slice(1), name.toUpperCase()];
   const named =
     name === "local" ? /["'`]local["'`]/ : new RegExp(forms.map((form) => `(?<![a-z])${form}(?![a-z])`).join("|"));
-  const withoutStacks = (file: string) => text(file).replaceAll("emr-oneoff", ""); // as examples have it
+  const withoutStacks = (file: string) => text(file).replaceAll(/emr-oneoff|gpu-fleet-local/g, ""); // as examples have it
   expect(others.filter((file) => named.test(withoutStacks(file)))).toEqual([]);
 });

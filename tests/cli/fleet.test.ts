@@ -120,6 +120,24 @@ test("the schema of fleet status is what it was", async () => {
   await expect(out).toMatchFileSnapshot(new URL("fleet.jsonl", GOLDEN).pathname);
 });
 
+test("fleet why says who works there, and that nothing ends by that", async () => {
+  const end = 'nothing ends here by that: a run does at its deadline, the rest with "npx --no oneoff down team".\n';
+  answer("idle", { busy: true, reasons: ["ada's kernel a.ipynb is busy", "GPU 0 is at 40 %"], idleSince: null });
+  expect(await oneoff("fleet", "why")).toEqual({
+    code: 0,
+    out: `Not idle: ada's kernel a.ipynb is busy; GPU 0 is at 40 %; ${end}`,
+    err: "",
+  });
+  const folder = (name: string) => lakeLayout(lake).service(name);
+  expect(words("idle")).toEqual([
+    ...["--state", join(folder("master"), "idle.json"), "--master", "127.0.0.1:7006"],
+    ...["--jupyter", "http://127.0.0.1:7009/"],
+    ...["--token-file", join(folder("notebook"), "root/run/secrets/notebook-token")],
+  ]);
+  answer("idle", { busy: false, reasons: [], idleSince: "2026-11-29T19:11:43Z" });
+  expect((await oneoff("fleet", "why")).out).toBe(`Idle; ${end}`);
+});
+
 test("what is down or missing is a warning, and its exit code is 1", async () => {
   service("datanode-2", { DATANODE_DATA: 7018 }, false);
   const problem = "the master 127.0.0.1:7006 does not answer";
@@ -215,6 +233,6 @@ test("what is no archive, and what is no fleet, is told of", async () => {
   expect((await oneoff("fleet", "status", "--json", "--follow")).err).toContain("--json is for one answer");
   outputs = { cluster: "local", run: "1", lake };
   expect((await oneoff("fleet", "status")).err).toBe(
-    'oneoff: stack team is no fleet: its cluster is "local", and fleets are local-fleet; "npx --no oneoff status team" tells of it\n',
+    'oneoff: stack team is no fleet: its cluster is "local", and fleets are gpu-fleet, local-fleet; "npx --no oneoff status team" tells of it\n',
   );
 });

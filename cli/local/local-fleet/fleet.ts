@@ -20,20 +20,28 @@ export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
   const { lake } = outputs;
   const namenode = ["--namenode", new URL(outputs.hdfs).host];
   const master = ["--master", new URL(outputs.spark).host];
+  const notebook = outputs.jupyter === undefined ? undefined : new URL("/", outputs.jupyter).href;
+  const tokenFile = ["--token-file", join(lakeLayout(lake).service("notebook"), "root/run/secrets/notebook-token")];
   return {
     async status() {
       const answer = await script(lake, "fleet_status.py", [...namenode, ...master]);
       return statusOf(stack.name, lake, FleetAnswer.parse(JSON.parse(answer)));
+    },
+    async why() {
+      const state = ["--state", join(lakeLayout(lake).service("master"), "idle.json")];
+      const notebooks = notebook === undefined ? [] : ["--jupyter", notebook, ...tokenFile];
+      const gpus = environmentOf({ lake, name: "worker" })?.ONEOFF_GPU === "all" ? ["--gpu-below", "5"] : [];
+      const answer = await script(lake, "idle.py", [...state, ...master, ...notebooks, ...gpus]);
+      const { busy, reasons } = Idle.parse(JSON.parse(answer));
+      return `${busy ? `Not idle: ${reasons.join("; ")}` : "Idle"}; ${ends(stack.name)}.`;
     },
     async push(source, target, { overwrite, say }) {
       const words = [...namenode, ...(overwrite ? ["--overwrite"] : []), source, target];
       return Pushed.parse(JSON.parse(await script(lake, "push.py", words, say)));
     },
     async reset(say) {
-      const token = join(lakeLayout(lake).service("notebook"), "root/run/secrets/notebook-token");
-      const server = outputs.jupyter === undefined ? undefined : new URL("/", outputs.jupyter).href;
-      const notebook = server === undefined ? [] : ["--notebook", server, "--token-file", token];
-      const answer = await script(lake, "reset.py", [...namenode, ...master, ...notebook], say);
+      const kernelsOf = notebook === undefined ? [] : ["--notebook", notebook, ...tokenFile];
+      const answer = await script(lake, "reset.py", [...namenode, ...master, ...kernelsOf], say);
       const { deleted, kernels } = Reset.parse(JSON.parse(answer));
       return `Gone: ${number(deleted)} files and folders of HDFS, ${number(kernels)} ${kernels === 1 ? "kernel" : "kernels"}.`;
     },
@@ -69,5 +77,10 @@ async function script(lake: string, name: string, words: readonly string[], say?
   throw new (code === 2 ? UsageError : TransientError)(problem || `${name} ended with ${code}`);
 }
 
+/** Nobody is paid for it. */
+const ends = (stack: string): string =>
+  `nothing ends here by that: a run does at its deadline, the rest with "npx --no oneoff down ${stack}"`;
+
+const Idle = z.object({ busy: z.boolean(), reasons: z.array(z.string()) });
 const Pushed = z.object({ files: z.number(), skipped: z.number(), bytes: z.number(), seconds: z.number() });
 const Reset = z.object({ kernels: z.number(), deleted: z.number() });

@@ -36,16 +36,22 @@ const wrong = (file: string, line: number, why: string) =>
  * @throws UsageError when there is none, and as {@link usersOf} does.
  */
 export function readUsers(folder: string): readonly UserKey[] {
+  const files = keyFiles(folder);
+  if (files.length === 0) {
+    throw invalid("users", folder, "no file in it ends in .pub; put a public key there for each user, <user>.pub");
+  }
+  return usersOf(files);
+}
+
+/** The files of a folder that end in .pub, by their names. @throws UsageError when there is no such folder. */
+export function keyFiles(folder: string): readonly KeyFile[] {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw invalid("users", folder, "there is no such folder; give one with a public key for each user, <user>.pub");
   }
-  const names = readdirSync(folder)
+  return readdirSync(folder)
     .filter((name) => name.endsWith(EXTENSION) && statSync(join(folder, name)).isFile())
-    .sort();
-  if (names.length === 0) {
-    throw invalid("users", folder, "no file in it ends in .pub; put a public key there for each user, <user>.pub");
-  }
-  return usersOf(names.map((name) => ({ name, content: readFileSync(join(folder, name), "latin1") })));
+    .sort()
+    .map((name) => ({ name, content: readFileSync(join(folder, name), "latin1") }));
 }
 
 /**

@@ -1,0 +1,42 @@
+import type { Fleet } from "../../fleet.ts";
+import type { StackContext } from "../../platform.ts";
+import { explainErrors } from "../client.ts";
+import { openLake } from "../lake.ts";
+import { regionOf } from "../region.ts";
+import { lifeOf } from "./life.ts";
+import { FleetCloud, type FleetIdentity } from "./machines.ts";
+import type { FleetOutputs } from "./outputs.ts";
+import { readReports } from "./reports.ts";
+import type { SeenFleet } from "./seen.ts";
+import { statusOf } from "./status.ts";
+import { userAdmin } from "./users.ts";
+
+/** Machines report each minute. */
+const POLL_MS = 10_000;
+
+/** How a stack's fleet is told from others. */
+export const identityOf = (stack: StackContext, { lake, fleet }: FleetOutputs): FleetIdentity => ({
+  region: regionOf(stack),
+  stack: `${stack.files.project}/${stack.files.stack}`,
+  bucket: lake.replace(/^s3:\/\/([^/]+).*$/, "$1"),
+  fleet,
+});
+
+/** A fleet on EC2: no machine of it is asked for anything, but what they leave in the lake is read. */
+export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
+  const lake = openLake(stack, outputs.lake);
+  const cloud = new FleetCloud(identityOf(stack, outputs));
+  const see = async (): Promise<SeenFleet> => {
+    const [machines, reports] = await explainErrors(Promise.all([cloud.all(), readReports(lake, outputs.fleet)]));
+    const { deadline, bill } = outputs;
+    return { ...machines, ...reports, stack: stack.name, deadline, bill, now: new Date() };
+  };
+  return {
+    pollMs: POLL_MS,
+    users: userAdmin(stack, lake, outputs.fleet, see),
+    status: async () => statusOf(await see()),
+    why: async () => lifeOf(await see()).why,
+    push: () => Promise.reject(new Error("later")),
+    reset: () => Promise.reject(new Error("later")),
+  };
+}

@@ -1,0 +1,2 @@
+export { attach } from "./cluster.ts";
+export { fleetOf } from "./fleet.ts";

@@ -1,0 +1,79 @@
+/** When a fleet's machines go, why they don't, and what they have cost. */
+import { ceiling } from "../../../core/bill.ts";
+import { seconds } from "../../../core/duration.ts";
+import { costSoFar } from "../../cost-so-far.ts";
+import type { FleetLife } from "../../fleet.ts";
+import { minute } from "../../when.ts";
+import { isSilent, minutes, type Node, nodesOf, type SeenFleet } from "./seen.ts";
+
+/** The end of all is counted from the first of its things: what the reaper said, else what is there. */
+export function lifeOf(seen: SeenFleet): FleetLife {
+  const { machines, group, reaper, deadline, bill, now } = seen;
+  const made = [...machines.map(({ made }) => made), ...(group ? [group.made] : [])].map(Number);
+  const first = made.length > 0 ? Math.min(...made) : undefined;
+  const span = deadline === undefined ? undefined : seconds(deadline, "deadline") * 1000;
+  const counted = first !== undefined && span !== undefined ? first + span : undefined;
+  const ends = reaper ? Date.parse(reaper.ends) : counted;
+  const begun = ends !== undefined && span !== undefined ? ends - span : first;
+  const times = {
+    ends: ends === undefined ? undefined : new Date(ends).toISOString(),
+    idleSince: reaper?.idleSince ?? undefined,
+    workersGo: reaper?.workersGo ?? undefined,
+    nodesStop: reaper?.nodesStop ?? undefined,
+  };
+  return {
+    ...times,
+    ...(bill && {
+      usd: begun === undefined ? undefined : costSoFar(bill, Math.max(0, now.getTime() - begun) / 3_600_000),
+      ceiling: ceiling(bill),
+    }),
+    why: whyOf(seen, times),
+  };
+}
+
+/** So many reasons are told; of the others how many they are. */
+const MOST_REASONS = 6;
+
+/** Why it isn't idle, by node, or else what happens when: one line. */
+function whyOf(seen: SeenFleet, times: Omit<FleetLife, "why">): string {
+  const { machines, group, stack } = seen;
+  const ends = times.ends === undefined ? "" : `at ${minute(times.ends)} UTC all of it ends, with what is in HDFS`;
+  const wake = `"npx --no oneoff fleet wake ${stack}"`;
+  if (machines.length === 0) return "There are no machines: they have ended, or are not made yet.";
+  if (machines.every(({ state }) => STOPPED.has(state))) {
+    return sentence("Asleep: every node is stopped, and keeps its disks", `${wake} starts them`, ends);
+  }
+  const busy = nodesOf(seen).flatMap(busyWith);
+  if (busy.length > 0) return sentence(`Not idle: ${[...busy.slice(0, MOST_REASONS), ...more(busy)].join("; ")}`, ends);
+  const isAway = group !== undefined && group.desired === 0 && group.most > 0;
+  const since = times.idleSince === undefined ? "" : ` since ${minute(times.idleSince)} UTC`;
+  return sentence(
+    `Idle${since}`,
+    isAway ? `the workers are away, and ${wake} brings them back` : at(times.workersGo, "the workers go"),
+    at(times.nodesStop, "the other nodes are stopped, and keep their disks"),
+    times.idleSince === undefined ? "the reaper, which looks every 5 minutes, is yet to see it" : "",
+    ends,
+  );
+}
+
+const STOPPED = new Set(["stopped", "stopping"]);
+
+const at = (time: string | undefined, what: string): string =>
+  time === undefined ? "" : `at ${minute(time)} UTC ${what}`;
+
+const sentence = (first: string, ...others: readonly string[]): string =>
+  `${[first, ...others.filter((part) => part !== "")].join("; ")}.`;
+
+const more = (reasons: readonly string[]): readonly string[] =>
+  reasons.length > MOST_REASONS ? [`and ${reasons.length - MOST_REASONS} more`] : [];
+
+/** What keeps a node from being idle; what isn't known of it does. */
+function busyWith(node: Node): readonly string[] {
+  const { name, machine, report, silent } = node;
+  if (STOPPED.has(machine.state)) return [];
+  if (!report) return [`${name} is being set up, for ${minutes(silent)}`];
+  if (isSilent(node)) return [`${name} sent no word for ${minutes(silent)}, which counts as busy`];
+  if (report.state !== "ready") return [`${name} is ${report.state}, which counts as busy`];
+  if (report.idle === null) return [`${name} can't tell whether anybody works there`];
+  return report.idle.busy ? report.idle.reasons.map((reason) => `${name}: ${reason}`) : [];
+}

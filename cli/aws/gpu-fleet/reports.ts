@@ -1,0 +1,27 @@
+/** What a fleet's machines and the reaper left in the lake. */
+import { readJson, sideBySide } from "../../../clients/lake/read.ts";
+import type { LakeStore } from "../../../clients/lake/store.ts";
+import { fleetKeys, NodeReport, ReaperReport } from "../../../core/fleet-lake.ts";
+
+/** What the lake has of a fleet. */
+export interface FleetReports {
+  readonly nodes: readonly NodeReport[];
+  /** Keys of reports that can't be read. */
+  readonly unreadable: readonly string[];
+  /** @default it has not looked yet */
+  readonly reaper?: ReaperReport | undefined;
+}
+
+export async function readReports(lake: LakeStore, fleet: string): Promise<FleetReports> {
+  const keys = fleetKeys(fleet);
+  const reaper = readJson(lake, keys.reaper);
+  const nodes: NodeReport[] = [];
+  const unreadable: string[] = [];
+  await sideBySide(await lake.keys(keys.nodes), async (key) => {
+    const found = NodeReport.safeParse(await readJson(lake, key)).data;
+    // One that tells of another node would be believed about it.
+    if (found && `${keys.nodes}${found.node}.json` === key) nodes.push(found);
+    else unreadable.push(key);
+  });
+  return { nodes, unreadable: unreadable.sort(), reaper: ReaperReport.safeParse(await reaper).data };
+}
