@@ -1,5 +1,6 @@
-/** What HDFS and Spark of a fleet say of it, as assets/fleet/fleet_status.py prints that, wherever it ran. */
+/** What scripts of assets/fleet print, wherever they ran: fleet_status.py of HDFS and Spark, push.py and reset.py of what they did. */
 import { z } from "zod";
+import { number } from "./described.ts";
 import type { FleetNode } from "./fleet.ts";
 
 /** A part that doesn't answer is null, and why is the problem. */
@@ -62,3 +63,14 @@ export const answerWarnings = ({ hdfs, problem }: FleetAnswer): readonly string[
     ? [`${hdfs.underReplicated} blocks of HDFS have fewer copies than they should, and are copied while there is room`]
     : []),
 ];
+
+/** What push.py prints. */
+export const PushAnswer = z.object({ files: z.number(), skipped: z.number(), bytes: z.number(), seconds: z.number() });
+
+const ResetAnswer = z.object({ kernels: z.number(), deleted: z.number() });
+
+/** In a sentence. @param answer what reset.py prints. */
+export function whatWent(answer: unknown): string {
+  const { deleted, kernels } = ResetAnswer.parse(answer);
+  return `Gone: ${number(deleted)} files and folders of HDFS, ${number(kernels)} ${kernels === 1 ? "kernel" : "kernels"}.`;
+}

@@ -94,6 +94,11 @@ export class RefusedError extends UsageError {
   override readonly exit = Exit.refused;
 }
 
+/** Ctrl-C was pressed: what became of it. */
+export class InterruptedError extends UsageError {
+  override readonly exit = Exit.interrupted;
+}
+
 /** An error about arguments: throw refusal`${arg("workers.upTo")} is ${upTo}: leave it out`. */
 export const refusal = (texts: TemplateStringsArray, ...values: readonly (Argument | string | number)[]): UsageError =>
   new UsageError(

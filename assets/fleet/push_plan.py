@@ -84,7 +84,7 @@ class Planner:
         there = Folders(self.hdfs, self.target)
         staged = Folders(self.hdfs, staging) if staging else None
         for path, member, read in members(self.source):
-            self.refuse_name(path)
+            refuse_name(self.source, path)
             self.add_folders(path if member.isdir() else posixpath.dirname(path), there)
             if member.isdir():
                 continue
@@ -147,24 +147,6 @@ class Planner:
             "delete it, or name another folder"
         )
 
-    def refuse_name(self, path: str) -> None:
-        """Refuses what is too long for HDFS, and what it keeps for itself."""
-        parts = path.split("/")
-        for name in parts:
-            size = len(name.encode())
-            if size > MAX_NAME_BYTES:
-                raise RefusalError(
-                    f"{self.source.name} has {name[:20]}..., a name of {size} bytes, and HDFS takes {MAX_NAME_BYTES}: "
-                    "give it a shorter one"
-                )
-            if name in RESERVED:
-                raise RefusalError(f"{self.source.name} has {path!r}, and HDFS has {name} for itself: rename it")
-        if len(parts) > MAX_DEPTH or len(path) > MAX_PATH:
-            raise RefusalError(
-                f"{self.source.name} has {path[:20]}..., a path of {len(path):,} letters and {len(parts):,} folders, "
-                f"and {MAX_PATH:,} and {MAX_DEPTH} are the most here: bring it to a shorter one"
-            )
-
     def refuse_size(self) -> None:
         """Refuses what HDFS has no room for."""
         size = self.plan.size() - self.plan.size(self.plan.skipped)
@@ -176,6 +158,25 @@ class Planner:
                 f"{in_words(left)} ({in_words(left * copies)} at {copies} copies of each block): "
                 "give it more data nodes or larger disks, or delete what is not needed any more"
             )
+
+
+def refuse_name(source: Source, path: str) -> None:
+    """Refuses what is too long for HDFS, and what it keeps for itself."""
+    parts = path.split("/")
+    for name in parts:
+        size = len(name.encode())
+        if size > MAX_NAME_BYTES:
+            raise RefusalError(
+                f"{source.name} has {name[:20]}..., a name of {size} bytes, and HDFS takes {MAX_NAME_BYTES}: "
+                "give it a shorter one"
+            )
+        if name in RESERVED:
+            raise RefusalError(f"{source.name} has {path!r}, and HDFS has {name} for itself: rename it")
+    if len(parts) > MAX_DEPTH or len(path) > MAX_PATH:
+        raise RefusalError(
+            f"{source.name} has {path[:20]}..., a path of {len(path):,} letters and {len(parts):,} folders, "
+            f"and {MAX_PATH:,} and {MAX_DEPTH} are the most here: bring it to a shorter one"
+        )
 
 
 def below(root: str, path: str) -> str:

@@ -33,7 +33,12 @@ export const OUTPUTS = {
   ],
 };
 
-export const s3 = () => new S3Client({});
+let client: S3Client | undefined;
+/** Made when moto has told where it is. */
+export const s3 = (): S3Client => {
+  client ??= new S3Client({});
+  return client;
+};
 export const put = (key: string, value: unknown) =>
   s3().send(
     new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: typeof value === "string" ? value : JSON.stringify(value) }),

@@ -1,12 +1,17 @@
+import { randomBytes } from "node:crypto";
 import type { Fleet } from "../../fleet.ts";
+import { whatWent } from "../../fleet-answer.ts";
 import type { StackContext } from "../../platform.ts";
+import { stopSignal } from "../../waiting.ts";
 import { explainErrors } from "../client.ts";
 import { openLake } from "../lake.ts";
 import { regionOf } from "../region.ts";
 import { lifeOf } from "./life.ts";
 import { FleetCloud, type FleetIdentity } from "./machines.ts";
 import type { FleetOutputs } from "./outputs.ts";
+import { push } from "./push.ts";
 import { readReports } from "./reports.ts";
+import { ask, checkHead } from "./requests.ts";
 import type { SeenFleet } from "./seen.ts";
 import { statusOf } from "./status.ts";
 import { userAdmin } from "./users.ts";
@@ -25,7 +30,8 @@ export const identityOf = (stack: StackContext, { lake, fleet }: FleetOutputs): 
 /** A fleet on EC2: no machine of it is asked for anything, but what they leave in the lake is read. */
 export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
   const lake = openLake(stack, outputs.lake);
-  const cloud = new FleetCloud(identityOf(stack, outputs));
+  const identity = identityOf(stack, outputs);
+  const cloud = new FleetCloud(identity);
   const see = async (): Promise<SeenFleet> => {
     const [machines, reports] = await explainErrors(Promise.all([cloud.all(), readReports(lake, outputs.fleet)]));
     const { deadline, bill } = outputs;
@@ -36,7 +42,17 @@ export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
     users: userAdmin(stack, lake, outputs.fleet, see),
     status: async () => statusOf(await see()),
     why: async () => lifeOf(await see()).why,
-    push: () => Promise.reject(new Error("later")),
-    reset: () => Promise.reject(new Error("later")),
+    push: (source, target, options) => explainErrors(push(identity, lake, see, { ...options, source, target })),
+    async reset(say) {
+      checkHead(await see());
+      const asked = {
+        lake,
+        fleet: outputs.fleet,
+        id: `reset-${randomBytes(8).toString("hex")}`,
+        say,
+        stop: stopSignal(),
+      };
+      return whatWent(await explainErrors(ask(asked, { command: "reset", asked: new Date().toISOString() })));
+    },
   };
 }

@@ -1,7 +1,8 @@
-/** What Auto Scaling wrote where workers didn't come, in words with a cure. The texts are those that users of it have seen. */
+/** What others write of a fleet, as it is told. Auto Scaling's texts are those that users of it have seen. */
 import type { Activity } from "@aws-sdk/client-auto-scaling";
 import { expect, test } from "vitest";
 import { whyNoWorkers } from "../../cli/aws/gpu-fleet/capacity.ts";
+import { newLines } from "../../cli/aws/gpu-fleet/requests.ts";
 
 const LAUNCH = "Launching a new EC2 instance";
 const FAILED = "Launching EC2 instance failed.";
@@ -136,4 +137,18 @@ test("what came since, what is going on and what nobody asked for is no reason",
   expect(
     whyNoWorkers([activity({ StatusCode: "Successful", Description: "Terminating EC2 instance: i-0", Cause: shrunk })]),
   ).toBeUndefined();
+});
+
+test.each([
+  [[], ["a"], ["a"]],
+  [["a", "b"], ["a", "b", "c"], ["c"]],
+  [["a", "b", "c"], ["b", "c", "d"], ["d"]],
+  [
+    ["a", "b"],
+    ["c", "d"],
+    ["c", "d"],
+  ],
+  [["a", "a"], ["a", "a"], []],
+])("of lines %j that became %j, %j are new", (before, now, fresh) => {
+  expect(newLines(before, now)).toEqual(fresh);
 });
