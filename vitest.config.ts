@@ -17,7 +17,7 @@ const PROJECTS = {
     "tests/stacks/{local-run,gpu-fleet-local}.test.ts",
     "tests/provider/*.test.ts",
     "tests/upgrade/{launches,local}.test.ts",
-    "tests/cli/{cancel-*,connect,dataproc,doctor,emr,fleet,fleet-push,gpu-fleet,leftovers,open,swarm,swarm-buckets,waiting}.test.ts",
+    "tests/cli/{cancel-*,connect,dataproc,doctor,emr,fleet,fleet-{push,ssh},gpu-fleet,leftovers,open,swarm,swarm-buckets,waiting}.test.ts",
     "tests/assets/dashboard/{bigquery,engine,instance,page,process,server,athena-moto,athena-page}*.test.ts",
     "tests/clients/lake.test.ts",
     "tests/assets/{emr-launcher,fleet-stager}/*.test.ts",

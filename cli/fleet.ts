@@ -121,12 +121,34 @@ export interface UserAdmin {
   remove(name: string): Promise<readonly string[]>;
 }
 
+/** How a fleet's machines are entered by SSH. */
+export interface Entrance {
+  /** What their connections are carried by: the platform's {@link Platform.carry}, as "aws:us-west-2". */
+  readonly carrier: string;
+  readonly hosts: readonly {
+    /** As ssh is to call it: "head". */
+    readonly name: string;
+    /** What is carried to, such as the id of an instance. */
+    readonly machine: string;
+    /** "ssh-ed25519 AAAA...". */
+    readonly hostKeys: readonly string[];
+  }[];
+  /** Accounts there. */
+  readonly users: readonly string[];
+  /** What carries for whoever hasn't this command, where "%h" is the machine. */
+  readonly otherwise: string;
+}
+
 /** Each throws a UsageError for what can't be, and a TransientError for what doesn't answer just now. */
 export interface Fleet {
   /** How often to ask while it is followed, in milliseconds. @default 2 seconds */
   readonly pollMs?: number;
   /** @default its nodes are processes of this machine, which nobody enters */
   readonly users?: UserAdmin;
+  /** @default as for its users */
+  entrance?(): Promise<Entrance>;
+  /** Has what sleeps come back, and returns what that is, in a sentence. @default it never sleeps */
+  wake?(): Promise<string>;
   status(): Promise<FleetStatus>;
   /** Why it isn't idle, or else what happens when: in one line. */
   why(): Promise<string>;

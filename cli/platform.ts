@@ -88,6 +88,12 @@ export interface Platform<Part = unknown> {
     readonly title: string;
     open(stack: StackContext, address: string): Promise<LakeStore>;
   };
+  /**
+   * Carries what this process reads and writes to a machine's SSH and back, until either ends: what ssh takes as its ProxyCommand.
+   * @param machine as a fleet's {@link Entrance} names it behind `carrier`.
+   * @default its machines are reached otherwise
+   */
+  carry?(machine: string): Promise<void>;
   /** What it refused for a reason that has no words of ours; undefined for any other error. @default it has no errors of its own */
   explain?(error: Error): string | undefined;
 }

@@ -33,5 +33,9 @@ export const aws: Platform<AwsPart> = {
     title: "s3://BUCKET",
     open: async (stack, address) => (await sdk()).openLake(stack, address),
   },
+  async carry(machine) {
+    const [region = "", instance = ""] = machine.split("/");
+    await (await import("./ssh/index.ts")).carrySsh(region, instance);
+  },
   explain: (error) => ("$metadata" in error ? `AWS says ${error.name}: ${error.message}` : undefined),
 };

@@ -1,6 +1,6 @@
-import { TransientError, UsageError } from "../../core/errors.ts";
+import { TransientError } from "../../core/errors.ts";
 import type { Connection, Place, Route } from "../platform.ts";
-import { GET_PLUGIN, pluginVersion, startSession } from "./session.ts";
+import { neededPlugin, startSession } from "./session.ts";
 
 const PATIENCE_MS = 5 * 60_000;
 
@@ -33,8 +33,7 @@ export interface InstancePage extends Pick<Route, "title" | "notes" | "browse"> 
  * @throws UsageError when session-manager-plugin is not installed.
  */
 export async function routeThroughSsm(page: InstancePage): Promise<Route> {
-  const plugin = await pluginVersion();
-  if (plugin === undefined) throw new UsageError(`session-manager-plugin is not on PATH: ${GET_PLUGIN}`);
+  const plugin = await neededPlugin();
   const { title, notes, browse, instance, probe, addresses } = page;
   const placeOf = (address: PageAddress): Place => ({
     ...address,

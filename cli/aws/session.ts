@@ -1,4 +1,5 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, type StdioOptions, spawn } from "node:child_process";
+import { once } from "node:events";
 import { promisify } from "node:util";
 import { SSMClient, StartSessionCommand, TerminateSessionCommand } from "@aws-sdk/client-ssm";
 import { UsageError } from "../../core/errors.ts";
@@ -22,6 +23,13 @@ export async function pluginVersion(): Promise<string | undefined> {
   }
 }
 
+/** The same. @throws UsageError where it is not installed. */
+export async function neededPlugin(): Promise<string> {
+  const version = await pluginVersion();
+  if (version !== undefined) return version;
+  throw new UsageError(`${PLUGIN} is not on PATH: ${GET_PLUGIN}`);
+}
+
 /** A port of this machine that leads to one of an instance. */
 interface SessionArgs {
   readonly region: string;
@@ -37,10 +45,9 @@ interface SessionArgs {
 
 /** Opens a tunnel through SSM, as `aws ssm start-session` does: no port of the instance is open to anyone. */
 export async function startSession(tunnel: SessionArgs, plugin: string): Promise<Connection> {
-  const ssm = connect(new SSMClient({ region: tunnel.region }));
-  const { host } = tunnel;
+  const { host, region, instance } = tunnel;
   const request = {
-    Target: tunnel.instance,
+    Target: instance,
     DocumentName: host === undefined ? "AWS-StartPortForwardingSession" : "AWS-StartPortForwardingSessionToRemoteHost",
     Parameters: {
       ...(host !== undefined && { host: [host] }),
@@ -48,34 +55,60 @@ export async function startSession(tunnel: SessionArgs, plugin: string): Promise
       localPortNumber: [String(tunnel.localPort)],
     },
   };
-  const { SessionId, TokenValue, StreamUrl } = await ssm.send(new StartSessionCommand(request));
-  const response = JSON.stringify({ SessionId, TokenValue, StreamUrl });
-  const hidden = takesEnvironment(plugin);
-  const args = [
-    hidden ? RESPONSE : response,
-    tunnel.region,
-    "StartSession",
-    process.env.AWS_PROFILE ?? "",
-    JSON.stringify(request),
-    endpointOf(ssm, tunnel.region),
-  ];
-  const child = spawn(PLUGIN, args, {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...(hidden && { [RESPONSE]: response }) },
-  });
-  const kill = () => void child.kill();
-  process.once("exit", kill); // never leave it behind
-  const ended = endOf(child).finally(() => process.off("exit", kill));
+  const { child, terminate } = await begin(region, request, plugin, ["ignore", "pipe", "pipe"]);
+  const ended = endOf(child);
   return {
     ended,
     async end() {
       child.kill();
       const last = setTimeout(() => child.kill("SIGKILL"), 3000);
       void ended.then(() => clearTimeout(last));
-      await ssm.send(new TerminateSessionCommand({ SessionId })).catch(() => {}); // it ends by itself too
+      await terminate(); // it ends by itself too
       await ended;
     },
   };
+}
+
+/**
+ * Carries this process's input and output to an instance's SSH, until either ends or ssh, which has it as its ProxyCommand, does.
+ * @throws UsageError when there is no plugin, or that failed.
+ */
+export async function carrySsh(region: string, instance: string): Promise<void> {
+  const request = { Target: instance, DocumentName: "AWS-StartSSHSession", Parameters: { portNumber: ["22"] } };
+  const { child, terminate } = await begin(region, request, await neededPlugin(), ["inherit", "inherit", "inherit"]);
+  const kill = () => void child.kill();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, kill);
+  const [code] = await once(child, "close");
+  await terminate();
+  if (code) throw new UsageError(`${PLUGIN} ended with ${code}: is the instance ${instance} running?`);
+}
+
+interface SessionRequest {
+  readonly Target: string;
+  readonly DocumentName: string;
+  readonly Parameters: Record<string, string[]>;
+}
+
+/** Has the plugin begin a session; it is never left behind. */
+async function begin(region: string, request: SessionRequest, plugin: string, stdio: StdioOptions) {
+  const ssm = connect(new SSMClient({ region }));
+  const { SessionId, TokenValue, StreamUrl } = await ssm.send(new StartSessionCommand(request));
+  const response = JSON.stringify({ SessionId, TokenValue, StreamUrl });
+  const hidden = takesEnvironment(plugin);
+  const args = [
+    hidden ? RESPONSE : response,
+    region,
+    "StartSession",
+    process.env.AWS_PROFILE ?? "",
+    JSON.stringify(request),
+    endpointOf(ssm, region),
+  ];
+  const child = spawn(PLUGIN, args, { stdio, env: { ...process.env, ...(hidden && { [RESPONSE]: response }) } });
+  const kill = () => void child.kill();
+  process.once("exit", kill);
+  child.once("close", () => process.off("exit", kill));
+  const terminate = () => ssm.send(new TerminateSessionCommand({ SessionId })).catch(() => undefined);
+  return { child, terminate };
 }
 
 /** Plugins newer than 1.2.497.0 take the token by the environment, where no other user can read it. */

@@ -13,6 +13,7 @@ import type { StackContext } from "../platform.ts";
 import { printable } from "../printable.ts";
 import { attach, fleetOf } from "../registry.ts";
 import { pause, stopSignal } from "../waiting.ts";
+import { describeSsh } from "./fleet-ssh.ts";
 import { describeUsers } from "./fleet-users.ts";
 
 const POLL_MS = 2000;
@@ -71,6 +72,7 @@ export const fleet: OneoffCommand = {
       { "oneoff fleet push flows.tgz /data -s gpu-fleet-local": "to webhdfs and hdfs paths below /data" },
     );
     describeUsers(command.command("users").description("Who may enter the machines, by their public keys."));
+    describeSsh(command.command("ssh"));
     withExamples(
       takesStack(command.command("reset"))
         .description("Take away what users have in HDFS, and their kernels. Nodes and results stay.")

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { LakeStore } from "../../../clients/lake/store.ts";
 import type { Fleet } from "../../fleet.ts";
 import { whatWent } from "../../fleet-answer.ts";
 import type { StackContext } from "../../platform.ts";
@@ -6,6 +7,7 @@ import { stopSignal } from "../../waiting.ts";
 import { explainErrors } from "../client.ts";
 import { openLake } from "../lake.ts";
 import { regionOf } from "../region.ts";
+import { entranceOf } from "./entrance.ts";
 import { lifeOf } from "./life.ts";
 import { FleetCloud, type FleetIdentity } from "./machines.ts";
 import type { FleetOutputs } from "./outputs.ts";
@@ -14,7 +16,7 @@ import { readReports } from "./reports.ts";
 import { ask, checkHead } from "./requests.ts";
 import type { SeenFleet } from "./seen.ts";
 import { statusOf } from "./status.ts";
-import { userAdmin } from "./users.ts";
+import { toldUsers, userAdmin } from "./users.ts";
 
 /** Machines report each minute. */
 const POLL_MS = 10_000;
@@ -27,19 +29,27 @@ export const identityOf = (stack: StackContext, { lake, fleet }: FleetOutputs): 
   fleet,
 });
 
+/** Looks at all there is to see of it. */
+export async function seeFleet(
+  stack: string,
+  { fleet, deadline, bill }: FleetOutputs,
+  cloud: FleetCloud,
+  lake: LakeStore,
+): Promise<SeenFleet> {
+  const [machines, reports] = await Promise.all([cloud.all(), readReports(lake, fleet)]);
+  return { ...machines, ...reports, stack, deadline, bill, now: new Date() };
+}
+
 /** A fleet on EC2: no machine of it is asked for anything, but what they leave in the lake is read. */
 export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
   const lake = openLake(stack, outputs.lake);
   const identity = identityOf(stack, outputs);
   const cloud = new FleetCloud(identity);
-  const see = async (): Promise<SeenFleet> => {
-    const [machines, reports] = await explainErrors(Promise.all([cloud.all(), readReports(lake, outputs.fleet)]));
-    const { deadline, bill } = outputs;
-    return { ...machines, ...reports, stack: stack.name, deadline, bill, now: new Date() };
-  };
+  const see = () => explainErrors(seeFleet(stack.name, outputs, cloud, lake));
   return {
     pollMs: POLL_MS,
     users: userAdmin(stack, lake, outputs.fleet, see),
+    entrance: async () => entranceOf(await see(), identity.region, await toldUsers(lake, outputs.fleet)),
     status: async () => statusOf(await see()),
     why: async () => lifeOf(await see()).why,
     push: (source, target, options) => explainErrors(push(identity, lake, see, { ...options, source, target })),

@@ -14,14 +14,17 @@ export interface FleetReports {
 
 export async function readReports(lake: LakeStore, fleet: string): Promise<FleetReports> {
   const keys = fleetKeys(fleet);
-  const reaper = readJson(lake, keys.reaper);
   const nodes: NodeReport[] = [];
   const unreadable: string[] = [];
-  await sideBySide(await lake.keys(keys.nodes), async (key) => {
+  const read = async (key: string) => {
     const found = NodeReport.safeParse(await readJson(lake, key)).data;
     // One that tells of another node would be believed about it.
     if (found && `${keys.nodes}${found.node}.json` === key) nodes.push(found);
     else unreadable.push(key);
-  });
-  return { nodes, unreadable: unreadable.sort(), reaper: ReaperReport.safeParse(await reaper).data };
+  };
+  const [reaper] = await Promise.all([
+    readJson(lake, keys.reaper),
+    lake.keys(keys.nodes).then((found) => sideBySide(found, read)),
+  ]);
+  return { nodes, unreadable: unreadable.sort(), reaper: ReaperReport.safeParse(reaper).data };
 }

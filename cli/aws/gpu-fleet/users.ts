@@ -24,6 +24,12 @@ const UsersFile = z.object({
   users: z.array(z.object({ name: z.string(), keys: z.array(z.string()) })),
 });
 
+/** Who may enter, as the machines are told. */
+export async function toldUsers(lake: LakeStore, fleet: string): Promise<readonly UserKey[]> {
+  const told = UsersFile.safeParse(await readJson(lake, fleetKeys(fleet).users)).data?.users ?? [];
+  return told.flatMap(({ name, keys }) => keys.map((key) => ({ name, key })));
+}
+
 /** @param see looks at the machines. */
 export function userAdmin(
   stack: StackContext,
@@ -52,10 +58,7 @@ export function userAdmin(
   return {
     async list() {
       const set = stack.files.config[SETTING] === undefined ? undefined : folder();
-      const [seen, [file], found] = await Promise.all([see(), lake.list(key), readJson(lake, key)]);
-      const told = (UsersFile.safeParse(found).data?.users ?? []).flatMap(({ name, keys }) =>
-        keys.map((key) => ({ name, key })),
-      );
+      const [seen, [file], told] = await Promise.all([see(), lake.list(key), toldUsers(lake, fleet)]);
       return listOf(set, set === undefined ? [] : checked(filesIn(set)), told, seen, file?.modified);
     },
     async add(key, given) {

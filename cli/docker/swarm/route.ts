@@ -4,8 +4,8 @@ import { UsageError } from "../../../core/errors.ts";
 import { checkPageUrl } from "../../outputs.ts";
 import type { Route, StackContext, Tunnel } from "../../platform.ts";
 import { withToken } from "../../token.ts";
+import { startTunnel } from "../../tunnel.ts";
 import { machineOf } from "../stack.ts";
-import { startTunnel } from "../tunnel.ts";
 import type { SwarmOutputs } from "./outputs.ts";
 import { type PageName, pageNamed, type SwarmPage } from "./pages.ts";
 

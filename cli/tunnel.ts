@@ -1,18 +1,20 @@
 import { spawn } from "node:child_process";
-import { type Machine, sshArguments } from "../../clients/ssh.ts";
-import type { Connection } from "../platform.ts";
+import { type Machine, sshArguments } from "../clients/ssh.ts";
+import type { Connection } from "./platform.ts";
 
-/** A port of this machine that leads to one of another machine's loopback, by ssh. */
+/** A port of this machine that leads to one that another machine reaches, by ssh. */
 interface SshForward {
   readonly machine: Machine;
+  /** Whose port it is, as that machine knows it. @default its own loopback */
+  readonly host?: string;
   /** Port there. */
   readonly port: number;
   /** Port here, on loopback. */
   readonly localPort: number;
 }
 
-export function startTunnel({ machine, port, localPort }: SshForward): Connection {
-  const forward = ["-N", "-T", "-L", `127.0.0.1:${localPort}:127.0.0.1:${port}`];
+export function startTunnel({ machine, host = "127.0.0.1", port, localPort }: SshForward): Connection {
+  const forward = ["-N", "-T", "-L", `127.0.0.1:${localPort}:${host}:${port}`];
   const keep = ["-o", "ExitOnForwardFailure=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"];
   const args = [...forward, ...keep, ...sshArguments(machine)];
   // It asks for passwords at the terminal itself.

@@ -1,0 +1,2 @@
+/** Apart from the rest of the platform, as each connection of ssh loads it. */
+export { carrySsh } from "../session.ts";
