@@ -74,6 +74,12 @@ export const fleet: OneoffCommand = {
     describeUsers(command.command("users").description("Who may enter the machines, by their public keys."));
     describeSsh(command.command("ssh"));
     withExamples(
+      takesStack(command.command("wake"))
+        .description("Have workers that went, and nodes that were stopped, come back; they cost again.")
+        .action((word, _, command) => wake(word, command.optsWithGlobals())),
+      { "oneoff fleet wake": "what went since nobody worked there" },
+    );
+    withExamples(
       takesStack(command.command("reset"))
         .description("Take away what users have in HDFS, and their kernels. Nodes and results stay.")
         .option("--confirm <stack>", "the stack's name, where nobody can be asked for it")
@@ -109,6 +115,13 @@ async function tellStatus(word: string | undefined, { json, follow, ...options }
     last = text;
   }
   update?.done();
+}
+
+async function wake(word: string | undefined, options: StackOptions): Promise<void> {
+  const { stack } = await meantUp(word, options);
+  const fleet = await fleetOf(stack);
+  if (fleet.wake) return console.log(await fleet.wake());
+  throw new UsageError(`the nodes of stack ${stack.name} are processes of this machine, which never sleep`);
 }
 
 async function push(archive: string, folder: string, options: PushOptions): Promise<void> {

@@ -226,6 +226,14 @@ test("fleet reset is refused while a run goes on, whose data look like nobody's 
   expect(() => words("reset")).toThrow();
 });
 
+test.each([
+  ["wake", "the nodes of stack team are processes of this machine, which never sleep"],
+  ["ssh", "the nodes of stack team are processes of this machine: there is nothing to enter"],
+  ["users list", "the nodes of stack team are processes of this machine: nobody else enters them"],
+])("fleet %s is for machines", async (words, why) => {
+  expect(await oneoff("fleet", ...words.split(" "))).toEqual({ code: 2, out: "", err: `oneoff: ${why}\n` });
+});
+
 test("what is no archive, and what is no fleet, is told of", async () => {
   expect((await oneoff("fleet", "push", "/dev/null/nowhere", "/data")).err).toBe(
     "oneoff: archive is /dev/null/nowhere: there is no such file\n",

@@ -3,8 +3,12 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AutoScalingClient, DescribeScalingActivitiesCommand } from "@aws-sdk/client-auto-scaling";
-import { EC2Client, StopInstancesCommand } from "@aws-sdk/client-ec2";
+import {
+  AutoScalingClient,
+  DescribeAutoScalingGroupsCommand,
+  DescribeScalingActivitiesCommand,
+} from "@aws-sdk/client-auto-scaling";
+import { DescribeInstancesCommand, EC2Client, StopInstancesCommand } from "@aws-sdk/client-ec2";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { readUsers, usersFile } from "../../components/aws/fleet/keys.ts";
 import { type Moto, startMoto } from "../moto.ts";
@@ -249,6 +253,42 @@ test("fleet why: who works where; since when nobody does and what goes when; wha
   await moto.reset();
   await makeLake();
   expect((await oneoff("fleet", "why")).out).toBe("There are no machines: they have ended, or are not made yet.\n");
+});
+
+test("fleet wake starts what is stopped and asks for workers again, of this fleet alone", async () => {
+  const ec2 = new EC2Client({});
+  const scaling = new AutoScalingClient({});
+  const [head, data] = [await machine("head"), await machine("data")];
+  const others = [
+    await machine("data", { "oneoff:cluster": "other" }),
+    await machine("data", { "oneoff:lake": "another-bucket" }),
+    await machine("data", { "oneoff:stack": "oneoff/tea" }),
+  ].map(({ id }) => id);
+  await ec2.send(new StopInstancesCommand({ InstanceIds: [head.id, data.id, ...others] }));
+  await workerGroup(0, 2);
+  await workerGroup(0, 2, "others", { "oneoff:lake": "another-bucket" });
+  expect(await oneoff("fleet", "wake")).toEqual({
+    code: 0,
+    out: '2 nodes are started, 2 workers are asked for: "npx --no oneoff fleet status team" tells when they are ready.\n',
+    err: "",
+  });
+  const states = async (...InstanceIds: string[]) => {
+    const { Reservations = [] } = await ec2.send(new DescribeInstancesCommand({ InstanceIds }));
+    return Reservations.flatMap(({ Instances = [] }) => Instances.map(({ State }) => State?.Name));
+  };
+  expect(await states(head.id, data.id)).toEqual(["running", "running"]);
+  expect(await states(...others)).toEqual(["stopped", "stopped", "stopped"]);
+  const { AutoScalingGroups = [] } = await scaling.send(new DescribeAutoScalingGroupsCommand({}));
+  const desired = AutoScalingGroups.map((group) => [group.AutoScalingGroupName, group.DesiredCapacity]).sort();
+  expect(desired).toEqual([
+    ["others", 0],
+    ["workers", 2],
+  ]);
+  expect((await oneoff("fleet", "wake")).out).toBe("Nothing sleeps: every node runs, and every worker is asked for.\n");
+  outputs = { ...OUTPUTS, fleet: "third" };
+  expect((await oneoff("fleet", "wake")).err).toBe(
+    'oneoff: the fleet of stack team has no machines: "npx --no oneoff up team" makes them\n',
+  );
 });
 
 /** Public keys that ssh-keygen made. */

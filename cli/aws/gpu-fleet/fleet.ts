@@ -17,6 +17,7 @@ import { ask, checkHead } from "./requests.ts";
 import type { SeenFleet } from "./seen.ts";
 import { statusOf } from "./status.ts";
 import { toldUsers, userAdmin } from "./users.ts";
+import { wake } from "./wake.ts";
 
 /** Machines report each minute. */
 const POLL_MS = 10_000;
@@ -50,6 +51,7 @@ export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
     pollMs: POLL_MS,
     users: userAdmin(stack, lake, outputs.fleet, see),
     entrance: async () => entranceOf(await see(), identity.region, await toldUsers(lake, outputs.fleet)),
+    wake: () => explainErrors(wake(stack.name, cloud)),
     status: async () => statusOf(await see()),
     why: async () => lifeOf(await see()).why,
     push: (source, target, options) => explainErrors(push(identity, lake, see, { ...options, source, target })),
