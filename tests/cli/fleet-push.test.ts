@@ -224,9 +224,30 @@ test("Ctrl-C while it is uploaded, before the head has begun, and after: it is s
   await expect.poll(() => said.at(-1)).toBe("push: half of it");
   stop.abort("SIGINT");
   expect((await going).message).toBe(
-    "the fleet's head goes on with it; the same command, once that has ended, tells how it stands",
+    "the fleet's head goes on with it; the same command, once that has ended, tells how it went",
   );
   expect(await inLake()).toContain(keys.upload(id));
+  stop = new AbortController();
+  const parts = sentParts();
+  const again = push(source);
+  await answer(id, { state: "done", result: DONE });
+  expect(await again).toEqual(DONE);
+  expect([parts, await inLake()]).toEqual([[], []]);
+});
+
+test("what was asked, and not waited for, is taken away by the next who asks", async () => {
+  for (const id of ["old", "going", "new"]) {
+    await put(keys.request(id), { command: "reset", asked: ago(900) });
+    await put(keys.upload(id), "x");
+  }
+  await answer("old", { state: "failed", updated: ago(900) });
+  await answer("going", { updated: ago(900) });
+  await answer("new", { state: "done", updated: ago(30) });
+  await put(keys.answer("members"), { state: "done", updated: ago(900), said: [] }); // the head's own
+  stop.abort("SIGINT");
+  await expect(push(archive(10))).rejects.toThrow();
+  expect((await inLake()).filter((key) => /old/.test(key))).toEqual([]);
+  expect(await inLake()).toHaveLength(7);
 });
 
 test("reset is asked of the head, and tells what went", async () => {

@@ -152,7 +152,7 @@ test("what a machine lacks is its state, and a warning with what to do", async (
     report("head", "head", head.id, { services: [{ name: "namenode", state: "down" }] }),
     report("data-1", "data", silent.id, { reported: ago(7 * 60) }),
     report("data-9", "data", "i-gone"), // replaced meanwhile
-    report("worker-1", "worker", spot.id, { taken }),
+    report("worker-1", "worker", spot.id, { taken, problem: "nvidia-smi does not answer" }),
   );
   await put(keys.node("data-2"), "{");
   await put(keys.node("data-3"), report("head", "head", head.id)); // says that it is another
@@ -169,6 +169,7 @@ test("what a machine lacks is its state, and a warning with what to do", async (
   expect(out.split("\n").filter((line) => line.startsWith("Warning"))).toEqual([
     "Warning: namenode of head is down",
     `Warning: data-1 sent no word for 7 minutes, and counts as busy: what it printed is to be had by "aws ec2 get-console-output --latest --instance-id ${silent.id}"`,
+    "Warning: worker-1: nvidia-smi does not answer",
     `Warning: EC2 takes worker-1 away at ${clock(taken)} UTC, as it does with spot machines: its work goes to others`,
     "Warning: _fleets/fleet/nodes/data-2.json of the lake is no report of a node, and counts as busy",
     "Warning: _fleets/fleet/nodes/data-3.json of the lake is no report of a node, and counts as busy",

@@ -15,7 +15,7 @@ import { runScript } from "../../fleet-script.ts";
 import { stopSignal } from "../../waiting.ts";
 import { connect } from "../client.ts";
 import type { FleetIdentity } from "./machines.ts";
-import { type Asked, ask, checkHead } from "./requests.ts";
+import { type Asked, ask, checkHead, sweep } from "./requests.ts";
 import type { SeenFleet } from "./seen.ts";
 import { begunUpload, uploadFile } from "./upload.ts";
 
@@ -48,23 +48,24 @@ export async function push(
   const { size, mtimeMs } = statSync(source);
   const keys = fleetKeys(fleet);
   const ofFile = keys.upload(`push-${digest(hostname(), resolve(source))}-`);
-  const ofState = `${ofFile}${digest(size, mtimeMs)}-`;
+  const ofState = `${ofFile}${digest(size, mtimeMs, target, overwrite)}-`;
   const s3 = connect(new S3Client({ region, maxAttempts: 4 }));
-  const begun = await begunUpload({ s3, bucket }, ofFile, ofState);
-  const key = begun?.key ?? `${ofState}${randomBytes(4).toString("hex")}`;
-  const tell = teller(size, say);
-  await uploadFile(
-    { s3, bucket, file: source, size, progress: tell, stop, ...(partBytes && { partBytes }) },
-    key,
-    begun,
-  );
+  await sweep(lake, fleet);
+  // One that was asked for, and not waited for, is waited for now.
+  let [key] = await lake.keys(ofState);
+  if (key === undefined) {
+    const begun = await begunUpload({ s3, bucket }, ofFile, ofState);
+    key = begun?.key ?? `${ofState}${randomBytes(4).toString("hex")}`;
+    const upload = { s3, bucket, file: source, size, progress: teller(size, say), stop };
+    await uploadFile({ ...upload, ...(partBytes && { partBytes }) }, key, begun);
+  }
   const asked = { lake, fleet, id: basename(key), say, stop, ...(pollMs !== undefined && { pollMs }) };
   const about = { archive: basename(source), folder: target, overwrite };
   // What the head has begun with, or may yet, it takes away itself.
   const result = await ask(asked, { command: "push", asked: new Date().toISOString(), ...about }).catch(
     async (error) => {
       const known = await Promise.all([keys.request(asked.id), keys.answer(asked.id)].map((key) => lake.keys(key)));
-      if (known.flat().length === 0) await lake.remove(key);
+      if (known.flat().length === 0) await lake.remove(key as string);
       throw error;
     },
   );

@@ -50,7 +50,6 @@ export function checkHead(seen: SeenFleet): void {
 export async function ask(asked: Asked, request: FleetRequest): Promise<unknown> {
   const { lake, fleet, id } = asked;
   const keys = fleetKeys(fleet);
-  await lake.remove(keys.answer(id));
   await lake.create(keys.request(id), JSON.stringify(request));
   const answer = await follow(asked);
   if (answer === undefined || answer.state === "running") return leave(asked, answer !== undefined);
@@ -59,6 +58,20 @@ export async function ask(asked: Asked, request: FleetRequest): Promise<unknown>
   throw new (answer.refused ? UsageError : TransientError)(
     answer.problem ?? "the fleet's head doesn't say why it failed",
   );
+}
+
+/** What has ended so long ago nobody waits for any more. */
+const WAITED_SECONDS = 600;
+
+/** Takes away what was asked, and answered, and not waited for. */
+export async function sweep(lake: LakeStore, fleet: string): Promise<void> {
+  const keys = fleetKeys(fleet);
+  for (const key of await lake.keys(keys.requests)) {
+    const id = key.slice(keys.requests.length).replace(/\.json$/, "");
+    const answer = FleetAnswer.safeParse(await readJson(lake, keys.answer(id))).data;
+    if (!answer || answer.state === "running" || secondsBetween(answer.updated, new Date()) < WAITED_SECONDS) continue;
+    for (const part of [key, keys.upload(id), keys.answer(id)]) await lake.remove(part);
+  }
 }
 
 /** The last answer: one that isn't the last word, or none, where it was stopped. */
@@ -102,7 +115,7 @@ export function newLines(before: readonly string[], now: readonly string[]): rea
 async function leave({ lake, fleet, id }: Asked, hasBegun: boolean): Promise<never> {
   if (hasBegun) {
     throw new InterruptedError(
-      "the fleet's head goes on with it; the same command, once that has ended, tells how it stands",
+      "the fleet's head goes on with it; the same command, once that has ended, tells how it went",
     );
   }
   await lake.remove(fleetKeys(fleet).request(id));

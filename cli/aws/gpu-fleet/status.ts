@@ -82,6 +82,7 @@ function nodeWarnings(node: Node): readonly string[] {
   const down = report.services.filter((service) => service.state === "down").map((service) => service.name);
   return [
     ...(report.state === "failed" ? [`${name} failed: ${report.problem ?? log}`] : []),
+    ...(report.state === "ready" && report.problem !== null ? [`${name}: ${report.problem}`] : []),
     ...(down.length > 0 ? [`${down.join(" and ")} of ${name} ${down.length === 1 ? "is" : "are"} down`] : []),
     ...(report.taken === null
       ? []
