@@ -5,11 +5,15 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { EC2Client, RunInstancesCommand } from "@aws-sdk/client-ec2";
 import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { part } from "../../cli/aws/emr/index.ts";
+import { part as fleetPart } from "../../cli/aws/gpu-fleet/index.ts";
 import { accountChecks } from "../../cli/aws/index.ts";
+import type { Check } from "../../cli/check.ts";
 import { stackFiles } from "../../cli/config.ts";
+import type { RehearsedResource } from "../../cli/platform.ts";
 import { stackContext } from "../../cli/stack.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { makeProject } from "../project.ts";
@@ -132,7 +136,7 @@ test("what is missing has a cure", async () => {
     ok: false,
     later: true,
     detail: "session-manager-plugin is not on PATH",
-    cure: expect.stringMatching(/^Only "oneoff open" needs it: install it: https:/),
+    cure: expect.stringMatching(/^Only "oneoff open" and "oneoff fleet ssh" need it: install it: https:/),
   });
   writeFileSync(plugin, "#!/bin/sh\necho broken >&2\nexit 3\n", { mode: 0o755 });
   expect((await checks(30, 24))["session plugin"]).toEqual({
@@ -173,6 +177,54 @@ test("without a region or credentials nothing else is asked; a check that isn't 
     writeFileSync(file, settings);
     Object.assign(process.env, { AWS_REGION, AWS_DEFAULT_REGION });
   }
+});
+
+/** A group as a fleet's program asks for it. */
+const GROUP = {
+  ...{ type: "aws:autoscaling/group:Group", name: "workers", id: "workers-id" },
+  inputs: {
+    ...{ maxSize: 2, vpcZoneIdentifiers: ["subnet-1", "subnet-2"] },
+    mixedInstancesPolicy: {
+      launchTemplate: { overrides: [{ instanceType: "g6.xlarge" }] },
+      instancesDistribution: { onDemandBaseCapacity: 0, onDemandPercentageAboveBaseCapacity: 100 },
+    },
+  },
+};
+
+test("a fleet: quotas of its GPUs with what runs besides, the zones that offer them, the plugin, ssh", async () => {
+  quotas({ "L-DB2E81BA": 12 });
+  const run = (stackTag: string) =>
+    new EC2Client({}).send(
+      new RunInstancesCommand({
+        ...{ MinCount: 1, MaxCount: 1, ImageId: "ami-12c6146b", InstanceType: "g6.2xlarge" },
+        TagSpecifications: [{ ResourceType: "instance", Tags: [{ Key: "oneoff:stack", Value: stackTag }] }],
+      }),
+    );
+  await run("oneoff/other");
+  await run(`oneoff/${STACK}`);
+  const fleet = (resource: RehearsedResource) =>
+    accountChecks(stackContext(STACK, stackFiles(STACK)), [resource], [fleetPart]);
+  const zonesCheck = (resource: RehearsedResource) => fleetPart.checks?.("us-west-2", [resource])[0] as Promise<Check>;
+  const found = Object.fromEntries((await fleet(GROUP)).map(({ name, ...check }) => [name, check]));
+  expect(Object.keys(found)).toEqual([
+    ...["AWS credentials", "AWS region", "on-demand quota G", "role for scaling", "zones", "ssh"],
+    "session plugin",
+  ]);
+  expect(found["on-demand quota G"]).toEqual({
+    ok: false,
+    detail:
+      "8 vCPUs of instances of families G and VT are needed, 8 are in use by other things, 12 are allowed in us-west-2 for all that runs there",
+    cure: expect.stringContaining("--quota-code L-DB2E81BA --desired-value 16;"),
+  });
+  expect(found.zones).toMatchObject({ ok: true });
+  expect(found.zones?.detail).toMatch(/^of us-west-2a and us-west-2b: g6\.xlarge in us-west-2[ab]/);
+  expect(found.ssh?.detail).toMatch(/^OpenSSH/);
+
+  const nowhere = structuredClone(GROUP);
+  nowhere.inputs.mixedInstancesPolicy.launchTemplate.overrides = [{ instanceType: "g99.xlarge" }];
+  expect((await zonesCheck(nowhere)).cure).toBe(
+    "us-west-2 doesn't offer them: name other types or GPUs, or take another region.",
+  );
 });
 
 test("the command: the program's own numbers, and 1 as exit code when something is missing", async () => {

@@ -1,2 +1,3 @@
 export { attach } from "./cluster.ts";
 export { fleetOf } from "./fleet.ts";
+export { part } from "./part.ts";

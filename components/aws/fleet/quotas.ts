@@ -50,18 +50,30 @@ export interface QuotaNeed extends Quota {
   readonly vcpus: number;
 }
 
-/** What a fleet takes of each quota at most: by the largest type of workers that counts against it. */
-export function quotaNeeds(plan: Pick<FleetPlan, "nodes" | "hdfs" | "workers">): readonly QuotaNeed[] {
+/** What workers take of each quota at most: by the largest type that counts against it. */
+export function workerNeeds(workers: FleetPlan["workers"]): readonly QuotaNeed[] {
   const needs = new Map<string, QuotaNeed>();
-  const ofWorkers = (code: string) => needs.get(code)?.vcpus ?? 0;
-  for (const type of plan.workers.types) {
-    for (const { workers, ...quota } of workerQuotas(type, plan.workers)) {
-      const vcpus = workers * instanceType(type).vcpus;
-      needs.set(quota.code, { ...quota, vcpus: Math.max(vcpus, ofWorkers(quota.code)) });
+  for (const type of workers.types) {
+    for (const { workers: many, ...quota } of workerQuotas(type, workers)) {
+      const vcpus = many * instanceType(type).vcpus;
+      needs.set(quota.code, { ...quota, vcpus: Math.max(vcpus, needs.get(quota.code)?.vcpus ?? 0) });
     }
   }
-  const standing = quotasOf(plan.nodes).onDemand;
-  const vcpus = (1 + plan.hdfs.datanodes) * instanceType(plan.nodes).vcpus;
-  needs.set(standing.code, { ...standing, vcpus: vcpus + ofWorkers(standing.code) });
   return [...needs.values()];
 }
+
+/** What a fleet takes of each quota at most. */
+export function quotaNeeds(plan: Pick<FleetPlan, "nodes" | "hdfs" | "workers">): readonly QuotaNeed[] {
+  const needs = new Map(workerNeeds(plan.workers).map((need) => [need.code, need]));
+  const standing = quotasOf(plan.nodes).onDemand;
+  const vcpus = (1 + plan.hdfs.datanodes) * instanceType(plan.nodes).vcpus;
+  needs.set(standing.code, { ...standing, vcpus: vcpus + (needs.get(standing.code)?.vcpus ?? 0) });
+  return [...needs.values()];
+}
+
+/** Families whose quotas are none of these. */
+const OTHERS = /^(dl|f|hpc|inf|mac|trn|u|vt|x)/;
+
+/** The quota that a running instance counts against; undefined for families that no fleet has. */
+export const quotaOf = (type: string, isSpot: boolean): Quota | undefined =>
+  OTHERS.test(type) ? undefined : quotasOf(type)[isSpot ? "spot" : "onDemand"];

@@ -1,0 +1,38 @@
+/** What a fleet asks of an account, known from its program alone. */
+import { expect, test } from "vitest";
+import { part } from "../../cli/aws/gpu-fleet/part.ts";
+import { vcpusOf } from "../../cli/aws/needs.ts";
+import { programOf } from "../../cli/program.ts";
+import { rehearse } from "../../cli/rehearse.ts";
+import { quotaOf } from "../../components/aws/fleet/quotas.ts";
+import { filesOf } from "./attached.ts";
+
+test("quotas that workers take are told by what the program asks for", async () => {
+  const settings = { gpu: "L4", workers: "3", workerTypes: "g6.xlarge,g6.2xlarge", spot: "true", spotOnDemand: "1" };
+  const own = Object.entries({ ...settings, spotFallback: "fewer" }).map(([key, value]) => [`oneoff:${key}`, value]);
+  const files = filesOf("gpu-fleet", { "aws:region": "us-west-2", ...Object.fromEntries(own) });
+  const { resources } = await rehearse(await programOf(files), files);
+  const needs = (config: Readonly<Record<string, string>>) =>
+    Object.fromEntries((part.quotas?.(resources, config) ?? []).map(({ code, vcpus }) => [code, vcpus]));
+  expect(needs(files.config)).toEqual({ "L-3819A6DF": 16, "L-DB2E81BA": 8 });
+  // Without spot machines all may be on demand.
+  expect(needs({ "oneoff:spotFallback": "on-demand" })).toEqual({ "L-3819A6DF": 16, "L-DB2E81BA": 24 });
+  // The head, three data nodes and the dashboard, of 2 vCPUs each, are instances of the program's own.
+  expect(vcpusOf(resources)).toEqual({ onDemand: 10, spot: 0 });
+  expect(part.roles(resources).map(({ role }) => role)).toEqual(["AWSServiceRoleForAutoScaling"]);
+});
+
+test("a program without a group asks for nothing", () => {
+  expect([part.quotas?.([], {}), part.roles([]), part.checks?.("us-west-2", [])]).toEqual([[], [], []]);
+});
+
+test.each([
+  ["m6i.large", false, "L-1216C47A"],
+  ["t4g.small", true, "L-34B43A08"],
+  ["g6.xlarge", false, "L-DB2E81BA"],
+  ["p5.48xlarge", true, "L-7212CCBC"],
+  ["inf2.xlarge", false, undefined],
+  ["x2idn.16xlarge", false, undefined],
+])("what runs counts against the quota of its family: %s", (type, isSpot, code) => {
+  expect(quotaOf(type, isSpot)?.code).toBe(code);
+});
