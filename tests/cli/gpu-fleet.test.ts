@@ -8,13 +8,30 @@ import {
   DescribeAutoScalingGroupsCommand,
   DescribeScalingActivitiesCommand,
 } from "@aws-sdk/client-auto-scaling";
-import { DescribeInstancesCommand, EC2Client, StopInstancesCommand } from "@aws-sdk/client-ec2";
+import {
+  AttachNetworkInterfaceCommand,
+  AttachVolumeCommand,
+  CreateLaunchTemplateCommand,
+  CreateNetworkInterfaceCommand,
+  CreateSubnetCommand,
+  CreateVolumeCommand,
+  CreateVpcCommand,
+  CreateVpcEndpointCommand,
+  DescribeInstancesCommand,
+  EC2Client,
+  type ResourceType,
+  StopInstancesCommand,
+} from "@aws-sdk/client-ec2";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { part } from "../../cli/aws/gpu-fleet/index.ts";
+import { findLeftovers } from "../../cli/aws/index.ts";
+import { removeAll } from "../../cli/commands/leftovers.ts";
 import { readUsers, usersFile } from "../../components/aws/fleet/keys.ts";
 import { type Moto, startMoto } from "../moto.ts";
-import { exported } from "./attached.ts";
+import { contextOf, exported } from "./attached.ts";
 import {
   ago,
+  BUCKET,
   keys,
   machine,
   makeLake,
@@ -23,6 +40,7 @@ import {
   reaper,
   report,
   reports,
+  tagsOf,
   text,
   workerGroup,
 } from "./fleet-on-aws.ts";
@@ -397,3 +415,55 @@ test("fleet users list has each key's fingerprint, and since when each node know
     .replace(/since \d\d:\d\d UTC/, "since TIME UTC");
   await expect(json).toMatchFileSnapshot(new URL("users.jsonl", GOLDEN).pathname);
 });
+
+test("leftovers of a fleet: its group and machines first, then what they held: cards, disks, templates, endpoints", async () => {
+  const ec2 = new EC2Client({});
+  const tagged = (ResourceType: ResourceType) => [{ ResourceType, Tags: tagsOf("data") }];
+  const { Vpc } = await ec2.send(new CreateVpcCommand({ CidrBlock: "10.84.0.0/20", TagSpecifications: tagged("vpc") }));
+  const VpcId = Vpc?.VpcId as string;
+  const { Subnet } = await ec2.send(
+    new CreateSubnetCommand({ VpcId, CidrBlock: "10.84.0.0/24", TagSpecifications: tagged("subnet") }),
+  );
+  const SubnetId = Subnet?.SubnetId as string;
+  const { NetworkInterface } = await ec2.send(
+    new CreateNetworkInterfaceCommand({ SubnetId, TagSpecifications: tagged("network-interface") }),
+  );
+  const card = NetworkInterface?.NetworkInterfaceId as string;
+  const disk = { AvailabilityZone: "us-west-2a", Size: 64 };
+  const { VolumeId } = await ec2.send(new CreateVolumeCommand({ ...disk, TagSpecifications: tagged("volume") }));
+  const ServiceName = "com.amazonaws.us-west-2.ssm";
+  await ec2.send(
+    new CreateVpcEndpointCommand({
+      ...{ VpcId, ServiceName, VpcEndpointType: "Interface", SubnetIds: [SubnetId] },
+      TagSpecifications: tagged("vpc-endpoint"),
+    }),
+  );
+  await ec2.send(
+    new CreateLaunchTemplateCommand({
+      ...{ LaunchTemplateName: "node", LaunchTemplateData: { InstanceType: "m6i.large" } },
+      TagSpecifications: tagged("launch-template"),
+    }),
+  );
+  const { id } = await machine("data");
+  await ec2.send(new AttachVolumeCommand({ InstanceId: id, VolumeId, Device: "/dev/sdf" }));
+  await ec2.send(new AttachNetworkInterfaceCommand({ InstanceId: id, NetworkInterfaceId: card, DeviceIndex: 1 }));
+  await workerGroup(1);
+  const other = await machine("data", { "oneoff:stack": "oneoff/tea" });
+
+  const find = async () => findLeftovers(contextOf("team", OUTPUTS), [part]);
+  const found = await find();
+  expect([...new Set(found.map(({ kind }) => kind))]).toEqual([
+    ...["Auto Scaling group", "EC2 instance", "VPC endpoint", "network interface"],
+    ...["launch template", "EBS volume", "subnet", "VPC"],
+  ]);
+  expect(found.map(({ id }) => id)).toEqual(expect.arrayContaining(["workers", id, card, VolumeId]));
+  // All says whose lake it is of, and so whose it is where two people have a stack of one name.
+  expect(new Set(found.map(({ lake }) => lake))).toEqual(new Set([BUCKET]));
+  const lines: string[] = [];
+  vi.spyOn(console, "log").mockImplementation((line) => void lines.push(line));
+  await removeAll(found);
+  expect(lines.filter((line) => !line.endsWith("is removed."))).toEqual([]);
+  expect(await find()).toEqual([]);
+  const { Reservations: [left] = [] } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: [other.id] }));
+  expect(left?.Instances?.[0]?.State?.Name).toBe("running");
+}, 60_000);
