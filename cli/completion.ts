@@ -60,7 +60,7 @@ function wordsOf(command: Command, after: string): readonly Words[] {
   const commands = command.commands.map((sub) => ({ name: sub.name(), about: sub.summary() || sub.description() }));
   const [argument] = command.registeredArguments;
   const value: Value = argument?.argChoices ?? (argument?.name() === "stack" ? "stack" : "any");
-  const own = { after, commands, options: command.options.map(completed), value };
+  const own = { after, commands, options: command.options.filter(({ hidden }) => !hidden).map(completed), value };
   return [own, ...command.commands.flatMap((sub) => wordsOf(sub, `${after} ${sub.name()}`))];
 }
 

@@ -31,7 +31,10 @@ export function describeUsers(command: Command): void {
         const { users } = await usersOf(undefined, command.optsWithGlobals());
         for (const line of await users.add(key, name)) console.log(line);
       }),
-    { "oneoff fleet users add ada.pub": "a file", 'oneoff fleet users add "ssh-ed25519 AAAA..." ada': "a key" },
+    {
+      "oneoff fleet users add ada.pub": "whose file is called so",
+      "oneoff fleet users add ~/.ssh/id_ed25519.pub ada": "of ada",
+    },
   );
   withExamples(
     command

@@ -37,7 +37,10 @@ export const fleet: OneoffCommand = {
   describe: (command) => {
     withExamples(command, {
       "oneoff fleet status gpu-fleet-local": "every node, what works there, HDFS",
+      "oneoff fleet why": "why it isn't idle, or what goes when",
       "oneoff fleet push flows.tgz /data": "unpacked into HDFS, and checked",
+      "oneoff fleet users add ada.pub": "who may enter, within a minute",
+      "oneoff fleet ssh": "how to enter the machines",
       "oneoff fleet reset": "users' data and kernels away, nodes stay",
     });
     withExamples(

@@ -67,7 +67,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   },
   fleet: {
     group: "Fleet",
-    summary: "its nodes; `fleet push FILE FOLDER`, `fleet reset`",
+    summary: "nodes of a fleet, who enters them, data, what ends when",
     load: async () => (await import("./fleet.ts")).fleet,
   },
   cost: {
