@@ -68,13 +68,18 @@ export function exitOf(state: RunStatus["state"]): Exit {
 }
 
 /** Asks again, at longer and longer intervals, while there is no answer to be had. Says so when it begins and ends. */
-export async function patiently<T>(ask: () => Promise<T>, pollMs: number, print: (text: string) => void): Promise<T> {
+export async function patiently<T>(
+  ask: () => Promise<T>,
+  pollMs: number,
+  print: (text: string) => void,
+  what = "the run",
+): Promise<T> {
   let silent = false;
   const answer = await retry(ask, {
     isTransient: (error) => error instanceof TransientError,
     pauseMs: (failed) => Math.min(pollMs * 2 ** (failed - 1), SLOWEST_POLL_MS),
     onRetry({ message }) {
-      if (!silent) print(`${message}; the run goes on, and so does this command: trying again`);
+      if (!silent) print(`${message}; ${what} goes on, and so does this command: trying again`);
       silent = true;
     },
   });

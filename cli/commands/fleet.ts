@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { Exit, RefusedError, UsageError } from "../../core/errors.ts";
-import { answerJson } from "../answer.ts";
+import { answerJson, JsonLines } from "../answer.ts";
 import { jsonOption, type StackOptions, stackOption, takesStack, withExamples } from "../arguments.ts";
 import { isScreen } from "../columns.ts";
 import type { OneoffCommand } from "../command.ts";
 import { number } from "../described.ts";
-import type { FleetStatus } from "../fleet.ts";
+import type { Fleet, FleetStatus } from "../fleet.ts";
 import { Follower } from "../follow.ts";
 import { describeStack, meantUp } from "../meant-stack.ts";
 import type { StackContext } from "../platform.ts";
@@ -95,30 +95,43 @@ export const fleet: OneoffCommand = {
 };
 
 async function tellStatus(word: string | undefined, { json, follow, ...options }: StatusOptions): Promise<void> {
-  if (json && follow) throw new UsageError("--json is for one answer, and --follow is given: leave one out");
   const { stack } = await meantUp(word, options);
   const fleet = await fleetOf(stack);
+  if (follow) return followStatus(stack.name, fleet, json ?? false);
   const { fleetJson, fleetText } = await import("../fleet-text.ts");
-  const judge = ({ warnings }: FleetStatus) => {
-    process.exitCode = warnings.length > 0 ? Exit.no : Exit.ok;
-  };
-  if (!follow) {
-    const status = await fleet.status();
-    judge(status);
-    return json ? answerJson("fleet/1", { stack: stack.name, ...fleetJson(status) }) : console.log(fleetText(status));
-  }
+  const status = await fleet.status();
+  judge(status);
+  if (json) answerJson("fleet/1", { stack: stack.name, ...fleetJson(status) });
+  else console.log(fleetText(status));
+}
+
+function judge({ warnings }: FleetStatus): void {
+  process.exitCode = warnings.length > 0 ? Exit.no : Exit.ok;
+}
+
+/** Until Ctrl-C, by which nothing but this command ends. */
+async function followStatus(stack: string, fleet: Fleet, json: boolean): Promise<void> {
+  const { fleetJson, fleetText } = await import("../fleet-text.ts");
+  const { patiently } = await import("../watch.ts");
+  const pollMs = fleet.pollMs ?? POLL_MS;
   const stop = stopSignal();
-  const update = isScreen(process.stdout) ? (await import("log-update")).createLogUpdate(process.stdout) : undefined;
-  for (let last = ""; !stop.aborted; await pause(stop, fleet.pollMs ?? POLL_MS)) {
-    const status = await fleet.status();
+  const isOnScreen = isScreen(process.stdout) && !json;
+  const update = isOnScreen ? (await import("log-update")).createLogUpdate(process.stdout) : undefined;
+  const lines = json ? new JsonLines("fleet/1", { stack }) : undefined;
+  for (let last = ""; !stop.aborted; await pause(stop, pollMs)) {
+    const status = await patiently(() => fleet.status(), pollMs, console.error, "the fleet");
     judge(status);
-    const text = fleetText(status);
+    const text = lines ? JSON.stringify(fleetJson(status), withoutTimes) : fleetText(status);
     if (update) update(printable(text));
-    else if (text !== last) console.log(text);
+    else if (text !== last) lines ? lines.write("status", fleetJson(status)) : console.log(text);
     last = text;
   }
   update?.done();
+  lines?.end("left", Number(process.exitCode));
 }
+
+/** What changes by itself. */
+const withoutTimes = (key: string, value: unknown) => (key === "reported" || key === "usd" ? undefined : value);
 
 async function wake(word: string | undefined, options: StackOptions): Promise<void> {
   const { stack } = await meantUp(word, options);

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import * as waiting from "../../cli/waiting.ts";
 import { lakeLayout } from "../../core/lake-layout.ts";
 import { identify, registration } from "../../provider/process.ts";
 import { writeJsonFile } from "../project.ts";
@@ -21,6 +22,8 @@ vi.mock(import("../../cli/pulumi.ts"), async (original) => {
   const pulumiText = async (args: readonly string[]) => (args === real.STATE ? exported(outputs) : "team");
   return { ...real, outputsOf, pulumiText, ensureStack: async () => {} };
 });
+
+vi.mock(import("../../cli/waiting.ts"), { spy: true });
 
 /** A script answers what is in a file of its name, having said what is in another. */
 const PYTHON = `#!/bin/sh
@@ -51,6 +54,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.unstubAllEnvs();
+  vi.restoreAllMocks();
   rmSync(home, { recursive: true });
 });
 
@@ -136,6 +140,30 @@ test("fleet why says who works there, and that nothing ends by that", async () =
   ]);
   answer("idle", { busy: false, reasons: [], idleSince: "2026-11-29T19:11:43Z" });
   expect((await oneoff("fleet", "why")).out).toBe(`Idle; ${end}`);
+});
+
+test("fleet status follows until it is left: a line when something has changed", async () => {
+  const stop = new AbortController();
+  let looks = 0;
+  vi.mocked(waiting.stopSignal).mockReturnValue(stop.signal);
+  vi.mocked(waiting.pause).mockImplementation(async () => {
+    looks++;
+    if (looks === 2) answer("fleet_status", status({ underReplicated: 2 }));
+    if (looks === 3) stop.abort("SIGINT");
+  });
+  const { code, out } = await oneoff("fleet", "status", "--follow", "--json");
+  const lines = out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(lines.map(({ type, state, exit, warnings }) => [type, state ?? warnings?.length, exit])).toEqual([
+    ["begin", undefined, undefined],
+    ["status", 0, undefined],
+    ["status", 1, undefined],
+    ["end", "left", 1],
+  ]);
+  expect(lines[0]).toMatchObject({ schema: "oneoff.fleet/1", stack: "team" });
+  expect(code).toBe(1);
 });
 
 test("what is down or missing is a warning, and its exit code is 1", async () => {
@@ -238,7 +266,6 @@ test("what is no archive, and what is no fleet, is told of", async () => {
   expect((await oneoff("fleet", "push", "/dev/null/nowhere", "/data")).err).toBe(
     "oneoff: archive is /dev/null/nowhere: there is no such file\n",
   );
-  expect((await oneoff("fleet", "status", "--json", "--follow")).err).toContain("--json is for one answer");
   outputs = { cluster: "local", run: "1", lake };
   expect((await oneoff("fleet", "status")).err).toBe(
     'oneoff: stack team is no fleet: its cluster is "local", and fleets are gpu-fleet, local-fleet; "npx --no oneoff status team" tells of it\n',

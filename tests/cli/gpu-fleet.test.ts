@@ -26,6 +26,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vi
 import { part } from "../../cli/aws/gpu-fleet/index.ts";
 import { findLeftovers } from "../../cli/aws/index.ts";
 import { removeAll } from "../../cli/commands/leftovers.ts";
+import { attach } from "../../cli/registry.ts";
 import { readUsers, usersFile } from "../../components/aws/fleet/keys.ts";
 import { type Moto, startMoto } from "../moto.ts";
 import { contextOf, exported } from "./attached.ts";
@@ -229,14 +230,17 @@ test("why there are too few workers is said in the words of what Auto Scaling tr
   );
 });
 
-test("the deadline is told of an hour before, and a reaper that doesn't look", async () => {
+test("the deadline is told of an hour before, data nodes that can't go, and a reaper that doesn't look", async () => {
   const head = await machine("head");
   await reports(report("head", "head", head.id));
   const ends = ago(-42 * 60);
+  const problem = "what is stored takes 20 GB, and the others have room for 9";
+  await put(keys.answer("members"), { state: "failed", updated: ago(9), said: [], problem, refused: true });
   await reaper({ ends, looked: ago(25 * 60) });
   const { code, out } = await oneoff("fleet", "status");
   expect(code).toBe(1);
   expect(out.split("\n").filter((line) => line.startsWith("Warning"))).toEqual([
+    `Warning: data nodes stay as they were: ${problem}`,
     `Warning: the fleet ends at ${clock(ends)} UTC, in 42 minutes, and what is in HDFS with it: a longer oneoff:deadline and "npx pulumi up --stack team" put that off`,
     "Warning: the reaper has not looked for 25 minutes, and nothing else ends the fleet: its function's log says why",
   ]);
@@ -308,6 +312,23 @@ test("fleet wake starts what is stopped and asks for workers again, of this flee
   expect((await oneoff("fleet", "wake")).err).toBe(
     'oneoff: the fleet of stack team has no machines: "npx --no oneoff up team" makes them\n',
   );
+});
+
+test("what is told of other clusters is of a fleet too: its run, what it costs at most, its pages", async () => {
+  const head = await machine("head");
+  const status = { run: "1", job: "nids", state: "running", started: ago(60), deadline: ago(-600), steps: [] };
+  await put("_runs/1.json", { ...status, tables: {} });
+  const { code, out } = await oneoff("status");
+  expect(code).toBe(0);
+  expect(out).toContain("AWS us-west-2");
+  expect(out).toMatch(/^Run +1 of nids: running for 1 min$/m);
+  expect(out).toMatch(/^Cost +0\.0\d USD so far, at most 13\.60$/m);
+  await new EC2Client({}).send(new StopInstancesCommand({ InstanceIds: [head.id] }));
+  expect((await oneoff("status")).out).toMatch(
+    /^Run +1 of nids: failed after 1 min: the fleet's head is stopped: "npx --no oneoff run team" computes again$/m,
+  );
+  const pages = await (await attach(contextOf("team", { ...OUTPUTS, dashboardInstance: "i-1" }))).pages();
+  expect(pages.map(({ name }) => name)).toEqual(["dashboard", "spark", "history", "hdfs", "jupyter", "app"]);
 });
 
 /** Public keys that ssh-keygen made. */

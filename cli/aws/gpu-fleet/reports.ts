@@ -1,13 +1,15 @@
 /** What a fleet's machines and the reaper left in the lake. */
 import { readJson, sideBySide } from "../../../clients/lake/read.ts";
 import type { LakeStore } from "../../../clients/lake/store.ts";
-import { fleetKeys, NodeReport, ReaperReport } from "../../../core/fleet-lake.ts";
+import { FleetAnswer, fleetKeys, NodeReport, ReaperReport } from "../../../core/fleet-lake.ts";
 
 /** What the lake has of a fleet. */
 export interface FleetReports {
   readonly nodes: readonly NodeReport[];
   /** Keys of reports that can't be read. */
   readonly unreadable: readonly string[];
+  /** What the head says of data nodes that were to become more or fewer. @default they never were */
+  readonly members?: FleetAnswer | undefined;
   /** @default it has not looked yet */
   readonly reaper?: ReaperReport | undefined;
 }
@@ -22,9 +24,15 @@ export async function readReports(lake: LakeStore, fleet: string): Promise<Fleet
     if (found && `${keys.nodes}${found.node}.json` === key) nodes.push(found);
     else unreadable.push(key);
   };
-  const [reaper] = await Promise.all([
+  const [reaper, members] = await Promise.all([
     readJson(lake, keys.reaper),
+    readJson(lake, keys.answer("members")),
     lake.keys(keys.nodes).then((found) => sideBySide(found, read)),
   ]);
-  return { nodes, unreadable: unreadable.sort(), reaper: ReaperReport.safeParse(reaper).data };
+  return {
+    nodes,
+    unreadable: unreadable.sort(),
+    members: FleetAnswer.safeParse(members).data,
+    reaper: ReaperReport.safeParse(reaper).data,
+  };
 }

@@ -27,6 +27,7 @@ export function statusOf(seen: SeenFleet): FleetStatus {
       ...seen.unreadable.map((key) => `${key} of the lake is no report of a node, and counts as busy`),
       ...capacityWarnings(seen, nodes),
       ...(answer ? answerWarnings(answer) : []),
+      ...(seen.members?.state === "failed" ? [`data nodes stay as they were: ${seen.members.problem}`] : []),
       ...endWarnings(seen, life),
       ...reaperWarnings(seen),
     ],
