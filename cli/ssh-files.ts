@@ -51,7 +51,7 @@ export function writeSshFiles(stack: string, entrance: Entrance, given?: string,
     `  ProxyCommand ${carry}`,
   ];
   const keys = hosts.flatMap(({ machine, hostKeys }) =>
-    hostKeys.filter((key) => KEY.test(key)).map((key) => `${machine} ${key}`),
+    hostKeys.flatMap((key) => KEY.exec(key)?.[1] ?? []).map((key) => `${machine} ${key}`),
   );
   write(config, [`# Written by "oneoff fleet ssh"; "ssh -F" reads it.`, ...lines, ...shared]);
   write(knownHosts, keys);
@@ -60,7 +60,7 @@ export function writeSshFiles(stack: string, entrance: Entrance, given?: string,
 
 /** What a machine says of itself must not become more than a name or a key. */
 const NAME = /^[a-z0-9][a-z0-9.-]*$/;
-const KEY = /^(?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/]+=*$/;
+const KEY = /^((?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/]+=*)(?: [ -~]*)?$/;
 
 function write(file: string, lines: readonly string[]): void {
   writeFileSync(file, lines.map((line) => `${line}\n`).join(""), { mode: MODE });

@@ -99,7 +99,7 @@ beforeEach(async () => {
       notebooks: [{ user: "ada", port: 8889 }],
       pages: { spark: "10.84.0.10:8080", hdfs: "10.84.0.10:9870" },
     }),
-    report("data-1", "data", data, { hostKeys: [KEY] }),
+    report("data-1", "data", data, { hostKeys: [`${KEY} root@data-1`] }),
   );
 });
 afterEach(() => {
