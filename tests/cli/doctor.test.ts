@@ -193,6 +193,7 @@ const GROUP = {
 
 test("a fleet: quotas of its GPUs with what runs besides, the zones that offer them, the plugin, ssh", async () => {
   quotas({ "L-DB2E81BA": 12 });
+  front.answer("GetAccountPlanState", () => ({ accountPlanType: "FREE", accountPlanStatus: "ACTIVE" }));
   const run = (stackTag: string) =>
     new EC2Client({}).send(
       new RunInstancesCommand({
@@ -207,7 +208,7 @@ test("a fleet: quotas of its GPUs with what runs besides, the zones that offer t
   const zonesCheck = (resource: RehearsedResource) => fleetPart.checks?.("us-west-2", [resource])[0] as Promise<Check>;
   const found = Object.fromEntries((await fleet(GROUP)).map(({ name, ...check }) => [name, check]));
   expect(Object.keys(found)).toEqual([
-    ...["AWS credentials", "AWS region", "on-demand quota G", "role for scaling", "zones", "ssh"],
+    ...["AWS credentials", "AWS region", "on-demand quota G", "role for scaling", "zones", "account plan", "ssh"],
     "session plugin",
   ]);
   expect(found["on-demand quota G"]).toEqual({
@@ -219,6 +220,16 @@ test("a fleet: quotas of its GPUs with what runs besides, the zones that offer t
   expect(found.zones).toMatchObject({ ok: true });
   expect(found.zones?.detail).toMatch(/^of us-west-2a and us-west-2b: g6\.xlarge in us-west-2[ab]/);
   expect(found.ssh?.detail).toMatch(/^OpenSSH/);
+
+  const cure = "Upgrade the account to the paid plan (console, Billing, Free tier), or take oneoff:gpu none.";
+  expect(found["account plan"]).toEqual({ ok: false, detail: "the free plan, which rents no GPUs", cure });
+  const plan = () => fleetPart.checks?.("us-west-2", [GROUP])[1];
+  front.answer("GetAccountPlanState", () => ({ accountPlanType: "PAID", accountPlanStatus: "ACTIVE" }));
+  expect(await plan()).toMatchObject({ ok: true, detail: "not the free plan" });
+  front.answer("GetAccountPlanState", () => new Refusal("ResourceNotFoundException"));
+  expect(await plan()).toMatchObject({ ok: true });
+  front.answer("GetAccountPlanState", () => new Refusal("AccessDeniedException", "no freetier:GetAccountPlanState"));
+  expect(await plan()).toMatchObject({ ok: false, later: true, detail: expect.stringContaining("doesn't allow it") });
 
   const nowhere = structuredClone(GROUP);
   nowhere.inputs.mixedInstancesPolicy.launchTemplate.overrides = [{ instanceType: "g99.xlarge" }];

@@ -1,5 +1,6 @@
 /** What a fleet asks of an account, known from its program alone. */
 import { expect, test } from "vitest";
+import { signed } from "../../cli/aws/free-plan.ts";
 import { part } from "../../cli/aws/gpu-fleet/part.ts";
 import { vcpusOf } from "../../cli/aws/needs.ts";
 import { programOf } from "../../cli/program.ts";
@@ -25,6 +26,20 @@ test("quotas that workers take are told by what the program asks for", async () 
 test("a program without a group asks for nothing", () => {
   expect([part.quotas?.([], {}), part.roles([]), part.checks?.("us-west-2", [])]).toEqual([[], [], []]);
 });
+
+test.each([
+  [undefined, "24846b6d4857fff318b9b55c10789deebb57fc78771cba03e6ef98fd4054fd8a"],
+  ["token", "aa1fda36063a1928897fa4ef2c5709ef4d11a69cc136fc3219ade73ddfcc851c"],
+])(
+  "who asks for the account's plan is known by the signature that botocore makes, with token %s",
+  (sessionToken, is) => {
+    const credentials = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" };
+    const at = new Date("2026-11-30T22:40:05Z");
+    const headers = signed("https://freetier.us-east-1.api.aws", "{}", { ...credentials, sessionToken }, at);
+    expect(headers.authorization).toMatch(new RegExp(`, Signature=${is}$`));
+    expect(headers).toMatchObject({ "x-amz-date": "20261130T224005Z" });
+  },
+);
 
 test.each([
   ["m6i.large", false, "L-1216C47A"],

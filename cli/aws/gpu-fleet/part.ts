@@ -7,10 +7,12 @@ import {
   EC2Client,
   type InstanceTypeOffering,
 } from "@aws-sdk/client-ec2";
+import { gpuMachine } from "../../../components/aws/fleet/gpu.ts";
 import { workerNeeds } from "../../../components/aws/fleet/quotas.ts";
 import { type Check, runCheck } from "../../check.ts";
 import type { RehearsedResource } from "../../platform.ts";
 import { connect, paginate } from "../client.ts";
+import { accountPlan } from "../free-plan.ts";
 import type { AwsPart } from "../part.ts";
 
 export const part: AwsPart = {
@@ -30,7 +32,11 @@ export const part: AwsPart = {
   checks: (region, resources) =>
     groupsOf(resources).length === 0
       ? []
-      : [...groupsOf(resources).map((group) => zonesCheck(region, group.types, zonesOf(group))), sshCheck()],
+      : [
+          ...groupsOf(resources).map((group) => zonesCheck(region, group.types, zonesOf(group))),
+          ...(groupsOf(resources).some(({ types }) => types.some(gpuMachine)) ? [planCheck(region)] : []),
+          sshCheck(),
+        ],
   leftovers: async () => [],
 };
 
@@ -114,6 +120,21 @@ function zonesCheck(region: string, types: readonly string[], count: number): Pr
           : `${region} doesn't offer them: name other types or GPUs, or take another region.`,
     };
   });
+}
+
+/** What the account may rent at all. Who may not ask is told so, and that is no obstacle. */
+async function planCheck(region: string): Promise<Check> {
+  const name = "account plan";
+  const check = await runCheck(name, async () => {
+    const plan = await accountPlan(region);
+    return {
+      name,
+      ok: plan !== "FREE",
+      detail: plan === "FREE" ? "the free plan, which rents no GPUs" : "not the free plan",
+      cure: "Upgrade the account to the paid plan (console, Billing, Free tier), or take oneoff:gpu none.",
+    };
+  });
+  return check.ok || check.cure ? check : { ...check, later: true };
 }
 
 async function sshCheck(): Promise<Check> {
