@@ -17,24 +17,48 @@ export interface SshFiles {
 }
 
 /** Folder of a stack's files: two stacks of a project have two. */
-const folderOf = (stack: string): string => join(projectFolder(), ".oneoff", "ssh", stack.replaceAll("/", "-"));
+const folderOf = (stack: string): string => join(projectFolder(), ".oneoff", "ssh", fileName(stack));
+
+const fileName = (stack: string): string => stack.replaceAll("/", "-");
 
 const MODE = 0o600;
 
 /**
  * Writes them anew: machines come and go, with keys of their own.
  * @param given account that is meant. @default that of the last time, else this machine's, else the only one
- * @param command what carries a connection instead of this command, where "%h" is the machine.
  * @throws UsageError when there is no such user.
  */
-export function writeSshFiles(stack: string, entrance: Entrance, given?: string, command?: string): SshFiles {
+export function writeSshFiles(stack: string, entrance: Entrance, given?: string): SshFiles {
   const folder = folderOf(stack);
-  const config = join(folder, "config");
-  const knownHosts = join(folder, "known_hosts");
-  const user = userOf(entrance, given, config);
+  const user = userOf(entrance, given, configIn(folder));
+  const knownHosts = `"${join(folder, KNOWN_HOSTS)}"`;
+  return write(folder, entrance, { user, knownHosts, carry: ownCommand(entrance.carrier) });
+}
+
+/** Where a colleague has the known hosts of a stack. */
+export const colleagueHosts = (stack: string): string => `~/.ssh/known_hosts.${fileName(stack)}`;
+
+/** The same for somebody elsewhere, who has the AWS CLI. @throws UsageError when there is no such user. */
+export function writeColleagueFiles(stack: string, entrance: Entrance, given?: string): SshFiles {
+  const user = userOf(entrance, given, undefined);
+  const folder = join(folderOf(stack), user);
+  return write(folder, entrance, { user, knownHosts: colleagueHosts(stack), carry: entrance.otherwise });
+}
+
+const KNOWN_HOSTS = "known_hosts";
+const configIn = (folder: string): string => join(folder, "config");
+
+interface Shared {
+  readonly user: string;
+  /** Where ssh finds the machines' keys. */
+  readonly knownHosts: string;
+  /** What carries a connection, where "%h" is the machine. */
+  readonly carry: string;
+}
+
+function write(folder: string, entrance: Entrance, { user, knownHosts, carry }: Shared): SshFiles {
   mkdirSync(folder, { recursive: true });
   const hosts = entrance.hosts.filter(({ name, machine }) => NAME.test(name) && NAME.test(machine));
-  const carry = command ?? ownCommand(entrance.carrier);
   const lines = hosts.flatMap(({ name, machine }) => [
     `Host ${name}`,
     `  HostName ${machine}`,
@@ -44,7 +68,7 @@ export function writeSshFiles(stack: string, entrance: Entrance, given?: string,
   const shared = [
     "Host *",
     `  User ${user}`,
-    `  UserKnownHostsFile "${knownHosts}"`,
+    `  UserKnownHostsFile ${knownHosts}`,
     "  StrictHostKeyChecking yes",
     "  UpdateHostKeys no",
     "  ServerAliveInterval 30",
@@ -53,27 +77,28 @@ export function writeSshFiles(stack: string, entrance: Entrance, given?: string,
   const keys = hosts.flatMap(({ machine, hostKeys }) =>
     hostKeys.flatMap((key) => KEY.exec(key)?.[1] ?? []).map((key) => `${machine} ${key}`),
   );
-  write(config, [`# Written by "oneoff fleet ssh"; "ssh -F" reads it.`, ...lines, ...shared]);
-  write(knownHosts, keys);
-  return { config, knownHosts, user };
+  const files = { config: configIn(folder), knownHosts: join(folder, KNOWN_HOSTS), user };
+  writeLines(files.config, [`# Written by "oneoff fleet ssh"; "ssh -F" reads it.`, ...lines, ...shared]);
+  writeLines(files.knownHosts, keys);
+  return files;
 }
 
 /** What a machine says of itself must not become more than a name or a key. */
 const NAME = /^[a-z0-9][a-z0-9.-]*$/;
 const KEY = /^((?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/]+=*)(?: [ -~]*)?$/;
 
-function write(file: string, lines: readonly string[]): void {
+function writeLines(file: string, lines: readonly string[]): void {
   writeFileSync(file, lines.map((line) => `${line}\n`).join(""), { mode: MODE });
   chmodSync(file, MODE); // of one that was there
 }
 
-function userOf({ users }: Entrance, given: string | undefined, config: string): string {
+function userOf({ users }: Entrance, given: string | undefined, config: string | undefined): string {
   const there = users.length === 0 ? "nobody may enter yet" : `there are ${users.join(", ")}`;
   if (given !== undefined) {
     if (users.includes(given)) return given;
     throw new UsageError(`--user is ${quote(given)}: ${there}; "oneoff fleet users add" lets somebody in`);
   }
-  const found = [userBefore(config), userInfo().username, users.length === 1 ? users[0] : undefined];
+  const found = [config && userBefore(config), userInfo().username, users.length === 1 ? users[0] : undefined];
   const user = found.find((name) => name !== undefined && users.includes(name));
   if (user !== undefined) return user;
   throw new UsageError(

@@ -30,8 +30,14 @@ async function enter(word: string | undefined, { proxy, user, awsCli, ...options
     throw new UsageError(`the nodes of stack ${stack.name} are processes of this machine: there is nothing to enter`);
   }
   const entrance = await fleet.entrance();
-  const { writeSshFiles } = await import("../ssh-files.ts");
-  const { config, user: account } = writeSshFiles(stack.name, entrance, user, awsCli ? entrance.otherwise : undefined);
+  const { colleagueHosts, writeColleagueFiles, writeSshFiles } = await import("../ssh-files.ts");
+  if (awsCli) {
+    const { config, knownHosts, user: account } = writeColleagueFiles(stack.name, entrance, user);
+    const hosts = colleagueHosts(stack.name);
+    console.log(`For ${account}: ${config}, and ${knownHosts}, which is to be their ${hosts}.`);
+    return;
+  }
+  const { config, user: account } = writeSshFiles(stack.name, entrance, user);
   const [first] = entrance.hosts;
   const names = entrance.hosts.map(({ name }) => name).join(", ");
   const lines = [

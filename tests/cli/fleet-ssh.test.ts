@@ -119,8 +119,8 @@ const logged = () =>
     .map((line) => JSON.parse(line));
 const config = () => join(folder, ".oneoff", "ssh", "team", "config");
 /** What the real ssh makes of the file. */
-function asSshReads(host: string): Readonly<Record<string, string>> {
-  const text = execFileSync("/usr/bin/ssh", ["-G", "-T", "-F", config(), host], { encoding: "utf8" });
+function asSshReads(host: string, file = config()): Readonly<Record<string, string>> {
+  const text = execFileSync("/usr/bin/ssh", ["-G", "-T", "-F", file, host], { encoding: "utf8" });
   return Object.fromEntries(text.split("\n").map((line) => /^(\S+) ?(.*)$/.exec(line)?.slice(1) ?? []));
 }
 
@@ -173,11 +173,21 @@ test("whose account it is: who was named last, else whoever is here, else the on
   expect(await ssh()).toContain('nobody may enter the fleet yet: "oneoff fleet users add FILE NAME"');
 });
 
-test("a colleague without this command has the AWS CLI carry the connection", async () => {
-  await oneoff("fleet", "ssh", "--user", "ada", "--aws-cli");
-  expect(asSshReads("head").proxycommand).toBe(
-    "aws ssm start-session --region us-west-2 --target %h --document-name AWS-StartSSHSession --parameters portNumber=%p",
+test("a colleague without this command has the AWS CLI carry the connection, by two files to hand over", async () => {
+  await oneoff("fleet", "ssh", "--user", "bob");
+  const own = readFileSync(config(), "utf8");
+  const folderOfAda = join(folder, ".oneoff", "ssh", "team", "ada");
+  const theirs = join(folderOfAda, "config");
+  expect((await oneoff("fleet", "ssh", "--user", "ada", "--aws-cli")).out).toBe(
+    `For ada: ${theirs}, and ${join(folderOfAda, "known_hosts")}, which is to be their ~/.ssh/known_hosts.team.\n`,
   );
+  expect(asSshReads("head", theirs)).toMatchObject({
+    user: "ada",
+    userknownhostsfile: expect.stringMatching(/^\/.*\/\.ssh\/known_hosts\.team$/), // in the home of whoever reads it
+    proxycommand:
+      "aws ssm start-session --region us-west-2 --target %h --document-name AWS-StartSSHSession --parameters portNumber=%p",
+  });
+  expect(readFileSync(config(), "utf8")).toBe(own);
 });
 
 test("what ssh asks for carries bytes both ways through a session of Session Manager, and ends it", async () => {

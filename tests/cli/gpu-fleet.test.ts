@@ -254,6 +254,10 @@ test("fleet why: who works where; since when nobody does and what goes when; wha
   expect((await oneoff("fleet", "why")).out).toBe(
     `Idle since ${minute(idleSince)} UTC; at ${minute(workersGo)} UTC the workers go; at ${minute(nodesStop)} UTC the other nodes are stopped, and keep their disks; at ${minute(ends)} UTC all of it ends, with what is in HDFS.\n`,
   );
+  await reaper({ why: ["head was started 3 minutes ago"], ends });
+  expect((await oneoff("fleet", "why")).out).toBe(
+    `Idle; the reaper, which looks every 5 minutes, said otherwise: head was started 3 minutes ago; at ${minute(ends)} UTC all of it ends, with what is in HDFS.\n`,
+  );
   await workerGroup(0);
   await reaper({ idleSince, workersGo: null, nodesStop, ends });
   expect((await oneoff("fleet", "why")).out).toContain(
@@ -348,8 +352,8 @@ test("fleet users add and rm change folder and lake at once, to the same bytes a
   expect(added).toMatchObject({ code: 0, err: "" });
   expect(added.out).toBe(
     `ada may enter within a minute; their key is in ${keysFolder}.\n` +
-      'Beside the key ada needs an AWS identity that may do what "npx pulumi stack output colleaguePolicy --stack team" prints, and no more than that,\n' +
-      'session-manager-plugin and ssh, and the two files that "npx --no oneoff fleet ssh --user ada -s team" writes.\n',
+      'Beside the key ada needs an AWS identity that may do what "npx pulumi stack output colleaguePolicy --stack team" prints,\n' +
+      'session-manager-plugin, the AWS CLI and ssh, and the two files that "npx --no oneoff fleet ssh --user ada --aws-cli -s team" writes.\n',
   );
   expect(await lake()).toBe(update());
   expect(await lake()).toBe(

@@ -51,9 +51,17 @@ function whyOf(seen: SeenFleet, times: Omit<FleetLife, "why">): string {
     `Idle${since}`,
     isAway ? `the workers are away, and ${wake} brings them back` : at(times.workersGo, "the workers go"),
     at(times.nodesStop, "the other nodes are stopped, and keep their disks"),
-    times.idleSince === undefined ? "the reaper, which looks every 5 minutes, is yet to see it" : "",
+    times.idleSince === undefined ? otherwise(seen) : "",
     ends,
   );
+}
+
+/** It knows when machines were started or woken, and may be some minutes behind. */
+function otherwise({ reaper }: SeenFleet): string {
+  const [why] = reaper?.why ?? [];
+  return why === undefined
+    ? "the reaper, which looks every 5 minutes, is yet to see it"
+    : `the reaper, which looks every 5 minutes, said otherwise: ${why}`;
 }
 
 const STOPPED = new Set(["stopped", "stopping"]);

@@ -125,8 +125,8 @@ function newKey(key: string, name: string | undefined): { readonly name: string;
 }
 
 const needsOf = (stack: string, name: string): readonly string[] => [
-  `Beside the key ${name} needs an AWS identity that may do what "npx pulumi stack output colleaguePolicy --stack ${stack}" prints, and no more than that,`,
-  `session-manager-plugin and ssh, and the two files that "npx --no oneoff fleet ssh --user ${name} -s ${stack}" writes.`,
+  `Beside the key ${name} needs an AWS identity that may do what "npx pulumi stack output colleaguePolicy --stack ${stack}" prints,`,
+  `session-manager-plugin, the AWS CLI and ssh, and the two files that "npx --no oneoff fleet ssh --user ${name} --aws-cli -s ${stack}" writes.`,
 ];
 
 function nobody(name: string, folder: string, files: readonly KeyFile[]): MissingError {
