@@ -37,7 +37,8 @@ test("steps are given the modules that they import", () => {
     expect(step.pyFiles.map((path) => path.split("/").at(-1))).toEqual([
       "oneoff.py",
       ...["networks.py", "networks_onnx.py"],
-      ...["nids_data.py", "nids_families.py", "nids_input.py", "nids_layouts.py", "nids_parts.py", "nids_twin.py"],
+      ...["nids_arrays.py", "nids_data.py", "nids_families.py", "nids_input.py", "nids_layouts.py", "nids_parts.py"],
+      "nids_twin.py",
     ]);
     expect(step.requirements).toMatch(/nids\/requirements\.txt$/);
   }

@@ -71,7 +71,7 @@ export function nids(args: NidsArgs = {}): Job {
 /** What the scripts import. */
 const MODULES = [
   ...["../networks.py", "../networks_onnx.py"],
-  ...["data", "families", "input", "layouts", "parts", "twin"].map((name) => `nids_${name}.py`),
+  ...["arrays", "data", "families", "input", "layouts", "parts", "twin"].map((name) => `nids_${name}.py`),
 ];
 
 const step = (name: string, script: string, own: Omit<SparkStepArgs, "name" | "script">): SparkStepArgs => ({

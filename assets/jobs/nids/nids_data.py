@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import oneoff
 from networks import Examples
 from networks_onnx import Inputs
+from nids_arrays import arrays
 from nids_layouts import CATEGORIES, HELD_OUT, NUMBERS, TRAIN
 
 if TYPE_CHECKING:
@@ -98,14 +98,8 @@ def _flows(table: pa.Table, columns: Sequence[str], purpose: str) -> Flows:
     """Raises ValueError when there are not both normal flows and attacks."""
     import numpy as np
 
-    numbers = [table[name].fill_null(math.nan).to_numpy() for name in columns]
-    categories = [np.array(table[name].to_pylist(), dtype=object) for name in CATEGORIES]
     families = np.array(table["family"].to_pylist(), dtype=str)
-    flows = Flows(
-        np.column_stack(numbers).astype(np.float32) if columns else np.empty((len(families), 0), np.float32),
-        np.column_stack(categories),
-        families,
-    )
+    flows = Flows(*arrays(table, columns), families)
     attacks = int(flows.attacks.sum())
     if not 0 < attacks < len(families):
         raise ValueError(f"{purpose}, expected normal flows and attacks, found {len(families) - attacks} and {attacks}")

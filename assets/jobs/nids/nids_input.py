@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import nids_layouts as layouts
 import oneoff
-from nids_layouts import COLUMNS, LAYOUTS, NORMAL, Layout
+from nids_layouts import COLUMNS, LAYOUTS, NORMAL, Field, Layout
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,12 +116,12 @@ def _table(file: File, lines: Sequence[bytes], first: int) -> pa.Table:
     if not kept:
         return schema().empty_table()
     try:
-        columns = _columns(file.layout, kept)
+        given = columns(file.layout, kept)
     except ValueError:
         place, why = _first_fault(file.layout, kept)
         raise ValueError(f"{file.address}, line {numbers[place]}: {why}, found {shown(kept[place])}") from None
     ids = pa.array([file.number * LINES_PER_FILE + number for number in numbers], pa.int64())
-    given = {"flow": ids, "origin": pa.repeat(file.layout.origin, len(ids)), **columns}
+    given = {"flow": ids, "origin": pa.repeat(file.layout.origin, len(ids)), **given}
     return pa.table({field.name: given.get(field.name, pa.nulls(len(ids), field.type)) for field in schema()})
 
 
@@ -146,18 +146,19 @@ def _first_fault(layout: Layout, lines: Sequence[bytes]) -> tuple[int, str]:
             high = middle
         else:
             low = middle
-    return low, _why(layout, lines[low], _fault(layout, lines[low:high]) or "a flow")
+    return low, why(layout, lines[low], _fault(layout, lines[low:high]) or "a flow")
 
 
 def _fault(layout: Layout, lines: Sequence[bytes]) -> str | None:
     try:
-        _columns(layout, lines)
+        columns(layout, lines)
     except ValueError as problem:
         return str(problem)
     return None
 
 
-def _why(layout: Layout, line: bytes, problem: str) -> str:
+def why(layout: Layout, line: bytes, problem: str) -> str:
+    """What was expected of a line for which `columns` raises that problem."""
     width = line.count(b",") + 1
     if width != len(layout.fields):
         return f"expected {len(layout.fields)} fields of {layout.name}, and these are {width}"
@@ -168,7 +169,7 @@ def _why(layout: Layout, line: bytes, problem: str) -> str:
     return f"expected {problem}"
 
 
-def _columns(layout: Layout, lines: Sequence[bytes]) -> dict[str, Text]:
+def columns(layout: Layout, lines: Sequence[bytes]) -> dict[str, Text]:
     """Columns of `flows` from lines. Raises ValueError with what was expected when one is no flow."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -184,20 +185,39 @@ def _columns(layout: Layout, lines: Sequence[bytes]) -> dict[str, Text]:
         csv.ParseOptions(quote_char=False),
         csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
     )
-    columns, told = {}, None
-    for field, column in zip(layout.fields, table.columns, strict=True):
-        text = pc.utf8_trim_whitespace(column).combine_chunks()
-        if field.kind == layouts.ATTACK:
-            told = text
-        elif field.to:
-            columns[field.to] = (
-                _family(layout, text) if field.kind == layouts.FAMILY else _READ[field.kind](field.name, text)
-            )
+    texts = {
+        field: pc.utf8_trim_whitespace(column).combine_chunks()
+        for field, column in zip(layout.fields, table.columns, strict=True)
+        if field.to or field.kind == layouts.ATTACK
+    }
+    found: dict[str, Text] = _numbers(texts)
+    for field, text in texts.items():
+        if field.kind == layouts.FAMILY:
+            found[field.to] = _family(layout, text)
+        elif field.kind != layouts.ATTACK and field.to not in found:
+            found[field.to] = _READ[field.kind](field.name, text)
+    told = next((text for field, text in texts.items() if field.kind == layouts.ATTACK), None)
     if told is not None:
-        attack = pc.if_else(pc.not_equal(columns["family"], NORMAL), "1", "0")
+        attack = pc.if_else(pc.not_equal(found["family"], NORMAL), "1", "0")
         if not pc.all(pc.equal(told, attack), min_count=0).as_py():
             raise ValueError("label 0 for a normal flow and 1 for one with an attack_cat")
-    return columns
+    return found
+
+
+def _numbers(texts: Mapping[Field, Text]) -> dict[str, Text]:
+    """Columns of numbers, read in one go: of a few lines most of the time is that of calls. None where one is none."""
+    import pyarrow as pa
+
+    fields = [field for field in texts if field.kind in (layouts.NUMBER, layouts.COUNT)]
+    if not fields:
+        return {}
+    counts = [texts[field] if field.kind == layouts.NUMBER else _zero_for_blank(texts[field]) for field in fields]
+    try:
+        values = _number("any", pa.concat_arrays(counts))
+    except ValueError:
+        return {}  # which one, the readers of single columns find
+    rows = len(counts[0])
+    return {field.to: values.slice(place * rows, rows) for place, field in enumerate(fields)}
 
 
 def _family(layout: Layout, text: pa.Array) -> pa.Array:
@@ -233,9 +253,13 @@ def _number(name: str, text: pa.Array) -> pa.Array:
 
 
 def _count(name: str, text: pa.Array) -> pa.Array:
+    return _number(name, _zero_for_blank(text))
+
+
+def _zero_for_blank(text: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
-    return _number(name, pc.if_else(pc.equal(text, ""), "0", text))
+    return pc.if_else(pc.equal(text, ""), "0", text)
 
 
 def _port(name: str, text: pa.Array) -> pa.Array:

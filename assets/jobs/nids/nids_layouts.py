@@ -7,7 +7,7 @@ all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from networks import NORMAL
 
@@ -191,3 +191,11 @@ def recognise(line: str) -> Layout | None:
         if not layout.header or fields == [column.name for column in layout.fields]:
             return layout
     return None
+
+
+def unlabelled(layout: Layout) -> tuple[Layout, Layout]:
+    """The layout for flows whose family nobody looks at: as it is published, and without what tells the family."""
+    told = [column for column in layout.fields if column.kind in (FAMILY, ATTACK) or column.name == "difficulty"]
+    unread = tuple(Field(column.name, SKIPPED) if column in told else column for column in layout.fields)
+    left = tuple(column for column in layout.fields if column not in told)
+    return replace(layout, fields=unread), replace(layout, name=f"{layout.name} without labels", fields=left)

@@ -24,6 +24,7 @@ except ImportError:  # not submitted with --py-files: one lies one folder up
     import oneoff
 
 import networks_onnx
+import nids_arrays
 import nids_data
 import nids_layouts
 from networks import CLASSIFIER, Network
@@ -191,7 +192,7 @@ def session() -> Iterator[SparkContext]:
     """Spark, whose tasks have one core each."""
     from pyspark import SparkConf, SparkContext
 
-    modules = [oneoff, nids_data, nids_layouts, networks, networks_onnx]
+    modules = [oneoff, nids_arrays, nids_data, nids_layouts, networks, networks_onnx]
     conf = SparkConf().setAppName("nids: train").setExecutorEnv(pairs=list(networks.ENVIRONMENT.items()))
     with SparkContext(
         conf=conf, pyFiles=[*(str(module.__file__) for module in modules), str(Path(__file__).resolve())]
