@@ -34,6 +34,7 @@ const manifest = {
   "nodes/emr": { carried: ["**/*.{py,sh}", "**/requirements.txt"], requirements: [".", "jupyter"] },
   notebooks: { carried: ["*.ipynb"] },
   reaper: { entry: "index.ts" },
+  scoring: { carried: ["*.py", "page/*", "**/requirements.txt"], requirements: [".", "kafka"] },
   steps: { carried: ["*.{py,sh}"] },
 } as const satisfies Record<string, Deployable>;
 

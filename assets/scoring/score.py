@@ -28,6 +28,7 @@ os.environ.update({name: os.environ.get(name, value) for name, value in nids_lay
 
 import oneoff  # noqa: E402
 import scoring_answers  # noqa: E402
+import scoring_flows  # noqa: E402
 import scoring_server  # noqa: E402
 import scoring_sources  # noqa: E402
 from nids_input import LAST_PORT  # noqa: E402
@@ -157,6 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"can't listen on {options.host}:{options.port} or write: {problem.strerror or problem}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: application.stop.set())
+    scoring_flows.warm()
     say(f"page: http://{options.host}:{application.server.server_address[1]}/")
     application.run()
 

@@ -287,6 +287,7 @@ class Door:
     def __init__(self, place: Place, say: Callable[[str], None]) -> None:
         """say: is told what becomes of each network that is found."""
         self._place, self._say = place, say
+        self.address = place.address
         self._stamp: Stamp | None = None
         self.network: Network | None = None
         self.ready = threading.Event()  # that there is one

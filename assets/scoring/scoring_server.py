@@ -264,7 +264,12 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/version":
             return _json(version(service)), "application/json", {}
         if path == "/state":
-            state = {**version(service), "sources": dict(service.sources), **service.counts.state()}
+            state = {
+                **version(service),
+                "place": service.door.address,
+                "sources": dict(service.sources),
+                **service.counts.state(),
+            }
             return _json(state), "application/json", {}
         if path == "/metrics":
             return metrics(service).encode(), "text/plain; version=0.0.4; charset=utf-8", {}
