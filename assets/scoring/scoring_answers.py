@@ -9,11 +9,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import scoring_flows
 from nids_layouts import NORMAL
 from scoring_model import Network
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SECONDS = 900  # that are told one by one
 LATEST = 50  # alarms, and faults, that are kept
@@ -34,33 +37,45 @@ class Scored:
     faults: list[str]
 
 
+@dataclass(frozen=True)
+class Verdicts:
+    """What a network says of the flows of a batch, in their order."""
+
+    scores: np.ndarray
+    alarm: np.ndarray  # whether each is one
+    names: list[str]  # families
+
+
+def score_batch(network: Network, batch: scoring_flows.Batch) -> Verdicts:
+    """Has a network score flows."""
+    import numpy as np
+
+    if not batch.places:
+        return Verdicts(np.empty(0, np.float32), np.empty(0, bool), [])
+    made = network.run(batch.numbers, batch.words)
+    alarm = made["score"] > network.found.threshold
+    return Verdicts(made["score"], alarm, _families(network, made, alarm))
+
+
 def score(network: Network, lines: Sequence[bytes]) -> Scored:
     """Has a network score the flows among lines."""
     import numpy as np
 
     batch = scoring_flows.read(lines, network.columns)
+    said = score_batch(network, batch)
     answers: list[str] = [""] * len(lines)
     for place, fault in batch.faults.items():
         answers[place] = json.dumps({"line": place + 1, "error": fault})
+    for place, *told in zip(batch.places, said.scores.tolist(), said.alarm.tolist(), said.names, strict=True):
+        answers[place] = _answer(*told)
+    raised = np.flatnonzero(said.alarm).tolist()
     families: dict[str, int] = {}
-    latest: list[dict[str, Any]] = []
-    alarms = 0
-    if batch.places:
-        made = network.run(batch.numbers, batch.words)
-        scores = made["score"]
-        alarm = scores > network.found.threshold
-        names = _families(network, made, alarm)
-        told = (scores.tolist(), alarm.tolist(), names)
-        for place, value, is_alarm, family in zip(batch.places, *told, strict=True):
-            answers[place] = _answer(value, is_alarm, family)
-        raised = np.flatnonzero(alarm)
-        alarms = len(raised)
-        for at in raised.tolist():
-            families[names[at]] = families.get(names[at], 0) + 1
-        latest = [_alarm(batch, scores, names, at) for at in raised[-LATEST:].tolist()]
+    for at in raised:
+        families[said.names[at]] = families.get(said.names[at], 0) + 1
+    latest = [_alarm(batch, said, at) for at in raised[-LATEST:]]
     faults = [f"line {place + 1}: {fault}" for place, fault in batch.faults.items()]
     given = answers if len(lines) == batch.lines else [answer for answer in answers if answer]
-    return Scored(given, len(batch.places), alarms, families, latest, faults)
+    return Scored(given, len(batch.places), len(raised), families, latest, faults)
 
 
 def _answer(value: float, is_alarm: bool, family: str) -> str:
@@ -82,7 +97,7 @@ def _quoted(word: str) -> str:
     return _QUOTED[word]
 
 
-def _families(network: Network, made: dict[str, Any], alarm: Any) -> list[str]:  # noqa: ANN401 - an array
+def _families(network: Network, made: dict[str, np.ndarray], alarm: np.ndarray) -> list[str]:
     """Of an alarm the likeliest attack; what raises none is normal."""
     import numpy as np
 
@@ -95,10 +110,10 @@ def _families(network: Network, made: dict[str, Any], alarm: Any) -> list[str]: 
     return np.where(alarm, found, NORMAL).tolist()
 
 
-def _alarm(batch: scoring_flows.Batch, scores: Any, names: list[str], at: int) -> dict[str, Any]:  # noqa: ANN401
+def _alarm(batch: scoring_flows.Batch, said: Verdicts, at: int) -> dict[str, Any]:
     telling = {name: batch.telling[name][at].as_py() for name in scoring_flows.TELLING}
     short = {name: value[:100] if isinstance(value, str) else value for name, value in telling.items()}
-    return {"score": float(f"{scores[at]:.6g}"), "family": names[at], **short}
+    return {"score": float(f"{said.scores[at]:.6g}"), "family": said.names[at], **short}
 
 
 # Counting ------------------------------------------------------------------------------------------------------------

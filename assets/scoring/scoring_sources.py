@@ -116,28 +116,23 @@ class Kafka:
 
     def run(self, take: Take, tell: Callable[[str], None], stop: threading.Event) -> None:
         """Reads messages, of a line or several each."""
-        client, last = self._client, ""
+        client = self._client
         consumer = client.Consumer({**self._settings, "error_cb": lambda problem: tell(problem.str())})
         tell("connecting")
         consumer.subscribe([self._topic], on_assign=lambda *_: tell("connected"))
         try:
             while not stop.is_set():
                 lines: list[bytes] = []
-                messages = consumer.consume(BATCH, WAIT_SECONDS)
-                for message in messages:
+                for message in consumer.consume(BATCH, WAIT_SECONDS):
                     if message.error():
-                        last = message.error().str()
-                        tell(last)
-                        stop.wait(WAIT_SECONDS)
+                        tell(message.error().str())
                     elif message.value() is not None:
                         lines += message.value().split(b"\n")
                 for first in range(0, len(lines), BATCH):
                     take(lines[first : first + BATCH], self.name)
                 if lines:
-                    if last:
-                        tell("connected")
-                        last = ""
-                    with suppress(client.KafkaException):  # it is told by the next read
+                    tell("connected")
+                    with suppress(client.KafkaException):  # the next read tells it
                         consumer.commit(asynchronous=False)
         finally:
             consumer.close()
