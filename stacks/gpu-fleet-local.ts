@@ -31,6 +31,7 @@ const settings = z.object({
     .refine((name) => name === "standalone", { error: ({ input }) => whyNot(String(input)) })
     .describe("What shares the workers out among applications: standalone"),
   notebook: flag().default(true).describe("JupyterLab with PySpark on the fleet"),
+  app: flag().default(false).describe("A page that scores network flows with the newest model of job nids"),
   lake: z.string().default(".oneoff/fleet-lake").describe("Folder of the results"),
   removal: z.enum(Removal).default("delete").describe("What `pulumi destroy` does with the results: delete or retain"),
   port: port().default(8765).describe("Port of the dashboard on 127.0.0.1; the next ones are the fleet's"),
@@ -51,7 +52,8 @@ export default stackProgram({
   // The job's own settings are for the job alone; the program sees those of the stack.
   settings: (given) => settings.extend(jobKind(given["oneoff:job"] ?? JOB).settings.shape) as typeof settings,
   run(settings) {
-    const { runId, deadline, workers, driverMemory, datanodes, replication, gpu, notebook, removal, port } = settings;
+    const { runId, deadline, workers, driverMemory, datanodes, replication, gpu, notebook, app, removal, port } =
+      settings;
     const job = jobKind(settings.job).create(settings);
     const fleetArgs = {
       lifetime: { deadline },
@@ -61,6 +63,7 @@ export default stackProgram({
       hdfs: { datanodes, ...(replication && { replication }) },
       gpu,
       notebook,
+      app,
       port: port + 1,
     };
     const folder = { path: resolve(pulumi.getRootDirectory(), settings.lake) };

@@ -20,7 +20,7 @@ const PORTS_APART = 16;
 /** How many ports a group needs whose largest service has so many replicas. */
 export const portsOf = (replicas: number): number => replicas * PORTS_APART;
 
-/** A service whose image is the name of {@link Software}. */
+/** A service whose image is the name of {@link Software}. One of no replicas keeps the place of its ports. */
 export type LocalService = Service<pulumi.Input<string>> & { readonly image: string };
 
 /** What stands for an image on this machine. */
@@ -65,7 +65,7 @@ export interface Processes {
  */
 export function renderProcesses(services: readonly LocalService[], place: ProcessPlace): Processes {
   const instances = instancesOf(services, place.port);
-  const firsts = services.map(({ name }) => instances.find(({ service }) => service.name === name) as Instance);
+  const firsts = instances.filter(({ replica }) => replica === 1);
   const group = Object.assign({ ONEOFF_ADDRESS: ADDRESS }, ...firsts.filter(isForOthers).map(whereabouts));
   const pages = firsts.flatMap(({ service, ports }) =>
     (service.pages ?? []).map(({ name, listen, path = "/" }) => [name, `http://${ADDRESS}:${ports[listen]}${path}`]),

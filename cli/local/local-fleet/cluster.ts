@@ -12,8 +12,12 @@ const TITLES = {
   history: "Spark's history",
   hdfs: "HDFS",
   jupyter: "JupyterLab",
+  app: "Scoring",
 } as const;
 type PageName = keyof typeof TITLES;
+
+/** Settings that decide whether there is a page. */
+const SETTINGS: Partial<Readonly<Record<PageName, string>>> = { jupyter: "notebook", app: "app" };
 
 /** The fleet of a stack whose processes are on this machine. */
 export async function attach(stack: StackContext, outputs: FleetOutputs): Promise<Attached> {
@@ -35,9 +39,10 @@ const pagesOf = (stack: string, outputs: FleetOutputs): readonly Page[] =>
 async function routeTo(stack: StackContext, outputs: FleetOutputs, name: PageName): Promise<Route> {
   const address = outputs[name];
   if (address === undefined) {
+    const setting = SETTINGS[name];
     const cure =
-      name === "jupyter"
-        ? "oneoff:notebook decides about it"
+      setting !== undefined
+        ? `oneoff:${setting} decides about it`
         : `"npx --no oneoff status ${stack.name}" lists those that there are`;
     throw new UsageError(`stack ${stack.name} has no ${TITLES[name] ?? `page ${name}`}: ${cure}`);
   }

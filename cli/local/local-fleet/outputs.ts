@@ -9,6 +9,7 @@ export const outputs = z.object({
   hdfs: z.url(),
   history: optionalText(),
   jupyter: optionalText(),
+  app: optionalText(),
   dashboard: optionalText(),
 });
 export type FleetOutputs = z.output<typeof outputs>;

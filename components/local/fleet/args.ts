@@ -33,6 +33,8 @@ export interface LocalFleetArgs extends LocalRunArgs {
   readonly gpu?: Gpu;
   /** Whether there is JupyterLab, with PySpark on the fleet. @default true */
   readonly notebook?: boolean;
+  /** Whether there is a page that scores network flows with the newest model of job nids. @default false */
+  readonly app?: boolean;
   /** First of the ports on 127.0.0.1; see the page of the stack for those that are used. @default 8766 */
   readonly port?: number;
   /** Changes a child just before it is made. */
@@ -52,9 +54,12 @@ export interface FleetPlan {
   readonly driverMebibytes: number;
   readonly gpu: Gpu;
   readonly notebook: boolean;
+  readonly app: boolean;
   readonly port: number;
 }
 
+/** The table whose rows are models. */
+export const MODELS = "networks";
 const DATANODES = 3;
 const WORKERS = 2;
 /** Of datanodes, and of workers: more is a slip of the hand. */
@@ -74,6 +79,7 @@ export function fleetPlan(args: FleetPlanArgs): FleetPlan {
     driverMebibytes: sparkMemory(512, "driverMemory", args.driverMemory ?? "1 GB"),
     gpu: checkGpu(args.gpu ?? Gpu.none),
     notebook: args.notebook ?? true,
+    app: checkApp(args.job, args.app ?? false),
     port: firstPort("port", args.port ?? 8766, portsOf(Math.max(hdfs.datanodes, workers.count))),
   };
 }
@@ -86,6 +92,11 @@ function checkMost(argument: string, count: number): void {
 function checkFolder(path: string): void {
   if (/[,:]/.test(path))
     throw invalid("lake", path, "expected a path without commas and colons, which part paths for HDFS and Spark");
+}
+
+function checkApp(job: Job, app: boolean): boolean {
+  if (!app || job.tables.some(({ name }) => name === MODELS)) return app;
+  throw refusal`${arg("app")} is true, and job ${quote(job.name)} leaves no table ${MODELS} with a model to score with: leave it out, or run job nids`;
 }
 
 function checkGpu(gpu: Gpu): Gpu {

@@ -5,6 +5,7 @@ import { jobFor } from "../../../core/job/same.ts";
 import type { ServiceFile } from "../../../core/service.ts";
 import type { CommandOutputs } from "../../common/outputs.ts";
 import { runOrigin } from "../../common/run-origin.ts";
+import { appService } from "../../common/services/app.ts";
 import { HDFS_EVENTS, hdfsServices } from "../../common/services/hdfs.ts";
 import { notebookService } from "../../common/services/notebook.ts";
 import { eventsEnv, executorConf, sparkServices } from "../../common/services/spark.ts";
@@ -14,12 +15,13 @@ import { type LocalService, type Processes, renderProcesses } from "../processes
 import { LOCAL_DEADLINES, LocalRun, type RunArgs } from "../run.ts";
 import { Secret } from "../secret.ts";
 import { Software } from "../software.ts";
-import { type FleetPlan, type FleetPlanArgs, fleetPlan, Gpu, type LocalFleetArgs } from "./args.ts";
+import { type FleetPlan, type FleetPlanArgs, fleetPlan, Gpu, type LocalFleetArgs, MODELS } from "./args.ts";
 import { DataNodes } from "./data-nodes.ts";
 
 const ASSETS = join(import.meta.dirname, "../../../assets");
 const HDFS = join(ASSETS, "images/hdfs");
 const SPARK = join(ASSETS, "images/spark");
+const SCORING = join(ASSETS, "scoring");
 const JUPYTER = join(ASSETS, "nodes/emr/jupyter/requirements.txt");
 
 /**
@@ -35,7 +37,7 @@ export class LocalFleet extends pulumi.ComponentResource {
   readonly state: pulumi.Output<string>;
   /** Folder with one log per step. */
   readonly logs: pulumi.Output<string>;
-  /** Address of each page: "spark", "history", "hdfs", and "jupyter" with `notebook`. */
+  /** Address of each page: "spark", "history", "hdfs", "jupyter" with `notebook`, and "app" with `app`. */
   readonly pages: Readonly<Record<string, string>>;
   /** What JupyterLab asks for. Secret; undefined without `notebook`. */
   readonly notebookToken: pulumi.Output<string> | undefined;
@@ -65,6 +67,10 @@ export class LocalFleet extends pulumi.ComponentResource {
     const jupyter = plan.notebook
       ? new Software(`${name}-jupyterlab`, { name: "jupyterlab", lock: JUPYTER, python }, { parent: this })
       : undefined;
+    const lock = join(SCORING, "requirements.txt");
+    const scoring = plan.app
+      ? new Software(`${name}-scoring`, { name: "scoring", lock, python }, { parent: this })
+      : undefined;
     const rpc = new Secret(`${name}-spark`, { parent: this });
     const token = plan.notebook ? new Secret(`${name}-notebook-token`, { parent: this }) : undefined;
 
@@ -74,6 +80,12 @@ export class LocalFleet extends pulumi.ComponentResource {
       software: {
         hdfs: { folder: HDFS, env: { HADOOP_HOME: hadoop.folder } },
         spark: { folder: SPARK, env: { ONEOFF_PYTHON: python } },
+        ...(scoring && {
+          scoring: {
+            folder: SPARK,
+            env: { ONEOFF_PYTHON: python, ONEOFF_SCORING: SCORING, ONEOFF_SCORING_PACKAGES: scoring.folder },
+          },
+        }),
         ...(jupyter && { jupyter: { folder: SPARK, env: { ONEOFF_PYTHON: python, ONEOFF_JUPYTER: jupyter.folder } } }),
       },
     });
@@ -148,10 +160,20 @@ function servicesOf(
             secret("notebook-token", token),
           ]),
         ]
-      : []),
+      : [NO_NOTEBOOK]),
+    ...(plan.app ? [appService({ model: `${lake}/${MODELS}`, folder: lake }, "scoring")] : []),
   ];
   return services as readonly LocalService[];
 }
+
+/** Without it, the ports behind its own stay where they are. */
+const NO_NOTEBOOK: LocalService = {
+  name: "notebook",
+  image: "jupyter",
+  replicas: 0,
+  listens: { http: 8888 },
+  memoryMebibytes: 0,
+};
 
 /** Each after what it needs; returns what a run needs. */
 function startInOrder(
@@ -181,6 +203,7 @@ function startInOrder(
   const workers = of("worker").map((worker) => start({ ...worker, ...looks }, master));
   start(one("history"), ...datanodes);
   for (const notebook of of("notebook")) start(notebook, master);
+  for (const app of of("app")) start(app);
   return [...datanodes, ...workers];
 }
 
