@@ -12,7 +12,7 @@ import { TOOLS } from "./tests/tools.ts";
 const PROJECTS = {
   docker: ["tests/swarm/swarm*.test.ts"],
   data: [
-    "tests/{jobs,dataproc,emr,swarm,steps,fleet}/python*.test.ts",
+    "tests/{jobs,dataproc,emr,swarm,steps,fleet,scoring}/python*.test.ts",
     "tests/jobs/sql.test.ts",
     "tests/stacks/{local-run,gpu-fleet-local}.test.ts",
     "tests/provider/*.test.ts",

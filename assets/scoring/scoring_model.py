@@ -27,6 +27,7 @@ from nids_layouts import CATEGORIES, NORMAL, NUMBERS
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
 
 LARGEST = 64 << 20  # bytes of an ONNX file
 LOOSEST = 1e-2  # most that a network may say it is off its golden outputs
@@ -231,7 +232,7 @@ class Place:
         return Candidate.of_row(about, about.get("run"), _content(f"{folder}/{_FILE}", LARGEST))
 
     def _row(self, address: str, run: str | None) -> Candidate:
-        found = oneoff.read_table(address, COLUMNS)
+        found = _read_file(address) if address.endswith(".parquet") else oneoff.read_table(address, COLUMNS)
         rows = [row for row in (found.to_pylist() if found is not None else []) if row["model"] == self.name]
         if len(rows) != 1:
             raise RefusedError(f"expected one row with model {self.name} in {address}, found {len(rows)}")
@@ -249,6 +250,13 @@ def _stamp(address: str) -> Stamp:
     infos = [info] if info.type == FileType.File else filesystem.get_file_info(FileSelector(path))
     files = [each for each in infos if each.type == FileType.File and not each.base_name.startswith(".")]
     return sorted((each.path, each.size, each.mtime_ns) for each in files)
+
+
+def _read_file(address: str) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    with oneoff.open_file(address) as source:
+        return pq.ParquetFile(source).read(list(COLUMNS))
 
 
 def _content(address: str, most: int) -> bytes:

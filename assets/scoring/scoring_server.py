@@ -365,8 +365,7 @@ class Handler(BaseHTTPRequestHandler):
         """What the library refuses: no HTTP, a method that nobody knows, endless headers."""
         self.close_connection = True
         text = f"{explain or message or 'That is no request that is answered here.'}"
-        if not hasattr(self, "request_version"):
-            self.request_version = "HTTP/1.1"
+        self.request_version = self.protocol_version  # or the library would leave out the status
         self._fail(code, " ".join(text.split())[:200])
 
     def log_message(self, format: str, *args: object) -> None:

@@ -144,8 +144,8 @@ class Stream:
 
             yield from here.score_part(batches, plain, out, name)
 
-        told = lines.mapInArrow(task, _COUNTED).groupBy().sum().collect()[0]
-        flows, alarms, faults = (value or 0 for value in told)
+        told = lines.mapInArrow(task, _COUNTED).collect()
+        flows, alarms, faults = (sum(row[name] for row in told) for name in ("flows", "alarms", "faults"))
         print(f"batch {number}: {flows} flows, {alarms} alarms, {faults} lines that are no flow", flush=True)
 
 

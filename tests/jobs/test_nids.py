@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import math
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import nids_support as support
@@ -400,3 +403,42 @@ def test_flows_of_one_kind_only(tmp_path: Path, families: list[str], message: st
     oneoff.write_part(table, str(tmp_path / "flows"), "part")
     with pytest.raises(ValueError, match=re.escape(message)):
         nids_data.load(str(tmp_path / "flows"), str(tmp_path / "truth"), 100)
+
+
+# Scoring on Spark ----------------------------------------------------------------------------------------------------
+
+
+def test_a_stream_is_scored_on_spark_as_the_network_itself_scores(
+    spark: SparkContext, results: Path, data: nids_data.Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(support.JOBS.parent / "scoring"))
+    import scoring_stream
+
+    lake, lines, out = tmp_path / "lake", tmp_path / "lines", tmp_path / "out"
+    shutil.copytree(results / "networks", lake / "networks" / "run=1")
+    record = {"run": "1", "state": "succeeded", "ended": "2026-01-01T00:00:00Z", "tables": {"networks": {}}}
+    oneoff.put(str(lake / "_runs" / "1.json"), json.dumps(record).encode())
+    flows = [row for row in rows(results, "flows") if row["part"] == "held out"]
+    told = [json.dumps({**row, "time": None}, default=str) for row in flows]
+    half = len(told) // 2
+    lines.mkdir()
+    arguments = [f"--model={lake / 'networks'}", f"--follow={lines}", f"--out={out}", "--files=1"]
+    arguments.append(f"--checkpoint={tmp_path / 'checkpoint'}")
+    (lines / "a.json").write_text("\n".join([*told[:half], "no flow"]))
+    (lines / "b.json").write_text("\n".join(told[half:]))
+    with redirect_stdout(io.StringIO()) as printed:
+        scoring_stream.main(arguments)
+    batches = re.findall(r"batch \d: (\d+) flows", printed.getvalue())
+    assert sorted(batches) == sorted([str(half), str(len(told) - half)])
+
+    scored = oneoff.read_table(str(out), list(scoring_stream.COLUMNS))
+    assert scored is not None
+    assert scored.num_rows == len(told) + 1
+    (fault,) = (row for row in scored.to_pylist() if row["fault"])
+    assert (fault["score"], fault["alarm"]) == (None, None) and fault["fault"].endswith("found 'no flow'")
+    (network,) = (row for row in rows(results, "networks") if row["model"] == "classifier")
+    expected = networks_onnx.run(base64.b64decode(network["onnx"]), data.test)["score"]
+    flowed = [row for row in scored.to_pylist() if not row["fault"]]
+    np.testing.assert_allclose(sorted(row["score"] for row in flowed), np.sort(expected), atol=1e-6)
+    assert sum(row["alarm"] for row in flowed) == int((expected > network["threshold"]).sum()) > 0
+    assert {row["model"] for row in flowed} == {network["sha256"]}
