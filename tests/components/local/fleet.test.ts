@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, expect, test } from "vitest";
 import { londonPower } from "../../../assets/jobs/london-power/index.ts";
+import { nids } from "../../../assets/jobs/nids/index.ts";
 import { xo } from "../../../assets/jobs/xo/index.ts";
 import type { Gpu, LocalFleetArgs } from "../../../components/local/index.ts";
 import { LocalFleet, LocalLake } from "../../../components/local/index.ts";
@@ -22,9 +23,9 @@ afterEach(() => {
 const JOB = xo({ rows: 100 });
 const ARGS = { lifetime: { deadline: "10 minutes" }, python: "/venv/bin/python", port: 7000 } as const;
 
-async function made(args: Partial<LocalFleetArgs> = {}, path = "/lake") {
+async function made(args: Partial<LocalFleetArgs> = {}, path = "/lake", job = JOB) {
   const fleet = await settle(() => {
-    const lake = new LocalLake("lake", { job: JOB, path });
+    const lake = new LocalLake("lake", { job, path });
     return new LocalFleet("fleet", { ...ARGS, lake, ...args });
   });
   const of = (kind: string) => resources.filter(({ type }) => type === `oneoff-local:index:${kind}`);
@@ -89,6 +90,36 @@ test("three datanodes, two workers and what belongs to them, each listening on a
   });
 });
 
+test("the application is one process more, which finds models in the lake, and its port is its own", async () => {
+  const inputs = async (args: Partial<LocalFleetArgs>) => {
+    const { of, fleet, process } = await made(args, "/lake", nids());
+    const all = Object.fromEntries(of("Process").map(({ inputs }) => [inputs.name, JSON.stringify(inputs)]));
+    const software = of("Software").map(({ name }) => name);
+    const found = { all, software, pages: fleet.pages, app: process("app") };
+    resources.length = 0;
+    return found;
+  };
+  const [without, withIt] = [await inputs({}), await inputs({ app: true })];
+  const { app, ...others } = withIt.all;
+  expect(others).toEqual(without.all);
+  expect(withIt.software).toEqual(["fleet-hadoop", "fleet-jupyterlab", "fleet-scoring"]);
+  expect(without.software).not.toContain("fleet-scoring");
+  expect(withIt.pages).toEqual({ ...without.pages, app: "http://127.0.0.1:7010/" });
+  expect(withIt.app).toMatchObject({
+    command: [expect.stringMatching(/images\/spark\/entrypoint$/), "app"],
+    env: {
+      ONEOFF_MODEL: "/lake/networks",
+      ONEOFF_SCORING: expect.stringMatching(/assets\/scoring$/),
+      ONEOFF_SCORING_PACKAGES: "/cache/fleet-scoring",
+      ONEOFF_APP_HTTP: "7010",
+    },
+    ports: [7010],
+    files: [], // no secret of the fleet's
+    health: [expect.stringMatching(/images\/spark\/healthy$/), "app"],
+  });
+  expect((await inputs({ app: true, notebook: false })).all.app).toBe(app);
+});
+
 test("GPUs on or off is another start of the workers, and of nothing else", async () => {
   const inputs = async (gpu: Gpu) => {
     await made({ gpu, workers: { cores: 4, memory: "3 GB" } });
@@ -133,6 +164,7 @@ test.each<[string, object, string]>([
   ["a GPU that is rented", { gpu: "L4" }, 'gpu is "L4": on a machine of your own it is "none", or "all" that it has'],
   ["ports beyond the last", { port: 65_530 }, "port is 65530: expected a whole number from 1 to 65488"],
   ["many datanodes", { hdfs: { datanodes: 1e9 } }, "hdfs.datanodes is 1000000000: expected at most 64 on one machine"],
+  ["an application without models", { app: true }, 'app is true, and job "xo" leaves no table networks'],
   ["many workers", { workers: { count: 65 } }, "workers.count is 65: expected at most 64 on one machine"],
   ["a deadline beyond the longest", { lifetime: { deadline: "8 days" } }, 'deadline is "8 days"'],
   ["another job than the lake's", { job: londonPower() }, "job"],
