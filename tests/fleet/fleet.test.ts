@@ -43,7 +43,17 @@ beforeAll(async () => {
   project.env.PATH = [project.folder, project.env.PATH].join(delimiter);
   port = await freePorts(1 + 16 * 3);
   await project.oneoff("env", STACK);
-  await set(STACK, "job=nids", "flows=6000", "epochs=3", `port=${port}`, "gpu=all", "workers=2", "workerCores=2");
+  await set(
+    STACK,
+    "job=nids",
+    "flows=6000",
+    "epochs=3",
+    `port=${port}`,
+    "gpu=all",
+    "workers=2",
+    "workerCores=2",
+    "app=true",
+  );
   await pulumi("up", "--yes", "--skip-preview");
   expect(await succeeds("watch", STACK)).toContain("Run 1 of nids succeeded");
 }, 600_000);
@@ -96,6 +106,24 @@ with SparkContext() as spark:
   );
   expect(shared).toEqual([]);
 }, 600_000);
+
+const app = async (path: string, init?: RequestInit) =>
+  fetch(`${(await pulumi("stack", "output", "app")).trim()}${path}`, init);
+const model = async () => ((await (await app("version")).json()) as { model: { run: string } | null }).model?.run;
+
+test("the application scores with the model of the run", async () => {
+  expect(await succeeds("open", STACK, "--ui", "app")).toContain("http://127.0.0.1:");
+  await expect.poll(model).toBe("1");
+  const flow = { protocol: "tcp", service: "http", state: "FIN", dur: 0.1, sbytes: 1e3, sttl: 254 };
+  const answer = await app("flows", { method: "POST", body: `${JSON.stringify(flow)}\nno flow` });
+  const lines = (await answer.text()).trim().split("\n");
+  expect(lines.map((line) => Object.keys(JSON.parse(line)))).toEqual([
+    ["score", "alarm", "family"],
+    ["line", "error"],
+  ]);
+  const { nodes } = JSON.parse(await succeeds("fleet", "status", STACK, "--json"));
+  expect(nodes).toContainEqual(expect.objectContaining({ name: "app", role: "app", state: "ready" }));
+});
 
 test("a worker that is killed in mid-job costs time, and no result", async () => {
   const program = `
@@ -153,6 +181,7 @@ test("nids on the fleet, by way of HDFS, comes to the digests of stack local", a
   expect(await succeeds("fleet", "push", archive, "/data", "-s", STACK)).toContain("3 files are in /data of HDFS");
   await set(STACK, `input=webhdfs://127.0.0.1:${port + 2}/data`);
   expect(await succeeds("run", STACK, "--id", "hdfs", "--yes")).toContain("Run hdfs of nids succeeded");
+  await expect.poll(model).toBe("hdfs");
 
   await project.oneoff("env", "local");
   await set("local", "job=nids", `input=${flows}`, "epochs=3", `port=${await freePorts(1)}`);
