@@ -72,7 +72,7 @@ def score(network: Network, lines: Sequence[bytes]) -> Scored:
     families: dict[str, int] = {}
     for at in raised:
         families[said.names[at]] = families.get(said.names[at], 0) + 1
-    latest = [_alarm(batch, said, at) for at in raised[-LATEST:]]
+    latest = _alarms(batch, said, raised[-LATEST:])
     faults = [f"line {place + 1}: {fault}" for place, fault in batch.faults.items()]
     given = answers if len(lines) == batch.lines else [answer for answer in answers if answer]
     return Scored(given, len(batch.places), len(raised), families, latest, faults)
@@ -110,10 +110,15 @@ def _families(network: Network, made: dict[str, np.ndarray], alarm: np.ndarray) 
     return np.where(alarm, found, NORMAL).tolist()
 
 
-def _alarm(batch: scoring_flows.Batch, said: Verdicts, at: int) -> dict[str, Any]:
-    telling = {name: batch.telling[name][at].as_py() for name in scoring_flows.TELLING}
-    short = {name: value[:100] if isinstance(value, str) else value for name, value in telling.items()}
-    return {"score": float(f"{said.scores[at]:.6g}"), "family": said.names[at], **short}
+def _alarms(batch: scoring_flows.Batch, said: Verdicts, places: list[int]) -> list[dict[str, Any]]:
+    """What is shown of some flows."""
+    import numpy as np
+
+    shown = []
+    for at, telling in zip(places, batch.telling.take(np.array(places, np.int64)).to_pylist(), strict=True):
+        short = {name: value[:100] if isinstance(value, str) else value for name, value in telling.items()}
+        shown.append({"score": float(f"{said.scores[at]:.6g}"), "family": said.names[at], **short})
+    return shown
 
 
 # Counting ------------------------------------------------------------------------------------------------------------

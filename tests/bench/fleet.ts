@@ -1,4 +1,7 @@
-/** A fleet's HDFS on this machine: how fast a data set is pushed, beside by hand, and how fast a data node is decommissioned. */
+/**
+ * A fleet on this machine: how fast flows are scored, a data set is pushed to HDFS, beside by hand, and a data node is
+ * decommissioned.
+ */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -6,12 +9,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Hdfs } from "../fleet/hdfs.ts";
 import type { Figure } from "./index.ts";
+import { scoring } from "./scoring.ts";
 
 const MB = 1_000_000;
 /** Half of each file compresses by half, as tables do. */
 const content = (bytes: number) => Buffer.from(randomBytes(bytes / 2).toString("hex"), "latin1");
 
 export async function fleet(): Promise<readonly Figure[]> {
+  const scored = scoring();
   const work = mkdtempSync(join(tmpdir(), "oneoff-bench-"));
   const hdfs = await Hdfs.start(4, 2);
   try {
@@ -25,7 +30,7 @@ export async function fleet(): Promise<readonly Figure[]> {
     hdfs.dfs("-rm", "-r", "-skipTrash", "/small", "/small-by-hand", "/large-by-hand", "/large");
     await accepted(hdfs.push(large, "/one"));
     await accepted(hdfs.push(large, "/two"));
-    return [...figures, await decommission(hdfs, work)];
+    return [...scored, ...figures, await decommission(hdfs, work)];
   } finally {
     await hdfs.remove();
     rmSync(work, { recursive: true, force: true });

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ def arrays(table: pa.Table, columns: Sequence[str]) -> tuple[np.ndarray, np.ndar
     """Of rows of `flows`: the numbers in these columns (flows x columns), and the words (flows x CATEGORIES)."""
     import numpy as np
 
-    numbers = [table[name].fill_null(math.nan).to_numpy() for name in columns]
+    numbers = [table[name].to_numpy() for name in columns]  # of what is null it makes NaN
     words = [np.array(table[name].to_pylist(), dtype=object) for name in CATEGORIES]
     stacked = np.column_stack(numbers) if columns else np.empty((table.num_rows, 0))
     with np.errstate(over="ignore"):  # what is too large for float32 is infinite, and farther than REACH either way

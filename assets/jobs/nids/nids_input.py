@@ -24,6 +24,7 @@ LONGEST_LINE = 1 << 16  # bytes; those of the published files have some 200
 LINES_PER_FILE = 1 << 32  # a flow's number is that of its file and its line
 LAST_PORT = 65_535
 SHOWN = 60  # characters of a line that a message has
+_COUNTED = (layouts.NUMBER, layouts.COUNT)
 _ENDINGS = (".csv", ".txt")
 _ARCHIVES = (".zip", ".gz", ".7z", ".bz2", ".xz", ".zst", ".tar", ".tgz", ".rar")
 _EXPECTED = f"{', '.join(layout.expected for layout in LAYOUTS[:-1])} or {LAYOUTS[-1].expected}"
@@ -185,12 +186,13 @@ def columns(layout: Layout, lines: Sequence[bytes]) -> dict[str, Text]:
         csv.ParseOptions(quote_char=False),
         csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
     )
-    texts = {
-        field: pc.utf8_trim_whitespace(column).combine_chunks()
-        for field, column in zip(layout.fields, table.columns, strict=True)
-        if field.to or field.kind == layouts.ATTACK
-    }
-    found: dict[str, Text] = _numbers(texts)
+    # All texts one after another, numbers first: of a few lines most of the time is that of calls.
+    fields = [field for field in layout.fields if field.to or field.kind == layouts.ATTACK]
+    fields.sort(key=_order)
+    text = pc.utf8_trim_whitespace(pa.concat_arrays([table[field.name].combine_chunks() for field in fields]))
+    rows = table.num_rows
+    texts = {field: text.slice(place * rows, rows) for place, field in enumerate(fields)}
+    found = _numbers(texts, text)
     for field, text in texts.items():
         if field.kind == layouts.FAMILY:
             found[field.to] = _family(layout, text)
@@ -204,20 +206,22 @@ def columns(layout: Layout, lines: Sequence[bytes]) -> dict[str, Text]:
     return found
 
 
-def _numbers(texts: Mapping[Field, Text]) -> dict[str, Text]:
-    """Columns of numbers, read in one go: of a few lines most of the time is that of calls. None where one is none."""
+def _order(field: Field) -> int:
+    return _COUNTED.index(field.kind) if field.kind in _COUNTED else len(_COUNTED)
+
+
+def _numbers(texts: Mapping[Field, Text], text: pa.Array) -> dict[str, Text]:
+    """Columns of numbers, whose texts come first in `text`, read in one go; none where one of them is no number."""
     import pyarrow as pa
 
-    fields = [field for field in texts if field.kind in (layouts.NUMBER, layouts.COUNT)]
-    if not fields:
-        return {}
-    counts = [texts[field] if field.kind == layouts.NUMBER else _zero_for_blank(texts[field]) for field in fields]
+    rows, fields = len(next(iter(texts.values()))), [field for field in texts if field.kind in _COUNTED]
+    counts = [_zero_for_blank(texts[field]) for field in fields if field.kind == layouts.COUNT]
+    plain = (len(fields) - len(counts)) * rows
     try:
-        values = _number("any", pa.concat_arrays(counts))
+        values = _number("any", pa.concat_arrays([text.slice(0, plain), *counts]))
     except ValueError:
         return {}  # which one, the readers of single columns find
-    rows = len(counts[0])
-    return {field.to: values.slice(place * rows, rows) for place, field in enumerate(fields)}
+    return {field.to: values.slice(place * rows, rows) for place, field in enumerate(fields) if field.to}
 
 
 def _family(layout: Layout, text: pa.Array) -> pa.Array:
