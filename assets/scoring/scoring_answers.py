@@ -66,8 +66,8 @@ def score(network: Network, lines: Sequence[bytes]) -> Scored:
     answers: list[str] = [""] * len(lines)
     for place, fault in batch.faults.items():
         answers[place] = json.dumps({"line": place + 1, "error": fault})
-    for place, *told in zip(batch.places, said.scores.tolist(), said.alarm.tolist(), said.names, strict=True):
-        answers[place] = _answer(*told)
+    for place, answer in zip(batch.places, _answers(said), strict=True):
+        answers[place] = answer
     raised = np.flatnonzero(said.alarm).tolist()
     families: dict[str, int] = {}
     for at in raised:
@@ -78,23 +78,17 @@ def score(network: Network, lines: Sequence[bytes]) -> Scored:
     return Scored(given, len(batch.places), len(raised), families, latest, faults)
 
 
-def _answer(value: float, is_alarm: bool, family: str) -> str:
-    """As json.dumps would write it, in a fifth of the time."""
-    known = f',"family":{_quoted(family)}' if family != _UNKNOWN else ""
-    if value != value:  # a number that is none
-        return f'{{"score":null,"alarm":false{known}}}'
-    return f'{{"score":{value:.6g},"alarm":{"true" if is_alarm else "false"}{known}}}'
-
-
-_QUOTED: dict[str, str] = {}
-
-
-def _quoted(word: str) -> str:
-    if word not in _QUOTED:
-        if len(_QUOTED) > 1000:
-            _QUOTED.clear()
-        _QUOTED[word] = json.dumps(word)
-    return _QUOTED[word]
+def _answers(said: Verdicts) -> list[str]:
+    """As json.dumps would write them, in a tenth of the time."""
+    ends: dict[tuple[bool, str], str] = {}
+    told = list(zip(said.alarm.tolist(), said.names, strict=True))
+    for alarm, family in set(told):
+        known = {} if family == _UNKNOWN else {"family": family}
+        ends[alarm, family] = "," + json.dumps({"alarm": alarm, **known}, separators=(",", ":"))[1:]
+    return [
+        f'{{"score":{f"{score:.6g}" if score == score else "null"}{ends[one]}'  # or it is no number
+        for score, one in zip(said.scores.tolist(), told, strict=True)
+    ]
 
 
 def _families(network: Network, made: dict[str, np.ndarray], alarm: np.ndarray) -> list[str]:

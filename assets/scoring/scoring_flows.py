@@ -29,6 +29,8 @@ _BY_WIDTH: Mapping[int, Sequence[Layout]] = {
 _WIDTHS = ", ".join(str(width) for width in sorted(_BY_WIDTH))
 _EXPECTED = f"expected a flow: JSON with the columns of table flows, or CSV with {_WIDTHS} fields"
 _JSON = "JSON"
+_BLANK = b" \t\r\n\xef\xbb\xbf"  # a byte order mark among it
+_ODD = (b" ", b"\t", b"\r", b"\xef")
 
 
 @dataclass(frozen=True)
@@ -76,21 +78,19 @@ def _groups(lines: Sequence[bytes], faults: dict[int, str]) -> list[tuple[Layout
     layout_of: dict[object, Layout | None] = {_JSON: None}
     for place, line in enumerate(lines):
         begin = line[:1]
-        if begin == b"{" or (begin in b" \t\r\xef" and line.strip(b" \t\r\xef\xbb\xbf")[:1] == b"{"):
+        if begin == b"{" or (begin in _ODD and line.strip(_BLANK)[:1] == b"{"):
             key: object = _JSON
-        elif len(line) > nids_input.LONGEST_LINE:
-            key = ()
         else:
-            key = line.count(b",") + 1
-            if key == 1 and not line.strip(b" \t\r\n\xef\xbb\xbf"):
+            width = line.count(b",") + 1
+            if width == 1 and not line.strip(_BLANK):
                 continue
-            layout = _layout(line, key)
-            if layout is not None:
-                if _is_header(line, layout):
-                    continue
-                key = layout.name
-                layout_of[key] = layout
-        if key in layout_of and len(line) <= nids_input.LONGEST_LINE:
+            known = _BY_WIDTH.get(width, ())
+            layout = known[0] if len(known) == 1 else _layout(line, known)
+            if layout and not begin.isdigit() and _is_header(line, layout):
+                continue
+            key = layout and layout.name
+            layout_of[key] = layout
+        if key is not None and len(line) <= nids_input.LONGEST_LINE:
             found.setdefault(key, []).append(place)
         else:
             faults[place] = f"{_EXPECTED}, found {_found(line)}"
@@ -103,11 +103,10 @@ def _found(line: bytes) -> str:
     return nids_input.shown(line)
 
 
-def _layout(line: bytes, width: int) -> Layout | None:
+def _layout(line: bytes, known: Sequence[Layout]) -> Layout | None:
     """Of two as wide, UNSW-NB15's has a number where NSL-KDD's has the protocol."""
-    known = _BY_WIDTH.get(width, ())
-    if len(known) < 2:
-        return known[0] if known else None
+    if not known:
+        return None
     second = line.split(b",", 2)[1].strip()
     number = second.replace(b".", b"", 1).replace(b"-", b"").replace(b"e", b"").isdigit() or second == b"dur"
     return next(one for one in known if (one.origin == layouts.UNSW) == number)
@@ -176,7 +175,7 @@ def _json(_: None, columns: tuple[str, ...], lines: Sequence[bytes]) -> pa.Table
     import pyarrow.json as pj
 
     schema = _schema(columns)
-    trimmed = [line.strip(b" \t\r\xef\xbb\xbf") for line in lines]
+    trimmed = [line.strip(_BLANK) for line in lines]
     # So that no object goes on in the next line.
     if not all(line.endswith(b"}") for line in trimmed):
         raise ValueError("expected a JSON object in one line")
