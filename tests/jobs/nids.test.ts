@@ -2,8 +2,10 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { nids } from "../../assets/jobs/nids/index.ts";
+import { scoreStep, scores } from "../../assets/jobs/nids/score.ts";
 import { nidsSettings } from "../../assets/jobs/nids/settings.ts";
 import { jobKind } from "../../assets/jobs/registry.ts";
+import { job } from "../../core/job.ts";
 import { describeSettings, parseSettings } from "../../core/settings.ts";
 
 const argumentsOf = (job: ReturnType<typeof nids>, name: string) =>
@@ -105,4 +107,39 @@ test("settings of a stack are those of the job", () => {
   expect(() => parseSettings(nidsSettings, { "oneoff:overlap": "2" })).toThrow(
     'oneoff:overlap is "2": expected a number from 0 to 1; set it with: pulumi config set oneoff:overlap VALUE',
   );
+});
+
+test("a step scores flows with a model of another run, from one source", () => {
+  const made = scoreStep({ model: "s3://lake/networks", follow: "s3://flows/today", table: "scored" });
+  expect(made.arguments?.join(" ")).toBe(
+    "--model s3://lake/networks --follow s3://flows/today --out {scored} --checkpoint {scratch}/checkpoint",
+  );
+  expect(made).not.toHaveProperty("packages");
+  const streamed = scoreStep({ model: "/lake/networks", kafka: { brokers: "a:9092,b:9092", topic: "flows" } });
+  expect(streamed.arguments?.slice(2, 6)).toEqual(["--kafka", "a:9092,b:9092", "--topic", "flows"]);
+  expect(streamed.packages).toEqual(["org.apache.spark:spark-sql-kafka-0-10_2.12:3.5.7"]);
+  for (const source of [{}, { follow: "/a", kafka: { brokers: "a:1", topic: "b" } }])
+    expect(() => scoreStep({ model: "/lake/networks", ...source })).toThrow("expected either follow or kafka");
+});
+
+test("a job of that step has what the script writes, and all that it imports", () => {
+  const panel = { name: "alarms", title: "Alarms", sql: "SELECT family FROM {scores} WHERE alarm" };
+  const { steps, tables } = job({
+    ...{ name: "scoring", from: import.meta.url, tables: [scores] },
+    steps: [scoreStep({ model: "/lake/networks", follow: "/flows" })],
+    panels: [{ ...panel, shows: "Families", chart: { type: "table" } }],
+  });
+  expect(steps[0]?.leaves).toEqual(["scores"]);
+  const python = readFileSync(steps[0]?.script as string, "utf8");
+  const modules = new Set(
+    [...python.matchAll(/^ *(?:import|from) ((?:nids|scoring)_\w+)/gm)].map(([, name]) => `${name}.py`),
+  );
+  const brought = (steps[0]?.pyFiles ?? []).map((path) => path.split("/").at(-1) as string);
+  modules.delete("scoring_stream.py"); // itself, in a task
+  expect(brought.sort()).toEqual(["oneoff.py", ...modules].sort());
+  const columns = /^COLUMNS = \{([\s\S]*?)^\}/m.exec(python)?.[1] ?? "";
+  const names = [...columns.matchAll(/"(\w+)":|nids_layouts\.(CATEGORIES)/g)].flatMap(([, name, all]) =>
+    all ? ["protocol", "service", "state"] : [name],
+  );
+  expect(tables[0]?.columns.map(({ name }) => name)).toEqual(names);
 });
