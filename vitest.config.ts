@@ -14,6 +14,7 @@ const PROJECTS = {
   data: [
     "tests/{jobs,dataproc,emr,swarm,steps,fleet,scoring}/python*.test.ts",
     "tests/jobs/sql.test.ts",
+    "tests/scoring/browser.test.ts",
     "tests/stacks/{local-run,gpu-fleet-local}.test.ts",
     "tests/provider/*.test.ts",
     "tests/upgrade/{launches,local}.test.ts",
