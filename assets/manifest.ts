@@ -27,7 +27,7 @@ const manifest = {
   "images/spark": { carried: ["**/*"], requirements: ["."], jars: true },
   "jobs/failures": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   "jobs/london-power": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
-  "jobs/nids": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
+  "jobs/nids": { carried: ["*.py", "**/requirements.txt"], requirements: [".", "torch", "torch-cpu"] },
   "jobs/xo": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   jobs: { carried: ["*.py"] },
   "nodes/dataproc": { carried: ["*.{py,sh}"] },

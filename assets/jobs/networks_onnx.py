@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from networks import AUTOENCODER, CLASSIFIER, NORMAL, REACH, Examples, Network, 
 if TYPE_CHECKING:
     import numpy as np
     import onnx
+    import onnxruntime
 
 OPSET, ML_OPSET, IR = 17, 3, 8  # of 2022: whatever runs ONNX today knows them
 TOLERANCE = 1e-4  # most that a score or a probability may differ from scikit-learn's, of one and more
@@ -41,14 +42,16 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.asarray(values, kind), name))
         return name
 
-    def node(self, operation: str, *inputs: str, to: str = "", domain: str = "", **attributes: object) -> str:
-        """The name of a node's result."""
+    def node(
+        self, operation: str, *inputs: str, to: str = "", also: str = "", domain: str = "", **attributes: object
+    ) -> str:
+        """The name of a node's result; `also`: that of its second one."""
         from onnx import helper
 
         name = to or f"n{len(self.nodes)}"
-        self.nodes.append(
-            helper.make_node(operation, inputs, [name], name=f"{operation}_{name}", domain=domain, **attributes)
-        )
+        results = [name, also] if also else [name]
+        called = f"{operation}_{name}"
+        self.nodes.append(helper.make_node(operation, inputs, results, name=called, domain=domain, **attributes))
         return name
 
 
@@ -95,13 +98,21 @@ def to_onnx(network: Network, given: Inputs, licence: str) -> bytes:
     return finish(graph, network.kind, given, outputs, licence)
 
 
-def finish(graph: Graph, name: str, given: Inputs, outputs: list[onnx.ValueInfoProto], licence: str) -> bytes:
-    """The file of a graph."""
+def finish(
+    graph: Graph,
+    name: str,
+    given: Inputs,
+    outputs: list[onnx.ValueInfoProto],
+    licence: str,
+    more: Sequence[onnx.ValueInfoProto] = (),
+) -> bytes:
+    """The file of a graph; `more` goes in beside what is given."""
     from onnx import TensorProto, checker, helper
 
     inputs = [
         helper.make_tensor_value_info("numbers", TensorProto.FLOAT, [given.rows, len(given.numbers)]),
         helper.make_tensor_value_info("categories", TensorProto.STRING, [given.rows, len(given.categories)]),
+        *more,
     ]
     made = helper.make_model(
         helper.make_graph(graph.nodes, name, inputs, outputs, graph.constants),
@@ -155,27 +166,36 @@ def _probabilities(graph: Graph, last: str, labels: int) -> str:
 
 def run(file: bytes, examples: Examples) -> dict[str, np.ndarray]:
     """What ONNX Runtime makes of examples, by the names of the outputs."""
+    running = session(file)
+    names = [output.name for output in running.get_outputs()]
+    given = {"numbers": examples.numbers.astype("float32"), "categories": examples.categories.astype(object)}
+    return dict(zip(names, running.run(names, given), strict=True))
+
+
+def session(file: bytes) -> onnxruntime.InferenceSession:
+    """ONNX Runtime with a file, on one core."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    given = {"numbers": examples.numbers.astype("float32"), "categories": examples.categories.astype(object)}
-    return dict(zip(names, session.run(names, given), strict=True))
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 
 def difference(file: bytes, network: Network, examples: Examples) -> float:
     """How far ONNX Runtime is off scikit-learn at most. Raises ValueError when that is beyond TOLERANCE."""
+    return largest_difference(network.kind, run(file, examples), predictions(network, examples), "scikit-learn")
+
+
+def largest_difference(kind: str, found: dict[str, np.ndarray], wanted: dict[str, np.ndarray], framework: str) -> float:
+    """How far outputs of ONNX Runtime are off those of a framework. Raises ValueError when beyond TOLERANCE."""
     import numpy as np
 
-    found, wanted = run(file, examples), predictions(network, examples)
     largest = 0.0
     for name, values in wanted.items():
         off = np.abs(found[name] - values) / np.maximum(1, np.abs(values))
         largest = max(largest, float(np.where(np.isnan(off), np.inf, off).max(initial=0)))
     if largest > TOLERANCE:
-        raise ValueError(f"{network.kind}: ONNX Runtime is {largest:.2g} off scikit-learn, more than {TOLERANCE:g}")
+        raise ValueError(f"{kind}: ONNX Runtime is {largest:.2g} off {framework}, more than {TOLERANCE:g}")
     return largest
 
 
@@ -196,7 +216,12 @@ def schema(network: Network, given: Inputs) -> dict[str, Any]:
 
 
 def golden(network: Network, examples: Examples) -> dict[str, Any]:
-    """Some examples and what the network says of them, in 6 significant digits; a missing number is null.
+    """Some examples and what the network says of them."""
+    return golden_of(examples, lambda few: predictions(network, few))
+
+
+def golden_of(examples: Examples, predict: Callable[[Any], dict[str, np.ndarray]]) -> dict[str, Any]:
+    """Some examples and what is said of them, in 6 significant digits; a missing number is null.
 
     One of them has no numbers, and one has words that were never seen.
     """
@@ -206,7 +231,7 @@ def golden(network: Network, examples: Examples) -> dict[str, Any]:
     few.numbers[GOLDEN] = np.nan
     few.categories[GOLDEN + 1] = UNSEEN
     numbers = [[None if np.isnan(value) else float(value) for value in row] for row in few.numbers]
-    outputs = {name: _rounded(values) for name, values in predictions(network, few).items()}
+    outputs = {name: _rounded(values) for name, values in predict(few).items()}
     return {
         "inputs": {"numbers": numbers, "categories": few.categories.tolist()},
         "outputs": outputs,

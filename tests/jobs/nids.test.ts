@@ -20,6 +20,7 @@ test("without an input flows are made up", () => {
   expect(argumentsOf(job, "train")).toBe(
     `--flows {flows} --truth {truth} ${results} --hidden 8 --narrow 4,2,4 --epochs 3 --sample 900 --seed 7`,
   );
+  expect(job.steps.map(({ name }) => name)).toEqual(["flows", "train"]);
   expect(job.reads).toEqual([]);
 });
 
@@ -39,8 +40,8 @@ test("steps are given the modules that they import", () => {
     expect(step.pyFiles.map((path) => path.split("/").at(-1))).toEqual([
       "oneoff.py",
       ...["networks.py", "networks_onnx.py"],
-      ...["nids_arrays.py", "nids_data.py", "nids_families.py", "nids_input.py", "nids_layouts.py", "nids_parts.py"],
-      "nids_twin.py",
+      ...["nids_arrays.py", "nids_data.py", "nids_families.py", "nids_gru.py", "nids_gru_onnx.py", "nids_input.py"],
+      ...["nids_layouts.py", "nids_parts.py", "nids_sequences.py", "nids_train.py", "nids_twin.py"],
     ]);
     expect(step.requirements).toMatch(/nids\/requirements\.txt$/);
   }
@@ -52,6 +53,37 @@ test("only the truth may be lacking, and only what is measured is left out of th
   expect(
     tables.flatMap(({ name, columns }) => columns.filter((c) => c.measured).map((c) => `${name}.${c.name}`)),
   ).toEqual(["networks.off", "networks.seconds"]);
+});
+
+test.each(["cpu", "gpu"] as const)(
+  "a recurrent network learns with PyTorch for a %s in a step of its own",
+  (recurrent) => {
+    const job = nids({ recurrent, hidden: [8, 4], epochs: 3, seed: 7 });
+    expect(job.steps.map(({ name }) => name)).toEqual(["flows", "train", "recurrent"]);
+    const results = RESULTS.map((table) => `--${table} {${table}}`).join(" ");
+    expect(argumentsOf(job, "recurrent")).toBe(
+      `--flows {flows} --truth {truth} ${results} --kept {scratch}/recurrent --hidden 8,4 --epochs 3 --sample 100000 --seed 7`,
+    );
+    const [flows, train, last] = job.steps.map(({ requirements }) => readFileSync(requirements as string, "utf8"));
+    expect(flows).toBe(train);
+    expect(train).not.toMatch(/^torch|^nvidia/m);
+    // Of NVIDIA's gigabytes there is nothing where PyTorch is for CPUs, nor PyTorch itself on Linux.
+    const cpu = recurrent === "cpu";
+    expect(/^torch==[\d.]+( ; .*)? \\$/m.exec(last as string)?.[1]).toBe(
+      cpu ? " ; sys_platform != 'linux'" : undefined,
+    );
+    expect(/^(nvidia|cuda|triton)-?/m.test(last as string)).toBe(!cpu);
+  },
+);
+
+test("numbers of a network that learns in PyTorch are left out of the digests, and no other", () => {
+  const measured = (job: ReturnType<typeof nids>) =>
+    job.tables.flatMap(({ name, columns }) => columns.filter((c) => c.measured).map((c) => `${name}.${c.name}`));
+  expect(measured(nids({ recurrent: "cpu" }))).toEqual([
+    ...["roc.detected", "detection.auc", "detection.detected", "detection.detected_se", "families.detected"],
+    ...["curves.training_loss", "curves.held_out_loss", "networks.onnx", "networks.sha256", "networks.golden"],
+    ...["networks.threshold", "networks.off", "networks.seconds"],
+  ]);
 });
 
 test("declared numbers of a flow are those that the steps know", () => {
@@ -84,6 +116,7 @@ test.each<[string, object, string]>([
   ["too many layers", { hidden: [1, 1, 1, 1, 1] }, "hidden is [1,1,1,1,1]: expected at most 4 layers"],
   ["too many neurons", { narrow: [513] }, "narrow is [513]: expected at most 512 neurons a layer"],
   ["no epoch", { epochs: 0 }, "epochs is 0: expected a number above zero"],
+  ["a PyTorch of another kind", { recurrent: "tpu" }, 'recurrent is "tpu"'],
   ["no sample", { sample: 0 }, "sample is 0: expected a number above zero"],
 ])("%s is refused", (_, args, message) => expect(() => nids(args)).toThrow(message));
 
@@ -96,6 +129,7 @@ test("settings of a stack are those of the job", () => {
     ["oneoff:hidden", "64,32"],
     ["oneoff:narrow", "24,8,24"],
     ["oneoff:epochs", "15"],
+    ["oneoff:recurrent", "off"],
     ["oneoff:seed", "1"],
   ]);
   const parsed = parseSettings(nidsSettings, {

@@ -5,7 +5,7 @@ import { tried } from "../../../core/tried.ts";
 import { isGranted } from "../input.ts";
 import { panels } from "./panels.ts";
 import { nidsSettings } from "./settings.ts";
-import { tables } from "./tables.ts";
+import { tables, withoutEqualNumbers } from "./tables.ts";
 
 export interface NidsArgs {
   /**
@@ -28,6 +28,13 @@ export interface NidsArgs {
   readonly narrow?: readonly number[];
   /** How many times a network looks at all flows. @default 15 */
   readonly epochs?: number;
+  /**
+   * Whether a network learns too that remembers what a host did before, and with which PyTorch: `"cpu"`, which on Linux has to be
+   * in the Python that runs the steps, or `"gpu"`, of some gigabytes, which is installed and learns on CPUs where there is no GPU.
+   * It needs flows with hosts and times. Its results are equal within a tolerance, so numbers of tables are left out of digests.
+   * @default "off"
+   */
+  readonly recurrent?: "off" | "cpu" | "gpu";
   /** Seed of what is made up and of the networks: the same seed gives the same results on any cluster. @default 1 */
   readonly seed?: number;
 }
@@ -39,9 +46,18 @@ export interface NidsArgs {
  * @throws UsageError when a number is out of its range, or `input` is not an address.
  */
 export function nids(args: NidsArgs = {}): Job {
-  const { input, flows, overlap, sample, hidden, narrow, epochs, seed } = checkArgs("nids", nidsSettings, args);
+  const { input, flows, overlap, sample, hidden, narrow, epochs, recurrent, seed } = checkArgs(
+    "nids",
+    nidsSettings,
+    args,
+  );
   const made = ["--number", String(flows), "--overlap", String(overlap), "--seed", String(seed)];
   const results = ["roc", "detection", "families", "confusion", "curves", "networks"];
+  const folders = [
+    ...["--flows", "{flows}", "--truth", "{truth}"],
+    ...results.flatMap((table) => [`--${table}`, `{${table}}`]),
+  ];
+  const learning = ["--epochs", String(epochs), "--sample", String(sample), "--seed", String(seed)];
   return tried(
     job({
       name: "nids",
@@ -52,16 +68,20 @@ export function nids(args: NidsArgs = {}): Job {
           timeLimit: "1 hour",
         }),
         step("train", "nids_train.py", {
-          arguments: [
-            ...["--flows", "{flows}", "--truth", "{truth}"],
-            ...results.flatMap((table) => [`--${table}`, `{${table}}`]),
-            ...["--hidden", hidden.join(","), "--narrow", narrow.join(","), "--epochs", String(epochs)],
-            ...["--sample", String(sample), "--seed", String(seed)],
-          ],
+          arguments: [...folders, "--hidden", hidden.join(","), "--narrow", narrow.join(","), ...learning],
           timeLimit: "3 hours",
         }),
+        ...(recurrent === "off"
+          ? []
+          : [
+              step("recurrent", "nids_recurrent.py", {
+                arguments: [...folders, "--kept", "{scratch}/recurrent", "--hidden", hidden.join(","), ...learning],
+                requirements: recurrent === "gpu" ? "torch/requirements.txt" : "torch-cpu/requirements.txt",
+                timeLimit: "3 hours",
+              }),
+            ]),
       ],
-      tables,
+      tables: recurrent === "off" ? tables : withoutEqualNumbers(tables),
       panels,
       reads: [input].filter((address) => address !== undefined).filter(isGranted),
     }),
@@ -71,7 +91,9 @@ export function nids(args: NidsArgs = {}): Job {
 /** What the scripts import. */
 const MODULES = [
   ...["../networks.py", "../networks_onnx.py"],
-  ...["arrays", "data", "families", "input", "layouts", "parts", "twin"].map((name) => `nids_${name}.py`),
+  ...["arrays", "data", "families", "gru", "gru_onnx", "input", "layouts", "parts", "sequences", "train", "twin"].map(
+    (name) => `nids_${name}.py`,
+  ),
 ];
 
 const step = (name: string, script: string, own: Omit<SparkStepArgs, "name" | "script">): SparkStepArgs => ({

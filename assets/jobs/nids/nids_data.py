@@ -49,26 +49,27 @@ class Data:
 
 def load(flows: str, truth: str, most: int) -> Data:
     """The flows of both parts, of each so many at most. Raises ValueError when nothing can be learnt from them."""
-    train, test = (_read_part(flows, part, most) for part in (TRAIN, HELD_OUT))
+    train, test = (read_part(flows, part, most) for part in (TRAIN, HELD_OUT))
     columns = [name for name in NUMBERS if train[name].null_count < train.num_rows]
     known = oneoff.read_table(truth, ["flow", "log_ratio"])
     return Data(
-        _flows(train, columns, f"to learn from, part {TRAIN!r}"),
-        _flows(test, columns, f"to measure on, part {HELD_OUT!r}"),
-        None if known is None else _ratios(known, test["flow"].to_numpy()),
+        to_flows(train, columns, f"to learn from, part {TRAIN!r}"),
+        to_flows(test, columns, f"to measure on, part {HELD_OUT!r}"),
+        None if known is None else ratios(known, test["flow"].to_numpy()),
         columns,
         train["origin"][0].as_py(),
     )
 
 
-def _ratios(known: pa.Table, ids: np.ndarray) -> np.ndarray:
+def ratios(known: pa.Table, ids: np.ndarray) -> np.ndarray:
+    """Those of flows, by their numbers."""
     known = known.sort_by("flow")
     import numpy as np
 
     return known["log_ratio"].to_numpy()[np.searchsorted(known["flow"].to_numpy(), ids)]
 
 
-def _read_part(folder: str, part: str, most: int) -> pa.Table:
+def read_part(folder: str, part: str, most: int, more: Sequence[str] = ()) -> pa.Table:
     """Flows of a part, every so manieth, by their numbers; one file at a time, as there may be millions."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -76,7 +77,7 @@ def _read_part(folder: str, part: str, most: int) -> pa.Table:
     filesystem, files = oneoff.part_files(folder)
     if not files:
         raise ValueError("there are none; flows.py makes them")
-    wanted = ["flow", "origin", "family", *CATEGORIES, *NUMBERS]
+    wanted = ["flow", "origin", "family", *more, *CATEGORIES, *NUMBERS]
     total = 0
     for file in files:
         with oneoff.open_parquet(filesystem, file) as parquet:
@@ -94,8 +95,8 @@ def _read_part(folder: str, part: str, most: int) -> pa.Table:
     return pa.concat_tables(tables).sort_by("flow")
 
 
-def _flows(table: pa.Table, columns: Sequence[str], purpose: str) -> Flows:
-    """Raises ValueError when there are not both normal flows and attacks."""
+def to_flows(table: pa.Table, columns: Sequence[str], purpose: str) -> Flows:
+    """Rows as flows. Raises ValueError when there are not both normal flows and attacks."""
     import numpy as np
 
     families = np.array(table["family"].to_pylist(), dtype=str)

@@ -5,7 +5,7 @@ const MODEL = {
   field: "model",
   type: "nominal",
   title: null,
-  sort: ["classifier", "autoencoder", "imitation", "best reachable"],
+  sort: ["classifier", "autoencoder", "imitation", "recurrent", "best reachable", "best, knowing the host"],
 } as const;
 
 const share = (field: string, title: string) =>
@@ -75,7 +75,10 @@ const ROC: Panel = {
       y: share("detected", "Attacks detected"),
       color: MODEL,
       strokeDash: {
-        condition: { test: "datum.model === 'best reachable'", value: [5, 3] },
+        condition: {
+          test: "datum.model === 'best reachable' || datum.model === 'best, knowing the host'",
+          value: [5, 3],
+        },
         value: [1, 0],
       },
     },

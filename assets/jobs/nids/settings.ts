@@ -28,6 +28,12 @@ export const nidsSettings = z.object({
     .max(10_000, "expected at most 10000")
     .default(15)
     .describe("How many times a network looks at all flows"),
+  recurrent: z
+    .enum(["off", "cpu", "gpu"])
+    .default("off")
+    .describe(
+      "Whether a network learns too that remembers what a host did before: off, or with PyTorch for a cpu or a gpu, which is large",
+    ),
   seed: count()
     .default(1)
     .describe("Seed of what is made up and of the networks: the same seed gives the same results"),
