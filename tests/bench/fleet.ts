@@ -9,14 +9,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Hdfs } from "../fleet/hdfs.ts";
 import type { Figure } from "./index.ts";
+import { nids } from "./nids.ts";
 import { scoring } from "./scoring.ts";
 
 const MB = 1_000_000;
 /** Half of each file compresses by half, as tables do. */
 const content = (bytes: number) => Buffer.from(randomBytes(bytes / 2).toString("hex"), "latin1");
 
-export async function fleet(): Promise<readonly Figure[]> {
-  const scored = scoring();
+export const fleet = async (): Promise<readonly Figure[]> => [...scoring(), ...(await ofHdfs()), ...(await nids())];
+
+async function ofHdfs(): Promise<readonly Figure[]> {
   const work = mkdtempSync(join(tmpdir(), "oneoff-bench-"));
   const hdfs = await Hdfs.start(4, 2);
   try {
@@ -30,7 +32,7 @@ export async function fleet(): Promise<readonly Figure[]> {
     hdfs.dfs("-rm", "-r", "-skipTrash", "/small", "/small-by-hand", "/large-by-hand", "/large");
     await accepted(hdfs.push(large, "/one"));
     await accepted(hdfs.push(large, "/two"));
-    return [...scored, ...figures, await decommission(hdfs, work)];
+    return [...figures, await decommission(hdfs, work)];
   } finally {
     await hdfs.remove();
     rmSync(work, { recursive: true, force: true });
