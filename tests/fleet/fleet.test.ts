@@ -156,6 +156,11 @@ test("the fleet's notebook runs from top to bottom; reset takes what it left, an
   const { stdout } = await promisify(execFile)(python(), words, { env, cwd: env.ONEOFF_ROOT as string });
   expect(stdout).toMatch(/\| +true\| +1959\| +250\|/);
   expect(stdout).toContain("rows in networks, of runs 1");
+  // Where PyTorch is missing, as here, the other one says so and does no more.
+  const gpu = [...words.slice(0, -1), notebook.replace("fleet.ipynb", "gpu.ipynb")];
+  const ended = await promisify(execFile)(python(), gpu, { env, cwd: env.ONEOFF_ROOT as string });
+  expect(ended.stdout).toContain("missing is PyTorch");
+  expect(ended.stdout).toContain("nothing is learnt");
 
   const nodes = ["namenode", "datanode", "datanode-2", "datanode-3", "master", "worker", "worker-2"];
   const before = nodes.map(supervisorOf);

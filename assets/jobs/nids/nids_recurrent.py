@@ -46,15 +46,20 @@ def place(spark: SparkSession) -> dict[str, Any]:
     """Where to learn: arguments of TorchDistributor."""
     import torch
 
-    context, conf = spark.sparkContext, spark.sparkContext.getConf()
+    conf = spark.sparkContext.getConf()
     if float(conf.get(TASK_GPUS, "0")) >= 1:
-        executors = context._jsc.sc().getExecutorMemoryStatus().size() - 1
-        return {"num_processes": max(1, executors), "local_mode": False, "use_gpu": True}
+        return {"num_processes": slots(spark), "local_mode": False, "use_gpu": True}
     if conf.get("spark.master", "").startswith("local") and torch.cuda.is_available():
         # Of this machine, which Spark knows nothing of: processes see all, and take one each.
         return {"num_processes": torch.cuda.device_count(), "local_mode": True, "use_gpu": False}
-    number = max(1, min(MOST_ON_CPUS, context.defaultParallelism))
-    return {"num_processes": number, "local_mode": False, "use_gpu": False}
+    return {"num_processes": min(MOST_ON_CPUS, slots(spark)), "local_mode": False, "use_gpu": False}
+
+
+def slots(spark: SparkSession) -> int:
+    """How many tasks Spark can have run at once; a gang of more would wait for ever."""
+    spark.sparkContext.parallelize([0], 1).count()  # by then there are executors
+    scala = spark.sparkContext._jsc.sc()
+    return max(1, scala.maxNumConcurrentTasks(scala.resourceProfileManager().defaultResourceProfile()))
 
 
 def learn(spark: SparkSession, plan: dict[str, Any], kept: str) -> None:

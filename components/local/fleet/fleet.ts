@@ -155,7 +155,7 @@ function servicesOf(
     history,
     ...(token
       ? [
-          notebookService({ workers, events, hdfs: true, folder: lake, notebooks: ["fleet"] }, "jupyter", [
+          notebookService({ workers, events, hdfs: true, folder: lake, notebooks: ["fleet", "gpu"] }, "jupyter", [
             spark,
             secret("notebook-token", token),
           ]),
