@@ -106,7 +106,9 @@ def learn(spark: SparkSession, plan: dict[str, Any], kept: str) -> None:
 
 def device(where: dict[str, Any]) -> str:
     """What they learn on."""
-    return "GPUs" if where["use_gpu"] or where["local_mode"] else "CPUs"
+    if where["use_gpu"]:
+        return "the GPUs that Spark hands out"
+    return "this machine's GPUs" if where["local_mode"] else "CPUs"
 
 
 def rows(network: nids_gru.Recurrent, data: Data, seconds: float) -> dict[str, list[dict[str, Any]]]:
