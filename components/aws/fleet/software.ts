@@ -139,6 +139,7 @@ export const fleetScripts = (): Readonly<Record<string, string>> => ({
   ...filesIn("fleet", FLEET, /\.(py|conf)$|^(notebook|run-python|submit)$/),
   "fleet/oneoff.py": join(ASSETS, "jobs/oneoff.py"),
   "notebooks/fleet.ipynb": join(ASSETS, "notebooks/fleet.ipynb"),
+  "notebooks/gpu.ipynb": join(ASSETS, "notebooks/gpu.ipynb"),
   ...filesIn("hdfs", HDFS, /^(entrypoint|healthy|java-options)$/),
   ...filesIn("hdfs/conf", join(HDFS, "conf"), /\.(xml|properties)$/),
   ...filesIn("spark", SPARK, /^(entrypoint|healthy|gpus|spark-defaults\.conf|jupyter_server_config\.py)$/),
