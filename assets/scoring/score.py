@@ -21,10 +21,10 @@ for _folder in (_HERE.parent / "jobs", _HERE.parent / "jobs" / "nids"):
     if _folder.is_dir():
         sys.path.append(str(_folder))
 
-import nids_layouts  # noqa: E402 - found through the lines above
+import networks  # noqa: E402 - found through the lines above
 
 # Before numpy is imported: the same kernels as in training, one thread for each batch.
-os.environ.update({name: os.environ.get(name, value) for name, value in nids_layouts.ENVIRONMENT.items()})
+os.environ.update({name: os.environ.get(name, value) for name, value in networks.ENVIRONMENT.items()})
 
 import oneoff  # noqa: E402
 import scoring_answers  # noqa: E402

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 try:
+    import networks
     import nids_layouts
     import oneoff
     import scoring_model
 except ImportError:  # not submitted with --py-files: they lie in the folders beside
     _HERE = Path(__file__).resolve().parent
     sys.path[:0] = [str(folder) for folder in (_HERE, _HERE.parent / "jobs" / "nids", _HERE.parent / "jobs")]
+    import networks
     import nids_layouts
     import oneoff
     import scoring_model
@@ -162,9 +164,9 @@ def session() -> SparkSession:
     """Spark, whose tasks have what scoring imports."""
     from pyspark.sql import SparkSession
 
-    modules = [oneoff, nids_arrays, nids_input, nids_layouts, scoring_answers, scoring_flows, scoring_model]
+    modules = [oneoff, networks, nids_arrays, nids_input, nids_layouts, scoring_answers, scoring_flows, scoring_model]
     builder = SparkSession.builder.appName("scoring")
-    for name, value in nids_layouts.ENVIRONMENT.items():
+    for name, value in networks.ENVIRONMENT.items():
         builder = builder.config(f"spark.executorEnv.{name}", value)
     spark = builder.getOrCreate()
     for file in [*(str(module.__file__) for module in modules), str(Path(__file__).resolve())]:

@@ -95,7 +95,7 @@ test("Spark scores the same flows to the same scores", async () => {
   const nids = "arrays input layouts".split(" ").map((name) => at(`assets/jobs/nids/nids_${name}.py`));
   const step = [
     "--py-files",
-    [...files, ...nids, at("assets/jobs/oneoff.py")].join(","),
+    [...files, ...nids, at("assets/jobs/networks.py"), at("assets/jobs/oneoff.py")].join(","),
     at("assets/scoring/scoring_stream.py"),
   ];
   const env = { ...process.env, ...quickJava(), PYSPARK_PYTHON: python, PYSPARK_DRIVER_PYTHON: python };

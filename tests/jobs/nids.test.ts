@@ -166,7 +166,7 @@ test("a job of that step has what the script writes, and all that it imports", (
   expect(steps[0]?.leaves).toEqual(["scores"]);
   const python = readFileSync(steps[0]?.script as string, "utf8");
   const modules = new Set(
-    [...python.matchAll(/^ *(?:import|from) ((?:nids|scoring)_\w+)/gm)].map(([, name]) => `${name}.py`),
+    [...python.matchAll(/^ *(?:import|from) ((?:nids|scoring)_\w+|networks)/gm)].map(([, name]) => `${name}.py`),
   );
   const brought = (steps[0]?.pyFiles ?? []).map((path) => path.split("/").at(-1) as string);
   modules.delete("scoring_stream.py"); // itself, in a task

@@ -13,9 +13,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "assets" / folder) for folder in ("scoring", "jobs/nids", "jobs")]
 
-import nids_layouts  # noqa: E402 - found through the line above
+import networks  # noqa: E402 - found through the line above
 
-os.environ.update(nids_layouts.ENVIRONMENT)
+os.environ.update(networks.ENVIRONMENT)
 
 import scoring_model  # noqa: E402
 import scoring_support as support  # noqa: E402

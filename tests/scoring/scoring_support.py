@@ -17,10 +17,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import networks
+import networks_onnx
 import nids_data
 import nids_layouts as layouts
-import nids_models
-import nids_train
 import nids_twin
 import numpy as np
 import oneoff
@@ -46,12 +46,12 @@ def train(seed: int) -> Row:
     table = flows(3_000)
     half = table.num_rows // 2
     learnt, held = (
-        nids_models.Flows(*arrays(part, COLUMNS), np.array(part["family"].to_pylist(), str))
+        nids_data.Flows(*arrays(part, COLUMNS), np.array(part["family"].to_pylist(), str))
         for part in (table.slice(0, half), table.slice(half))
     )
     data = nids_data.Data(learnt, held, None, list(COLUMNS), layouts.MADE_UP)
-    network = nids_models.learn_families(learnt, held, [8], 3, seed)
-    return nids_train.file_row(network, data, 1.0)
+    network = networks.learn_labels(learnt, held, [8], 3, seed)
+    return networks_onnx.file_row(network, held, data.inputs, layouts.licence(data.origin), 1.0)
 
 
 def candidate(row: Row, **other: Any) -> Candidate:  # noqa: ANN401

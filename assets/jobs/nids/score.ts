@@ -34,6 +34,7 @@ export function scoreStep({ model, follow, kafka, table = "scores" }: ScoreArgs)
     arguments: [...["--model", model, ...source, "--out", `{${table}}`], ...["--checkpoint", "{scratch}/checkpoint"]],
     pyFiles: [
       ...["answers", "flows", "model"].map((name) => join(SCORING, `scoring_${name}.py`)),
+      join(import.meta.dirname, "../networks.py"),
       ...["arrays", "input", "layouts"].map((name) => join(import.meta.dirname, `nids_${name}.py`)),
     ],
     requirements: join(SCORING, "requirements.txt"),

@@ -95,8 +95,9 @@ function checkFolder(path: string): void {
 }
 
 function checkApp(job: Job, app: boolean): boolean {
-  if (!app || job.tables.some(({ name }) => name === MODELS)) return app;
-  throw refusal`${arg("app")} is true, and job ${quote(job.name)} leaves no table ${MODELS} with a model to score with: leave it out, or run job nids`;
+  const has = (table: string) => job.tables.some(({ name }) => name === table);
+  if (!app || (has(MODELS) && has("flows"))) return app;
+  throw refusal`${arg("app")} is true, and job ${quote(job.name)} leaves no table ${MODELS} with a model that scores flows: leave it out, or run job nids`;
 }
 
 function checkGpu(gpu: Gpu): Gpu {

@@ -164,7 +164,11 @@ test.each<[string, object, string]>([
   ["a GPU that is rented", { gpu: "L4" }, 'gpu is "L4": on a machine of your own it is "none", or "all" that it has'],
   ["ports beyond the last", { port: 65_530 }, "port is 65530: expected a whole number from 1 to 65488"],
   ["many datanodes", { hdfs: { datanodes: 1e9 } }, "hdfs.datanodes is 1000000000: expected at most 64 on one machine"],
-  ["an application without models", { app: true }, 'app is true, and job "xo" leaves no table networks'],
+  [
+    "an application without models",
+    { app: true },
+    'app is true, and job "xo" leaves no table networks with a model that scores flows',
+  ],
   ["many workers", { workers: { count: 65 } }, "workers.count is 65: expected at most 64 on one machine"],
   ["a deadline beyond the longest", { lifetime: { deadline: "8 days" } }, 'deadline is "8 days"'],
   ["another job than the lake's", { job: londonPower() }, "job"],
