@@ -271,3 +271,13 @@ test("what is no archive, and what is no fleet, is told of", async () => {
     'oneoff: stack team is no fleet: its cluster is "local", and fleets are gpu-fleet, local-fleet; "npx --no oneoff status team" tells of it\n',
   );
 });
+
+test("the scoring page is opened where there is one, and else it is said what decides about it", async () => {
+  vi.stubEnv("BROWSER", "/bin/true");
+  const none = await oneoff("open", "--ui", "app");
+  expect(none).toMatchObject({ code: 2, err: "oneoff: stack team has no Scoring: oneoff:app decides about it\n" });
+  outputs.app = "http://127.0.0.1:7010/";
+  service("app", { APP_HTTP: 7010 });
+  const nodes = JSON.parse((await oneoff("fleet", "status", "--json")).out).nodes;
+  expect(nodes).toContainEqual(expect.objectContaining({ name: "app", role: "app", state: "ready" }));
+});
