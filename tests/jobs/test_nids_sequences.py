@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -108,6 +109,14 @@ def test_flows_without_hosts_have_no_order(folder: Path, tmp_path: Path, capsys:
     message = "these flows of made up have no srcip, by which hosts' flows follow each other"
     with pytest.raises(ValueError, match=re.escape(message)):
         sequences.load(str(tmp_path / "flows"), str(folder / "truth"), 100)
+
+
+def test_processes_are_given_all_that_they_import(tmp_path: Path) -> None:
+    for name, text in nids_recurrent.sources().items():
+        (tmp_path / name).write_text(text)
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import nids_gru, nids_sequences; print(nids_gru.__file__)"
+    done = subprocess.run([sys.executable, "-I", "-c", program, tmp_path], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == (f"{tmp_path}/nids_gru.py\n", 0), done.stderr
 
 
 def test_a_python_without_pytorch_is_told_what_to_do(

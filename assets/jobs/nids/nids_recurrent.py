@@ -21,22 +21,17 @@ except ImportError:  # not submitted with --py-files: one lies one folder up
     import networks
     import oneoff
 
-import networks_onnx
-import nids_data
 import nids_gru
 import nids_gru_onnx
 import nids_layouts
 import nids_sequences
 import nids_train
-import nids_twin
 
 if TYPE_CHECKING:
     from nids_data import Data
     from pyspark.sql import SparkSession
 
 BEST = "best, knowing the host"
-MODULES = [oneoff, networks, nids_data, nids_gru, nids_layouts, nids_sequences, nids_twin, networks_onnx]
-MODULES += [sys.modules[name] for name in ("nids_families",)]
 MOST_ON_CPUS = 2  # processes: more would wait for each other
 ATTEMPTS = 3  # without one more look at all flows
 TASK_GPUS, EXECUTOR_GPUS = "spark.task.resource.gpu.amount", "spark.executor.resource.gpu.amount"
@@ -62,12 +57,15 @@ def slots(spark: SparkSession) -> int:
     return max(1, scala.maxNumConcurrentTasks(scala.resourceProfileManager().defaultResourceProfile()))
 
 
+def sources() -> dict[str, str]:
+    """What of ours is imported, by file names: processes know nothing of Spark, nor of its Python files."""
+    ours = [name for name in sys.modules if name == "oneoff" or name.startswith(("networks", "nids_"))]
+    return {f"{name}.py": Path(str(sys.modules[name].__file__)).read_text() for name in ours}
+
+
 def learn(spark: SparkSession, plan: dict[str, Any], kept: str) -> None:
     """Has processes learn until all is learnt, however often one is lost."""
     from pyspark.ml.torch.distributor import TorchDistributor
-
-    # The processes know nothing of Spark, nor of its Python files.
-    sources = {Path(str(module.__file__)).name: Path(str(module.__file__)).read_text() for module in MODULES}
 
     def member(sources: dict[str, str], plan: dict[str, Any], kept: str) -> None:
         import sys
@@ -93,7 +91,7 @@ def learn(spark: SparkSession, plan: dict[str, Any], kept: str) -> None:
     failed, before = 0, 0
     while True:
         try:
-            TorchDistributor(**where).run(member, sources, plan, kept)
+            TorchDistributor(**where).run(member, sources(), plan, kept)
             return
         except Exception as problem:
             reached = nids_gru.epochs_kept(kept)
