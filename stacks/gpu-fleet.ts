@@ -55,7 +55,7 @@ const settings = z.object({
   spotFallback: z
     .enum(FleetFallback)
     .optional()
-    .describe("When there are no spot instances: on-demand (and its price) or fewer workers"),
+    .describe("When there are no spot instances: fewer, which goes on with the workers that there are"),
   spotOnDemand: count().optional().describe("How many of the workers are on demand in any case; none when not set"),
   datanodes: count().default(3).describe("Data nodes of HDFS; fewer than before give up their blocks first"),
   replication: count().optional().describe("Copies of each block in HDFS; 2, or 1 with one data node, when not set"),
@@ -135,7 +135,7 @@ function fleetOf(settings: Settings) {
   const { deadline, idle, idleOff, spot, spotFallback, spotOnDemand, users, replication, workerTypes } = settings;
   if (spot && !spotFallback) {
     throw new UsageError(
-      'oneoff:spot is "true" and oneoff:spotFallback is not set: say what is to happen when there are no spot instances: pulumi config set oneoff:spotFallback on-demand (or fewer)',
+      'oneoff:spot is "true" and oneoff:spotFallback is not set: say what is to happen when there are no spot instances: pulumi config set oneoff:spotFallback fewer',
     );
   }
   return {

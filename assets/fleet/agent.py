@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,23 +33,25 @@ USERS = STATE / "users.json"
 
 @dataclass
 class Duty:
-    """Something that is done again and again."""
+    """Something that is done again and again, by itself: what hangs keeps nothing else from being done."""
 
     name: str
     every: float
     do: Callable[[], object]
-    next: float = 0.0
     problem: str | None = None
 
-    def look(self, now: float) -> None:
-        """Does it when it is time."""
-        if now < self.next:
-            return
-        self.next = now + self.every
+    def go_on(self) -> None:
+        """To the end of this program."""
+        while True:
+            self.look()
+            time.sleep(self.every)
+
+    def look(self) -> None:
+        """Once. What goes wrong is noted."""
         try:
             self.do()
             self.problem = None
-        except Exception as error:  # one duty must not keep the others from being done
+        except Exception as error:
             self.problem = str(error) if isinstance(error, FleetError) else f"{self.name}: {error!r}"
             print(f"agent: {self.problem}", file=sys.stderr, flush=True)
 
@@ -63,7 +66,7 @@ class Agent:
     warned: set[int] = field(default_factory=set)
 
     def duties(self) -> list[Duty]:
-        """In the order in which they are done: a report tells of the others."""
+        """All of them; the report tells what the others came upon."""
         own = [Duty("users", MINUTE, self.follow_users)]
         if self.config.access:
             own.insert(0, Duty("access", access.RENEW_S, lambda: access.renew(self.config, self.reporter.name)))
@@ -71,7 +74,7 @@ class Agent:
             head = Head(self.config, self.lake)
             own += [Duty("head", LOOK_S, head.look), Duty("warnings", MINUTE, self.warn)]
         if self.config.notebooks:
-            own += [Duty("spark.conf", MINUTE, self.follow_conf), Duty("notebooks", MINUTE, self.follow_notebooks)]
+            own.append(Duty("spark.conf", MINUTE, self.follow_conf))
         return [*own, Duty("report", MINUTE, lambda: self.report(own))]
 
     @property
@@ -85,19 +88,19 @@ class Agent:
         self.lake.write(self.lake.key(f"nodes/{self.reporter.name}.json"), told)
 
     def follow_users(self) -> None:
-        """Accounts as the fleet's file has them."""
+        """Accounts as the fleet's file has them, and a server for each; whoever is gone has none a moment later."""
         fetch = [sys.executable, str(Path(__file__)), "fetch", "users.json", str(USERS)]
-        script("users.py", "--file", str(USERS), "sync", "--fetch", *fetch)
+        try:
+            script("users.py", "--file", str(USERS), "sync", "--fetch", *fetch)
+        finally:
+            if self.config.notebooks:
+                notebooks.follow_users(notebooks.admitted(), self.config.namenode)
 
     def follow_conf(self) -> None:
         """What notebooks ask Spark for."""
         text = self.lake.read(self.lake.key("spark.conf"))
         if text is not None:
             units.write_file(STATE / "spark.conf", text.decode())
-
-    def follow_notebooks(self) -> None:
-        """A server for each user."""
-        notebooks.follow_users(notebooks.admitted(), self.config.namenode)
 
     def warn(self) -> None:
         """Whoever is on, an hour and ten minutes before the fleet ends."""
@@ -141,10 +144,11 @@ def main() -> None:
     if options.command == "fetch":
         return fetch(config, options.name, options.file)
     duties = Agent(config, Metadata(), FleetLake(config.lake, config.fleet)).duties()
-    while True:
-        for duty in duties:
-            duty.look(time.monotonic())
-        time.sleep(1)
+    threads = [threading.Thread(target=duty.go_on, name=duty.name) for duty in duties]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ import { quotaCodes } from "./quotas.ts";
 
 const HOURS_PER_MONTH = 730;
 
+/** The stager and the settler (software.ts, members.ts), once each. */
+const FUNCTIONS_GIBIBYTE_SECONDS = 900 * (1.75 + 0.25);
+
 /** Disk of the namenode for the names of files, beside its system's. */
 export const NAMES_GIBIBYTES = 16;
 
@@ -46,6 +49,12 @@ export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): r
       endpoints * units.interfaceEndpointHour,
       stands,
     ),
+    {
+      what: "functions for software and for data nodes that go, the longest that they take",
+      usdPerHour: 0,
+      hours,
+      usd: FUNCTIONS_GIBIBYTE_SECONDS * units.lambdaArmGigabyteSecond,
+    },
     ...reaperBill(region, stands),
   ];
 }

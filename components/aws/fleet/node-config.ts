@@ -61,14 +61,20 @@ const HEAPS = { namenode: "1g", datanode: "1g" } as const;
 const HDFS_USER = "oneoff-hdfs";
 const SPARK_USER = "oneoff-spark";
 
-/** Spark's own executors: what all of the types can have, one for each GPU or else one for a machine. */
+/** Of a worker's memory this is the system's and the worker's own; assets/fleet/node.py takes off as much. */
+const SYSTEM_MEBIBYTES = 1024;
+
+/** Of what a type is said to have the system finds some hundredths less; and an executor that asks for more than a worker has never starts. */
+const FOUND = 0.9;
+
+/** Spark's executors: what all of the types can have, one for each GPU or else one for a machine. */
 export function executorsOf({ workers: { count, types } }: Pick<FleetPlan, "workers">): SparkWorkers {
   const each = types.map((type) => {
     const { vcpus, memoryGiB } = instanceType(type);
     const gpus = gpuMachine(type)?.gpus ?? 1;
     return {
       cores: Math.floor(vcpus / gpus),
-      memoryMebibytes: Math.floor((memoryGiB * 1024 - SYSTEM_MEBIBYTES) / gpus),
+      memoryMebibytes: Math.floor((memoryGiB * 1024 * FOUND - SYSTEM_MEBIBYTES) / gpus),
     };
   });
   return {
@@ -77,9 +83,6 @@ export function executorsOf({ workers: { count, types } }: Pick<FleetPlan, "work
     memoryMebibytes: Math.min(...each.map(({ memoryMebibytes }) => memoryMebibytes)),
   };
 }
-
-/** Of a worker's memory this is the system's and the worker's own; assets/fleet/node.py takes off as much. */
-const SYSTEM_MEBIBYTES = 1024;
 
 /** Properties by which an application takes what the workers have. */
 export const sparkConf = (plan: FleetPlan): Readonly<Record<string, string>> => ({

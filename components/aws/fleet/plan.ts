@@ -127,6 +127,13 @@ function spotOf({ fallback, onDemand = 0, wait = "10 minutes" }: FleetSpot, coun
       'say what is to happen when there are no spot instances: "on-demand" or "fewer"',
     );
   }
+  if (fallback === FleetFallback.onDemand) {
+    throw invalid(
+      "workers.spot.fallback",
+      fallback,
+      "workers on demand in the place of spot ones are not offered yet; take fewer, and rent some on demand in any case (spot.onDemand)",
+    );
+  }
   if (!Number.isInteger(onDemand) || onDemand < 0 || onDemand > count) {
     throw invalid(
       "workers.spot.onDemand",

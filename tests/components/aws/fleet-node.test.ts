@@ -1,0 +1,105 @@
+import { expect, test } from "vitest";
+import {
+  dataConfig,
+  executorsOf,
+  headConfig,
+  loader,
+  type NodePlace,
+  partsOf,
+  sparkConf,
+  workerConfig,
+} from "../../../components/aws/fleet/node-config.ts";
+import { fleetPlan } from "../../../components/aws/fleet/plan.ts";
+import { serviceUnit } from "../../../components/aws/fleet/units.ts";
+import { instanceType, pricedTypes } from "../../../components/aws/prices.ts";
+import { executorHeap } from "../../../components/common/services/spark.ts";
+
+const plan = (args: { readonly gpu?: string; readonly notebook?: boolean } = {}) =>
+  fleetPlan({ lifetime: { deadline: "8 hours", idle: "1 hour" }, region: "us-east-1", ...args });
+const place: NodePlace = {
+  fleet: "fleet",
+  lake: "s3://the-lake",
+  region: "us-east-1",
+  head: "10.84.0.10",
+  sparkParameter: "/oneoff/a/b/fleet/spark",
+  usersRole: "arn:aws:iam::123456789012:role/users",
+  runRole: "arn:aws:iam::123456789012:role/run",
+};
+
+test("GPUs on or off is told to workers alone", () => {
+  const [off, on] = [plan(), plan({ gpu: "L4" })];
+  expect(headConfig(on, place)).toEqual(headConfig(off, place));
+  expect(dataConfig(on, place, "data-1")).toEqual(dataConfig(off, place, "data-1"));
+  expect(workerConfig(on, place).units["oneoff-worker.service"]).toContain('Environment="ONEOFF_GPU=all"');
+  expect(JSON.stringify(workerConfig(off, place))).not.toContain("ONEOFF_GPU");
+  expect(sparkConf(on)).toMatchObject({
+    "spark.executor.resource.gpu.amount": "1",
+    "spark.task.resource.gpu.amount": "0.25",
+  });
+  expect(Object.keys(sparkConf(off))).toEqual(["spark.executor.cores", "spark.executor.memory"]);
+});
+
+test.each(pricedTypes.filter((type) => instanceType(type).memoryGiB >= 4))(
+  "an executor asks for no more than a worker of type %s offers",
+  (type) => {
+    const { memoryGiB } = instanceType(type);
+    // What the system finds is up to 7 % less than what a type is said to have; node.py offers four tenths of the rest.
+    const offered = Math.trunc((memoryGiB * 1024 * 0.93 - 1024) * 0.4);
+    const executors = executorsOf({ workers: { count: 1, types: [type] } });
+    expect(executorHeap(executors)).toBeLessThanOrEqual(offered);
+    expect(executors.memoryMebibytes).toBeGreaterThan(0);
+  },
+);
+
+test("executors are such as the smallest of the types can have", () => {
+  expect(executorsOf({ workers: { count: 3, types: ["g6.2xlarge", "g6.xlarge"] } })).toEqual({
+    count: 3,
+    cores: 4,
+    memoryMebibytes: Math.floor(16 * 1024 * 0.9 - 1024),
+  });
+  // Four GPUs: an executor for each.
+  expect(executorsOf({ workers: { count: 1, types: ["g6.12xlarge"] } })).toMatchObject({ cores: 12 });
+});
+
+test("secrets are named by where they are kept, and stand nowhere", () => {
+  const head = headConfig(plan(), place);
+  expect(head.parameters).toEqual({ spark: place.sparkParameter });
+  expect(dataConfig(plan(), place, "data-1").parameters).toEqual({});
+  const unit = head.units["oneoff-master.service"] as string;
+  expect(unit).toContain("LoadCredential=spark:/var/lib/oneoff/secrets/spark\n");
+  expect(unit).not.toMatch(/Environment=.*SECRET/);
+});
+
+test("what a unit's variables say is taken as it is", () => {
+  const service = { name: "one", image: "hdfs", memoryMebibytes: 1, env: { ODD: 'a "b" \\ 100% $HOME' } };
+  expect(serviceUnit(service, "somebody", {})).toContain('Environment="ODD=a \\"b\\" \\\\ 100%% $HOME"\n');
+});
+
+test("a machine starts by a short script, which has each thing by its hash", () => {
+  const digest = "d".repeat(64);
+  const script = loader({
+    ...{
+      bucket: "the-lake",
+      region: "us-east-1",
+      boot: "_fleets/fleet/boot",
+      parts: partsOf(workerConfig(plan(), place)),
+    },
+    ...{ config: `_fleets/fleet/config/${digest}.json`, configDigest: digest },
+    ...{ installer: `_software/${digest}/software.py`, installerDigest: digest, manifest: digest },
+  });
+  expect(script.length).toBeLessThan(2500);
+  expect(script).not.toContain("{{");
+  expect(script).toContain(`bring _fleets/fleet/config/${digest}.json ${digest} /etc/oneoff/node.json\n`);
+  expect(script).toContain("--part scripts --part python\n");
+});
+
+test("what can't stand in a script is refused", () => {
+  const odd = { bucket: "a; reboot", region: "r", boot: "b", config: "c", configDigest: "d", installer: "i" };
+  expect(() => loader({ ...odd, installerDigest: "e", manifest: "f", parts: [] })).toThrow("bucket cannot be");
+});
+
+test("machines install what they have a use for", () => {
+  expect(partsOf(headConfig(plan(), place))).toEqual(["scripts", "python", "hadoop", "jupyter"]);
+  expect(partsOf(headConfig(plan({ notebook: false }), place))).toEqual(["scripts", "python", "hadoop"]);
+  expect(partsOf(dataConfig(plan(), place, "data-1"))).toEqual(["scripts", "python", "hadoop"]);
+});
