@@ -138,7 +138,8 @@ class Head:
         if asked["command"] == "push":
             source = f"{self.lake.lake}/{self.lake.key('uploads')}/{request}"
             overwrite = ["--overwrite"] if asked["overwrite"] else []
-            return "push.py", [*namenode, *overwrite, "--name", asked["archive"], source, asked["folder"]]
+            name = f"--name={asked['archive']}"
+            return "push.py", [*namenode, *overwrite, name, "--", source, str(asked["folder"])]
         if asked["command"] == "reset":
             from notebooks import notebooks
 

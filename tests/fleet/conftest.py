@@ -3,4 +3,5 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "assets" / "fleet"))
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+sys.path[:0] = [str(ASSETS / "fleet"), str(ASSETS / "jobs")]

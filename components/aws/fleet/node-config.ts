@@ -55,7 +55,12 @@ export interface NodePlace {
 export const DATA_DEVICE = "/dev/sdf";
 
 /** Heaps of what has a machine of its own, or nearly: a namenode keeps a million blocks in 1 GB. */
-const HEAPS = { namenode: "1g", datanode: "1g" } as const;
+const HEAPS = {
+  namenode: { HADOOP_HEAP: "1g" },
+  datanode: { HADOOP_HEAP: "1g" },
+  master: { SPARK_DAEMON_MEMORY: "512m" },
+  history: { SPARK_DAEMON_MEMORY: "1g" },
+} as const;
 
 /** Accounts that services run as. */
 const HDFS_USER = "oneoff-hdfs";
@@ -178,16 +183,18 @@ function servicesOf(plan: FleetPlan, { head }: NodePlace) {
   const secret = { name: "spark", path: "/run/secrets/spark", content: "", isSecret: true };
   const spark = sparkServices(executorsOf(plan), "spark", secret, events(plan));
   return {
-    ...spark,
-    namenode: withHeap(namenode, HEAPS.namenode),
-    datanode: withHeap(datanode, HEAPS.datanode),
+    worker: spark.worker,
+    namenode: withEnv(namenode, HEAPS.namenode),
+    datanode: withEnv(datanode, HEAPS.datanode),
+    master: withEnv(spark.master, HEAPS.master),
+    history: withEnv(spark.history, HEAPS.history),
     env: { ONEOFF_NAMENODE: head, ONEOFF_MASTER: head },
   };
 }
 
-const withHeap = (service: Service, heap: string): Service => ({
+const withEnv = (service: Service, env: Readonly<Record<string, string>>): Service => ({
   ...service,
-  env: { ...service.env, HADOOP_HEAP: heap },
+  env: { ...service.env, ...env },
 });
 
 /** Pages of services, and whatever listens on the head's own 127.0.0.1, such as a user's JupyterLab. */

@@ -103,7 +103,7 @@ export const agentUnit = (): string =>
     Service: [
       `ExecStart=${PYTHON} ${SCRIPTS}/fleet/agent.py run`,
       ...FOREVER,
-      "MemoryMax=512M",
+      "MemoryMax=1G",
       // What it starts for others, such as a push, ends with it and is begun again.
       "KillMode=control-group",
     ],
