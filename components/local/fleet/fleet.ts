@@ -212,7 +212,7 @@ function confOf({ workers, hdfs, gpu }: FleetPlan, { address }: Processes): Read
   const defaults = readFileSync(join(SPARK, "spark-defaults.conf"), "utf8")
     .split("\n")
     .map((line) => line.trim().split(/\s+/))
-    .filter(([name]) => /^spark\.(authenticate|ui\.)/.test(name ?? ""));
+    .filter(([name]) => /^spark\.(authenticate|hadoop\.|ui\.)/.test(name ?? ""));
   const events = HDFS_EVENTS.replace("namenode:8020", address("namenode", "rpc"));
   return {
     ...Object.fromEntries(defaults),

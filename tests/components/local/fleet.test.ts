@@ -74,6 +74,8 @@ test("three datanodes, two workers and what belongs to them, each listening on a
       webhdfs: "127.0.0.1:7001",
       conf: {
         "spark.authenticate": "true",
+        "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "10",
+        "spark.hadoop.dfs.client.block.write.locateFollowingBlock.retries": "11",
         "spark.eventLog.dir": "hdfs://127.0.0.1:7000/spark-events",
         "spark.executor.memory": "614m",
         "spark.hadoop.dfs.replication": "2",
