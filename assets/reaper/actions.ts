@@ -5,13 +5,14 @@
  * list_amazonec2autoscaling.html and list_amazonec2.html).
  */
 export const reaperActions = {
-  /** Four of them know no resource but "*"; whose a cluster is, only its description tells. */
+  /** Most of them know no resource but "*"; whose a cluster is, only its description tells. */
   read: [
     "elasticmapreduce:ListClusters",
     "elasticmapreduce:DescribeCluster",
     "autoscaling:DescribeAutoScalingGroups",
     "ec2:DescribeInstances",
     "ec2:DescribeVolumes",
+    "ec2:DescribeVpcEndpoints",
   ],
   /** Only on what carries the stack's tag. */
   end: [
@@ -25,5 +26,6 @@ export const reaperActions = {
     },
     { actions: ["ec2:TerminateInstances", "ec2:StopInstances"], resource: "arn:*:ec2:*:*:instance/*" },
     { actions: ["ec2:DeleteVolume"], resource: "arn:*:ec2:*:*:volume/*" },
+    { actions: ["ec2:DeleteVpcEndpoints"], resource: "arn:*:ec2:*:*:vpc-endpoint/*" },
   ],
 } as const;

@@ -51,7 +51,7 @@ export function fleetEnd({ members }: Pick<Fleet, "members">, last: ReaperReport
   const deadline = deadlineOf(current.length > 0 ? current : members);
   const ends = firstOf(current) + deadline.deadlineSeconds * 1000;
   // Disks may be waited for while there is a new fleet of this name; a group would make more of the old one.
-  const isOver = ends <= now.getTime() || remains.some(({ kind }) => kind !== "volume");
+  const isOver = ends <= now.getTime() || remains.some(({ kind }) => kind === "group" || kind === "instance");
   return {
     // As long as there are remains, whoever looks next has to know of that end.
     ends: new Date(remains.length > 0 ? endedAt : ends),

@@ -4,7 +4,7 @@ import { Tag } from "../../core/tags.ts";
 /** How long something lives that carries a stack's tag and no legible deadline: the longest deadline there is, but for fleets. */
 export const DEFAULT_DEADLINE_SECONDS = 7 * 86_400;
 
-export type Kind = "cluster" | "group" | "instance" | "volume";
+export type Kind = "cluster" | "group" | "instance" | "volume" | "endpoint";
 
 /** Something that is there and may have to end. */
 export interface Candidate {

@@ -1,5 +1,5 @@
 import { DeleteAutoScalingGroupCommand } from "@aws-sdk/client-auto-scaling";
-import { DeleteVolumeCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import { DeleteVolumeCommand, DeleteVpcEndpointsCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import { SetTerminationProtectionCommand, TerminateJobFlowsCommand } from "@aws-sdk/client-emr";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { inBatches } from "./batches.ts";
@@ -9,7 +9,7 @@ import { type Due, type Entry, failure } from "./entry.ts";
 import { fleetsOf, isOfFleet } from "./fleets.ts";
 import { firstLook, look, type SeenFleet } from "./look.ts";
 import { type Candidate, type Kind, overdue } from "./overdue.ts";
-import { type CandidateList, clusters, groups, instances, volumes } from "./running.ts";
+import { type CandidateList, clusters, endpoints, groups, instances, volumes } from "./running.ts";
 
 interface Ender {
   readonly kind: Kind;
@@ -101,6 +101,15 @@ function enders({ emr, autoScaling, ec2 }: Clients, stack: string): readonly End
       find: () => volumes(ec2, stack),
       batch: 1,
       end: ([VolumeId]) => ec2.send(new DeleteVolumeCommand({ VolumeId })),
+    },
+    {
+      kind: "endpoint",
+      find: () => endpoints(ec2, stack),
+      batch: 1, // what can't be deleted is told in the answer
+      end: async (VpcEndpointIds) => {
+        const { Unsuccessful = [] } = await ec2.send(new DeleteVpcEndpointsCommand({ VpcEndpointIds }));
+        if (Unsuccessful[0]) throw new Error(Unsuccessful[0].Error?.Message ?? "it is still there");
+      },
     },
   ];
 }

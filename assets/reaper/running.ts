@@ -1,5 +1,11 @@
 import { type AutoScalingClient, paginateDescribeAutoScalingGroups } from "@aws-sdk/client-auto-scaling";
-import { type EC2Client, type Instance, paginateDescribeInstances, paginateDescribeVolumes } from "@aws-sdk/client-ec2";
+import {
+  type EC2Client,
+  type Instance,
+  paginateDescribeInstances,
+  paginateDescribeVolumes,
+  paginateDescribeVpcEndpoints,
+} from "@aws-sdk/client-ec2";
 import { type ClusterSummary, DescribeClusterCommand, type EMRClient, paginateListClusters } from "@aws-sdk/client-emr";
 import { Tag } from "../../core/tags.ts";
 import type { Candidate, Kind } from "./overdue.ts";
@@ -69,16 +75,30 @@ export async function instances(client: EC2Client, stack: string): Promise<Candi
   return found;
 }
 
+/** What belongs to the stack's fleets. */
+const ofFleets = (stack: string) => ({
+  Filters: [
+    { Name: `tag:${Tag.stack}`, Values: [stack] },
+    { Name: "tag-key", Values: [Tag.role] },
+  ],
+});
+
+/** Endpoints of the stack's fleets, which cost by the hour whoever uses them. */
+export async function endpoints(client: EC2Client, stack: string): Promise<CandidateList> {
+  const found: CandidateList = { candidates: [], failures: [] };
+  for await (const page of paginateDescribeVpcEndpoints({ client }, ofFleets(stack))) {
+    for (const { VpcEndpointId, State, CreationTimestamp, Tags } of page.VpcEndpoints ?? []) {
+      if (/^delet/i.test(State ?? "")) continue; // the API's words are "deleting" and "Deleting", by its age
+      add(found, "endpoint", VpcEndpointId as string, CreationTimestamp, Tags);
+    }
+  }
+  return found;
+}
+
 /** Volumes of the stack's fleets. Those of anything else go with their instance. */
 export async function volumes(client: EC2Client, stack: string): Promise<CandidateList> {
   const found: CandidateList = { candidates: [], failures: [] };
-  const query = {
-    Filters: [
-      { Name: `tag:${Tag.stack}`, Values: [stack] },
-      { Name: "tag-key", Values: [Tag.role] },
-    ],
-  };
-  for await (const page of paginateDescribeVolumes({ client }, query)) {
+  for await (const page of paginateDescribeVolumes({ client }, ofFleets(stack))) {
     for (const { VolumeId, State, CreateTime, Tags } of page.Volumes ?? []) {
       if (State === "deleting" || State === "deleted") continue;
       const inUse = State === "in-use" || State === "creating";

@@ -49,8 +49,10 @@ export const fakeAws: FakeOptions = {
       ...own,
     };
   },
-  // A bucket that is destroyed by force takes its objects along, and its settings; a database of Glue its tables.
-  goesWith: (other, { type, properties }) => {
+  // A bucket that is destroyed by force takes its objects along, and its settings; a database of Glue its tables; an instance what
+  // attaches volumes to it.
+  goesWith: (other, { id, type, properties }) => {
+    if (type === "aws:ec2/instance:Instance") return other.properties.instanceId === id;
     if (type === "aws:s3/bucket:Bucket")
       return other.type.startsWith("aws:s3/") && other.properties.bucket === properties.bucket;
     if (type !== "aws:glue/catalogDatabase:CatalogDatabase") return false;

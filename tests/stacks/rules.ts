@@ -43,7 +43,7 @@ const allows = ({ properties }: Resource): readonly Statement[] => {
 
 /** Actions that know no resource, or whose condition narrows them (service authorization reference). */
 const ANY_RESOURCE =
-  /^(elasticmapreduce:(ListClusters|DescribeCluster|RunJobFlow)|autoscaling:DescribeAutoScalingGroups|ec2:Describe(Instances|Volumes)|ssm:UpdateInstanceInformation|ssmmessages:\w+)$/;
+  /^(elasticmapreduce:(ListClusters|DescribeCluster|RunJobFlow)|autoscaling:DescribeAutoScalingGroups|ec2:Describe(Instances|Volumes|VpcEndpoints)|ssm:UpdateInstanceInformation|ssmmessages:\w+)$/;
 
 export const rules: Readonly<Record<string, Rule>> = {
   "nobody in the world may connect": ({ type, properties }) => {
@@ -151,7 +151,8 @@ export const rules: Readonly<Record<string, Rule>> = {
       : undefined;
   },
   "what costs by the hour has a deadline": ({ type, properties }) => {
-    if (type === "aws:ec2/instance:Instance" || type === "aws:ebs/volume:Volume") {
+    const isEndpoint = type === "aws:ec2/vpcEndpoint:VpcEndpoint" && properties.vpcEndpointType === "Interface";
+    if (type === "aws:ec2/instance:Instance" || type === "aws:ebs/volume:Volume" || isEndpoint) {
       return (properties.tags as Record<string, string>)["oneoff:deadline"] ? undefined : "has no deadline";
     }
     if (type === "aws:autoscaling/group:Group") {

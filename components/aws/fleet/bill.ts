@@ -26,7 +26,7 @@ type Billed = Omit<FleetPlan, "bill">;
  * The most that a fleet can cost: all workers until the deadline, of the dearest type that will do, spot at the on-demand price.
  * What goes through the endpoints and between zones, 0.01 USD per GB, is not in it.
  *
- * @param standsSeconds until when the stack is destroyed: so long endpoints cost, and the reaper.
+ * @param standsSeconds until when the stack is destroyed: so long the reaper costs.
  */
 export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): readonly BillLine[] {
   const { region, nodes, hdfs, workers, zones } = plan;
@@ -47,7 +47,7 @@ export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): r
     perHour(
       `${FLEET_ENDPOINTS.length} endpoints in ${counted(zones, "zone")}`,
       endpoints * units.interfaceEndpointHour,
-      stands,
+      hours,
     ),
     {
       what: "functions for software and for data nodes that go, the longest that they take",

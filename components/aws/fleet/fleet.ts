@@ -101,10 +101,17 @@ export class GpuFleet extends pulumi.ComponentResource {
     this.runId = runIdOf(args.runId);
     const { lake, reaper } = args;
 
+    const tags = lake.bucket.apply((bucket) => fleetTags(name, args, bucket));
     const network = new FleetNetwork(
       `${name}-network`,
-      { bucketArn: lake.bucketArn, reads: readsOf(job), zones: plan.zones, ...(args.cidr && { cidr: args.cidr }) },
-      { parent: this },
+      {
+        bucketArn: lake.bucketArn,
+        reads: readsOf(job),
+        ends: tags.apply((tags): Record<string, string> => ({ ...tags, [Tag.role]: "network" })),
+        zones: plan.zones,
+        ...(args.cidr && { cidr: args.cidr }),
+      },
+      { parent: this, dependsOn: [...reaper.parts] },
     );
     const parameter = sparkParameter(name, this);
     const { packageIndex, maven } = args;
@@ -120,7 +127,7 @@ export class GpuFleet extends pulumi.ComponentResource {
       roles,
       software,
       images: args.images ?? {},
-      tags: lake.bucket.apply((bucket) => fleetTags(name, args, bucket)),
+      tags,
       guards: [...reaper.parts, seen, ...network.parts, ...roles.parts, ...software.parts, parameter, lake],
       transform: args.transform,
       parent: this,

@@ -134,13 +134,15 @@ export function standingMachine(
     userDataReplaceOnChange: true,
     tags: machineTags(place, role, node),
   };
-  const options = { parent, dependsOn: [...guards, ...needs], deleteBeforeReplace: true };
+  // After its disk, and so deleted before it: EC2 deletes none that is in use.
+  const options = { parent, dependsOn: [...guards, ...needs, volume], deleteBeforeReplace: true };
   const instance = new aws.ec2.Instance(...applyTransform(transform?.instance, `${name}-${node}`, args, options));
   const attachment = new aws.ec2.VolumeAttachment(
     `${name}-${node}-attachment`,
     // A file system that is in use is not torn away: the machine is stopped first.
     { instanceId: instance.id, volumeId: volume.id, deviceName: DATA_DEVICE, stopInstanceBeforeDetaching: true },
-    { parent, deleteBeforeReplace: true },
+    // Who deletes the machine detaches it; to stop one that the reaper has ended would fail.
+    { parent, deleteBeforeReplace: true, deletedWith: instance },
   );
   return [instance, attachment];
 }

@@ -10,6 +10,8 @@ export interface FleetNetworkArgs {
   readonly bucketArn: pulumi.Input<string>;
   /** Addresses in S3 beside it that they may read, "s3://bucket/prefix". @default none */
   readonly reads?: readonly string[];
+  /** Tags of what costs by the hour, by which the reaper ends it. */
+  readonly ends: pulumi.Input<Record<string, string>>;
   /** In how many zones there are subnets. @default 2 */
   readonly zones?: number;
   /** Addresses of the VPC, a /16 to /24. @default "10.84.0.0/20" */
@@ -34,7 +36,7 @@ export class FleetNetwork extends pulumi.ComponentResource {
   /** @throws UsageError when `cidr` isn't a block of addresses. */
   constructor(name: string, args: FleetNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:FleetNetwork", name, {}, opts);
-    const { bucketArn, reads = [], zones = 2, cidr = "10.84.0.0/20" } = args;
+    const { bucketArn, reads = [], ends, zones = 2, cidr = "10.84.0.0/20" } = args;
     const blocks = subnetBlocks(cidr, zones);
     const tags = (what: string) => stackTags({ Name: `${pulumi.getStack()}-${name}-${what}` });
     const own = { parent: this };
@@ -101,7 +103,7 @@ export class FleetNetwork extends pulumi.ComponentResource {
             subnetIds: subnets.map(({ id }) => id),
             securityGroupIds: [doors.id],
             privateDnsEnabled: true,
-            tags: tags(of),
+            tags: pulumi.output(ends).apply((ends): Record<string, string> => ({ ...ends, ...tags(of) })),
           },
           own,
         ),

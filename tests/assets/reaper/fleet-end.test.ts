@@ -44,6 +44,27 @@ describe("a fleet's end", () => {
     });
   });
 
+  test("takes the endpoints, which cost whoever uses them; one that stays is told of and ends no other fleet", async () => {
+    world.endpoint("vpce-1");
+    world.endpoint("vpce-2", { state: "held" });
+    world.endpoint("vpce-loose", { tags: { "oneoff:stack": STACK } });
+    await look(DEADLINE - 1);
+    expect(world.calls.filter((call) => call.startsWith("Delete"))).toEqual([]);
+    const entries = await look(DEADLINE);
+    expect(world.calls.filter((call) => call.startsWith("DeleteVpc"))).toEqual([
+      "DeleteVpcEndpoints vpce-1",
+      "DeleteVpcEndpoints vpce-2",
+    ]);
+    expect(failures(entries)).toEqual([
+      { event: "failed", kind: "endpoint", id: "vpce-2", error: "Error: it is in use" },
+    ]);
+    world.settle();
+    world.endpoints = world.endpoints.map((one) => (one.id === "vpce-2" ? { ...one, state: "held" } : one));
+    world.machine("i-new", "head", { created: at(DEADLINE + 20), started: at(DEADLINE + 20) });
+    await look(DEADLINE + 25);
+    expect(world.calls.filter((call) => call.includes("i-new"))).toEqual([]);
+  });
+
   test("takes the disks once the machines are gone, also one that is younger than the others", async () => {
     world.disk("vol-2", "i-data-1", { created: at(590) });
     world.disk("vol-loose", undefined);

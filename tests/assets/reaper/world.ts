@@ -43,6 +43,7 @@ export interface Group {
 type Input = Readonly<Record<string, never>> & {
   readonly [name: string]: unknown;
   readonly InstanceIds: string[];
+  readonly VpcEndpointIds: string[];
   readonly AutoScalingGroupName: string;
   readonly VolumeId: string;
   readonly Bucket: string;
@@ -60,6 +61,8 @@ export class World {
   machines: Machine[] = [];
   disks: Disk[] = [];
   groups: Group[] = [];
+  /** Interface endpoints, by their ids. */
+  endpoints: { readonly id: string; readonly tags: Tags; readonly created: Date; state: string }[] = [];
   /** "bucket/key" */
   readonly objects = new Map<string, { body: string; modified: Date }>();
   readonly lakes = new Set(["the-lake"]);
@@ -137,6 +140,19 @@ export class World {
     },
     TerminateInstances: ({ InstanceIds }: Input) => this.#put("TerminateInstances", InstanceIds, "shutting-down"),
     StopInstances: ({ InstanceIds }: Input) => this.#put("StopInstances", InstanceIds, "stopped"),
+    DescribeVpcEndpoints: ({ Filters }: Input) => ({
+      VpcEndpoints: this.endpoints
+        .filter(({ tags }) => matches(Filters, tags))
+        .map(({ id, tags, created, state }) => ({
+          ...{ VpcEndpointId: id, CreationTimestamp: created, State: state, Tags: listed(tags) },
+        })),
+    }),
+    DeleteVpcEndpoints: ({ VpcEndpointIds: ids }: Input) => {
+      this.calls.push(`DeleteVpcEndpoints ${ids.join(" ")}`);
+      const held = this.endpoints.filter(({ id, state }) => ids.includes(id) && state === "held");
+      for (const endpoint of this.endpoints) if (ids.includes(endpoint.id)) endpoint.state = "deleting";
+      return { Unsuccessful: held.map(({ id }) => ({ ResourceId: id, Error: { Message: "it is in use" } })) };
+    },
     DeleteVolume: ({ VolumeId }: Input) => {
       this.calls.push(`DeleteVolume ${VolumeId}`);
       if (this.disks.find(({ id }) => id === VolumeId)?.machine) throw new Error("VolumeInUse");
@@ -199,6 +215,10 @@ export class World {
     const disk: Disk = { id, tags: tagsOf("data"), created: at(0), machine, ...more };
     this.disks.push(disk);
     return disk;
+  }
+
+  endpoint(id: string, more: { readonly tags?: Tags; readonly created?: Date; readonly state?: string } = {}): void {
+    this.endpoints.push({ id, tags: tagsOf("network"), created: at(0), state: "available", ...more });
   }
 
   group(name: string, more: Partial<Group> = {}): Group {

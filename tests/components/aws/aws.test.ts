@@ -670,7 +670,7 @@ describe("the dashboard", () => {
 test("the reaper may end only what carries the stack's tag", async () => {
   await settle(() => new Reaper("reaper"));
   const ending = statements("reaper-policy").filter(({ Action }) => /Terminate|Delete/.test(String(Action)));
-  expect(ending).toHaveLength(4);
+  expect(ending).toHaveLength(5);
   for (const { Condition } of ending) {
     expect(Condition).toEqual({ StringEquals: { "aws:ResourceTag/oneoff:stack": "oneoff/test" } });
   }

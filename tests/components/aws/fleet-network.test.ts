@@ -15,7 +15,10 @@ afterEach(() => {
 });
 
 const make = (args: Partial<FleetNetworkArgs> = {}) =>
-  settle(() => new FleetNetwork("net", { bucketArn: "arn:aws:s3:::the-lake", ...args }));
+  settle(
+    () =>
+      new FleetNetwork("net", { bucketArn: "arn:aws:s3:::the-lake", ends: { "oneoff:deadline": "8 hours" }, ...args }),
+  );
 const ofType = (type: string) => resources.filter((resource) => resource.type.endsWith(`:${type}`));
 const named = (name: string) => resources.find((resource) => resource.name === name)?.inputs ?? {};
 

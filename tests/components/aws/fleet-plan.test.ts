@@ -172,9 +172,9 @@ test("the bill is of the dearest type that will do, on demand, with all that sta
   expect(ceiling(bill)).toBe(118.41);
 });
 
-test("endpoints cost as long as the stack stands, and machines until the deadline", () => {
+test("the reaper costs as long as the stack stands, and what it ends until the deadline", () => {
   const { bill } = fleetPlan({ lifetime, region: "us-east-1" }, "10 days");
-  expect(bill.map(({ hours }) => hours)).toEqual([8.25, 8.25, 8.25, 8.25, 240.25, 8.25, 240.25]);
+  expect(bill.map(({ hours }) => hours)).toEqual([8.25, 8.25, 8.25, 8.25, 8.25, 8.25, 240.25]);
   expect(fleetPlan({ lifetime, region: "us-east-1" }, "1 hour").bill).toEqual(planOf().bill);
 });
 

@@ -46,7 +46,7 @@ describe.each([
   });
 });
 
-test("the reaper takes from machines of fleets, groups and volumes no more than it must", () => {
+test("the reaper takes from machines of fleets, groups, volumes and endpoints no more than it must", () => {
   const ending = reaperStatements(STACK).filter(({ Resource }) => Resource !== "*");
   expect(ending.map(({ Action, Resource }) => [Resource, Action])).toEqual([
     [
@@ -59,6 +59,7 @@ test("the reaper takes from machines of fleets, groups and volumes no more than 
     ],
     ["arn:*:ec2:*:*:instance/*", ["ec2:TerminateInstances", "ec2:StopInstances"]],
     ["arn:*:ec2:*:*:volume/*", ["ec2:DeleteVolume"]],
+    ["arn:*:ec2:*:*:vpc-endpoint/*", ["ec2:DeleteVpcEndpoints"]],
   ]);
 });
 
