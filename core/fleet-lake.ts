@@ -1,6 +1,7 @@
 /** What the machines of a fleet, its owner's command line and the reaper tell each other by objects of the lake (ADR 19). */
 import { z } from "zod";
 import { checkName, Prefix } from "./lake-layout.ts";
+import { NodeRole } from "./node-role.ts";
 
 /** Keys in the lake. @throws UsageError for a name that would lead elsewhere. */
 export const fleetKeys = (fleet: string) => {
@@ -59,9 +60,6 @@ export const FleetAnswer = z.object({
   refused: z.boolean().optional(),
 });
 export type FleetAnswer = z.infer<typeof FleetAnswer>;
-
-export const NodeRole = { head: "head", data: "data", worker: "worker" } as const;
-export type NodeRole = (typeof NodeRole)[keyof typeof NodeRole];
 
 /** What a machine tells each minute. */
 export const NodeReport = z.object({

@@ -1,6 +1,7 @@
 /** Fleets: which things are one, and when it ends. */
 import { secondsIfAny } from "../../core/duration.ts";
-import { NodeRole, type ReaperReport } from "../../core/fleet-lake.ts";
+import type { ReaperReport } from "../../core/fleet-lake.ts";
+import { NodeRole } from "../../core/node-role.ts";
 import { Tag } from "../../core/tags.ts";
 import { type Candidate, DEFAULT_DEADLINE_SECONDS, type Overdue } from "./overdue.ts";
 

@@ -1,6 +1,7 @@
 /** Whether anybody works on a fleet, by what its machines say. */
 import { formatDuration } from "../../core/duration.ts";
-import { NodeRole, REPORT_SECONDS } from "../../core/fleet-lake.ts";
+import { REPORT_SECONDS } from "../../core/fleet-lake.ts";
+import { NodeRole } from "../../core/node-role.ts";
 import { Tag } from "../../core/tags.ts";
 import type { Candidate } from "./overdue.ts";
 import { type Seen, shown } from "./reports.ts";

@@ -7,7 +7,8 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import { type fleetKeys, NodeReport, NodeRole, ReaperReport } from "../../core/fleet-lake.ts";
+import { type fleetKeys, NodeReport, ReaperReport } from "../../core/fleet-lake.ts";
+import { NodeRole } from "../../core/node-role.ts";
 
 /** A fleet's place in its lake. */
 export interface FleetLake {

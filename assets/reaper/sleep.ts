@@ -1,7 +1,8 @@
 /** What becomes of a fleet while nobody works there: its workers go, then its other machines are stopped, and their disks stay. */
 import { UpdateAutoScalingGroupCommand } from "@aws-sdk/client-auto-scaling";
 import { StopInstancesCommand } from "@aws-sdk/client-ec2";
-import { NodeRole, type ReaperReport } from "../../core/fleet-lake.ts";
+import type { ReaperReport } from "../../core/fleet-lake.ts";
+import { NodeRole } from "../../core/node-role.ts";
 import { Tag } from "../../core/tags.ts";
 import { inBatches } from "./batches.ts";
 import type { Clients } from "./clients.ts";

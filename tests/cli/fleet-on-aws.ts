@@ -12,7 +12,8 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { fleetKeys, type NodeReport, type NodeRole, type ReaperReport } from "../../core/fleet-lake.ts";
+import { fleetKeys, type NodeReport, type ReaperReport } from "../../core/fleet-lake.ts";
+import type { NodeRole } from "../../core/node-role.ts";
 
 export const BUCKET = "oneoff-team-lake-0a1b2c3d";
 export const FLEET = "fleet";

@@ -28,8 +28,14 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const home = mkdtempSync(join(tmpdir(), "oneoff-package-"));
 const modules = join(home, "node_modules");
 
-const run = (command: string, args: readonly string[], cwd: string) =>
-  execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+function run(command: string, args: readonly string[], cwd: string): string {
+  try {
+    return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  } catch (error) {
+    // A compiler says on its standard output what is wrong.
+    throw new Error(`${(error as Error).message}\n${(error as { stdout?: string }).stdout ?? ""}`);
+  }
+}
 
 beforeAll(() => void installInto(home));
 afterAll(() => rmSync(home, { recursive: true, force: true }));

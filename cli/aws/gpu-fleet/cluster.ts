@@ -1,4 +1,4 @@
-import { NodeRole } from "../../../core/fleet-lake.ts";
+import { NodeRole } from "../../../core/node-role.ts";
 import type { RunStatus } from "../../../core/run.ts";
 import type { Attached, Machines, StackContext } from "../../platform.ts";
 import { explainErrors } from "../client.ts";

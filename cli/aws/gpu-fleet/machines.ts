@@ -7,7 +7,7 @@ import {
   DescribeScalingActivitiesCommand,
 } from "@aws-sdk/client-auto-scaling";
 import { DescribeInstancesCommand, EC2Client, type Instance } from "@aws-sdk/client-ec2";
-import { NodeRole } from "../../../core/fleet-lake.ts";
+import { NodeRole } from "../../../core/node-role.ts";
 import { Tag } from "../../../core/tags.ts";
 import { connect, paginate } from "../client.ts";
 import type { AwsTag } from "../leftovers/sweep.ts";

@@ -3,7 +3,8 @@
 import type { LakeStore } from "../../../clients/lake/store.ts";
 import { onMachine } from "../../../clients/ssh.ts";
 import { TransientError, UsageError } from "../../../core/errors.ts";
-import { type NodeReport, NodeRole } from "../../../core/fleet-lake.ts";
+import type { NodeReport } from "../../../core/fleet-lake.ts";
+import { NodeRole } from "../../../core/node-role.ts";
 import type { Page, Route, StackContext } from "../../platform.ts";
 import { type SshFiles, writeSshFiles } from "../../ssh-files.ts";
 import { withToken } from "../../token.ts";

@@ -2,7 +2,8 @@
 import { readJson } from "../../../clients/lake/read.ts";
 import type { LakeStore } from "../../../clients/lake/store.ts";
 import { InterruptedError, TransientError, UsageError } from "../../../core/errors.ts";
-import { FleetAnswer, type FleetRequest, fleetKeys, NodeRole } from "../../../core/fleet-lake.ts";
+import { FleetAnswer, type FleetRequest, fleetKeys } from "../../../core/fleet-lake.ts";
+import { NodeRole } from "../../../core/node-role.ts";
 import { pause } from "../../waiting.ts";
 import { secondsBetween } from "../../when.ts";
 import { isSilent, minutes, nodesOf, type SeenFleet } from "./seen.ts";

@@ -1,5 +1,6 @@
 /** What is known of a fleet at one time. */
-import { type NodeReport, NodeRole, REPORT_SECONDS } from "../../../core/fleet-lake.ts";
+import { type NodeReport, REPORT_SECONDS } from "../../../core/fleet-lake.ts";
+import { NodeRole } from "../../../core/node-role.ts";
 import { secondsBetween } from "../../when.ts";
 import type { FleetMachines, Machine } from "./machines.ts";
 import type { FleetOutputs } from "./outputs.ts";

@@ -1,5 +1,6 @@
 /** How a fleet on EC2 does: what its machines report, laid over what EC2 and Auto Scaling have. */
-import { type NodeReport, NodeRole } from "../../../core/fleet-lake.ts";
+import type { NodeReport } from "../../../core/fleet-lake.ts";
+import { NodeRole } from "../../../core/node-role.ts";
 import type { FleetLife, FleetNode, FleetStatus } from "../../fleet.ts";
 import { answerWarnings, FleetAnswer, partIn } from "../../fleet-answer.ts";
 import { clock, secondsBetween } from "../../when.ts";

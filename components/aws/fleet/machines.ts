@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { fleetKeys, NodeRole } from "../../../core/fleet-lake.ts";
+import { fleetKeys } from "../../../core/fleet-lake.ts";
+import { NodeRole } from "../../../core/node-role.ts";
 import { Tag } from "../../../core/tags.ts";
 import { stackTags } from "../../common/naming.ts";
 import { applyTransform, type Transform } from "../../common/transform.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { checkPlain, fill } from "../../../assets/template.ts";
-import { NodeRole } from "../../../core/fleet-lake.ts";
+import { NodeRole } from "../../../core/node-role.ts";
 import type { Service } from "../../../core/service.ts";
 import { HDFS_EVENTS, hdfsServices } from "../../common/services/hdfs.ts";
 import { eventsEnv, executorConf, type SparkWorkers, sparkServices } from "../../common/services/spark.ts";

@@ -1,8 +1,9 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { fleetKeys, NodeRole } from "../../../core/fleet-lake.ts";
+import { fleetKeys } from "../../../core/fleet-lake.ts";
 import type { Job } from "../../../core/job.ts";
 import { Prefix } from "../../../core/lake-layout.ts";
+import { NodeRole } from "../../../core/node-role.ts";
 import { rolePath, stackTags } from "../../common/naming.ts";
 import { allow, SESSION_STATEMENTS, type Statement, serviceRole } from "../iam.ts";
 import type { S3Lake } from "../lake.ts";
