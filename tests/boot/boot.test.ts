@@ -164,7 +164,10 @@ test("fewer data nodes than copies are refused, and nobody leaves", async () => 
   box.put(`${keys.at}/members.json`, members(1, 2));
 });
 
-test("a user has an account, a notebook with a token, and neither once the lake says so", async () => {
+// Users are looked after each minute, and told of each minute.
+test("a user has an account, a notebook with a token, and neither once the lake says so", {
+  timeout: 500_000,
+}, async () => {
   keepLogs();
   const key = join(box.folder, "ada");
   execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
