@@ -25,7 +25,7 @@ const TITLES = {
   history: "Spark's history",
   hdfs: "HDFS",
   jupyter: "JupyterLab",
-  app: "The application",
+  app: "Scoring",
 } as const;
 type PageName = keyof typeof TITLES;
 
