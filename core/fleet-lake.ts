@@ -17,6 +17,11 @@ export const fleetKeys = (fleet: string) => {
     conf: `${at}/spark.conf`,
     /** What the head runs, once: the driver's archive. */
     run: (run: string) => `${at}/runs/${checkName(run, "run")}.zip`,
+    /** What machines are told of themselves, by the digest of that. */
+    configs: `${at}/config`,
+    config: (digest: string) => `${at}/config/${digest}.json`,
+    /** What is said where a machine doesn't come up. */
+    boot: `${at}/boot`,
     requests: `${at}/requests/`,
     request: (id: string) => `${at}/requests/${checkName(id, "request")}.json`,
     /** What a request is about, where that is a file. It goes with the request. */

@@ -13,7 +13,7 @@ export const Tag = {
   idle: "oneoff:idle",
   /** A {@link Duration} after the workers went. On a fleet's machines: when the others are stopped. */
   idleOff: "oneoff:idle-off",
-  /** What a fleet's machine is: a NodeRole. */
+  /** What of a fleet something is: a NodeRole, or "network" on its endpoints. */
   role: "oneoff:role",
   /** Name of the component that a cluster belongs to. */
   cluster: "oneoff:cluster",

@@ -80,12 +80,12 @@ export async function startBox(jupyter: string) {
     /** Boots one by the user data that it would get. */
     async machine(name: string, address: string, config: NodeConfig): Promise<Machine> {
       const content = JSON.stringify(config);
-      const key = `${keys.at}/config/${sha256(content)}.json`;
+      const key = keys.config(sha256(content));
       put(key, content);
       const installer = `_software/${sha256(INSTALLER)}/software.py`;
       const script = loader({
         parts: partsOf(config),
-        ...{ bucket: "box", region: "us-west-2", boot: `${keys.at}/boot`, config: key, configDigest: sha256(content) },
+        ...{ bucket: "box", region: "us-west-2", boot: keys.boot, config: key, configDigest: sha256(content) },
         ...{ installer, installerDigest: sha256(INSTALLER), manifest: "0".repeat(64) },
       });
       const file = join(folder, `${name}.sh`);

@@ -197,12 +197,12 @@ export function workerGroup(
 /** What a machine starts by: a few lines that bring the rest, each by its hash. */
 function userData(place: MachinePlace, node: string, config: pulumi.Output<NodeConfig>): pulumi.Output<string> {
   const { name, lake, software, parent } = place;
-  const { at } = fleetKeys(name);
+  const keys = fleetKeys(name);
   const content = config.apply((config) => JSON.stringify(config));
   const digest = content.apply(sha256);
   const object = new aws.s3.BucketObjectv2(
     `${name}-${node}-config`,
-    { bucket: lake.bucket, key: pulumi.interpolate`${at}/config/${digest}.json`, content, tags: stackTags() },
+    { bucket: lake.bucket, key: digest.apply(keys.config), content, tags: stackTags() },
     // Machines of a group begin with an earlier one until all are told anew.
     { parent, retainOnDelete: true },
   );
@@ -210,8 +210,17 @@ function userData(place: MachinePlace, node: string, config: pulumi.Output<NodeC
     .all([object.key, digest, lake.bucket, lake.region, software.manifest, config.apply(partsOf)])
     .apply(([config, configDigest, bucket, region, manifest, parts]) => {
       const { key: installer, sha256: installerDigest } = software.loader;
-      const boot = `${at}/boot`;
-      const text = loader({ parts, bucket, region, boot, config, configDigest, installer, installerDigest, manifest });
+      const text = loader({
+        parts,
+        bucket,
+        region,
+        boot: keys.boot,
+        config,
+        configDigest,
+        installer,
+        installerDigest,
+        manifest,
+      });
       return Buffer.from(text).toString("base64");
     });
 }

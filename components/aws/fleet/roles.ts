@@ -75,24 +75,21 @@ function machineStatements(
   { lake, parameterArn, software }: FleetRolesArgs,
   { users, run }: { readonly users: aws.iam.Role; readonly run: aws.iam.Role },
 ): readonly Statement[] {
-  const { at, users: usersKey, node } = fleetKeys(fleet);
+  const keys = fleetKeys(fleet);
   const object = (key: string) => pulumi.interpolate`${lake.bucketArn}/${key}`;
   const isHead = role === NodeRole.head;
-  const reads = [
-    usersKey,
-    ...(isHead ? ["members.json", "spark.conf", "reaper.json"].map((key) => `${at}/${key}`) : []),
-  ];
+  const reads = [keys.users, ...(isHead ? [keys.members, keys.conf, keys.reaper] : [])];
   return [
     ...software,
-    ...lake.statements.read([`${at}/config`, ...(isHead ? ASKED.map((asked) => `${at}/${asked}`) : [])]),
+    ...lake.statements.read([keys.configs, ...(isHead ? ASKED.map((asked) => `${keys.at}/${asked}`) : [])]),
     { Action: ["s3:GetObject"], Resource: reads.map(object) },
     // A machine speaks for those of its kind alone.
     {
       Action: ["s3:PutObject"],
       Resource: [
-        object(node(isHead ? "head" : `${role}-*`)),
-        object(`${at}/boot/*`),
-        ...(isHead ? [object(`${at}/answers/*`)] : []),
+        object(keys.node(isHead ? "head" : `${role}-*`)),
+        object(`${keys.boot}/*`),
+        ...(isHead ? [object(`${keys.at}/answers/*`)] : []),
       ],
     },
     ...(role === NodeRole.data ? [] : [{ Action: ["ssm:GetParameter"], Resource: parameterArn }]),

@@ -34,7 +34,7 @@ export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requ
       lake,
       stage: `webhdfs://${head}:9870/runs/${run}`,
       scratch: `webhdfs://${head}:9870/scratch/${run}`,
-      work: `${homeOf("run")}/work/${run}`,
+      work: `${homeOf("run")}/runs/${run}`,
       deadlineSeconds: plan.deadlineSeconds,
       master: `spark://${head}:7077`,
       masterPage: `http://${head}:8080`,
