@@ -25,7 +25,6 @@ HADOOP_HOME = "/opt/oneoff/hadoop"
 RUN_UNIT = "oneoff-run@{}.service"
 TELL_S = 2
 LINES = 20
-REFUSED = 2  # exit status of a script of the fleet's, when the same would be refused again
 MOST_ARCHIVE = 1 << 28
 # What was asked longer ago is asked by nobody any more.
 STALE_S = 7 * 86_400
@@ -98,7 +97,7 @@ class Head:
             words += ["--wanted", *(each["address"] for each in wanted["nodes"]), "--patience", "86400"]
             words += ["--", ENTRYPOINT, "refresh-nodes"]
             code = self.perform("members", "hdfs_nodes.py", words, {"wanted": wanted}, hdfs_environment(self.config))
-            if code in (0, REFUSED):
+            if code in (0, RefusalError.exit_status):
                 self.members = wanted
 
         self.begin("members", work)
@@ -189,7 +188,7 @@ class Head:
             ended |= {
                 "state": "failed",
                 "problem": problem or f"{script} ended with {code}",
-                "refused": code == REFUSED,
+                "refused": code == RefusalError.exit_status,
             }
         self.tell(request, ended)
         return code

@@ -37,6 +37,7 @@ class NodeConfig:
     units: dict[str, str]
     services: list[str]  # those of the units that run from the start
     notebooks: bool
+    gpus: bool
     access: dict[str, str]  # ARN of the role whose credentials go to an account: "users", "run"
 
     @property

@@ -78,7 +78,7 @@ class Reporter:
         told = {
             "services": tried(self.services, []),
             "idle": tried(lambda: self.idle(users), None),
-            "gpus": tried(gpus, []) if self.has_gpus() else [],
+            "gpus": tried(gpus, []) if self.config.gpus else [],
             "sessions": tried(sessions, []),
             "notebooks": [{"user": each.user, "port": each.port} for each in users],
             "usersConfirmed": tried(users_confirmed, None),
@@ -103,7 +103,7 @@ class Reporter:
             words += ["--master", self.config.master]
         for each in users:
             words += ["--jupyter", each.url, "--token-file", str(each.token_file)]
-        if self.has_gpus():
+        if self.config.gpus:
             words += ["--gpu-below", "5"]
         return script("idle.py", *words)
 
@@ -115,10 +115,6 @@ class Reporter:
         """Where SSH forwards to."""
         host = self.metadata.facts["address"]
         return {"spark": self.config.master, "hdfs": self.config.namenode, "history": f"{host}:18080"}
-
-    def has_gpus(self) -> bool:
-        """Whether this machine's are for Spark."""
-        return any("ONEOFF_GPU=" in text for text in self.config.units.values())
 
 
 def script(name: str, *words: str) -> Any:  # noqa: ANN401 -- JSON

@@ -32,6 +32,7 @@ CONFIG: dict[str, Any] = {
     "units": {},
     "services": [],
     "notebooks": False,
+    "gpus": False,
     "access": {},
 }
 

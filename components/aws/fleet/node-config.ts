@@ -33,6 +33,8 @@ export interface NodeConfig {
   readonly services: readonly string[];
   /** Whether users have JupyterLab here. */
   readonly notebooks: boolean;
+  /** Whether it has GPUs for Spark, whose use is told. */
+  readonly gpus: boolean;
   /** ARNs of roles whose credentials accounts of the machine get: "users", and "run" for the account that runs jobs. */
   readonly access: Readonly<Record<string, string>>;
 }
@@ -138,12 +140,17 @@ export function dataConfig(plan: FleetPlan, place: NodePlace, node: string): Nod
 /** What a worker is told. */
 export function workerConfig(plan: FleetPlan, place: NodePlace): NodeConfig {
   const { worker, env } = servicesOf(plan, place);
-  const gpus = plan.gpu.length > 0 && { ONEOFF_GPU: "all" };
+  const gpus = plan.gpu.length > 0;
   return {
     ...common(NodeRole.worker, null, place),
+    gpus,
     parameters: { spark: place.sparkParameter },
     units: {
-      ...unitOf(worker, SPARK_USER, { ...env, ...gpus, AWS_CONFIG_FILE: "/etc/oneoff/access/users" }),
+      ...unitOf(worker, SPARK_USER, {
+        ...env,
+        ...(gpus && { ONEOFF_GPU: "all" }),
+        AWS_CONFIG_FILE: "/etc/oneoff/access/users",
+      }),
       [unitName("agent")]: agentUnit(),
     },
     services: ["worker", "agent"].map(unitName),
@@ -168,6 +175,7 @@ const common = (
   units: {},
   services: [],
   notebooks: false,
+  gpus: false,
   access: { users: usersRole },
 });
 
