@@ -108,7 +108,11 @@ async function answers({ child }) {
 }
 
 const kept = { good: "", bad: "" }; // the release that last answered, and the one that last did not
-const keep = (change) => writeFile(join(home, "kept.json"), JSON.stringify(Object.assign(kept, change)));
+async function keep(change) {
+  const file = join(home, "kept.json");
+  await writeFile(`${file}.new`, JSON.stringify(Object.assign(kept, change)));
+  await rename(`${file}.new`, file); // whole, whenever this program ends
+}
 
 /** Brings the dashboard to the release that is wanted, if it is another one. */
 async function look() {
@@ -121,9 +125,9 @@ async function look() {
   await end(); // there is one port
   start(wanted);
   if (await answers(running)) {
-    say(`release ${wanted} runs`);
     running.isGood = true;
     await keep({ good: wanted, bad: "" });
+    say(`release ${wanted} runs`);
     // The one before stays, to go back to without a download.
     const others = (await readdir(home)).filter((name) => ![wanted, good, "kept.json"].includes(name));
     for (const name of others) await rm(join(home, name), { recursive: true });
