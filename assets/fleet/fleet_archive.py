@@ -27,6 +27,15 @@ MEMBER_KINDS = {
     tarfile.FIFOTYPE: "a FIFO",
     tarfile.GNUTYPE_SPARSE: "a sparse file",
 }
+# What says more of a member, such as a long name, and the most that it may be: all of it is in memory at once.
+SAYS_MORE = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+MOST_SAID = 1 << 20
 CURE = "make the archive without it (tar czf ARCHIVE -C FOLDER .)"
 
 
@@ -153,13 +162,28 @@ def errors_of(source: Source) -> Iterator[None]:
     """Says of which archive something went wrong."""
     try:
         yield
-    except (tarfile.TarError, zlib.error, EOFError) as error:
+    except UnicodeDecodeError as error:
+        raise RefusalError(f"{source.name} has a name that is no UTF-8 ({error.object!r}): rename it") from error
+    except (tarfile.TarError, zlib.error, EOFError, ValueError, RecursionError) as error:
         raise RefusalError(
             f"{source.name} is no gzipped tar, or not all of one ({reason_of(error)}): "
             "make it by tar czf, or fetch it again"
         ) from error
-    except UnicodeDecodeError as error:
-        raise RefusalError(f"{source.name} has a name that is no UTF-8 ({error.object!r}): rename it") from error
+
+
+class Header(tarfile.TarInfo):
+    """Of a member. `tarfile` takes what it can't read for the end of the archive, and what follows would be missing."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+        """What 512 bytes say."""
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:
+            raise tarfile.ReadError(str(error)) from error
+        if header.type in SAYS_MORE and header.size > MOST_SAID:
+            raise tarfile.ReadError(f"a header of {header.size:,} bytes, of which {MOST_SAID:,} are the most here")
+        return header
 
 
 def members(source: Source) -> Iterator[tuple[str, tarfile.TarInfo, Callable[[int], bytes]]]:
@@ -169,7 +193,12 @@ def members(source: Source) -> Iterator[tuple[str, tarfile.TarInfo, Callable[[in
         seen: dict[str, bool] = {}
         whole: Any = Whole(unzipped)
         with tarfile.open(
-            fileobj=whole, mode="r|", bufsize=PIECE_BYTES, encoding="utf-8", errors="surrogateescape"
+            fileobj=whole,
+            mode="r|",
+            bufsize=PIECE_BYTES,
+            encoding="utf-8",
+            errors="surrogateescape",
+            tarinfo=Header,
         ) as tar:
             for member in tar:
                 path = path_of(source, member)
@@ -179,8 +208,9 @@ def members(source: Source) -> Iterator[tuple[str, tarfile.TarInfo, Callable[[in
                 content = tar.extractfile(member)
                 yield path, member, content.read if content else lambda _: b""
                 tar.members = []  # it keeps all else
-        while unzipped.read(PIECE_BYTES):
-            pass
+            while rest := tar.fileobj.read(PIECE_BYTES):
+                if rest.strip(b"\0"):
+                    raise tarfile.ReadError("it goes on after its end, as when archives are joined")
 
 
 def path_of(source: Source, member: tarfile.TarInfo) -> str:
@@ -201,6 +231,8 @@ def path_of(source: Source, member: tarfile.TarInfo) -> str:
         parts = [part for part in name.rstrip("/").split("/") if part != "."]
         if ".." in parts:
             raise refusal("climbs out of its folder")
+        if member.size < 0:
+            raise refusal("has less than no bytes")
         if "" in parts and parts != [""]:
             raise refusal("has an empty part")
         if any(":" in part for part in parts):

@@ -201,6 +201,23 @@ def test_a_member_that_can_not_be_is_refused_before_anything_is_written(
     assert hdfs.files() == {}
 
 
+def header(kind: bytes, size: int = 0, content: bytes = b"") -> bytes:
+    """A member of an archive, with its content, as it would stand there."""
+    info = tarfile.TarInfo("member")
+    info.type, info.size = kind, size or len(content)
+    return info.tobuf(tarfile.GNU_FORMAT) + content + b"\0" * (-len(content) % 512)
+
+
+def extended(record: bytes) -> bytes:
+    """An archive with a file of which an extended header says something."""
+    line = f"{len(record) + 5:02} ".encode() + record + b"\n\n"
+    return gzip.compress(header(tarfile.XHDTYPE, content=line) + header(tarfile.REGTYPE, content=b"x") + END)
+
+
+END = b"\0" * 1024
+ONE = header(tarfile.REGTYPE, content=b"one")
+
+
 @pytest.mark.parametrize(
     "archive",
     [
@@ -210,14 +227,37 @@ def test_a_member_that_can_not_be_is_refused_before_anything_is_written(
         tgz(("a", LARGE))[:-100_000],
         tgz(("a", "x"))[:-4],
         tgz(("a", LARGE))[:-8] + b"12345678",
+        tgz(("a", "x")) + tgz(("b", "x")),
+        gzip.compress(ONE + END + ONE),
+        gzip.compress(ONE + b"G" * 512 + ONE + END),
+        gzip.compress(ONE + ONE[:100]),
+        gzip.compress(header(tarfile.XHDTYPE) * 5000 + ONE + END),
+        extended(b"size=many"),
+        extended(b"GNU.sparse.map=a,b"),
     ],
-    ids=["empty", "zip", "no tar", "half", "without its end", "spoiled"],
+    ids=[
+        *["empty", "zip", "no tar", "half", "without its end", "spoiled", "two of them", "two in one"],
+        *["a header spoiled", "a header cut off", "headers without end", "no size", "no map"],
+    ],
 )
 def test_what_is_no_gzipped_tar_is_refused(hdfs: FakeHdfs, push, archive: bytes) -> None:  # noqa: ANN001
     done = push(archive)
     assert done.code == 2
     assert "set.tgz is no gzipped tar, or not all of one" in done.err
     assert hdfs.files() == {}
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_would_fill_the_memory_is_refused(hdfs: FakeHdfs, push, kind: bytes) -> None:  # noqa: ANN001
+    done = push(gzip.compress(header(kind, 1 << 30) + ONE))
+    assert (done.code, hdfs.files()) == (2, {})
+    assert "a header of 1,073,741,824 bytes, of which 1,048,576 are the most here" in done.err
+
+
+def test_a_size_below_zero_is_refused(hdfs: FakeHdfs, push) -> None:  # noqa: ANN001
+    done = push(extended(b"size=-5"))
+    assert (done.code, hdfs.files()) == (2, {})
+    assert "has less than no bytes" in done.err
 
 
 @pytest.mark.parametrize(
