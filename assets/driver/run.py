@@ -184,7 +184,7 @@ class Run:
             self.sites[file] = site
         if site.exists() and not self.is_local():
             with tarfile.open(f"{site}.tar.gz", "w:gz", compresslevel=1) as archive:
-                archive.add(site, arcname=".")
+                archive.add(site.resolve(), arcname=".")  # which may be a link to what is kept
 
     def run_step(self, index: int, step: Step) -> None:
         """Runs a step and brings the tables that it wrote into the lake."""

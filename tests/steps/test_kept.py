@@ -207,7 +207,9 @@ def wheel(folder: Path) -> str:
     return f"oneoff-test-module==1.0 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
-def run_once(home: Path, run: str, requirements: str, folder: Path, code: str) -> tuple[dict, str]:
+def run_once(
+    home: Path, run: str, requirements: str, folder: Path, code: str, master: str = "local[1]"
+) -> tuple[dict, str]:
     """Runs a step that is but a Python program; the run's record, and what was said of its requirements."""
     work = home / f"work-{run}"
     for folder_of in ("driver", "steps"):
@@ -215,16 +217,19 @@ def run_once(home: Path, run: str, requirements: str, folder: Path, code: str) -
     shutil.copy(ROOT / "assets" / "jobs" / "oneoff.py", work / "code")
     (work / "secrets").mkdir()
     (home / "requirements.txt").write_text(requirements)
+    program = home / "step"
+    program.write_text(f"#!{sys.executable}\n{code}\n")
+    program.chmod(0o755)
     step = {
         "name": "a",
-        "command": [sys.executable, "-c", code],
+        "command": [str(program)],
         "pythonPath": [],
         "timeLimitSeconds": 60,
         "leaves": [],
     }
     spec = {
         **{"run": run, "job": "j", "lake": str(home / "lake"), "stage": None, "scratch": str(work / "scratch")},
-        **{"work": str(work), "deadlineSeconds": 60, "master": "local[1]", "masterPage": None, "tables": []},
+        **{"work": str(work), "deadlineSeconds": 60, "master": master, "masterPage": None, "tables": []},
         **{"steps": [{**step, "requirements": str(home / "requirements.txt")}]},
         **{"secretsFile": None, "exactRequirements": False, "origin": None},
     }
@@ -258,6 +263,11 @@ raise SystemExit("nobody holds it")
     assert record["state"] == "succeeded", record
     printed = [(tmp_path / "lake" / "_logs" / run / "a.log").read_text() for run in "12"]
     assert printed == [f"{folder / name / 'site' / 'oneoff_test_module.py'}\n"] * 2
+    # Executors elsewhere get the packages themselves, and no link to where they are on this machine.
+    packed = "import sys, tarfile; print(*tarfile.open(sys.argv[sys.argv.index('--archives') + 1][:-5]).getnames())"
+    record, _ = run_once(tmp_path, "3", f"{line}\n", folder, packed, "spark://127.0.0.1:1")
+    assert record["state"] == "succeeded", record
+    assert "./oneoff_test_module.py" in (tmp_path / "lake" / "_logs" / "3" / "a.log").read_text().split()
     assert kept.keep(folder, [line], pytest.fail) == folder / name
 
 
