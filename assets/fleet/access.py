@@ -27,10 +27,15 @@ def renew(config: NodeConfig, node: str) -> None:
             keep(name, assume(role, node))
         except FleetError as error:
             problems.append(str(error))
-        settings = f"[default]\nregion = {config.region}\ncredential_process = /usr/bin/cat {FOLDER / name}.json\n"
+        settings = f"[default]\nregion = {config.region}\ncredential_process = /usr/bin/cat {file_of(name)}\n"
         units.write_file(CONFIG / name, settings)
     if problems:
         raise FleetError("; ".join(problems))
+
+
+def file_of(name: str) -> Path:
+    """Where credentials are."""
+    return FOLDER / f"{name}.json"
 
 
 def assume(role: str, node: str) -> dict[str, str]:
@@ -45,7 +50,7 @@ def keep(name: str, credentials: dict[str, str]) -> None:
     """Where those may read them that they are for, and nobody else."""
     FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
     reader = READERS[name]
-    file = FOLDER / f"{name}.json"
+    file = file_of(name)
     units.write_file(file, json.dumps(credentials), 0o644 if reader is None else 0o640)
     if reader is not None:
         os.chown(file, -1, grp.getgrnam(reader).gr_gid)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import access
@@ -26,6 +26,7 @@ from node_config import FILE, NodeConfig, read_config
 from report import STATE, Reporter, script
 
 LOOK_S = 5
+RETRY_S = 30
 MINUTE = 60
 WARN_S = (3600, 600)
 USERS = STATE / "users.json"
@@ -44,7 +45,8 @@ class Duty:
         """To the end of this program."""
         while True:
             self.look()
-            time.sleep(self.every)
+            # What failed may hold up others, such as a run that has no credentials.
+            time.sleep(self.every if self.problem is None else min(self.every, RETRY_S))
 
     def look(self) -> None:
         """Once. What goes wrong is noted."""
@@ -64,6 +66,7 @@ class Agent:
     metadata: Metadata
     lake: FleetLake
     warned: set[int] = field(default_factory=set)
+    ends: datetime | None = None
 
     def duties(self) -> list[Duty]:
         """All of them; the report tells what the others came upon."""
@@ -72,7 +75,12 @@ class Agent:
             own.insert(0, Duty("access", access.RENEW_S, lambda: access.renew(self.config, self.reporter.name)))
         if self.config.is_head:
             head = Head(self.config, self.lake)
-            own += [Duty("head", LOOK_S, head.look), Duty("warnings", MINUTE, self.warn)]
+            own += [
+                Duty("runs", LOOK_S, head.start_runs),
+                Duty("members", LOOK_S, head.follow_members),
+                Duty("requests", LOOK_S, head.follow_requests),
+                Duty("warnings", MINUTE, self.warn),
+            ]
         if self.config.notebooks:
             own.append(Duty("spark.conf", MINUTE, self.follow_conf))
         return [*own, Duty("report", MINUTE, lambda: self.report(own))]
@@ -104,8 +112,14 @@ class Agent:
 
     def warn(self) -> None:
         """Whoever is on, an hour and ten minutes before the fleet ends."""
-        told = self.lake.read_json(self.lake.key("reaper.json"))
-        ends = datetime.fromisoformat(told["ends"]) if told else None
+        try:
+            told = self.lake.read_json(self.lake.key("reaper.json"))
+            self.ends = None if told is None else datetime.fromisoformat(told["ends"]).astimezone(timezone.utc)
+        finally:  # where the lake doesn't answer, what it said last holds
+            self.tell_of_end(self.ends)
+
+    def tell_of_end(self, ends: datetime | None) -> None:
+        """Once for each of the two."""
         left = (ends.timestamp() - time.time()) if ends else float("inf")
         due = min((each for each in WARN_S if left <= each), default=None)
         if ends is None or due is None:

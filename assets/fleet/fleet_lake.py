@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 import oneoff
-from fleet_hdfs import FleetError
+from fleet_hdfs import FleetError, RefusalError
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo
@@ -42,7 +42,7 @@ class FleetLake:
             except FileNotFoundError:
                 return None
         if len(data) > most:
-            raise FleetError(f"{self.lake}/{key} is larger than {most} bytes")
+            raise RefusalError(f"{self.lake}/{key} is larger than {most} bytes")
         return data
 
     def read_json(self, key: str) -> Any:  # noqa: ANN401 -- JSON
@@ -50,8 +50,8 @@ class FleetLake:
         data = self.read(key)
         try:
             return None if data is None else json.loads(data)
-        except ValueError as error:
-            raise FleetError(f"{self.lake}/{key} is no JSON") from error
+        except (ValueError, RecursionError) as error:
+            raise RefusalError(f"{self.lake}/{key} is no JSON") from error
 
     def write(self, key: str, content: object) -> None:
         """Puts an object as JSON, whole or not at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -10,8 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import access
 import units
 from fleet_hdfs import FleetError, RefusalError
 from fleet_lake import FleetLake
@@ -19,12 +22,16 @@ from node_config import NodeConfig
 from report import HERE, STATE, now
 
 RUNS = STATE / "runs"
+# Gone when the machine starts again: a run that it was in the middle of is begun again, and says that it was ended.
+BEGUN = Path("/run/oneoff/runs")
 MEMBERS = STATE / "namenode/data/members.json"
 ENTRYPOINT = str(HERE.parent / "hdfs/entrypoint")
 HADOOP_HOME = "/opt/oneoff/hadoop"
 RUN_UNIT = "oneoff-run@{}.service"
 TELL_S = 2
 LINES = 20
+# More than any path of HDFS; the system takes 128 kB of one argument.
+MOST_WORD = 1 << 15
 MOST_ARCHIVE = 1 << 28
 # What was asked longer ago is asked by nobody any more.
 STALE_S = 7 * 86_400
@@ -33,51 +40,42 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class Head:
-    """Looks for what is asked, and has it done in a thread for each kind."""
+    """Looks for what is asked, and does it; each of its parts by itself."""
 
     def __init__(self, config: NodeConfig, lake: FleetLake) -> None:
         """Has done nothing yet."""
         self.config, self.lake = config, lake
         self.answered: set[str] = set()
-        self.threads: dict[str, threading.Thread] = {}
         self.members: dict[str, Any] | None = None
-
-    def look(self) -> None:
-        """Once; what takes long goes on beside."""
-        self.start_run()
-        if not self.is_at("members"):
-            self.follow_members()
-        if not self.is_at("request"):
-            self.follow_requests()
-
-    def is_at(self, kind: str) -> bool:
-        """Whether one of that kind is being done."""
-        thread = self.threads.get(kind)
-        return thread is not None and thread.is_alive()
-
-    def begin(self, kind: str, work: Callable[[], None]) -> None:
-        """Beside what else is done."""
-        self.threads[kind] = threading.Thread(target=work, name=kind, daemon=True)
-        self.threads[kind].start()
 
     # Runs.
 
-    def start_run(self) -> None:
-        """The one that the owner wants, if it was never begun on this machine. The driver has it run once."""
+    def start_runs(self) -> None:
+        """Those that the owner wants. The driver has each run once."""
+        if self.config.access and not access.file_of("run").exists():
+            return  # a driver without credentials could not even say that it failed
         for file in self.lake.list(self.lake.key("runs")):
             run = file.base_name.removesuffix(".zip")
-            folder = RUNS / run
-            if not NAME.fullmatch(run) or folder.exists():
-                continue
-            archive = self.lake.read(self.lake.key(f"runs/{file.base_name}"), MOST_ARCHIVE)
-            if archive is None:
-                continue
-            fresh = folder.with_name(f".{run}.new")
-            fresh.mkdir(parents=True, exist_ok=True)
-            (fresh / "run.zip").write_bytes(archive)
-            fresh.chmod(0o755)
-            fresh.rename(folder)
-            units.call("systemctl", "start", "--no-block", RUN_UNIT.format(run))
+            begun = BEGUN / run
+            if NAME.fullmatch(run) and not begun.exists() and self.bring_run(run, file.base_name):
+                units.call("systemctl", "start", "--no-block", RUN_UNIT.format(run))
+                begun.parent.mkdir(parents=True, exist_ok=True)
+                begun.touch()
+
+    def bring_run(self, run: str, name: str) -> bool:
+        """Has its archive be here, whole; whether it is."""
+        folder = RUNS / run
+        if folder.exists():
+            return True
+        archive = self.lake.read(self.lake.key(f"runs/{name}"), MOST_ARCHIVE)
+        if archive is None:
+            return False
+        fresh = folder.with_name(f".{run}.new")
+        fresh.mkdir(parents=True, exist_ok=True)
+        (fresh / "run.zip").write_bytes(archive)
+        fresh.chmod(0o755)
+        fresh.rename(folder)
+        return True
 
     # Data nodes.
 
@@ -87,25 +85,31 @@ class Head:
         if wanted is None or wanted == self.members:
             return
 
-        def work() -> None:
-            copies = str(wanted["replication"])
-            before = (self.lake.read_json(self.lake.key("answers/members.json")) or {}).get("wanted")
-            if before and before["replication"] != wanted["replication"]:
-                # First, or those that stay might be fewer than the copies.
-                units.call(ENTRYPOINT, "dfs", "-setrep", "-R", copies, "/", env=hdfs_environment(self.config))
-            words = ["--namenode", self.config.namenode, "--members", str(MEMBERS), "--replication", copies]
-            words += ["--wanted", *(each["address"] for each in wanted["nodes"]), "--patience", "86400"]
-            words += ["--", ENTRYPOINT, "refresh-nodes"]
-            code = self.perform("members", "hdfs_nodes.py", words, {"wanted": wanted}, hdfs_environment(self.config))
-            if code in (0, RefusalError.exit_status):
-                self.members = wanted
-
-        self.begin("members", work)
+        try:
+            copies, addresses = str(wanted["replication"]), [str(each["address"]) for each in wanted["nodes"]]
+        except (KeyError, TypeError) as error:
+            raise FleetError(f"members.json of the fleet doesn't say which data nodes there are: {error!r}") from error
+        before = (self.lake.read_json(self.lake.key("answers/members.json")) or {}).get("wanted")
+        if before and before["replication"] != wanted["replication"]:
+            # First, or those that stay might be fewer than the copies.
+            units.call(ENTRYPOINT, "dfs", "-setrep", "-R", copies, "/", env=hdfs_environment(self.config))
+        words = ["--namenode", self.config.namenode, "--members", str(MEMBERS), "--replication", copies]
+        words += ["--wanted", *addresses, "--patience", "86400", "--", ENTRYPOINT, "refresh-nodes"]
+        code = self.perform(
+            "members",
+            "hdfs_nodes.py",
+            words,
+            about={"wanted": wanted},
+            env=hdfs_environment(self.config),
+            is_over=lambda: self.lake.read_json(self.lake.key("members.json")) != wanted,
+        )
+        if code in (0, RefusalError.exit_status):
+            self.members = wanted
 
     # Requests.
 
     def follow_requests(self) -> None:
-        """The oldest one that has no answer."""
+        """Those that have no answer, one after another."""
         for file in self.lake.list(self.lake.key("requests")):
             request = file.base_name.removesuffix(".json")
             age = time.time() - file.mtime_ns / 1e9
@@ -115,30 +119,30 @@ class Head:
             if answer and answer.get("state") in ("done", "failed"):
                 self.answered.add(request)
                 continue
-            asked = self.lake.read_json(self.lake.key(f"requests/{file.base_name}"))
-            if asked is not None:
-                self.begin("request", lambda request=request, asked=asked: self.answer(request, asked))
-                return
+            self.answer(request)
 
-    def answer(self, request: str, asked: Mapping[str, Any]) -> None:
-        """Does what is asked, and tells of it."""
+    def answer(self, request: str) -> None:
+        """Does what is asked, and tells of it; what can't be read would be in the way of all others for ever."""
         try:
+            asked = self.lake.read_json(self.lake.key(f"requests/{request}.json"))
+            if asked is None:  # it was taken back
+                return
             script, words = self.words_for(request, asked)
-        except (KeyError, TypeError, RefusalError) as error:
+        except (KeyError, TypeError, ValueError, RefusalError) as error:
             problem = f"it is no request that this fleet knows: {error!r}"
             self.tell(request, {"state": "failed", "said": [], "problem": problem, "refused": True})
         else:
             self.perform(request, script, words)
         self.answered.add(request)
 
-    def words_for(self, request: str, asked: Mapping[str, Any]) -> tuple[str, list[str]]:
+    def words_for(self, request: str, asked: Any) -> tuple[str, list[str]]:  # noqa: ANN401 -- JSON
         """The script for a request, and its arguments."""
         namenode = ["--namenode", self.config.namenode]
         if asked["command"] == "push":
             source = f"{self.lake.lake}/{self.lake.key('uploads')}/{request}"
             overwrite = ["--overwrite"] if asked["overwrite"] else []
-            name = f"--name={asked['archive']}"
-            return "push.py", [*namenode, *overwrite, name, "--", source, str(asked["folder"])]
+            name = f"--name={word(asked['archive'])}"
+            return "push.py", [*namenode, *overwrite, name, "--", source, word(asked["folder"])]
         if asked["command"] == "reset":
             from notebooks import notebooks
 
@@ -153,10 +157,12 @@ class Head:
         request: str,
         script: str,
         words: Sequence[str],
+        *,
         about: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> int:
-        """Runs a script and tells what it says every two seconds; its exit status."""
+        """Runs a script, until nobody wants it any more, and tells what it says every two seconds; its exit status."""
         process = subprocess.Popen(
             [sys.executable, str(HERE / script), *words],
             stdin=subprocess.DEVNULL,
@@ -179,6 +185,9 @@ class Head:
                 told = list(said)
                 self.tell(request, {"state": "running", "said": told, **(about or {})})
             readers[0].join(TELL_S)
+            with contextlib.suppress(FleetError):
+                if is_over():
+                    process.terminate()
         code = process.wait()
         ended: dict[str, Any] = {"said": list(said), **(about or {})}
         if code == 0:
@@ -199,6 +208,13 @@ class Head:
             self.lake.write(self.lake.key(f"answers/{request}.json"), {**answer, "updated": now()})
         except FleetError as error:
             print(f"agent: {error}", file=sys.stderr)
+
+
+def word(value: Any) -> str:  # noqa: ANN401 -- JSON
+    """What can be an argument of a program."""
+    if not isinstance(value, str) or len(value.encode()) > MOST_WORD or "\0" in value:
+        raise RefusalError(f"{value!r:.100} is no text of up to {MOST_WORD} bytes")
+    return value
 
 
 def keep_lines(stream: Any, lines: deque[str]) -> None:  # noqa: ANN401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -68,18 +69,91 @@ def test_objects_of_a_lake(lake: FleetLake) -> None:
         lake.read(lake.key("requests/1.json"), 3)
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [{}, {"command": "push"}, {"command": "shutdown"}, {"command": ["push"]}, {"command": "push", "archive": "a"}],
-)
-def test_what_is_no_request_is_answered_and_not_asked_again(
-    tmp_path: Path, lake: FleetLake, request_: dict[str, Any]
+PUSH = {"command": "push", "archive": "a.tgz", "folder": "/data", "overwrite": False}
+BAD_REQUESTS = [
+    *["{}", "[]", '"push"', "7", "{", "", "\xff", "[" * 100_000, " " * (1 << 21)],
+    *({"command": "push"}, {"command": "shutdown"}, {"command": ["push"]}, {"command": "push", "archive": "a"}),
+    *({**PUSH, "archive": "a\0b"}, {**PUSH, "archive": "\ud800"}, {**PUSH, "folder": "/" + "a" * 200_000}),
+    *({**PUSH, "folder": ["/data"]}, {**PUSH, "folder": None}),
+]
+
+
+@pytest.mark.parametrize("request_", BAD_REQUESTS, ids=range(len(BAD_REQUESTS)))
+def test_what_is_no_request_is_answered_and_in_nobodys_way(
+    tmp_path: Path, lake: FleetLake, monkeypatch: pytest.MonkeyPatch, request_: dict[str, Any] | str
 ) -> None:
     asked = head.Head(config_of(tmp_path), lake)
-    asked.answer("one", request_)
+    done: list[str] = []
+    monkeypatch.setattr(asked, "perform", lambda request, *_: done.append(request))
+    lake.write(lake.key("requests/two.json"), PUSH)
+    file = tmp_path / "lake" / lake.key("requests/one.json")
+    file.write_text(request_ if isinstance(request_, str) else json.dumps(request_), encoding="latin-1")
+    asked.follow_requests()
     answer = lake.read_json(lake.key("answers/one.json"))
     assert (answer["state"], answer["refused"]) == ("failed", True)
-    assert asked.answered == {"one"}
+    assert (asked.answered, done) == ({"one", "two"}, ["two"])
+
+
+def test_a_run_is_begun_once_there_are_credentials_and_again_where_that_failed(
+    tmp_path: Path, lake: FleetLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(head, "BEGUN", tmp_path / "begun")
+    monkeypatch.setattr(access, "FOLDER", tmp_path / "access")
+    calls: list[str] = []
+    fails = [True]
+
+    def call(*words: str) -> None:
+        calls.append(words[-1])
+        if fails:
+            raise FleetError("systemctl can't be run")
+
+    monkeypatch.setattr(units, "call", call)
+    lake.write(lake.key("runs/1.zip"), "the driver")
+    fleet = head.Head(config_of(tmp_path, access={"run": "arn:aws:iam::1:role/run"}), lake)
+    fleet.start_runs()
+    assert calls == []
+    access.keep("users", {})
+    (tmp_path / "access/users.json").rename(tmp_path / "access/run.json")
+    with pytest.raises(FleetError, match="systemctl"):
+        fleet.start_runs()
+    fails.clear()
+    fleet.start_runs()
+    fleet.start_runs()
+    assert calls == ["oneoff-run@1.service"] * 2
+    assert (tmp_path / "runs/1/run.zip").read_text() == '"the driver"'
+
+
+@pytest.mark.parametrize("members", ["{", "[]", "7", '{"nodes": []}', '{"replication": 2, "nodes": [{"name": "a"}]}'])
+def test_data_nodes_stay_where_it_can_not_be_told_which_are_wanted(
+    tmp_path: Path, lake: FleetLake, monkeypatch: pytest.MonkeyPatch, members: str
+) -> None:
+    fleet = head.Head(config_of(tmp_path), lake)
+    monkeypatch.setattr(fleet, "perform", lambda *_, **__: pytest.fail("something was done"))
+    lake.write(lake.key("members.json"), {})
+    (tmp_path / "lake" / lake.key("members.json")).write_text(members)
+    with pytest.raises(FleetError, match=r"members\.json"):
+        fleet.follow_members()
+
+
+def test_what_is_waited_for_ends_when_something_else_is_wanted(
+    tmp_path: Path, lake: FleetLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hdfs_nodes.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setattr(head, "HERE", tmp_path)
+    monkeypatch.setattr(head, "TELL_S", 0.05)
+    fleet = head.Head(config_of(tmp_path), lake)
+    lake.write(lake.key("members.json"), {"nodes": [], "replication": 2})
+    follower = threading.Thread(target=fleet.follow_members)
+    follower.start()
+    while lake.read(lake.key("answers/members.json")) is None:
+        time.sleep(0.01)
+    lake.write(
+        lake.key("members.json"), {"nodes": [{"name": "data-1", "address": "10.84.0.11:9866"}], "replication": 2}
+    )
+    follower.join(20)
+    assert not follower.is_alive()
+    assert fleet.members is None
 
 
 def test_a_request_is_a_script_with_arguments_and_no_more(tmp_path: Path, lake: FleetLake) -> None:
@@ -104,6 +178,24 @@ def test_whoever_is_on_is_told_of_the_end(
     watch.warn()
     assert len(said) == told
     assert all(f"{ends:%H:%M} UTC" in line for line in said)
+
+
+def test_the_end_is_told_also_when_the_lake_does_not_answer(
+    tmp_path: Path, lake: FleetLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(units, "call", lambda *words: said.append(words[-1]))
+    monkeypatch.setattr(units, "write_file", lambda *_: True)
+    ends = datetime.now(timezone.utc) + timedelta(minutes=90)
+    lake.write(lake.key("reaper.json"), {"ends": ends.isoformat()})
+    watch = agent.Agent(config_of(tmp_path), None, lake)
+    watch.warn()
+    monkeypatch.setattr(agent.time, "time", lambda: ends.timestamp() - 500)
+    for broken in ("{", "{}", '{"ends": "soon"}'):
+        (tmp_path / "lake" / lake.key("reaper.json")).write_text(broken)
+        with pytest.raises((FleetError, KeyError, ValueError)):
+            watch.warn()
+    assert len(said) == 1
 
 
 def test_what_fails_is_noted_and_the_rest_goes_on() -> None:
