@@ -29,7 +29,7 @@ LOOK_S = 5
 RETRY_S = 30
 MINUTE = 60
 WARN_S = (3600, 600)
-USERS = STATE / "users.json"
+USERS = access.FOLDER / "users.json"  # in memory, as what becomes of it
 
 
 @dataclass

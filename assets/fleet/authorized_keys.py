@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-ADMITTED = Path("/var/lib/oneoff/users/admitted.json")
+ADMITTED = Path("/run/oneoff/admitted.json")
 CONFIRMED_WITHIN_S = 600
 # Clocks are set; more than that is no clock that anything can be told by.
 AHEAD_S = 60

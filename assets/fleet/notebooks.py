@@ -14,7 +14,7 @@ import fleet_accounts
 import units
 from fleet_hdfs import Hdfs
 
-ADMITTED = Path("/var/lib/oneoff/users/admitted.json")
+ADMITTED = Path("/run/oneoff/admitted.json")
 UNIT = "oneoff-notebook@{}.service"
 # Nobody but root can put another's file in the place of one: what is read there is sent to its user's server.
 TOKENS = Path("/var/lib/oneoff/tokens")

@@ -16,7 +16,7 @@ from fleet_hdfs import FleetError
 from idle import name_of
 from metadata import Metadata
 from node_config import NodeConfig
-from notebooks import Notebook, notebooks
+from notebooks import ADMITTED, Notebook, notebooks
 
 HERE = Path(__file__).parent
 SCRIPT_S = 60
@@ -156,7 +156,7 @@ def host_keys() -> list[str]:
 def users_confirmed() -> str | None:
     """When the copy of the users was last known to be so."""
     try:
-        confirmed = json.loads((STATE / "users/admitted.json").read_text())["confirmed"]
+        confirmed = json.loads(ADMITTED.read_text())["confirmed"]
     except FileNotFoundError:
         return None
     return datetime.fromtimestamp(confirmed, timezone.utc).isoformat(timespec="seconds") if confirmed else None

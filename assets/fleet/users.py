@@ -30,6 +30,8 @@ import fleet_accounts as accounts
 from fleet_hdfs import FleetError, run
 
 STATE = Path("/var/lib/oneoff/users")
+# In memory: users can fill a disk, and nobody could be turned out then.
+ADMITTED = Path("/run/oneoff/admitted.json")
 MOST_BYTES = 1 << 20
 FETCH_S = 30
 KEY_TYPES = frozenset(
@@ -150,9 +152,9 @@ def parts_of(blob: bytes) -> list[bytes] | None:
 class Made:
     """The accounts that this made on this node, by name, with their ids, and whether they are locked."""
 
-    def __init__(self, folder: Path) -> None:
-        """Reads them."""
-        self.folder = folder
+    def __init__(self, folder: Path, admits: Path) -> None:
+        """Reads them. admits: what authorized_keys.py reads."""
+        self.admits = admits
         self.file = folder / "accounts.json"
         try:
             self.accounts: dict[str, dict[str, Any]] = json.loads(self.file.read_text())
@@ -177,12 +179,13 @@ class Made:
     def admit(self, users: Users, names: Iterable[str]) -> None:
         """Tells authorized_keys.py."""
         admitted = {"confirmed": users.confirmed, "users": {name: users.keys[name] for name in names}}
-        write(self.folder / "admitted.json", admitted, 0o644)
+        self.admits.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write(self.admits, admitted, 0o644)
 
     def admitted(self) -> dict[str, Any]:
         """What it was told last."""
         try:
-            return json.loads((self.folder / "admitted.json").read_text())
+            return json.loads(self.admits.read_text())
         except (OSError, ValueError):
             return {}
 
@@ -291,6 +294,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--file", type=Path, required=True, metavar="USERS.json", help="the fleet's users")
     parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help="what was made (default: %(default)s)")
+    parser.add_argument("--admitted", type=Path, default=ADMITTED, help="who may enter (default: %(default)s)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="sync")
     syncing = commands.add_parser("sync", help="have the accounts follow the file")
     syncing.add_argument(
@@ -302,7 +306,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     with alone(options.state):
-        made = Made(options.state)
+        made = Made(options.state, options.admitted)
         began = time.time()
         problem = fetch(options.fetch) if options.fetch else None
         users = read_users(options.file)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import authorized_keys
 import fleet_accounts
@@ -59,7 +61,7 @@ class Machine:
 
     def admitted(self) -> dict[str, list[str]]:
         """Who may enter, by what."""
-        file = self.folder / "state" / "admitted.json"
+        file = self.folder / "admitted.json"
         return json.loads(file.read_text())["users"] if file.exists() else {}
 
     def made(self) -> dict[str, dict[str, object]]:
@@ -94,7 +96,8 @@ def sync(machine: Machine, capsys: pytest.CaptureFixture[str]) -> Sync:
             os.utime(file, times=(NOW - age, NOW - age))
         machine.done.clear()
         state = machine.folder / "state"
-        return call(capsys, "users", "--file", file, "--state", state, "sync", *arguments)
+        places = ("--state", state, "--admitted", machine.folder / "admitted.json")
+        return call(capsys, "users", "--file", file, *places, "sync", *arguments)
 
     return called
 
@@ -155,6 +158,28 @@ def test_what_fails_for_one_user_is_told_and_tried_again_and_others_have_theirs(
     assert json.loads(sync(None).out)["revoked"] == ["ada"]
 
 
+def test_who_fills_the_disk_is_turned_out_nevertheless(
+    machine: Machine, sync: Sync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(file_of(ada=[key(1)], bob=[key(2)]))
+    write = users.write
+
+    def full(file: Path, *more: Any) -> None:  # noqa: ANN401
+        if file.is_relative_to(machine.folder / "state"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(file, *more)
+
+    monkeypatch.setattr(users, "write", full)
+    machine.refuses = {"usermod"}
+    done = sync(file_of(bob=[key(2)]))
+    assert (done.code, done.err) == (1, "users: ada: usermod ended with 1: it can't\n")
+    machine.refuses = set()
+    done = sync(file_of(bob=[key(2)]))
+    assert (done.code, done.err) == (1, "users: ada: [Errno 28] No space left on device\n")
+    assert "end 70000" in machine.done
+    assert machine.admitted() == {"bob": [key(2)]}
+
+
 def test_an_account_that_somebody_else_made_is_not_touched(machine: Machine, sync: Sync) -> None:
     sync(file_of(ada=[key(1)], bob=[key(2)]))
     machine.accounts["ada"] = 1234
@@ -167,7 +192,7 @@ def test_an_account_that_somebody_else_made_is_not_touched(machine: Machine, syn
 
 def test_a_file_counts_from_when_it_was_confirmed(machine: Machine, sync: Sync) -> None:
     def confirmed() -> float:
-        return json.loads((machine.folder / "state" / "admitted.json").read_text())["confirmed"]
+        return json.loads((machine.folder / "admitted.json").read_text())["confirmed"]
 
     sync(file_of(ada=[key(1)]), age=100)
     assert confirmed() == NOW - 100

@@ -99,7 +99,7 @@ test("who is revoked loses sessions, forwarded ports and what runs in the backgr
   expect(await node.must("getent", "shadow", ADA)).toMatch(/:!:.*:1:$/m);
   // Not even if the key were still given out.
   const admitted = { confirmed: Date.now() / 1000, users: { [ADA]: [ada.line] } };
-  await node.write("/var/lib/oneoff/users/admitted.json", JSON.stringify(admitted));
+  await node.write("/run/oneoff/admitted.json", JSON.stringify(admitted));
   expect(await node.must("python3.11", "/opt/oneoff/scripts/fleet/authorized_keys.py", ADA)).toContain(ada.line);
   expect((await node.ssh(ADA, ada, "true")).code).not.toBe(0);
   expect([colleague.exitCode, await processesOf(BOB)]).toEqual([null, expect.stringContaining("sleep 1001")]);
@@ -142,7 +142,7 @@ test("once the list of users was not confirmed for 10 minutes nobody enters, and
   expect(await node.sync("--fetch", "true")).toMatchObject({ code: 0, err: "" });
   expect((await node.ssh(ADA, ada, "true")).code).toBe(0);
   // Nobody knows whether the clock is right now or was then.
-  const admitted = "/var/lib/oneoff/users/admitted.json";
+  const admitted = "/run/oneoff/admitted.json";
   await node.must("sed", "-i", 's/"confirmed": [0-9.]*/"confirmed": 99999999999/', admitted);
   expect((await node.ssh(ADA, ada, "true")).code).toBe(255);
   await node.must("rm", admitted);
