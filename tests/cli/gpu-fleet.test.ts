@@ -391,6 +391,16 @@ test("what fleet users refuses changes neither the folder nor the lake", async (
   expect(await refused("add", "bob.pub")).toContain('key is "bob.pub": expected a file');
   expect(await refused("rm", "bob")).toBe(`name is "bob": ${keysFolder} has no such user; there are ada\n`);
   expect(await refused("rm", "ada")).toContain("ada is the last user in");
+  mkdirSync(join(keysFolder, ".bob.pub.new"));
+  expect(await refused("add", BOB, "bob")).toBe(
+    `oneoff:users is ${JSON.stringify(keysFolder)}, where nothing can be changed (EISDIR), so nobody was told anything: have the folder be yours to write to\n`,
+  );
+  rmSync(join(keysFolder, ".bob.pub.new"), { recursive: true });
+  writeFileSync(join(keysFolder, "zoe.pub"), BOB);
+  mkdirSync(join(keysFolder, ".zoe.pub.gone"));
+  expect(await refused("rm", "zoe")).toContain("where nothing can be changed (EISDIR)");
+  rmSync(join(keysFolder, ".zoe.pub.gone"), { recursive: true });
+  rmSync(join(keysFolder, "zoe.pub"));
   expect(await text(keys.users)).toBe(before);
   expect(readdirSync(keysFolder)).toEqual(["ada.pub"]);
   project({});

@@ -1,6 +1,6 @@
 /** Who may enter a fleet: a folder of keys, which `pulumi up` reads too, and what the lake tells the machines each minute. */
 import { createHash } from "node:crypto";
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { readJson } from "../../../clients/lake/read.ts";
@@ -46,7 +46,7 @@ export function userAdmin(
     );
   };
 
-  /** Tells the machines before the folder is changed: what can't be told is as if it hadn't been asked for. */
+  /** Tells the machines; what can't be told is as if it hadn't been asked for. */
   async function tell(files: readonly KeyFile[]): Promise<void> {
     const content = usersFile(fleet, checked(files));
     const [there] = await lake.list(key);
@@ -66,8 +66,15 @@ export function userAdmin(
       const { name, line } = newKey(key, given);
       const file = { name: `${name}.pub`, content: `${line}\n` };
       const before = filesIn(where);
-      await tell([...before.filter((other) => other.name !== file.name), file].sort(byName));
-      writeFileSync(join(where, file.name), file.content);
+      const fresh = join(where, `.${file.name}.new`);
+      changing(where, () => writeFileSync(fresh, file.content));
+      try {
+        await tell([...before.filter((other) => other.name !== file.name), file].sort(byName));
+      } catch (error) {
+        rmSync(fresh);
+        throw error;
+      }
+      renameSync(fresh, join(where, file.name));
       const isNew = before.every((other) => other.name !== file.name);
       return [
         isNew
@@ -86,8 +93,15 @@ export function userAdmin(
           `${name} is the last user in ${where}, and a folder without any is refused by "pulumi up": add somebody else first, or "npx pulumi config rm ${SETTING} --stack ${stack.name}" and "npx pulumi up --stack ${stack.name}"`,
         );
       }
-      await tell(left);
-      rmSync(join(where, `${name}.pub`));
+      const [file, gone] = [join(where, `${name}.pub`), join(where, `.${name}.pub.gone`)];
+      changing(where, () => renameSync(file, gone));
+      try {
+        await tell(left);
+      } catch (error) {
+        renameSync(gone, file);
+        throw error;
+      }
+      rmSync(gone);
       return [
         `${name} is out within a minute: sessions, processes and kernels end, and files stay until the fleet ends.`,
       ];
@@ -106,6 +120,18 @@ function inSetting<T>(action: () => T): T {
 
 const checked = (files: readonly KeyFile[]): readonly UserKey[] => inSetting(() => usersOf(files));
 const filesIn = (folder: string): readonly KeyFile[] => inSetting(() => keyFiles(folder));
+
+/** The folder is known to take a change before any machine is told: by one that stayed there a user who is out would be in again. */
+function changing(folder: string, change: () => void): void {
+  try {
+    change();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `${SETTING} is ${quote(folder)}, where nothing can be changed (${code}), so nobody was told anything: have the folder be yours to write to`,
+    );
+  }
+}
 
 const byName = (a: KeyFile, b: KeyFile): number => (a.name < b.name ? -1 : 1);
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { arg, invalid, quote, refusal } from "../../../core/errors.ts";
+import { arg, invalid, quote, refusal, UsageError } from "../../../core/errors.ts";
 import { RESERVED_ACCOUNTS } from "./reserved-accounts.ts";
 
 /** Somebody with an account on the nodes. */
@@ -20,6 +20,8 @@ export interface KeyFile {
 
 const EXTENSION = ".pub";
 const LEAST_RSA_BITS = 3072;
+/** More than any public key with its comment. */
+const MOST_BYTES = 64 * 1024;
 
 /** What the lake says of who may enter; its bytes are the same whoever writes it. See core/fleet-lake.ts. */
 export const usersFile = (fleet: string, users: readonly UserKey[]): string =>
@@ -43,15 +45,46 @@ export function readUsers(folder: string): readonly UserKey[] {
   return usersOf(files);
 }
 
-/** The files of a folder that end in .pub, by their names. @throws UsageError when there is no such folder. */
+/** The files of a folder that end in .pub, by their names. @throws UsageError when there is no such folder, and for what can't be read. */
 export function keyFiles(folder: string): readonly KeyFile[] {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw invalid("users", folder, "there is no such folder; give one with a public key for each user, <user>.pub");
   }
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(EXTENSION) && statSync(join(folder, name)).isFile())
+  const names = reading(
+    folder,
+    () => readdirSync(folder),
+    (why) => invalid("users", folder, why),
+  );
+  return names
+    .filter((name) => name.endsWith(EXTENSION))
     .sort()
-    .map((name) => ({ name, content: readFileSync(join(folder, name), "latin1") }));
+    .map((name) => ({ name, content: contentOf(join(folder, name), name) }));
+}
+
+/** Whoever has a file there that isn't read would wonder why nobody enters. */
+function contentOf(path: string, name: string): string {
+  const refuse = (why: string) => refusal`${arg("users")} has ${quote(name)}: ${why}`;
+  return reading(
+    path,
+    () => {
+      const found = statSync(path);
+      if (!found.isFile())
+        throw refuse("it is no file; put a public key there, or give it a name that doesn't end in .pub");
+      if (found.size > MOST_BYTES) throw refuse(`it has ${found.size} bytes, more than any public key; put one there`);
+      return readFileSync(path, "latin1");
+    },
+    refuse,
+  );
+}
+
+function reading<T>(path: string, read: () => T, refuse: (why: string) => UsageError): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw refuse(`it can't be read (${code}); take it away, or have it be what you may read: ${path}`);
+  }
 }
 
 /**

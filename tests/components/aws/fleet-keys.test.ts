@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -162,7 +162,7 @@ test("nobody is there twice, and no key", () => {
 
 test("a folder's keys are read, and what else is in it is left alone", () => {
   const keys = join(folder, "keys");
-  mkdirSync(join(keys, "old.pub"), { recursive: true });
+  mkdirSync(join(keys, "old"), { recursive: true });
   writeFileSync(join(keys, "bob.pub"), `${OTHER} bob@laptop\n`);
   writeFileSync(join(keys, "alice.pub"), `${ED25519}\n`);
   writeFileSync(join(keys, "README.md"), "Who may in\n");
@@ -175,6 +175,26 @@ test("a folder's keys are read, and what else is in it is left alone", () => {
   expect(fleetPlan(args).users).toEqual(users);
   writeFileSync(join(keys, "carol.pub"), secret("OPENSSH "));
   expect(() => fleetPlan(args)).toThrow(`users has "carol.pub", line 1: ${PRIVATE}`);
+});
+
+test("what ends in .pub and can't be read is refused by its name, and not left out", () => {
+  const refused = (name: string, make: (path: string) => void, why: string) => {
+    const keys = mkdtempSync(join(folder, "odd-"));
+    writeFileSync(join(keys, "alice.pub"), ED25519);
+    make(join(keys, name));
+    expect(() => readUsers(keys)).toThrow(`users has "${name}": ${why}`);
+  };
+  refused("gone.pub", (path) => symlinkSync("nowhere", path), "it can't be read (ENOENT); take it away");
+  refused("a.pub", (path) => symlinkSync("a.pub", path), "it can't be read (ELOOP); take it away");
+  const noFile = "it is no file; put a public key there, or give it a name that doesn't end in .pub";
+  refused("bob.pub", (path) => mkdirSync(path), noFile);
+  refused("null.pub", (path) => symlinkSync("/dev/zero", path), noFile);
+  const large = "it has 3221225472 bytes, more than any public key; put one there";
+  const makeLarge = (path: string) => {
+    writeFileSync(path, "");
+    truncateSync(path, 3 * 2 ** 30);
+  };
+  refused("large.pub", makeLarge, large);
 });
 
 test("a folder that isn't there, is a file or has no keys is refused", () => {
