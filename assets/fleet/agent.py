@@ -75,12 +75,7 @@ class Agent:
             own.insert(0, Duty("access", access.RENEW_S, lambda: access.renew(self.config, self.reporter.name)))
         if self.config.is_head:
             head = Head(self.config, self.lake)
-            own += [
-                Duty("runs", LOOK_S, head.start_runs),
-                Duty("members", LOOK_S, head.follow_members),
-                Duty("requests", LOOK_S, head.follow_requests),
-                Duty("warnings", MINUTE, self.warn),
-            ]
+            own += [Duty("head", LOOK_S, head.look), Duty("warnings", MINUTE, self.warn)]
         if self.config.notebooks:
             own.append(Duty("spark.conf", MINUTE, self.follow_conf))
         return [*own, Duty("report", MINUTE, lambda: self.report(own))]

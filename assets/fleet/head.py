@@ -40,20 +40,50 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class Head:
-    """Looks for what is asked, and does it; each of its parts by itself."""
+    """Looks for what is asked, and has it done in a thread for each kind."""
 
     def __init__(self, config: NodeConfig, lake: FleetLake) -> None:
         """Has done nothing yet."""
         self.config, self.lake = config, lake
         self.answered: set[str] = set()
+        self.threads: dict[str, threading.Thread] = {}
+        self.problems: dict[str, str] = {}
         self.members: dict[str, Any] | None = None
+
+    def look(self) -> None:
+        """Once; what takes long goes on beside. What is wrong of one thing keeps no other from being done."""
+        self.note("look for runs", self.start_run)
+        if not self.is_at("members"):
+            self.note("look for members", self.follow_members)
+        if not self.is_at("request"):
+            self.note("look for requests", self.follow_requests)
+        if self.problems:
+            raise FleetError("; ".join(self.problems.values()))
+
+    def is_at(self, kind: str) -> bool:
+        """Whether one of that kind is being done."""
+        thread = self.threads.get(kind)
+        return thread is not None and thread.is_alive()
+
+    def begin(self, kind: str, work: Callable[[], None]) -> None:
+        """Beside what else is done."""
+        self.threads[kind] = threading.Thread(target=self.note, args=(kind, work), name=kind, daemon=True)
+        self.threads[kind].start()
+
+    def note(self, kind: str, work: Callable[[], None]) -> None:
+        """Does it; what goes wrong is a problem until it goes well."""
+        try:
+            work()
+            self.problems.pop(kind, None)
+        except Exception as error:
+            self.problems[kind] = str(error) if isinstance(error, FleetError) else f"{kind}: {error!r}"
 
     # Runs.
 
-    def start_runs(self) -> None:
-        """Those that the owner wants. The driver has each run once."""
-        if self.config.access and not access.file_of("run").exists():
-            return  # a driver without credentials could not even say that it failed
+    def start_run(self) -> None:
+        """The one that the owner wants. The driver has it run once."""
+        if "run" in self.config.access and not access.file_of("run").exists():
+            return  # it would find no lake
         for file in self.lake.list(self.lake.key("runs")):
             run = file.base_name.removesuffix(".zip")
             begun = BEGUN / run
@@ -84,32 +114,36 @@ class Head:
         wanted = self.lake.read_json(self.lake.key("members.json"))
         if wanted is None or wanted == self.members:
             return
-
         try:
             copies, addresses = str(wanted["replication"]), [str(each["address"]) for each in wanted["nodes"]]
         except (KeyError, TypeError) as error:
-            raise FleetError(f"members.json of the fleet doesn't say which data nodes there are: {error!r}") from error
-        before = (self.lake.read_json(self.lake.key("answers/members.json")) or {}).get("wanted")
-        if before and before["replication"] != wanted["replication"]:
-            # First, or those that stay might be fewer than the copies.
-            units.call(ENTRYPOINT, "dfs", "-setrep", "-R", copies, "/", env=hdfs_environment(self.config))
-        words = ["--namenode", self.config.namenode, "--members", str(MEMBERS), "--replication", copies]
-        words += ["--wanted", *addresses, "--patience", "86400", "--", ENTRYPOINT, "refresh-nodes"]
-        code = self.perform(
-            "members",
-            "hdfs_nodes.py",
-            words,
-            about={"wanted": wanted},
-            env=hdfs_environment(self.config),
-            is_over=lambda: self.lake.read_json(self.lake.key("members.json")) != wanted,
-        )
-        if code in (0, RefusalError.exit_status):
-            self.members = wanted
+            raise FleetError(f"the fleet's members.json doesn't say which data nodes there are: {error!r}") from error
+
+        def work() -> None:
+            before = (self.lake.read_json(self.lake.key("answers/members.json")) or {}).get("wanted")
+            if before and before["replication"] != wanted["replication"]:
+                # First, or those that stay might be fewer than the copies.
+                units.call(ENTRYPOINT, "dfs", "-setrep", "-R", copies, "/", env=hdfs_environment(self.config))
+            words = ["--namenode", self.config.namenode, "--members", str(MEMBERS), "--replication", copies]
+            words += ["--wanted", *addresses, "--patience", "86400"]
+            words += ["--", ENTRYPOINT, "refresh-nodes"]
+            code = self.perform(
+                "members",
+                "hdfs_nodes.py",
+                words,
+                {"wanted": wanted},
+                hdfs_environment(self.config),
+                lambda: self.lake.read_json(self.lake.key("members.json")) != wanted,
+            )
+            if code in (0, RefusalError.exit_status):
+                self.members = wanted
+
+        self.begin("members", work)
 
     # Requests.
 
     def follow_requests(self) -> None:
-        """Those that have no answer, one after another."""
+        """The oldest one that has no answer."""
         for file in self.lake.list(self.lake.key("requests")):
             request = file.base_name.removesuffix(".json")
             age = time.time() - file.mtime_ns / 1e9
@@ -119,14 +153,21 @@ class Head:
             if answer and answer.get("state") in ("done", "failed"):
                 self.answered.add(request)
                 continue
-            self.answer(request)
-
-    def answer(self, request: str) -> None:
-        """Does what is asked, and tells of it; what can't be read would be in the way of all others for ever."""
-        try:
-            asked = self.lake.read_json(self.lake.key(f"requests/{request}.json"))
-            if asked is None:  # it was taken back
+            asked = self.read_request(file.base_name)
+            if asked is not None:
+                self.begin("request", lambda request=request, asked=asked: self.answer(request, asked))
                 return
+
+    def read_request(self, name: str) -> Any:  # noqa: ANN401 -- JSON
+        """What is asked; of what can't be read why, which no request is: unanswered it would be in the way for ever."""
+        try:
+            return self.lake.read_json(self.lake.key(f"requests/{name}"))
+        except RefusalError as error:
+            return str(error)
+
+    def answer(self, request: str, asked: Mapping[str, Any]) -> None:
+        """Does what is asked, and tells of it."""
+        try:
             script, words = self.words_for(request, asked)
         except (KeyError, TypeError, ValueError, RefusalError) as error:
             problem = f"it is no request that this fleet knows: {error!r}"
@@ -135,7 +176,7 @@ class Head:
             self.perform(request, script, words)
         self.answered.add(request)
 
-    def words_for(self, request: str, asked: Any) -> tuple[str, list[str]]:  # noqa: ANN401 -- JSON
+    def words_for(self, request: str, asked: Mapping[str, Any]) -> tuple[str, list[str]]:
         """The script for a request, and its arguments."""
         namenode = ["--namenode", self.config.namenode]
         if asked["command"] == "push":
@@ -157,7 +198,6 @@ class Head:
         request: str,
         script: str,
         words: Sequence[str],
-        *,
         about: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
         is_over: Callable[[], bool] = lambda: False,

@@ -88,7 +88,9 @@ def test_what_is_no_request_is_answered_and_in_nobodys_way(
     lake.write(lake.key("requests/two.json"), PUSH)
     file = tmp_path / "lake" / lake.key("requests/one.json")
     file.write_text(request_ if isinstance(request_, str) else json.dumps(request_), encoding="latin-1")
-    asked.follow_requests()
+    for _ in range(2):
+        asked.look()
+        asked.threads["request"].join()
     answer = lake.read_json(lake.key("answers/one.json"))
     assert (answer["state"], answer["refused"]) == ("failed", True)
     assert (asked.answered, done) == ({"one", "two"}, ["two"])
@@ -111,15 +113,18 @@ def test_a_run_is_begun_once_there_are_credentials_and_again_where_that_failed(
     monkeypatch.setattr(units, "call", call)
     lake.write(lake.key("runs/1.zip"), "the driver")
     fleet = head.Head(config_of(tmp_path, access={"run": "arn:aws:iam::1:role/run"}), lake)
-    fleet.start_runs()
+    fleet.start_run()
     assert calls == []
     access.keep("users", {})
     (tmp_path / "access/users.json").rename(tmp_path / "access/run.json")
+    lake.write(lake.key("requests/one.json"), {})
     with pytest.raises(FleetError, match="systemctl"):
-        fleet.start_runs()
+        fleet.look()
+    fleet.threads["request"].join()
+    assert fleet.answered == {"one"}, "a run that can't be begun is in nobody's way"
     fails.clear()
-    fleet.start_runs()
-    fleet.start_runs()
+    fleet.look()
+    fleet.look()
     assert calls == ["oneoff-run@1.service"] * 2
     assert (tmp_path / "runs/1/run.zip").read_text() == '"the driver"'
 
@@ -133,7 +138,9 @@ def test_data_nodes_stay_where_it_can_not_be_told_which_are_wanted(
     lake.write(lake.key("members.json"), {})
     (tmp_path / "lake" / lake.key("members.json")).write_text(members)
     with pytest.raises(FleetError, match=r"members\.json"):
-        fleet.follow_members()
+        fleet.look()
+    (tmp_path / "lake" / lake.key("members.json")).unlink()
+    fleet.look()
 
 
 def test_what_is_waited_for_ends_when_something_else_is_wanted(
@@ -144,15 +151,14 @@ def test_what_is_waited_for_ends_when_something_else_is_wanted(
     monkeypatch.setattr(head, "TELL_S", 0.05)
     fleet = head.Head(config_of(tmp_path), lake)
     lake.write(lake.key("members.json"), {"nodes": [], "replication": 2})
-    follower = threading.Thread(target=fleet.follow_members)
-    follower.start()
+    fleet.look()
     while lake.read(lake.key("answers/members.json")) is None:
         time.sleep(0.01)
     lake.write(
         lake.key("members.json"), {"nodes": [{"name": "data-1", "address": "10.84.0.11:9866"}], "replication": 2}
     )
-    follower.join(20)
-    assert not follower.is_alive()
+    fleet.threads["members"].join(20)
+    assert not fleet.is_at("members")
     assert fleet.members is None
 
 
