@@ -3,9 +3,15 @@ import type { Job } from "./job.ts";
 import { mebibytes, type Size } from "./size.ts";
 
 /** @throws UsageError for what is no whole number above zero. */
-export function wholeNumber(argument: string, value: number): number {
-  if (Number.isInteger(value) && value > 0) return value;
-  throw invalid(argument, value, "expected a whole number above zero");
+export function wholeNumber(argument: string, value: number, most = Number.POSITIVE_INFINITY): number {
+  if (Number.isInteger(value) && value > 0 && value <= most) return value;
+  throw invalid(
+    argument,
+    value,
+    most === Number.POSITIVE_INFINITY
+      ? "expected a whole number above zero"
+      : `expected a whole number from 1 to ${most}`,
+  );
 }
 
 /** Mebibytes. @throws UsageError with `cure` when they are fewer than `least`. */

@@ -138,6 +138,11 @@ function fleetOf(settings: Settings) {
       'oneoff:spot is "true" and oneoff:spotFallback is not set: say what is to happen when there are no spot instances: pulumi config set oneoff:spotFallback fewer',
     );
   }
+  if (!spot && spotOnDemand !== undefined) {
+    throw new UsageError(
+      `oneoff:spotOnDemand is ${spotOnDemand} and oneoff:spot is not set: all workers are on demand then; set oneoff:spot to true, or take it away: pulumi config rm oneoff:spotOnDemand`,
+    );
+  }
   return {
     runId: settings.runId,
     lifetime: { deadline, idle },

@@ -43,6 +43,32 @@ const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>
     [{ "oneoff:dashboardType": "x.huge" }, 'instance type is "x.huge": its price is not known'],
     [{ "aws:region": undefined }, "there is no region: pulumi config set aws:region us-west-2, or set AWS_REGION"],
   ],
+  "gpu-fleet": [
+    [{ "oneoff:gpu": "V100" }, 'oneoff:gpu is "V100": expected "none" or models joined by commas, of T4, '],
+    [
+      { "oneoff:gpu": "L4", "oneoff:workerTypes": "p3.2xlarge" },
+      "oneoff:workerTypes has \"p3.2xlarge\": the AMI's driver, NVIDIA's open one ",
+    ],
+    [{ "oneoff:spot": "true" }, 'oneoff:spot is "true" and oneoff:spotFallback is not set: say what is to happen when'],
+    [
+      { "oneoff:spotOnDemand": "1" },
+      "oneoff:spotOnDemand is 1 and oneoff:spot is not set: all workers are on demand then",
+    ],
+    [{ "oneoff:replication": "4" }, "oneoff:replication is 4 and oneoff:datanodes is 3: a block has at most one copy"],
+    [{ "oneoff:datanodes": "0" }, 'oneoff:datanodes is "0": expected a number above zero'],
+    [{ "oneoff:users": "no-such-folder" }, 'no-such-folder": there is no such folder; give one with a public key'],
+    [{ "oneoff:disk": "1 MB" }, 'oneoff:disk is "1 MB": expected whole gigabytes, "16 GB" to "16 TB"'],
+    [{ "oneoff:datanodes": "1000" }, "oneoff:datanodes is 1000: expected a whole number from 1 to 400"],
+    [{ "oneoff:workers": "9999" }, "oneoff:workers is 9999: expected a whole number from 1 to 1000"],
+    [{ "oneoff:zones": "7" }, "oneoff:zones is 7: expected a whole number from 1 to 6"],
+    [{ "oneoff:packageIndex": "pypi" }, 'oneoff:packageIndex is "pypi": expected an address such as '],
+    [
+      { "oneoff:maven": "https://me:secret@repo" },
+      "oneoff:maven holds credentials, which would be kept in plain state",
+    ],
+    [{ "oneoff:maxCost": "1" }, "oneoff:maxCost is 1"],
+    [{ "oneoff:scheduler": "mesos" }, 'oneoff:scheduler is "mesos": Spark 3.2 deprecated Mesos'],
+  ],
   dataproc: [
     [
       { "gcp:project": undefined },

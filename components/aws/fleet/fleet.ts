@@ -35,7 +35,7 @@ import { dataConfig, headConfig, type NodeConfig, type NodePlace, sparkConf, wor
 import { fleetPlan } from "./plan.ts";
 import { fleetRoles, readsOf } from "./roles.ts";
 import { runArchive } from "./run.ts";
-import { fleetSoftware } from "./software.ts";
+import { checkSources, fleetSoftware } from "./software.ts";
 
 export interface GpuFleetArgs extends FleetPlanArgs {
   /** What to run. Another job than the lake's is refused; the steps' arguments may be others. @default the lake's job */
@@ -84,8 +84,12 @@ export class GpuFleet extends pulumi.ComponentResource {
    * @param stands how long the stack stands before it is destroyed. @default until the deadline
    * @throws UsageError for what the constructor refuses.
    */
-  static bill(args: FleetPlanArgs & { readonly job: Job }, stands?: Duration): readonly BillLine[] {
+  static bill(
+    args: FleetPlanArgs & { readonly job: Job } & Pick<GpuFleetArgs, "packageIndex" | "maven">,
+    stands?: Duration,
+  ): readonly BillLine[] {
     checkJob(args.job);
+    checkSources(args);
     return fleetPlan(args, stands).bill;
   }
 
@@ -97,6 +101,7 @@ export class GpuFleet extends pulumi.ComponentResource {
     super("oneoff:index:GpuFleet", name, {}, opts);
     const job = jobFor(args);
     checkJob(job);
+    checkSources(args);
     const plan = fleetPlan(args);
     for (const warning of plan.warnings) pulumi.log.warn(warning, this);
     this.runId = runIdOf(args.runId);

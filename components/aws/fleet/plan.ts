@@ -20,6 +20,12 @@ import { checkNode, type GpuModel, gpuMachine, gpuModels, workerTypes } from "./
 import { readUsers } from "./keys.ts";
 import { checkSchedule, type PowerSchedule } from "./schedule.ts";
 
+/** No region has more zones. */
+const MOST_ZONES = 6;
+/** What a fleet's network has addresses for: data nodes are in one zone, and each of six has 507. */
+const MOST_DATANODES = 400;
+const MOST_WORKERS = 1000;
+
 /**
  * The arguments, checked and with their defaults.
  *
@@ -43,7 +49,7 @@ export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
     workers: workersOf(args.workers, gpu, region),
     notebook: args.notebook ?? true,
     users: args.users === undefined ? [] : readUsers(args.users),
-    zones: wholeNumber("zones", args.zones ?? 2),
+    zones: wholeNumber("zones", args.zones ?? 2, MOST_ZONES),
     deadlineSeconds: deadlineSeconds(args.lifetime, ...FLEET_DEADLINES),
     idleSeconds: idleOf(args.lifetime),
     idleOffSeconds: args.idleOff === undefined ? undefined : spanOf("idleOff", args.idleOff),
@@ -97,6 +103,7 @@ function hdfsOf({ datanodes = 3, replication, disk = "64 GB" }: FleetHdfs = {}):
       "HDFS needs at least one, and a fleet without HDFS isn't offered: steps share data by it",
     );
   }
+  wholeNumber("hdfs.datanodes", datanodes, MOST_DATANODES);
   return {
     ...hdfsPlan({ datanodes, ...(replication !== undefined && { replication }) }),
     diskGibibytes: diskGibibytes(disk, "16 GB", "16 TB", "hdfs.disk"),
@@ -111,7 +118,7 @@ function nodesOf(type: string, region: string): string {
 }
 
 function workersOf({ count = 2, types, spot }: FleetWorkers = {}, gpu: readonly GpuModel[], region: string) {
-  wholeNumber("workers.count", count);
+  wholeNumber("workers.count", count, MOST_WORKERS);
   return {
     count,
     types: workerTypes(gpu, region, types),

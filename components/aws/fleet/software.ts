@@ -69,8 +69,7 @@ export interface FleetSoftware {
  */
 export function fleetSoftware(name: string, args: FleetSoftwareArgs, parent: pulumi.Resource): FleetSoftware {
   const { lake, job = lake.job, hdfs = true, notebook = true, packageIndex = PYPI, maven = MAVEN } = args;
-  checkAddress("packageIndex", packageIndex, PYPI);
-  checkAddress("maven", maven, MAVEN);
+  checkSources(args);
   const uploads = new Map<string, Upload>();
   /** Key of a file, which is uploaded. */
   const key = (path: string, logical: string): string => {
@@ -175,6 +174,12 @@ const uploadFiles = (name: string, uploads: ReadonlyMap<string, Upload>, lake: S
         { parent, retainOnDelete: true },
       ),
   );
+
+/** @throws UsageError for an address that is none or holds credentials. */
+export function checkSources({ packageIndex, maven }: Pick<FleetSoftwareArgs, "packageIndex" | "maven">): void {
+  checkAddress("packageIndex", packageIndex ?? PYPI, PYPI);
+  checkAddress("maven", maven ?? MAVEN, MAVEN);
+}
 
 function checkAddress(argument: string, address: string, such: string): void {
   const url = URL.parse(address);
