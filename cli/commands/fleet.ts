@@ -148,7 +148,8 @@ async function push(archive: string, folder: string, options: PushOptions): Prom
   const say = (line: string) => console.error(line);
   const pushed = await fleet.push(path, folder, { overwrite: options.overwrite ?? false, say });
   if (options.json) return answerJson("push/1", { stack: stack.name, folder, ...pushed });
-  const there = pushed.skipped === 0 ? "" : `; ${number(pushed.skipped)} ${pushed.skipped === 1 ? "was" : "were"} there already`;
+  const there =
+    pushed.skipped === 0 ? "" : `; ${number(pushed.skipped)} ${pushed.skipped === 1 ? "was" : "were"} there already`;
   const files = pushed.files === 1 ? "1 file is" : `${number(pushed.files)} files are`;
   console.log(`${files} in ${folder} of HDFS, all checked${there}.`);
 }
