@@ -73,7 +73,7 @@ test.each<[string, object]>([
     'workers.spot.wait is "4 minutes": expected whole minutes from "5 minutes" to "1 day"',
     { workers: { spot: { fallback: "fewer", wait: "4 minutes" } } },
   ],
-  ["workers.count is 0: expected a whole number above zero", { workers: { count: 0 } }],
+  ["workers.count is 0: expected a whole number from 1 to 1000", { workers: { count: 0 } }],
   [
     "hdfs.replication is 3 and hdfs.datanodes is 2: a block has at most one copy per datanode; lower the first or raise the second",
     { hdfs: { datanodes: 2, replication: 3 } },
@@ -82,7 +82,7 @@ test.each<[string, object]>([
     "hdfs.datanodes is 0: HDFS needs at least one, and a fleet without HDFS isn't offered: steps share data by it",
     { hdfs: { datanodes: 0 } },
   ],
-  ["hdfs.datanodes is -1: expected a whole number above zero", { hdfs: { datanodes: -1 } }],
+  ["hdfs.datanodes is -1: expected a whole number from 1 to 400", { hdfs: { datanodes: -1 } }],
   ['hdfs.disk is "8 GB": expected whole gigabytes, "16 GB" to "16 TB"', { hdfs: { disk: "8 GB" } }],
   [
     'scheduler is "mesos": Spark 3.2 deprecated Mesos and Spark 4 has it no more; take standalone, which shares out CPUs, memory and GPUs as well',
@@ -113,7 +113,7 @@ test.each<[string, object]>([
     'nodes is "m6g.large": it is arm64, and all nodes are x86_64, as those with GPUs are; take another, such as "m7i.large"',
     { nodes: "m6g.large" },
   ],
-  ["zones is 0: expected a whole number above zero", { zones: 0 }],
+  ["zones is 0: expected a whole number from 1 to 6", { zones: 0 }],
   ['region is "mars-1": its prices are not known; take one of us-east-1', { region: "mars-1" }],
   [
     'deadline is "10 minutes" (10 min): expected something from "30 minutes" to "30 days"',
