@@ -48,6 +48,8 @@ export const FleetRequest = z.discriminatedUnion("command", [
   }),
   /** Takes away what users have in HDFS, and their kernels. */
   z.object({ command: z.literal("reset"), asked: moment() }),
+  /** Ends what works for a run, where its driver doesn't by itself. */
+  z.object({ command: z.literal("cancel"), asked: moment(), run: z.string() }),
 ]);
 export type FleetRequest = z.infer<typeof FleetRequest>;
 

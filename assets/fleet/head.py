@@ -55,8 +55,7 @@ class Head:
         self.note("look for runs", self.start_run)
         if not self.is_at("members"):
             self.note("look for members", self.follow_members)
-        if not self.is_at("request"):
-            self.note("look for requests", self.follow_requests)
+        self.note("look for requests", self.follow_requests)
         if self.problems:
             raise FleetError("; ".join(self.problems.values()))
 
@@ -143,8 +142,9 @@ class Head:
     # Requests.
 
     def follow_requests(self) -> None:
-        """The oldest one that has no answer."""
-        for file in self.lake.list(self.lake.key("requests")):
+        """The oldest one that has no answer; to end a run waits for no other."""
+        free = {kind for kind in ("cancel", "request") if not self.is_at(kind)}
+        for file in self.lake.list(self.lake.key("requests")) if free else ():
             request = file.base_name.removesuffix(".json")
             age = time.time() - file.mtime_ns / 1e9
             if not NAME.fullmatch(request) or request in {*self.answered, "members"} or age > STALE_S:
@@ -154,9 +154,10 @@ class Head:
                 self.answered.add(request)
                 continue
             asked = self.read_request(file.base_name)
-            if asked is not None:
-                self.begin("request", lambda request=request, asked=asked: self.answer(request, asked))
-                return
+            kind = "cancel" if is_cancel(asked) else "request"
+            if asked is not None and kind in free:
+                free.remove(kind)
+                self.begin(kind, lambda request=request, asked=asked: self.answer(request, asked))
 
     def read_request(self, name: str) -> Any:  # noqa: ANN401 -- JSON
         """What is asked; of what can't be read why, which no request is: unanswered it would be in the way for ever."""
@@ -168,13 +169,23 @@ class Head:
     def answer(self, request: str, asked: Mapping[str, Any]) -> None:
         """Does what is asked, and tells of it."""
         try:
-            script, words = self.words_for(request, asked)
+            run = run_to_end(asked) if is_cancel(asked) else None
+            script, words = ("", []) if run else self.words_for(request, asked)
         except (KeyError, TypeError, ValueError, RefusalError) as error:
             problem = f"it is no request that this fleet knows: {error!r}"
             self.tell(request, {"state": "failed", "said": [], "problem": problem, "refused": True})
         else:
-            self.perform(request, script, words)
+            self.end_run(request, run) if run else self.perform(request, script, words)
         self.answered.add(request)
+
+    def end_run(self, request: str, run: str) -> None:
+        """Its driver with all that it has begun. Spark gives back what an application had that is no more."""
+        self.tell(request, {"state": "running", "said": [f"run {run} is being ended"]})
+        try:
+            units.call("systemctl", "stop", RUN_UNIT.format(run))
+            self.tell(request, {"state": "done", "said": [], "result": None})
+        except FleetError as error:
+            self.tell(request, {"state": "failed", "said": [], "problem": str(error)})
 
     def words_for(self, request: str, asked: Mapping[str, Any]) -> tuple[str, list[str]]:
         """The script for a request, and its arguments."""
@@ -255,6 +266,18 @@ def word(value: Any) -> str:  # noqa: ANN401 -- JSON
     if not isinstance(value, str) or len(value.encode()) > MOST_WORD or "\0" in value:
         raise RefusalError(f"{value!r:.100} is no text of up to {MOST_WORD} bytes")
     return value
+
+
+def is_cancel(asked: object) -> bool:
+    """Whether a run is to be ended."""
+    return isinstance(asked, dict) and asked.get("command") == "cancel"
+
+
+def run_to_end(asked: Mapping[str, Any]) -> str:
+    """The one that is to be ended. Raises RefusalError where that is no name of one."""
+    if not NAME.fullmatch(asked["run"]):
+        raise RefusalError(f"its run is {asked['run']!r}")
+    return asked["run"]
 
 
 def keep_lines(stream: Any, lines: deque[str]) -> None:  # noqa: ANN401

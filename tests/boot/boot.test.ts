@@ -14,7 +14,7 @@ import { dataConfig, headConfig, type NodePlace, workerConfig } from "../../comp
 import { fleetPlan } from "../../components/aws/fleet/plan.ts";
 import { runArchive } from "../../components/aws/fleet/run.ts";
 import { FleetAnswer } from "../../core/fleet-lake.ts";
-import { job } from "../../core/job.ts";
+import { type Job, job } from "../../core/job.ts";
 import { RunRecord } from "../../core/run.ts";
 import { software } from "../../provider/software.ts";
 import { type Box, eventually, FLEET, keys, type Machine, startBox } from "./box.ts";
@@ -35,12 +35,13 @@ const plan = fleetPlan({
   hdfs: { datanodes: 2, replication: 2 },
   workers: { count: 1 },
 });
-const counts = job({
-  name: "counts",
-  from: import.meta.url,
-  steps: [{ name: "count", script: "count.py", arguments: ["--numbers", "{numbers}"], leaves: ["numbers"] }],
-  tables: [{ name: "numbers", about: "A number", columns: [{ name: "n", type: "integer" }] }],
-});
+const counts = (...more: readonly string[]) =>
+  job({
+    name: "counts",
+    from: import.meta.url,
+    steps: [{ name: "count", script: "count.py", arguments: ["--numbers", "{numbers}", ...more], leaves: ["numbers"] }],
+    tables: [{ name: "numbers", about: "A number", columns: [{ name: "n", type: "integer" }] }],
+  });
 
 let box: Box;
 let head: Machine;
@@ -86,17 +87,45 @@ test("every machine comes up by its user data, and tells of itself", async () =>
   });
 });
 
-test("a run is begun by an object of the lake, and its results are in the lake", async () => {
-  keepLogs();
+/** Has the head run a job, as an update does. */
+function begin(run: string, job: Job): void {
   const origin = { version: "0", settings: {}, steps: [] };
-  const run = { job: counts, run: "1", lake: "/lake", head: HEAD, origin, requirements: [] };
-  box.put(keys.run("1"), Buffer.from(runArchive(plan, run), "base64"));
-  const record = await eventually("the end of the run", () => {
-    const text = box.get("_runs/1.json");
+  const archive = runArchive(plan, { job, run, lake: "/lake", head: HEAD, origin, requirements: [] });
+  box.put(keys.run(run), Buffer.from(archive, "base64"));
+}
+const ended = (run: string) =>
+  eventually(`the end of run ${run}`, () => {
+    const text = box.get(`_runs/${run}.json`);
     const found = text === undefined ? undefined : RunRecord.parse(JSON.parse(text));
     return found && found.state !== "running" ? found : undefined;
   });
-  expect(record).toMatchObject({ state: "succeeded", tables: { numbers: { rows: 1000 } } });
+
+test("a run is begun by an object of the lake, and its results are in the lake", async () => {
+  keepLogs();
+  begin("1", counts());
+  expect(await ended("1")).toMatchObject({ state: "succeeded", tables: { numbers: { rows: 1000 } } });
+});
+
+test("a run ends when somebody wants that, with its Spark application, by its driver or by the head", async () => {
+  keepLogs();
+  const applications = async () =>
+    JSON.parse(await head.must("curl", "--silent", `http://${HEAD}:8080/json/`)).activeapps.length as number;
+  const isWith = (number: number) =>
+    eventually(`${number} applications`, async () => ((await applications()) === number ? true : undefined));
+  for (const [run, want] of [
+    ["2", () => box.put("_cancels/2.json", JSON.stringify({ run: "2", at: new Date().toISOString() }))],
+    ["3", () => asked("cancel-3", { command: "cancel", run: "3" })],
+  ] as const) {
+    begin(run, counts("--then-sleep", "600"));
+    await isWith(1);
+    const began = Date.now();
+    await want();
+    // Nobody has asked for the end of the other, but of its driver.
+    expect((await ended(run)).state).toBe(run === "2" ? "cancelled" : "failed");
+    expect(Date.now() - began).toBeLessThan(60_000);
+    await isWith(0);
+    expect(await head.must("sh", "-c", "pgrep -f count.py || true")).toBe("");
+  }
 });
 
 test("units are such as systemd takes", async () => {

@@ -1,4 +1,4 @@
-/** `oneoff fleet push` and `reset` on a fleet on EC2: real S3 of moto, real archives, a head that the test plays. */
+/** `oneoff fleet push` and `reset`, and `oneoff cancel`, on a fleet on EC2: real S3 of moto, real archives, a head that the test plays. */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
@@ -13,13 +13,16 @@ import {
   S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { cancelOnFleet } from "../../cli/aws/gpu-fleet/cancel.ts";
 import { fleetOf } from "../../cli/aws/gpu-fleet/index.ts";
+import { FleetCloud, type Machine } from "../../cli/aws/gpu-fleet/machines.ts";
 import type { PushArgs } from "../../cli/aws/gpu-fleet/push.ts";
+import { openLake } from "../../cli/aws/lake.ts";
 import type { Fleet, Pushed } from "../../cli/fleet.ts";
 import type { FleetAnswer } from "../../core/fleet-lake.ts";
 import { type Moto, startMoto } from "../moto.ts";
-import { contextOf } from "./attached.ts";
+import { attached, contextOf } from "./attached.ts";
 import {
   ago,
   BUCKET,
@@ -258,6 +261,48 @@ test("reset is asked of the head, and tells what went", async () => {
   expect(await reset).toBe("Gone: 1,200 files and folders of HDFS, 1 kernel.");
   expect(said).toEqual(["reset: 2 kernels"]);
   expect(await inLake()).toEqual([]);
+});
+
+describe("a run that is to be cancelled", () => {
+  const said: string[] = [];
+  const record = (state: string, more = {}) =>
+    put("_runs/1.json", { run: "1", job: "nids", state, started: ago(60), steps: [], tables: {}, ...more });
+  const machines = () =>
+    new FleetCloud({ region: "us-west-2", stack: "oneoff/team", bucket: BUCKET, fleet: OUTPUTS.fleet }).machines();
+  const cancel = (patienceMs: number, seen = machines) => {
+    const lake = openLake(contextOf("team", OUTPUTS), OUTPUTS.lake);
+    const say = (line: string) => void said.push(line);
+    return cancelOnFleet({ lake, fleet: OUTPUTS.fleet, machines: seen, say, patienceMs, pollMs: 20 }, "1");
+  };
+  beforeEach(() => void said.splice(0));
+
+  test("is waited for until its driver has written how it ended", async () => {
+    await record("running");
+    const cancelling = (await attached(contextOf("team", OUTPUTS))).cancel("1");
+    await expect.poll(() => listed("_cancels/")).toEqual(["_cancels/1.json"]);
+    await record("failed", { cancelled: true, ended: ago(0), error: "cancelled" });
+    expect(await cancelling).toMatchObject({ wasOver: false, status: { run: "1", state: "cancelled" } });
+    expect(await inLake()).toEqual([]);
+  });
+
+  test("is ended by the head where its driver doesn't see it", async () => {
+    await record("running");
+    const cancelling = cancel(50);
+    const { id, request } = await asked();
+    expect([id, request]).toEqual(["cancel-1", { command: "cancel", asked: expect.any(String), run: "1" }]);
+    await answer(id, { state: "done", result: null });
+    await cancelling;
+    expect(said).toEqual(["The run's driver doesn't end by itself: the fleet's head is asked to end it."]);
+    expect(await inLake()).toEqual([]);
+  });
+
+  test("is over where there is no head, or one that runs nothing", async () => {
+    await record("running");
+    await cancel(60_000, async () => []);
+    const [one] = await machines();
+    await cancel(60_000, async () => [{ ...(one as Machine), state: "stopped" }]);
+    expect([said, await inLake()]).toEqual([[], []]);
+  });
 });
 
 test("a head that isn't there is not asked", async () => {

@@ -170,6 +170,37 @@ def test_a_request_is_a_script_with_arguments_and_no_more(tmp_path: Path, lake: 
     assert words[2:] == ["--overwrite", "--name=--help", "--", f"{lake.lake}/_fleets/fleet/uploads/id", "/data"]
 
 
+def test_a_run_is_ended_while_something_else_is_done(
+    tmp_path: Path, lake: FleetLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[tuple[str, ...]] = []
+    monkeypatch.setattr(units, "call", lambda *words: called.append(words))
+    pushed, going_on = threading.Event(), threading.Event()
+    asked = head.Head(config_of(tmp_path), lake)
+
+    def perform(*_: object) -> int:
+        going_on.set()
+        pushed.wait(10)
+        return 0
+
+    monkeypatch.setattr(asked, "perform", perform)
+    lake.write(lake.key("requests/a.json"), {"command": "push", "archive": "a", "folder": "/a", "overwrite": False})
+    lake.write(lake.key("requests/cancel-1.json"), {"command": "cancel", "run": "1"})
+    asked.look()
+    assert going_on.wait(10)
+    asked.threads["cancel"].join(10)
+    assert called == [("systemctl", "stop", "oneoff-run@1.service")]
+    assert lake.read_json(lake.key("answers/cancel-1.json"))["state"] == "done"
+    lake.write(lake.key("requests/cancel-2.json"), {"command": "cancel", "run": "../2"})
+    asked.look()
+    asked.threads["cancel"].join(10)
+    answer = lake.read_json(lake.key("answers/cancel-2.json"))
+    assert (answer["state"], answer["refused"], len(called)) == ("failed", True, 1)
+    pushed.set()
+    asked.threads["request"].join(10)
+    assert asked.answered == {"a", "cancel-1", "cancel-2"}
+
+
 @pytest.mark.parametrize(("minutes", "told"), [(120, 0), (59, 1), (9, 1), (-5, 1)])
 def test_whoever_is_on_is_told_of_the_end(
     tmp_path: Path, lake: FleetLake, monkeypatch: pytest.MonkeyPatch, minutes: int, told: int

@@ -3,8 +3,9 @@ import type { RunStatus } from "../../../core/run.ts";
 import type { Attached, Machines, StackContext } from "../../platform.ts";
 import { explainErrors } from "../client.ts";
 import { openLake } from "../lake.ts";
+import { cancelOnFleet } from "./cancel.ts";
 import { identityOf } from "./fleet.ts";
-import { FleetCloud } from "./machines.ts";
+import { FleetCloud, GONE } from "./machines.ts";
 import type { FleetOutputs } from "./outputs.ts";
 import { pagesOf, routeTo } from "./pages.ts";
 
@@ -20,6 +21,8 @@ export function attach(stack: StackContext, outputs: FleetOutputs): Attached {
     pollMs: POLL_MS,
     bill: outputs.bill,
     machines: (_, recorded) => explainErrors(machinesOf(stack.name, cloud, recorded)),
+    cancel: (run, say) =>
+      explainErrors(cancelOnFleet({ lake, fleet: outputs.fleet, machines: () => cloud.machines(), say }, run)),
     pages: async () => pagesOf(stack, outputs),
     route: (name) => explainErrors(routeTo(stack, outputs, lake, name)),
   };
@@ -34,9 +37,7 @@ async function machinesOf(
   if (recorded?.state !== "running") return undefined;
   const head = (await cloud.machines()).find(({ role }) => role === NodeRole.head);
   const { started } = recorded;
-  if (head && !GONE.has(head.state)) return { started };
+  if (head && !GONE.includes(head.state)) return { started };
   const what = head ? `is ${head.state}` : "is no more";
   return { started, over: { error: `the fleet's head ${what}: "npx --no oneoff run ${stack}" computes again` } };
 }
-
-const GONE = new Set(["stopping", "stopped", "shutting-down"]);

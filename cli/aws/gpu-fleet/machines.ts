@@ -41,6 +41,9 @@ export interface Machine {
   readonly addresses: readonly string[];
 }
 
+/** States in which a machine runs nothing, and won't by itself. */
+export const GONE: readonly string[] = ["stopping", "stopped", "shutting-down"];
+
 /** What the workers are of. */
 export interface WorkerGroup {
   readonly name: string;
