@@ -45,6 +45,8 @@ export const RunSpec = z.strictObject({
   origin: z.string().nullable(),
   /** Path of a JSON object of secrets, text by name; null: they are in files already, below `secrets` of `work`. */
   secretsFile: z.string().nullable(),
+  /** A program that prints such an object, and its arguments, where there is no file of it; null: there is none. */
+  secretsCommand: z.array(z.string()).nullable(),
   /** Whether a Python package that is there in another version than is required is installed as it is required. */
   exactRequirements: z.boolean(),
 });

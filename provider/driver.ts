@@ -85,6 +85,7 @@ function specOf(state: RunState, home: string): RunSpec {
       deadlineSeconds,
       origin: origin ? JSON.stringify(origin) : null,
       secretsFile: null,
+      secretsCommand: null,
       exactRequirements: false,
     },
     {

@@ -28,6 +28,7 @@ import oneoff
 import run_record
 import run_spec
 from run_cancel import CancelWatch
+from run_secrets import printed_secrets, read_secrets, write_secrets
 from run_services import address_towards, is_hdfs, missing_of_hdfs, missing_of_spark
 from run_space import is_full, no_space
 from run_spec import RunSpec, Step
@@ -124,9 +125,10 @@ class Run:
     def unpack_secrets(self) -> None:
         """Gives each secret a file of its own, and opens the lake with the one that is meant for it."""
         folder = self.work / "secrets"
-        if self.spec.secrets_file is None:
-            return
-        write_secrets(self.spec.secrets_file, folder)
+        if command := self.spec.secrets_command:
+            write_secrets(printed_secrets(command), folder)
+        elif file := self.spec.secrets_file:
+            write_secrets(read_secrets(file), folder)
         path = folder / LAKE_CREDENTIALS
         if path.exists():
             os.environ.update(AWS_SHARED_CREDENTIALS_FILE=str(path), GOOGLE_APPLICATION_CREDENTIALS=str(path))
@@ -393,22 +395,6 @@ class Run:
         if self.log:
             self.log.close()
         self.status.close()
-
-
-def write_secrets(file: str, folder: Path) -> None:
-    """Makes a file of each secret, which only we can read. file: a JSON object of them. Raises StepError."""
-    try:
-        values = json.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise StepError(f"the run's secrets could not be read: {problem}") from None
-    except ValueError:  # what it says may repeat some of them
-        values = None
-    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise StepError(f"the run's secrets could not be read: {file} is no JSON object of text values")
-    folder.mkdir(mode=0o700)
-    for name, value in values.items():
-        (folder / name).touch(mode=0o600)
-        (folder / name).write_bytes(value.encode())
 
 
 def is_below(address: str, folder: str) -> bool:

@@ -40,6 +40,7 @@ class RunSpec:
     tables: list[Table]
     origin: str | None
     secrets_file: str | None
+    secrets_command: list[str] | None
     exact_requirements: bool
 
 

@@ -113,10 +113,8 @@ def wait_for(device: Path) -> Path:
 
 def keep_secret(config: NodeConfig, name: str, parameter: str) -> None:
     """A secret as a file of root's, which systemd hands to those that need it."""
-    words = ["--name", parameter, "--with-decryption", "--query", "Parameter.Value", "--output", "text"]
-    text = units.call("aws", "--region", config.region, "ssm", "get-parameter", *words).rstrip("\n")
     SECRETS.mkdir(mode=0o700, parents=True, exist_ok=True)
-    units.write_file(SECRETS / name, text, 0o600)
+    units.write_file(SECRETS / name, units.parameter(parameter, "--region", config.region), 0o600)
 
 
 def node_env(metadata: Metadata) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import subprocess
@@ -53,6 +54,12 @@ def write_file(path: str | Path, text: str, mode: int = 0o644) -> bool:
         opened.write(text)
     fresh.replace(file)
     return True
+
+
+def parameter(name: str, *options: str) -> str:
+    """What a parameter of Systems Manager holds. Raises FleetError."""
+    words = ["get-parameter", "--name", name, "--with-decryption", "--output", "json"]
+    return json.loads(call("aws", *options, "ssm", *words))["Parameter"]["Value"]
 
 
 def make_system_account(name: str) -> None:

@@ -47,6 +47,7 @@ function swarmRunSpec(job: Job, plan: SwarmPlan, lake: string, origin?: RunOrigi
       masterPage: "http://master:8080",
       origin: origin ? JSON.stringify(origin) : null,
       secretsFile: "/run/secrets/run",
+      secretsCommand: null,
       exactRequirements: true,
     },
     {

@@ -35,13 +35,15 @@ const plan = fleetPlan({
   hdfs: { datanodes: 2, replication: 2 },
   workers: { count: 1 },
 });
-const counts = (...more: readonly string[]) =>
-  job({
+const counts = (more: readonly string[] = [], secrets: readonly string[] = []) => {
+  const count = { name: "count", script: "count.py", arguments: ["--numbers", "{numbers}", ...more] };
+  return job({
     name: "counts",
     from: import.meta.url,
-    steps: [{ name: "count", script: "count.py", arguments: ["--numbers", "{numbers}", ...more], leaves: ["numbers"] }],
+    steps: [{ ...count, secrets, leaves: ["numbers"] }],
     tables: [{ name: "numbers", about: "A number", columns: [{ name: "n", type: "integer" }] }],
   });
+};
 
 let box: Box;
 let head: Machine;
@@ -88,9 +90,9 @@ test("every machine comes up by its user data, and tells of itself", async () =>
 });
 
 /** Has the head run a job, as an update does. */
-function begin(run: string, job: Job): void {
+function begin(run: string, job: Job, secrets: Readonly<Record<string, string>> = {}): void {
   const origin = { version: "0", settings: {}, steps: [] };
-  const archive = runArchive(plan, { job, run, lake: "/lake", head: HEAD, origin, requirements: [] });
+  const archive = runArchive(plan, { job, run, lake: "/lake", head: HEAD, origin, requirements: [], secrets });
   box.put(keys.run(run), Buffer.from(archive, "base64"));
 }
 const ended = (run: string) =>
@@ -106,6 +108,22 @@ test("a run is begun by an object of the lake, and its results are in the lake",
   expect(await ended("1")).toMatchObject({ state: "succeeded", tables: { numbers: { rows: 1000 } } });
 });
 
+test("a step reads its secret in memory, which the run alone may have, and a run without it has failed", async () => {
+  keepLogs();
+  const text = "the secret of the box, for oneoff-run by /etc/oneoff/access/run";
+  const reads = counts(["--secret", "{secret:token}", text], ["token"]);
+  begin("4", reads, { token: "/oneoff/box/fleet/secrets/token" });
+  expect(await ended("4")).toMatchObject({ state: "succeeded", tables: { numbers: { rows: 1000 } } });
+  expect(await head.must("sh", "-c", "ls -d /run/oneoff-run-* 2> /dev/null || true")).toBe("");
+  begin("5", reads, { token: "/oneoff/none" });
+  expect(await ended("5")).toMatchObject({
+    state: "failed",
+    error: expect.stringContaining(
+      "the run's secrets could not be read: job_secrets: aws ssm get-parameter ended with 254",
+    ),
+  });
+});
+
 test("a run ends when somebody wants that, with its Spark application, by its driver or by the head", async () => {
   keepLogs();
   const applications = async () =>
@@ -116,7 +134,7 @@ test("a run ends when somebody wants that, with its Spark application, by its dr
     ["2", () => box.put("_cancels/2.json", JSON.stringify({ run: "2", at: new Date().toISOString() }))],
     ["3", () => asked("cancel-3", { command: "cancel", run: "3" })],
   ] as const) {
-    begin(run, counts("--then-sleep", "600"));
+    begin(run, counts(["--then-sleep", "600"]));
     await isWith(1);
     const began = Date.now();
     await want();

@@ -52,6 +52,7 @@ const place: RunPlace = {
   masterPage: "http://there:8080",
   origin: null,
   secretsFile: "/run/secrets/run",
+  secretsCommand: null,
   exactRequirements: true,
 };
 const places = jobFiles(count);

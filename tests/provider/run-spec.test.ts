@@ -39,6 +39,7 @@ const good: RunSpec = {
   ],
   origin: "{}",
   secretsFile: "/run/secrets/run",
+  secretsCommand: null,
   exactRequirements: true,
 };
 

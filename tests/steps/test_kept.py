@@ -231,7 +231,7 @@ def run_once(
         **{"run": run, "job": "j", "lake": str(home / "lake"), "stage": None, "scratch": str(work / "scratch")},
         **{"work": str(work), "deadlineSeconds": 60, "master": master, "masterPage": None, "tables": []},
         **{"steps": [{**step, "requirements": str(home / "requirements.txt")}]},
-        **{"secretsFile": None, "exactRequirements": False, "origin": None},
+        **{"secretsFile": None, "secretsCommand": None, "exactRequirements": False, "origin": None},
     }
     (home / "spec.json").write_text(json.dumps(spec))
     options = ["--spec", home / "spec.json", "--quiet", "--kept", folder]

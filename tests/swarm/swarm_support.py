@@ -154,6 +154,7 @@ class Archive:
                 "masterPage": f"http://127.0.0.1:{self.cluster.ui_port}",
                 "origin": json.dumps(ORIGIN),
                 "secretsFile": str(self.secrets_file),
+                "secretsCommand": None,
                 "exactRequirements": True,
                 **self.change,
             },

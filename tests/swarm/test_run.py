@@ -25,8 +25,10 @@ import declared  # noqa: E402
 import oneoff  # noqa: E402
 import run  # noqa: E402
 import run_record  # noqa: E402
+import run_secrets  # noqa: E402
 import run_services  # noqa: E402
 import run_spec  # noqa: E402
+from step_runner import StepError  # noqa: E402
 
 if sys.platform != "linux":
     pytest.skip("a Swarm is made of Linux's programs", allow_module_level=True)
@@ -192,6 +194,7 @@ def test_the_lake_is_opened_before_it_is_used(
             "tables": [],
             "origin": None,
             "secrets_file": str(tmp_path / "secrets"),
+            "secrets_command": None,
             "exact_requirements": True,
         },
     )
@@ -223,6 +226,34 @@ def test_secrets_that_cannot_be_read(archive: Archive, content: str | None, why:
     for content in (archive.record(), archive.status()):
         assert (content["state"], content["error"], states(content)) == ("failed", why, ["pending"])
     assert archive.left() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("import sys; sys.exit('get-parameter ended with 254')", "get-parameter ended with 254"),
+        ("import sys; sys.exit(3)", "exit 3"),
+        ("print('hush!')", "python is no JSON object of text values"),
+    ],
+)
+def test_secrets_that_a_program_does_not_print(tmp_path: Path, code: str, why: str) -> None:
+    python = tmp_path / "python"
+    python.symlink_to(sys.executable)
+    with pytest.raises(StepError, match=f"^the run's secrets could not be read: {why}$"):
+        run_secrets.write_secrets(run_secrets.printed_secrets([str(python), "-c", code]), tmp_path / "secrets")
+
+
+def test_secrets_that_a_program_prints_are_in_memory_where_systemd_gives_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", 'print(\'{"token": "hush\\\\n"}\')']
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    for folder, real in (("one", tmp_path / "one"), ("two", memory)):
+        run_secrets.write_secrets(run_secrets.printed_secrets(command), tmp_path / folder)
+        file = tmp_path / folder / "token"
+        assert (file.read_text(), file.stat().st_mode & 0o777, file.resolve().parent) == ("hush\n", 0o600, real)
+        monkeypatch.setenv("RUNTIME_DIRECTORY", str(memory))
 
 
 def test_without_secrets_and_lake_both_are_told(archive: Archive) -> None:

@@ -3,7 +3,6 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { BillLine } from "../../../core/bill.ts";
 import type { Duration } from "../../../core/duration.ts";
-import { arg, quote, refusal } from "../../../core/errors.ts";
 import { fleetKeys } from "../../../core/fleet-lake.ts";
 import { jobFor } from "../../../core/job/same.ts";
 import type { Job } from "../../../core/job.ts";
@@ -35,6 +34,7 @@ import { dataConfig, headConfig, type NodeConfig, type NodePlace, sparkConf, wor
 import { fleetPlan } from "./plan.ts";
 import { fleetRoles, readsOf } from "./roles.ts";
 import { runArchive } from "./run.ts";
+import { checkSecrets, type FleetSecretValues, jobSecrets, parameterName, secretParameters } from "./secrets.ts";
 import { checkSources, fleetSoftware } from "./software.ts";
 
 export interface GpuFleetArgs extends FleetPlanArgs {
@@ -49,6 +49,8 @@ export interface GpuFleetArgs extends FleetPlanArgs {
    * @default the stack's setting `oneoff:runId`, which `npx --no oneoff run` sets, else "1"
    */
   readonly runId?: string;
+  /** Values of the secrets that the job's steps name; only its run can read them. @default none */
+  readonly secrets?: FleetSecretValues;
   /** Addresses of its VPC, a /16 to /24. @default "10.84.0.0/20" */
   readonly cidr?: string;
   /** AMI ids, for machines without a GPU and with one. @default the newest of each, when a machine starts */
@@ -85,22 +87,22 @@ export class GpuFleet extends pulumi.ComponentResource {
    * @throws UsageError for what the constructor refuses.
    */
   static bill(
-    args: FleetPlanArgs & { readonly job: Job } & Pick<GpuFleetArgs, "packageIndex" | "maven">,
+    args: FleetPlanArgs & { readonly job: Job } & Pick<GpuFleetArgs, "secrets" | "packageIndex" | "maven">,
     stands?: Duration,
   ): readonly BillLine[] {
-    checkJob(args.job);
+    checkSecrets(args.job, args.secrets);
     checkSources(args);
     return fleetPlan(args, stands).bill;
   }
 
   /**
-   * @throws UsageError for arguments that don't go together, are out of range or can't be had yet, for a key that is none, a job with
-   * secrets, another job than the lake's, and when `maxCost` is below the bill.
+   * @throws UsageError for arguments that don't go together, are out of range or can't be had yet, for a key that is none, a job
+   * whose secrets aren't given, another job than the lake's, and when `maxCost` is below the bill.
    */
   constructor(name: string, args: GpuFleetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:GpuFleet", name, {}, opts);
     const job = jobFor(args);
-    checkJob(job);
+    checkSecrets(job, args.secrets);
     checkSources(args);
     const plan = fleetPlan(args);
     for (const warning of plan.warnings) pulumi.log.warn(warning, this);
@@ -123,7 +125,10 @@ export class GpuFleet extends pulumi.ComponentResource {
     const { packageIndex, maven } = args;
     const from = { ...(packageIndex && { packageIndex }), ...(maven && { maven }) };
     const software = fleetSoftware(name, { lake, job, notebook: plan.notebook, ...from }, this);
-    const roles = fleetRoles(name, { job, lake, parameterArn: parameter.arn, software: software.statements }, this);
+    const secrets = jobSecrets(name, job, args.secrets, this);
+    const secretArns = secrets.map(({ arn }) => arn);
+    const { statements } = software;
+    const roles = fleetRoles(name, { job, lake, parameterArn: parameter.arn, secretArns, software: statements }, this);
     const seen = allow(`${name}-reaper-policy`, reaper.role, fleetReaperStatements(lake.bucketArn, name), this);
     const place: MachinePlace = {
       name,
@@ -142,7 +147,7 @@ export class GpuFleet extends pulumi.ComponentResource {
     const nodes = Array.from({ length: plan.hdfs.datanodes }, (_, i) =>
       standing(place, `data-${i + 1}`, NodeRole.data),
     );
-    const said = keepObjects(name, { plan, job, lake, run: this.runId, head, software }, this);
+    const said = keepObjects(name, { plan, job, lake, run: this.runId, head, software, secrets }, this);
     const members = fleetMembers(name, plan, lake, nodes, this);
     const configOf = configs(place, head, parameter);
     const template = standingTemplate(place);
@@ -187,12 +192,6 @@ export class GpuFleet extends pulumi.ComponentResource {
   }
 }
 
-function checkJob(job: Job): void {
-  const [found] = job.steps.flatMap(({ name, secrets }) => secrets.map((secret) => ({ name, secret })));
-  if (found === undefined) return;
-  throw refusal`${arg("job")} has step ${quote(found.name)}, which needs secret ${quote(found.secret)}: a fleet hands no secrets to jobs yet; run it on stack emr-oneoff`;
-}
-
 /** What tells the reaper and the command line whose a machine is, and when it ends. */
 const fleetTags = (name: string, { lifetime, idleOff }: GpuFleetArgs, bucket: string): Record<string, string> =>
   stackTags({
@@ -208,7 +207,7 @@ function sparkParameter(name: string, parent: pulumi.Resource): aws.ssm.Paramete
   const secret = new random.RandomPassword(`${name}-spark`, { length: 32, special: false }, { parent });
   return new aws.ssm.Parameter(
     `${name}-spark-secret`,
-    { name: `/oneoff/${stackId()}/${name}/spark`, type: "SecureString", value: secret.result, tags: stackTags() },
+    { name: parameterName(name, "spark"), type: "SecureString", value: secret.result, tags: stackTags() },
     { parent },
   );
 }
@@ -230,12 +229,14 @@ interface Said {
   readonly run: string;
   readonly head: Standing;
   readonly software: ReturnType<typeof fleetSoftware>;
+  /** What must be there before the run. */
+  readonly secrets: readonly pulumi.Resource[];
 }
 
 /** What the fleet is told by way of the lake, and changes nothing about its machines when it does. */
 function keepObjects(
   name: string,
-  { plan, job, lake, run, head, software }: Said,
+  { plan, job, lake, run, head, software, secrets }: Said,
   parent: pulumi.Resource,
 ): readonly pulumi.Resource[] {
   const keys = fleetKeys(name);
@@ -249,7 +250,10 @@ function keepObjects(
   const archive = pulumi
     .all([lake.uri, head.card.privateIp, runOrigin(job), pulumi.all(job.steps.map(software.requirements))])
     .apply(([uri, address, origin, requirements]) =>
-      runArchive(plan, { job, run, lake: uri, head: address, origin, requirements }),
+      runArchive(plan, {
+        ...{ job, run, lake: uri, head: address, origin, requirements },
+        secrets: secretParameters(name, job),
+      }),
     );
   return [
     keep("users", keys.users, { content: usersFile(name, plan.users) }),
@@ -258,7 +262,7 @@ function keepObjects(
       `${name}-run-${run}`,
       { bucket: lake.bucket, key: keys.run(run), contentBase64: archive, tags: stackTags() },
       // A run is made once: what changes meanwhile is for the next.
-      { parent, dependsOn: [lake], ignoreChanges: ["contentBase64"] },
+      { parent, dependsOn: [lake, ...secrets], ignoreChanges: ["contentBase64"] },
     ),
   ];
 }

@@ -14,6 +14,8 @@ export interface FleetRolesArgs {
   readonly lake: S3Lake;
   /** ARN of the parameter that holds Spark's secret. */
   readonly parameterArn: pulumi.Input<string>;
+  /** ARNs of those that hold the job's secrets. */
+  readonly secretArns: readonly pulumi.Input<string>[];
   /** What reads the fleet's software. */
   readonly software: readonly Statement[];
 }
@@ -108,7 +110,7 @@ const userStatements = ({ lake, job, software }: FleetRolesArgs): readonly State
 ];
 
 /** What the driver of a run reads and writes. */
-function runStatements({ lake, job, software }: FleetRolesArgs): readonly Statement[] {
+function runStatements({ lake, job, software, secretArns }: FleetRolesArgs): readonly Statement[] {
   const tables = job.tables.map((table) => table.name);
   const own = [Prefix.runs, Prefix.logs, Prefix.scratch, Prefix.clusters];
   return [
@@ -119,6 +121,7 @@ function runStatements({ lake, job, software }: FleetRolesArgs): readonly Statem
       Action: ["s3:DeleteObject"],
       Resource: [...tables, Prefix.scratch].map((prefix) => pulumi.interpolate`${lake.bucketArn}/${prefix}/*`),
     },
+    ...(secretArns.length > 0 ? [{ Action: ["ssm:GetParameter"], Resource: secretArns }] : []),
     ...readsOf(job).flatMap(addressStatements),
   ];
 }

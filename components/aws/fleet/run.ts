@@ -4,7 +4,7 @@ import type { RunOrigin } from "../../../core/run-origin.ts";
 import { runSpec } from "../../../core/run-spec.ts";
 import type { FleetPlan } from "./args.ts";
 import { sparkConf } from "./node-config.ts";
-import { FLEET_SCRIPTS, homeOf } from "./units.ts";
+import { FLEET_SCRIPTS, homeOf, PYTHON } from "./units.ts";
 
 /** Heap of the driver: the head has memory for little more. */
 const DRIVER_MEBIBYTES = 1024;
@@ -19,13 +19,15 @@ export interface FleetRun {
   readonly origin: RunOrigin;
   /** Digests of the manifests of what the steps require; assets/fleet/head.py has it brought. */
   readonly requirements: readonly string[];
+  /** Parameters of Systems Manager that hold the job's secrets, by the secret. */
+  readonly secrets: Readonly<Record<string, string>>;
 }
 
 /**
  * What runs a job on a fleet, as a Python archive: the driver, the steps' files and the description of the run.
  * @returns base64.
  */
-export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requirements }: FleetRun): string {
+export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requirements, secrets }: FleetRun): string {
   const places = jobFiles(job);
   const spec = runSpec(
     job,
@@ -40,6 +42,7 @@ export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requ
       masterPage: `http://${head}:8080`,
       origin: JSON.stringify(origin),
       secretsFile: null,
+      secretsCommand: secretsCommand(secrets),
       exactRequirements: true,
     },
     {
@@ -56,6 +59,12 @@ export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requ
   }));
   return Buffer.from(driverArchive(job, { ...spec, steps })).toString("base64");
 }
+
+/** What prints the secrets, by the credentials that the run has and nobody else. */
+const secretsCommand = (secrets: FleetRun["secrets"]): string[] | null =>
+  Object.keys(secrets).length === 0
+    ? null
+    : [PYTHON, `${FLEET_SCRIPTS}/job_secrets.py`, ...Object.entries(secrets).map(([name, at]) => `${name}=${at}`)];
 
 /** Machines bring what a step requires from the lake, each for itself; `submit` tells the driver what this tells executors. */
 const pythonOf = (digest: string): readonly string[] =>

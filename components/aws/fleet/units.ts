@@ -127,6 +127,9 @@ export const runUnit = (env: Readonly<Record<string, string>>): string => {
       }).map(variable),
       `EnvironmentFile=${NODE_ENV}`,
       `LoadCredential=spark:${SECRETS}/spark`,
+      // In memory, for the job's secrets; it goes with the run.
+      "RuntimeDirectory=oneoff-run-%i",
+      "RuntimeDirectoryMode=0700",
       `ExecStartPre=+/usr/bin/install -d -m 755 -o ${user} ${home} ${home}/tmp ${VENVS}`,
       `ExecStartPre=/usr/bin/install -D -m 600 %d/spark ${home}/run/secrets/spark`,
       `ExecStart=${entrypoint("spark")} python3 /var/lib/oneoff/runs/%i/run.zip`,
