@@ -17,6 +17,7 @@ from pathlib import Path
 
 import access
 import notebooks
+import tidy
 import units
 from fleet_hdfs import FleetError, run
 from fleet_lake import FleetLake
@@ -76,6 +77,7 @@ class Agent:
         if self.config.is_head:
             head = Head(self.config, self.lake)
             own += [Duty("head", LOOK_S, head.look), Duty("warnings", MINUTE, self.warn)]
+            own.append(Duty("tidy", tidy.EVERY_S, lambda: tidy.tidy(self.lake)))
         if self.config.notebooks:
             own.append(Duty("spark.conf", MINUTE, self.follow_conf))
         return [*own, Duty("report", MINUTE, lambda: self.report(own))]

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import oneoff
+import units
 from fleet_hdfs import FleetError, RefusalError
 
 if TYPE_CHECKING:
@@ -57,6 +59,14 @@ class FleetLake:
         """Puts an object as JSON, whole or not at all."""
         with self.explained(key):
             oneoff.put(f"{self.lake}/{key}", json.dumps(content).encode())
+
+    def remove(self, key: str) -> None:
+        """Takes an object away, if it is there."""
+        if self.lake.startswith("s3://"):
+            # pyarrow would make an object in the place of a folder that has become empty.
+            units.call("aws", "s3", "rm", "--only-show-errors", f"{self.lake}/{key}")
+        else:
+            Path(self.lake, key).unlink(missing_ok=True)
 
     def list(self, folder: str) -> list[FileInfo]:
         """The objects right below."""

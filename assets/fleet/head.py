@@ -20,6 +20,7 @@ from fleet_hdfs import FleetError, RefusalError
 from fleet_lake import FleetLake
 from node_config import NodeConfig
 from report import HERE, STATE, now
+from tidy import STALE_S
 
 RUNS = STATE / "runs"
 # Gone when the machine starts again: a run that it was in the middle of is begun again, and says that it was ended.
@@ -33,8 +34,6 @@ LINES = 20
 # More than any path of HDFS; the system takes 128 kB of one argument.
 MOST_WORD = 1 << 15
 MOST_ARCHIVE = 1 << 28
-# What was asked longer ago is asked by nobody any more.
-STALE_S = 7 * 86_400
 # An id of a request or a run, which names files.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 

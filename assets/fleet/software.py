@@ -313,10 +313,12 @@ def install(node: Node, lake: Lake, digest: str, parts: Sequence[str]) -> dict[s
         "python": node.make_python,
         "jupyter": node.make_jupyter,
     }
+    before = linked(node.root)
     for part, place in places.items():
         if part in missing:
             make_whole(place, functools.partial(making[part], entries=chosen[part]))
         link(node.root / part, place)
+    remove_old(node.root, before | linked(node.root))
     shutil.rmtree(node.work, ignore_errors=True)
     return {"made": missing, "bytes": size, "seconds": round(time.monotonic() - began, 1)}
 
@@ -327,6 +329,23 @@ def link(path: Path, place: Path) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(os.path.relpath(place, path.parent))
     fresh.replace(path)
+
+
+def linked(root: Path) -> set[str]:
+    """Names of the folders that the parts are now."""
+    return {(root / part).resolve().name for part in PARTS if (root / part).is_symlink()}
+
+
+def remove_old(root: Path, keep: set[str]) -> None:
+    """Takes away folders of earlier releases. keep: those that are there, and those that what runs was started from."""
+    pythons = {stamp.stem.rpartition("-")[2] for stamp in (root / "venvs").glob("*.whole")}
+    for place in sorted((root / "parts").iterdir()):
+        part, _, digest = place.name.removesuffix(".whole").partition("-")
+        if f"{part}-{digest}" in keep or (part == "python" and digest in pythons):
+            continue
+        if place.is_dir():
+            stamp_of(place).unlink(missing_ok=True)
+            shutil.rmtree(place, ignore_errors=True)
 
 
 # The command line -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from datetime import datetime, timedelta, timezone
@@ -15,6 +16,7 @@ import head
 import node
 import node_config
 import pytest
+import tidy
 import units
 from fleet_hdfs import FleetError, RefusalError
 from fleet_lake import FleetLake
@@ -199,6 +201,43 @@ def test_a_run_is_ended_while_something_else_is_done(
     pushed.set()
     asked.threads["request"].join(10)
     assert asked.answered == {"a", "cancel-1", "cancel-2"}
+
+
+def test_what_is_done_goes_a_day_later_and_what_nobody_asks_any_more_in_a_week(lake: FleetLake) -> None:
+    day = 86_400
+
+    def put(name: str, days: float, content: object = None, of: FleetLake = lake) -> None:
+        of.write(of.key(name), content)
+        then = time.time() - days * day
+        os.utime(Path(of.lake, of.key(name)), (then, then))
+
+    other = FleetLake(lake.lake, "other")
+    for each in (lake, other):
+        for name in ("done", "going", "fresh"):
+            put(f"uploads/{name}", 3, of=each)
+            put(f"requests/{name}.json", 3, of=each)
+        put("answers/done.json", 1.1, {"state": "failed"}, each)
+        put("answers/going.json", 1.1, {"state": "running"}, each)
+        put("answers/fresh.json", 0.9, {"state": "done"}, each)
+    put("answers/members.json", 30, {"state": "done"})
+    put("requests/stale.json", 7.1)
+    put("uploads/stale", 7.1)
+    put("uploads/alone", 6.9)
+    gone = ["uploads/done", "uploads/stale", "requests/done.json", "requests/stale.json", "answers/done.json"]
+    assert tidy.tidy(lake) == gone
+    assert tidy.tidy(lake) == []
+    left = [file.base_name for name in ("requests", "answers", "uploads") for file in lake.list(lake.key(name))]
+    assert left == ["fresh.json", "going.json", "fresh.json", "going.json", "members.json", "alone", "fresh", "going"]
+    assert [file.base_name for file in other.list(other.key("uploads"))] == ["done", "fresh", "going"]
+
+
+def test_an_object_of_a_bucket_is_removed_by_its_key_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[str, ...]] = []
+    monkeypatch.setattr(units, "call", lambda *words: called.append(words))
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    bucket = FleetLake("s3://the-lake", "fleet")
+    bucket.remove(bucket.key("requests/1.json"))
+    assert called == [("aws", "s3", "rm", "--only-show-errors", "s3://the-lake/_fleets/fleet/requests/1.json")]
 
 
 @pytest.mark.parametrize(("minutes", "told"), [(120, 0), (59, 1), (9, 1), (-5, 1)])

@@ -275,6 +275,18 @@ def test_another_manifest_leaves_what_runs(site: Site, capsys: pytest.CaptureFix
     assert json.loads(done.out)["made"] == ["scripts"]
     assert "echo 2" in (site.root / "scripts/go.sh").read_text()
     assert "echo 1" in (before / "go.sh").read_text()
+    # What was there before the last release goes, but for a Python that a job's environment is of.
+    used, unused = site.root / "parts/python-00", site.root / "parts/python-11"
+    for place in (used, unused):
+        place.mkdir()
+        (place.parent / f"{place.name}.whole").touch()
+    (site.root / "venvs/job-00.whole").touch()
+    newest = site.lake.entry("scripts", "script", "go.sh", b"#!/bin/sh\necho 3\n")
+    assert site.install(capsys, site.lake.manifest(newest, jar)).code == 0
+    left = sorted(place.name for place in (site.root / "parts").iterdir() if place.is_dir())
+    assert [name.partition("-")[0] for name in left] == ["hadoop", "python", "scripts", "scripts"]
+    assert used.exists()
+    assert not before.exists()
 
 
 def test_a_part_alone(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

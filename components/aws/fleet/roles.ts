@@ -69,7 +69,8 @@ function handedOn(name: string, by: readonly aws.iam.Role[], parent: pulumi.Reso
 }
 
 /** What the head is asked by way of the lake. */
-const ASKED = ["requests", "uploads", "runs", "answers"];
+const DONE = ["requests", "uploads", "answers"];
+const ASKED = [...DONE, "runs"];
 
 function machineStatements(
   fleet: string,
@@ -94,6 +95,8 @@ function machineStatements(
         ...(isHead ? [object(`${keys.at}/answers/*`)] : []),
       ],
     },
+    // What it was asked, once that is done.
+    ...(isHead ? [{ Action: ["s3:DeleteObject"], Resource: DONE.map((done) => object(`${keys.at}/${done}/*`)) }] : []),
     ...(role === NodeRole.data ? [] : [{ Action: ["ssm:GetParameter"], Resource: parameterArn }]),
     { Action: ["sts:AssumeRole"], Resource: isHead ? [users.arn, run.arn] : users.arn },
     ...SESSION_STATEMENTS,
