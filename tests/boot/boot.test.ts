@@ -142,7 +142,7 @@ test("a run ends when somebody wants that, with its Spark application, by its dr
     expect((await ended(run)).state).toBe(run === "2" ? "cancelled" : "failed");
     expect(Date.now() - began).toBeLessThan(60_000);
     await isWith(0);
-    expect(await head.must("sh", "-c", "pgrep -f count.py || true")).toBe("");
+    expect(await head.must("sh", "-c", `pgrep -f '/run/runs/[${run}]/' || true`)).toBe("");
   }
 });
 

@@ -137,7 +137,7 @@ export async function startBox(jupyter: string) {
 export type Box = Awaited<ReturnType<typeof startBox>>;
 
 /** Waits for what comes to be so. */
-export async function eventually<T>(what: string, look: () => T | undefined | Promise<T | undefined>, seconds = 120) {
+export async function eventually<T>(what: string, look: () => T | undefined | Promise<T | undefined>, seconds = 300) {
   for (const end = Date.now() + seconds * 1000; ; await sleep(500)) {
     const found = await look();
     if (found !== undefined && found !== false) return found;

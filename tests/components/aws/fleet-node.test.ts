@@ -75,23 +75,33 @@ test("what a unit's variables say is taken as it is", () => {
   expect(serviceUnit(service, "somebody", {})).toContain('Environment="ODD=a \\"b\\" \\\\ 100%% $HOME"\n');
 });
 
-test("a machine starts by a short script, which has each thing by its hash", () => {
-  const digest = "d".repeat(64);
-  const script = loader({
-    ...{
-      bucket: "the-lake",
-      region: "us-east-1",
-      boot: "_fleets/fleet/boot",
-      parts: partsOf(workerConfig(plan(), place)),
-    },
-    ...{ config: `_fleets/fleet/config/${digest}.json`, configDigest: digest },
-    ...{ installer: `_software/${digest}/software.py`, installerDigest: digest, manifest: digest },
-  });
-  expect(script.length).toBeLessThan(2500);
-  expect(script).not.toContain("{{");
-  expect(script).toContain(`bring _fleets/fleet/config/${digest}.json ${digest} /etc/oneoff/node.json\n`);
-  expect(script).toContain("--part scripts --part python\n");
-});
+/** What EC2 takes as user data, before it is base64: API reference of RunInstances. */
+const EC2_BYTES = 16_384;
+
+// cloud-init takes what begins with these two characters for a script, and "cloud-init schema" looks at none (cloudinit/handlers and
+// cloudinit/config/schema.py: "User-data type 'text/x-shellscript' not currently evaluated"). What a script does, `npm run
+// test:boot` shows.
+test.each([headConfig(plan(), place), dataConfig(plan(), place, "data-1"), workerConfig(plan({ gpu: "L4" }), place)])(
+  "a machine ($role) starts by a short script, which has each thing by its hash",
+  (config) => {
+    const digest = "d".repeat(64);
+    const script = loader({
+      ...{ bucket: "the-lake", region: "us-east-1", boot: "_fleets/fleet/boot", parts: partsOf(config) },
+      ...{ config: `_fleets/fleet/config/${digest}.json`, configDigest: digest },
+      ...{ installer: `_software/${digest}/software.py`, installerDigest: digest, manifest: digest },
+    });
+    expect(script.startsWith("#!/bin/bash\n")).toBe(true);
+    expect(script).toMatch(/^[\n -~]+$/);
+    expect(Buffer.byteLength(script)).toBeLessThan(Math.min(2600, EC2_BYTES));
+    expect(script).not.toContain("{{");
+    expect(script).toContain(`bring _fleets/fleet/config/${digest}.json ${digest} /etc/oneoff/node.json\n`);
+    expect(script).toContain(
+      `${partsOf(config)
+        .map((part) => `--part ${part}`)
+        .join(" ")}\n`,
+    );
+  },
+);
 
 test("what can't stand in a script is refused", () => {
   const odd = { bucket: "a; reboot", region: "r", boot: "b", config: "c", configDigest: "d", installer: "i" };

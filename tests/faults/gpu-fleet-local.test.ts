@@ -1,0 +1,14 @@
+import { expect, test } from "vitest";
+import { provesFailures, provesLifecycle, type StackUnderTest } from "../engine/harness.ts";
+
+/** What the provider of this machine computes, as far as the stack uses it. */
+const outputs = () => ({ url: "http://127.0.0.1:8765", state: "running", logs: "/logs" });
+const under: StackUnderTest = { stack: "gpu-fleet-local", packages: ["oneoff-local"], fake: { outputs } };
+
+test("gpu-fleet-local: a failure at every resource in turn leaves nothing after destroy", {
+  timeout: 3_600_000,
+}, async () => {
+  const made = await provesLifecycle(under);
+  expect(made.length).toBeGreaterThan(10);
+  await provesFailures(under, made);
+});
