@@ -125,5 +125,9 @@ export const ReaperReport = z.object({
   workersGo: moment().nullable(),
   /** When the other nodes are stopped; null: they aren't going to be. */
   nodesStop: moment().nullable(),
+  /** Since when there are fewer workers than are wanted; null: there are enough. */
+  shortSince: moment().nullable().default(null),
+  /** A gang that was given back since it wasn't whole: when, and what there was of it. Null once it is asked for again. */
+  gaveBack: z.object({ at: moment(), there: z.int(), wanted: z.int() }).nullable().default(null),
 });
 export type ReaperReport = z.infer<typeof ReaperReport>;

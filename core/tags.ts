@@ -13,6 +13,10 @@ export const Tag = {
   idle: "oneoff:idle",
   /** A {@link Duration} after the workers went. On a fleet's machines: when the others are stopped. */
   idleOff: "oneoff:idle-off",
+  /** A {@link Duration}. On the group of a fleet's on-demand workers: so long spot ones are waited for before these come in their place. */
+  fallback: "oneoff:fallback",
+  /** A {@link Duration}. On the group of a gang: so long it may take until all workers are there, else none stay. */
+  gang: "oneoff:gang",
   /** What of a fleet something is: a NodeRole, or "network" on its endpoints. */
   role: "oneoff:role",
   /** Name of the component that a cluster belongs to. */

@@ -16,6 +16,15 @@ export type Entry =
       readonly fleet: string;
       readonly idleSince: string;
     }
+  /** A fleet's group sees to another number of instances, as there weren't as many as it wanted. */
+  | {
+      readonly event: "resized";
+      readonly kind: Kind;
+      readonly id: string;
+      readonly fleet: string;
+      readonly from: number;
+      readonly to: number;
+    }
   /** A fleet in whose lake this reaper may not look: that of another stack of this name, which has a reaper of its own. */
   | { readonly event: "left"; readonly kind: "fleet"; readonly id: string; readonly error: string }
   | { readonly event: "failed"; readonly kind: Kind | "fleet"; readonly id: string; readonly error: string };

@@ -1,6 +1,7 @@
 /** One look at a fleet that goes on: what its machines say, what is done about it, and what is told of that. */
 import type { S3Client } from "@aws-sdk/client-s3";
 import { fleetKeys, type ReaperReport } from "../../core/fleet-lake.ts";
+import { type CapacityPlan, capacityPlan, resize } from "./capacity.ts";
 import type { Clients } from "./clients.ts";
 import { type Entry, explain, failure } from "./entry.ts";
 import { type Fleet, type FleetEnd, fleetEnd, fleetId } from "./fleets.ts";
@@ -68,9 +69,14 @@ export async function look(
   const reports = end.rest.length > 0 ? await attempt(() => readReports(lake)) : [];
   const idle = idlenessOf(seen, reports, isComplete, now);
   const plan = sleepPlan(end.rest, idle, last, now);
-  const done = await putToSleep(clients, id, plan);
+  const capacity = capacityPlan(
+    end.rest.filter((member) => !plan.empty.includes(member)),
+    last,
+    now,
+  );
+  const done = [...(await putToSleep(clients, id, plan)), ...(await resize(clients, id, capacity))];
   entries.push(...done);
-  await attempt(() => writeLast(lake, reportOf(end, idle, plan, done, now)));
+  await attempt(() => writeLast(lake, { ...reportOf(end, idle, plan, done, now), ...toldOf(capacity, done) }));
   if (reports && isComplete) await attempt(() => deleteReports(lake, outdated(reports, fleet, now)));
   return entries;
 }
@@ -97,7 +103,13 @@ function idlenessOf(
   return unknown.length > 0 ? { since: undefined, why: [...unknown, ...found.why] } : found;
 }
 
-function reportOf(end: FleetEnd, idle: Idleness, plan: SleepPlan, done: readonly Entry[], now: Date): ReaperReport {
+function reportOf(
+  end: FleetEnd,
+  idle: Idleness,
+  plan: SleepPlan,
+  done: readonly Entry[],
+  now: Date,
+): Omit<ReaperReport, keyof ReturnType<typeof toldOf>> {
   const isDone = (event: Entry["event"], all: SleepPlan["empty"]) =>
     all.length > 0 && done.filter((entry) => entry.event === event).length === all.length;
   const moment = (date: Date | undefined) => date?.toISOString() ?? null;
@@ -109,6 +121,12 @@ function reportOf(end: FleetEnd, idle: Idleness, plan: SleepPlan, done: readonly
     workersGo: isDone("emptied", plan.empty) ? null : moment(plan.workersGo),
     nodesStop: isDone("stopped", plan.stop) ? null : moment(plan.nodesStop),
   };
+}
+
+/** What could not be done is still to be done. */
+function toldOf({ shortSince, gaveBack, resize }: CapacityPlan, done: readonly Entry[]) {
+  const isDone = done.filter(({ event }) => event === "resized").length === resize.length;
+  return { shortSince: shortSince?.toISOString() ?? null, gaveBack: isDone ? gaveBack : null };
 }
 
 /** Reports of machines that are no more, a day after they were written. */

@@ -16,6 +16,10 @@ export interface Candidate {
   readonly started?: Date;
   /** Of a group: how many instances it sees to. */
   readonly wanted?: number;
+  /** Of a group: how many it may see to. */
+  readonly most?: number;
+  /** Of a group: how many of them there are, or are being launched. */
+  readonly there?: number;
   /** Of a volume: that an instance has it, so that it can't be deleted. */
   readonly inUse?: boolean;
 }

@@ -49,8 +49,10 @@ export async function groups(client: AutoScalingClient, stack: string): Promise<
   for await (const page of paginateDescribeAutoScalingGroups({ client }, query)) {
     for (const group of page.AutoScalingGroups ?? []) {
       if (group.Status !== undefined) continue; // set only while it is being deleted
-      const wanted = group.DesiredCapacity ?? 0;
-      add(found, "group", group.AutoScalingGroupName as string, group.CreatedTime, group.Tags, { wanted });
+      const { DesiredCapacity: wanted = 0, MaxSize: most = 0, Instances = [] } = group;
+      const there = Instances.filter(({ LifecycleState = "" }) => /^(Pending|InService)/.test(LifecycleState)).length;
+      const more = { wanted, most, there };
+      add(found, "group", group.AutoScalingGroupName as string, group.CreatedTime, group.Tags, more);
     }
   }
   return found;
@@ -126,7 +128,7 @@ function add(
   id: string,
   created: Date | undefined,
   tags: AwsTags = [],
-  more: Pick<Candidate, "started" | "wanted" | "inUse"> = {},
+  more: Pick<Candidate, "started" | "wanted" | "most" | "there" | "inUse"> = {},
 ): void {
   if (created) {
     const record = Object.fromEntries(tags.map(({ Key = "", Value = "" }) => [Key, Value]));

@@ -28,7 +28,7 @@ describe("an idle fleet", () => {
     expect(world.calls).toEqual([]);
     expect(world.said()).toEqual({
       ...{ looked: iso(69.9), ends: iso(600), idleSince: iso(10), why: [] },
-      ...{ workersGo: iso(70), nodesStop: iso(100) },
+      ...{ workersGo: iso(70), nodesStop: iso(100), shortSince: null, gaveBack: null },
     });
 
     const slept = { fleet: "the-lake/f", idleSince: iso(10) };

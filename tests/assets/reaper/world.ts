@@ -38,6 +38,9 @@ export interface Group {
   readonly created: Date;
   min: number;
   desired: number;
+  most: number;
+  /** States of its instances. @default as many as it wants, in service */
+  there?: readonly string[];
 }
 
 type Input = Readonly<Record<string, never>> & {
@@ -104,8 +107,15 @@ export class World {
     DescribeAutoScalingGroups: ({ Filters }: Input) => ({
       AutoScalingGroups: this.groups
         .filter(({ tags }) => matches(Filters, tags))
-        .map(({ name, tags, created, min, desired }) => ({
-          ...{ AutoScalingGroupName: name, CreatedTime: created, MinSize: min, DesiredCapacity: desired },
+        .map(({ name, tags, created, min, desired, most, there = Array<string>(desired).fill("InService") }) => ({
+          ...{
+            AutoScalingGroupName: name,
+            CreatedTime: created,
+            MinSize: min,
+            DesiredCapacity: desired,
+            MaxSize: most,
+          },
+          Instances: there.map((LifecycleState) => ({ LifecycleState })),
           Tags: listed(tags),
         })),
     }),
@@ -222,7 +232,7 @@ export class World {
   }
 
   group(name: string, more: Partial<Group> = {}): Group {
-    const group: Group = { name, tags: tagsOf("worker"), created: at(0), min: 0, desired: 1, ...more };
+    const group: Group = { name, tags: tagsOf("worker"), created: at(0), min: 0, desired: 1, most: 4, ...more };
     this.groups.push(group);
     return group;
   }
