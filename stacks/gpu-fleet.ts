@@ -55,14 +55,25 @@ const settings = z.object({
   spotFallback: z
     .enum(FleetFallback)
     .optional()
-    .describe("When there are no spot instances: fewer, which goes on with the workers that there are"),
+    .describe(
+      "When there are no spot instances: on-demand (and its price), or fewer, which goes on with those that there are",
+    ),
+  spotWait: duration("5 minutes", "1 day")
+    .default("10 minutes")
+    .describe("How long spot instances are waited for before on-demand ones come in their place"),
   spotOnDemand: count().optional().describe("How many of the workers are on demand in any case; none when not set"),
   datanodes: count().default(3).describe("Data nodes of HDFS; fewer than before give up their blocks first"),
   replication: count().optional().describe("Copies of each block in HDFS; 2, or 1 with one data node, when not set"),
   disk: size().default("64 GB").describe("Disk for the blocks of each data node"),
   nodeType: z.string().default("m6i.large").describe("Instance type of head and data nodes, which are on demand"),
   scheduler: z.string().default("standalone").describe("What shares the workers out among applications: standalone"),
-  capacity: z.string().default("any").describe("any: workers come one by one, as there is room"),
+  capacity: z
+    .string()
+    .default("any")
+    .describe("any: workers come one by one, as there is room; gang: all of them, or none stay"),
+  gangWait: duration("5 minutes", "1 day")
+    .default("10 minutes")
+    .describe("How long a gang may take until all are there; then those that are there are given back"),
   power: z.string().default("on").describe("Whether the machines run: on"),
   notebook: flag().default(true).describe("JupyterLab for each user, with PySpark on the fleet"),
   users: z.string().optional().describe("Folder with a public key per user, `<user>.pub`; nobody when not set"),
@@ -124,6 +135,8 @@ const inSettings = inSettingsOf(settings.extend(jobSettings.shape), {
   "workers.types": "workerTypes",
   "workers.spot.fallback": "spotFallback",
   "workers.spot.onDemand": "spotOnDemand",
+  "workers.spot.wait": "spotWait",
+  "workers.spot": "spot",
   "hdfs.datanodes": "datanodes",
   "hdfs.replication": "replication",
   "hdfs.disk": "disk",
@@ -135,7 +148,7 @@ function fleetOf(settings: Settings) {
   const { deadline, idle, idleOff, spot, spotFallback, spotOnDemand, users, replication, workerTypes } = settings;
   if (spot && !spotFallback) {
     throw new UsageError(
-      'oneoff:spot is "true" and oneoff:spotFallback is not set: say what is to happen when there are no spot instances: pulumi config set oneoff:spotFallback fewer',
+      'oneoff:spot is "true" and oneoff:spotFallback is not set: say what is to happen when there are no spot instances: pulumi config set oneoff:spotFallback on-demand (or fewer)',
     );
   }
   if (!spot && spotOnDemand !== undefined) {
@@ -153,13 +166,18 @@ function fleetOf(settings: Settings) {
       ...(workerTypes && { types: workerTypes }),
       ...(spot &&
         spotFallback && {
-          spot: { fallback: spotFallback, ...(spotOnDemand !== undefined && { onDemand: spotOnDemand }) },
+          spot: {
+            fallback: spotFallback,
+            wait: settings.spotWait,
+            ...(spotOnDemand !== undefined && { onDemand: spotOnDemand }),
+          },
         }),
     },
     hdfs: { datanodes: settings.datanodes, disk: settings.disk, ...(replication && { replication }) },
     nodes: settings.nodeType,
     scheduler: settings.scheduler,
     capacity: settings.capacity,
+    gangWait: settings.gangWait,
     power: settings.power,
     notebook: settings.notebook,
     ...(users && { users: resolve(pulumi.getRootDirectory(), users) }),

@@ -26,7 +26,7 @@ export async function accountChecks(
   const needed = sumOf([vcpusOf(resources), ...parts.map((part) => part.vcpus(resources))]);
   const needs = needsOf(
     needed,
-    parts.flatMap((part) => part.quotas?.(resources, stack.files.config) ?? []),
+    parts.flatMap((part) => part.quotas?.(resources) ?? []),
   );
   const hasSpot = QUOTAS.some(({ code, name }) => name.startsWith("spot") && (needs.get(code) ?? 0) > 0);
   const roles = [...parts.flatMap((part) => part.roles(resources)), ...(hasSpot ? [SPOT] : [])];

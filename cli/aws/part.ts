@@ -9,7 +9,7 @@ export interface AwsPart {
   /** What it takes of the account's quotas beside instances that are resources. */
   vcpus(resources: readonly RehearsedResource[]): Vcpus;
   /** What it takes of quotas, whatever family they are for. @default what `vcpus` says */
-  quotas?(resources: readonly RehearsedResource[], config: Readonly<Record<string, string>>): readonly QuotaNeed[];
+  quotas?(resources: readonly RehearsedResource[]): readonly QuotaNeed[];
   /** What else must be there. @default nothing */
   checks?(region: string, resources: readonly RehearsedResource[]): readonly Promise<Check>[];
   /** Roles that its service needs, of which an account has one. */

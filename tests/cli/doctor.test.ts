@@ -231,6 +231,9 @@ test("a fleet: quotas of its GPUs with what runs besides, the zones that offer t
   front.answer("GetAccountPlanState", () => new Refusal("AccessDeniedException", "no freetier:GetAccountPlanState"));
   expect(await plan()).toMatchObject({ ok: false, later: true, detail: expect.stringContaining("doesn't allow it") });
 
+  const both = await Promise.all(fleetPart.checks?.("us-west-2", [GROUP, { ...GROUP, name: "spare" }]) ?? []);
+  expect(both.map(({ name }) => name)).toEqual(["zones", "account plan", "ssh"]);
+
   const nowhere = structuredClone(GROUP);
   nowhere.inputs.mixedInstancesPolicy.launchTemplate.overrides = [{ instanceType: "g99.xlarge" }];
   expect((await zonesCheck(nowhere)).cure).toBe(

@@ -38,17 +38,17 @@ test.each<[what: string, activities: () => readonly Activity[], why: string]>([
   [
     "no capacity in two zones",
     () => [no("us-west-2a", "us-west-2b, us-west-2c"), no("us-west-2b", "us-west-2c")],
-    "there is no on-demand machine to be had for g4dn.xlarge in us-west-2a and us-west-2b just now, and the group goes on asking: name more types or GPUs, or more zones (EC2 names us-west-2c)",
+    "there is no on-demand machine to be had for g4dn.xlarge in us-west-2a and us-west-2b just now: name more types or GPUs, or more zones (EC2 names us-west-2c)",
   ],
   [
     "no spot machines",
     () => [failed(UNFULFILLABLE, "us-west-2a")],
-    "there is no spot machine to be had for these types in us-west-2a just now, and the group goes on asking: name more types or GPUs, or more zones, or take on-demand workers",
+    "there is no spot machine to be had for these types in us-west-2a just now: name more types or GPUs, or more zones, or take on-demand workers",
   ],
   [
     "no spot machines, as it was said before",
     () => [failed(`There is no Spot capacity available that matches your request. ${FAILED}`)],
-    "there is no spot machine to be had for these types just now, and the group goes on asking: name more types or GPUs, or more zones, or take on-demand workers",
+    "there is no spot machine to be had for these types just now: name more types or GPUs, or more zones, or take on-demand workers",
   ],
   [
     "a quota that is zero",
@@ -118,7 +118,7 @@ test.each<[what: string, activities: () => readonly Activity[], why: string]>([
       activity({ StatusCode: "Successful", Description: "Terminating EC2 instance: i-0", Cause: "interruption" }),
       failed(UNFULFILLABLE),
     ],
-    "there is no spot machine to be had for these types just now, and the group goes on asking: name more types or GPUs, or more zones, or take on-demand workers",
+    "there is no spot machine to be had for these types just now: name more types or GPUs, or more zones, or take on-demand workers",
   ],
 ])("%s", (_, activities, why) => {
   expect(whyNoWorkers(activities().toReversed())).toBe(why);

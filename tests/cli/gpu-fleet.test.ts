@@ -7,6 +7,7 @@ import {
   AutoScalingClient,
   DescribeAutoScalingGroupsCommand,
   DescribeScalingActivitiesCommand,
+  SetDesiredCapacityCommand,
 } from "@aws-sdk/client-auto-scaling";
 import {
   AttachNetworkInterfaceCommand,
@@ -189,7 +190,7 @@ test("what a machine lacks is its state, and a warning with what to do", async (
     "Warning: namenode of head is down",
     `Warning: data-1 sent no word for 7 minutes, and counts as busy: what it printed is to be had by "aws ec2 get-console-output --latest --instance-id ${silent.id}"`,
     "Warning: worker-1: nvidia-smi does not answer",
-    `Warning: EC2 takes worker-1 away at ${clock(taken)} UTC, as it does with spot machines: its work goes to others`,
+    `Warning: EC2 takes worker-1 away at ${clock(taken)} UTC, as it does with spot machines: Spark gives it no more tasks and moves what it holds, and the group asks for another; where that happens often, name more types or zones, or take on-demand workers`,
     "Warning: _fleets/fleet/nodes/data-2.json of the lake is no report of a node, and counts as busy",
     "Warning: _fleets/fleet/nodes/data-3.json of the lake is no report of a node, and counts as busy",
   ]);
@@ -312,6 +313,16 @@ test("fleet wake starts what is stopped and asks for workers again, of this flee
     ["workers", 2],
   ]);
   expect((await oneoff("fleet", "wake")).out).toBe("Nothing sleeps: every node runs, and every worker is asked for.\n");
+  // On demand in the place of spot: as many as there are of these are asked for no more.
+  await workerGroup(1, 2, "spare", { "oneoff:fallback": "10 minutes" });
+  const wanted = (AutoScalingGroupName: string, DesiredCapacity: number) =>
+    scaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity }));
+  await wanted("workers", 1);
+  expect((await oneoff("fleet", "wake")).out).toContain("Nothing sleeps");
+  await wanted("workers", 0);
+  expect((await oneoff("fleet", "wake")).out).toContain("1 worker is asked for");
+  await Promise.all([wanted("workers", 0), wanted("spare", 0)]);
+  expect((await oneoff("fleet", "wake")).out).toContain("2 workers are asked for");
   outputs = { ...OUTPUTS, fleet: "third" };
   expect((await oneoff("fleet", "wake")).err).toBe(
     'oneoff: the fleet of stack team has no machines: "npx --no oneoff up team" makes them\n',

@@ -55,13 +55,12 @@ const CAUSES: readonly Cause[] = [
       const elsewhere = /or choosing ([a-z0-9-]+(?:, [a-z0-9-]+)*)/.exec(input)?.[1];
       const kind = /Spot/.test(input) ? "spot" : "on-demand";
       const hint = elsewhere === undefined ? "" : ` (EC2 names ${elsewhere})`;
-      return `there is no ${kind} machine to be had for ${places} just now, and the group goes on asking: name more types or GPUs, or more zones${hint}${kind === "spot" ? ", or take on-demand workers" : ""}`;
+      return `there is no ${kind} machine to be had for ${places} just now: name more types or GPUs, or more zones${hint}${kind === "spot" ? ", or take on-demand workers" : ""}`;
     },
   },
   {
     text: /PendingVerification|being validated/,
-    sentence: () =>
-      "AWS still validates the account for this region, which takes up to 4 hours: the group goes on asking",
+    sentence: () => "AWS still validates the account for this region, which takes up to 4 hours",
   },
 ];
 

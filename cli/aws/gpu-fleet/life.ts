@@ -3,13 +3,15 @@ import { ceiling } from "../../../core/bill.ts";
 import { seconds } from "../../../core/duration.ts";
 import { costSoFar } from "../../cost-so-far.ts";
 import type { FleetLife } from "../../fleet.ts";
-import { minute } from "../../when.ts";
+import { clock, minute } from "../../when.ts";
 import { isSilent, minutes, type Node, nodesOf, type SeenFleet } from "./seen.ts";
+import { gaveBackOf } from "./shortage.ts";
 
 /** The end of all is counted from the first of its things: what the reaper said, else what is there. */
 export function lifeOf(seen: SeenFleet): FleetLife {
-  const { machines, group, reaper, deadline, bill, now } = seen;
-  const made = [...machines.map(({ made }) => made), ...(group ? [group.made] : [])].map(Number);
+  const { machines, group, spare, reaper, deadline, bill, now } = seen;
+  const groups = [group, spare].filter((group) => group !== undefined);
+  const made = [...machines, ...groups].map(({ made }) => Number(made));
   const first = made.length > 0 ? Math.min(...made) : undefined;
   const span = deadline === undefined ? undefined : seconds(deadline, "deadline") * 1000;
   const counted = first !== undefined && span !== undefined ? first + span : undefined;
@@ -36,7 +38,7 @@ const MOST_REASONS = 6;
 
 /** Why it isn't idle, by node, or else what happens when: one line. */
 function whyOf(seen: SeenFleet, times: Omit<FleetLife, "why">): string {
-  const { machines, group, stack } = seen;
+  const { machines, stack } = seen;
   const ends = times.ends === undefined ? "" : `at ${minute(times.ends)} UTC all of it ends, with what is in HDFS`;
   const wake = `"npx --no oneoff fleet wake ${stack}"`;
   if (machines.length === 0) return "There are no machines: they have ended, or are not made yet.";
@@ -44,17 +46,35 @@ function whyOf(seen: SeenFleet, times: Omit<FleetLife, "why">): string {
     return sentence("Asleep: every node is stopped, and keeps its disks", `${wake} starts them`, ends);
   }
   const busy = nodesOf(seen).flatMap(busyWith);
-  if (busy.length > 0) return sentence(`Not idle: ${[...busy.slice(0, MOST_REASONS), ...more(busy)].join("; ")}`, ends);
-  const isAway = group !== undefined && group.desired === 0 && group.most > 0;
+  const workers = [spareIn(seen), ...nodesOf(seen).map(takenAway)];
+  if (busy.length > 0) {
+    return sentence(`Not idle: ${[...busy.slice(0, MOST_REASONS), ...more(busy)].join("; ")}`, ...workers, ends);
+  }
   const since = times.idleSince === undefined ? "" : ` since ${minute(times.idleSince)} UTC`;
   return sentence(
     `Idle${since}`,
-    isAway ? `the workers are away, and ${wake} brings them back` : at(times.workersGo, "the workers go"),
+    isAway(seen)
+      ? `${gaveBackOf(seen) ?? "the workers are away"}, and ${wake} brings them back`
+      : at(times.workersGo, "the workers go"),
+    ...workers,
     at(times.nodesStop, "the other nodes are stopped, and keep their disks"),
     times.idleSince === undefined ? otherwise(seen) : "",
     ends,
   );
 }
+
+const isAway = ({ group, spare }: SeenFleet): boolean =>
+  group !== undefined && group.desired === 0 && group.most > 0 && (spare?.desired ?? 0) === 0;
+
+function spareIn({ spare }: SeenFleet): string {
+  if (!spare || spare.desired === 0) return "";
+  return `${spare.desired === 1 ? "1 worker is" : `${spare.desired} workers are`} on demand in the place of spot ones, until the workers go`;
+}
+
+const takenAway = ({ name, report }: Node): string =>
+  report && report.taken !== null
+    ? `EC2 takes ${name} away at ${clock(report.taken)} UTC, and its work goes to others`
+    : "";
 
 /** It knows when machines were started or woken, and may be some minutes behind. */
 function otherwise({ reaper }: SeenFleet): string {

@@ -44,22 +44,37 @@ export interface Machine {
 /** States in which a machine runs nothing, and won't by itself. */
 export const GONE: readonly string[] = ["stopping", "stopped", "shutting-down"];
 
-/** What the workers are of. */
+/** What workers are of. */
 export interface WorkerGroup {
   readonly name: string;
   readonly desired: number;
-  /** How many there are when the fleet is awake. */
+  /** How many there are of them, or are being launched. */
+  readonly there: number;
+  /** How many there may be: of the workers' own group, when the fleet is awake. */
   readonly most: number;
   readonly made: Date;
+  /** Of a gang: how long it may take until all are there, "10 minutes". */
+  readonly gang?: string | undefined;
+  /** Of those on demand in the place of spot ones: how long these are waited for. */
+  readonly fallback?: string | undefined;
+}
+
+/** A group, and what Auto Scaling did last about it. */
+export interface SeenGroup extends WorkerGroup {
+  readonly activities: readonly Activity[];
+}
+
+/** A fleet's two groups of workers. */
+export interface WorkerGroups<Group = WorkerGroup> {
+  /** @default it has none, or none yet */
+  readonly group?: Group | undefined;
+  /** Those on demand in the place of spot ones. @default it has no such fallback */
+  readonly spare?: Group | undefined;
 }
 
 /** What the two services have of a fleet. */
-export interface FleetMachines {
+export interface FleetMachines extends WorkerGroups<SeenGroup> {
   readonly machines: readonly Machine[];
-  /** @default it has none, or none yet */
-  readonly group?: WorkerGroup | undefined;
-  /** What Auto Scaling did last. */
-  readonly activities: readonly Activity[];
 }
 
 /** So many of the last activities are looked at: an attempt a minute, in each of some zones. */
@@ -78,8 +93,10 @@ export class FleetCloud {
   }
 
   async all(): Promise<FleetMachines> {
-    const [machines, group] = await Promise.all([this.machines(), this.group()]);
-    return { machines, group, activities: group ? await this.#activities(group) : [] };
+    const [machines, { group, spare }] = await Promise.all([this.machines(), this.groups()]);
+    const see = async (group: WorkerGroup | undefined) =>
+      group && { ...group, activities: await this.#activities(group) };
+    return { machines, group: await see(group), spare: await see(spare) };
   }
 
   /** Those that are there or stopped, by their roles. */
@@ -97,21 +114,17 @@ export class FleetCloud {
       );
   }
 
-  async group(): Promise<WorkerGroup | undefined> {
+  async groups(): Promise<WorkerGroups> {
     const Filters = this.#filters();
     const found = await paginate<AutoScalingGroup>(async (NextToken) => {
       const page = await this.scaling.send(new DescribeAutoScalingGroupsCommand({ Filters, NextToken }));
       return [page.AutoScalingGroups, page.NextToken];
     });
-    const group = found.find(({ Tags, Status }) => Status === undefined && this.#isOwn(Tags));
-    return (
-      group && {
-        name: group.AutoScalingGroupName as string,
-        desired: group.DesiredCapacity ?? 0,
-        most: group.MaxSize ?? 0,
-        made: group.CreatedTime as Date,
-      }
-    );
+    const groups = found.filter(({ Tags, Status }) => Status === undefined && this.#isOwn(Tags)).map(groupOf);
+    return {
+      group: groups.find(({ fallback }) => fallback === undefined),
+      spare: groups.find(({ fallback }) => fallback !== undefined),
+    };
   }
 
   async #activities({ name }: WorkerGroup): Promise<readonly Activity[]> {
@@ -136,6 +149,19 @@ export class FleetCloud {
   #isOwn(tags: readonly AwsTag[] | undefined): boolean {
     return this.#tags().every(([key, value]) => tags?.some(({ Key, Value }) => Key === key && Value === value));
   }
+}
+
+function groupOf({ Tags, Instances = [], ...group }: AutoScalingGroup): WorkerGroup {
+  const tag = (key: string) => Tags?.find(({ Key }) => Key === key)?.Value;
+  return {
+    name: group.AutoScalingGroupName as string,
+    desired: group.DesiredCapacity ?? 0,
+    there: Instances.filter(({ LifecycleState = "" }) => /^(Pending|InService)/.test(LifecycleState)).length,
+    most: group.MaxSize ?? 0,
+    made: group.CreatedTime as Date,
+    gang: tag(Tag.gang),
+    fallback: tag(Tag.fallback),
+  };
 }
 
 const ROLES = Object.values(NodeRole);

@@ -7,6 +7,7 @@ import {
   EC2Client,
   type InstanceTypeOffering,
 } from "@aws-sdk/client-ec2";
+import { FleetFallback } from "../../../components/aws/fleet/args.ts";
 import { gpuMachine } from "../../../components/aws/fleet/gpu.ts";
 import { workerNeeds } from "../../../components/aws/fleet/quotas.ts";
 import { type Check, runCheck } from "../../check.ts";
@@ -17,7 +18,7 @@ import type { AwsPart } from "../part.ts";
 
 export const part: AwsPart = {
   vcpus: () => ({ onDemand: 0, spot: 0 }), // machines that stand are instances of the program's
-  quotas: (resources, config) => groupsOf(resources).flatMap((group) => workerNeeds(workersOf(group, config))),
+  quotas: (resources) => groupsOf(resources).flatMap((group) => workerNeeds(workersOf(group))),
   roles: (resources) =>
     groupsOf(resources).length === 0
       ? []
@@ -33,7 +34,7 @@ export const part: AwsPart = {
     groupsOf(resources).length === 0
       ? []
       : [
-          ...groupsOf(resources).map((group) => zonesCheck(region, group.types, zonesOf(group))),
+          ...distinct(groupsOf(resources)).map((group) => zonesCheck(region, group.types, zonesOf(group))),
           ...(groupsOf(resources).some(({ types }) => types.some(gpuMachine)) ? [planCheck(region)] : []),
           sshCheck(),
         ],
@@ -72,11 +73,17 @@ const groupsOf = (resources: readonly RehearsedResource[]): readonly Group[] =>
       return { count: maxSize, types, onDemand, isSpot: percent < 100, subnets };
     });
 
-/** What happens without spot machines is no part of a group: the settings say it. */
-const workersOf = ({ count, types, onDemand, isSpot }: Group, config: Readonly<Record<string, string>>) => {
-  const fallback = config["oneoff:spotFallback"] === "on-demand" ? ("on-demand" as const) : ("fewer" as const);
-  return { count, types, ...(isSpot && { spot: { fallback, onDemand, waitMinutes: 0 } }) };
-};
+/** Who comes on demand in the place of spot machines has a group of their own. */
+const workersOf = ({ count, types, onDemand, isSpot }: Group) => ({
+  count,
+  types,
+  ...(isSpot && { spot: { fallback: FleetFallback.fewer, onDemand, waitMinutes: 0 } }),
+});
+
+/** Of groups that want the same machines in the same zones one. */
+const distinct = (groups: readonly Group[]): readonly Group[] => [
+  ...new Map(groups.map((group) => [JSON.stringify([group.types, group.subnets]), group])).values(),
+];
 
 const zonesOf = ({ subnets }: Group): number => new Set(subnets).size;
 

@@ -4,9 +4,9 @@ import { NodeRole } from "../../../core/node-role.ts";
 import type { FleetLife, FleetNode, FleetStatus } from "../../fleet.ts";
 import { answerWarnings, FleetAnswer, partIn } from "../../fleet-answer.ts";
 import { clock, secondsBetween } from "../../when.ts";
-import { whyNoWorkers } from "./capacity.ts";
 import { lifeOf } from "./life.ts";
 import { INSTALLS_SECONDS, isSilent, minutes, type Node, nodesOf, type SeenFleet } from "./seen.ts";
+import { capacityWarnings } from "./shortage.ts";
 
 /** What is said of the deadline beforehand, in seconds. */
 const NEAR_END_SECONDS = 3600;
@@ -26,7 +26,7 @@ export function statusOf(seen: SeenFleet): FleetStatus {
     warnings: [
       ...nodes.flatMap(nodeWarnings),
       ...seen.unreadable.map((key) => `${key} of the lake is no report of a node, and counts as busy`),
-      ...capacityWarnings(seen, nodes),
+      ...capacityWarnings(seen),
       ...(answer ? answerWarnings(answer) : []),
       ...(seen.members?.state === "failed" ? [`data nodes stay as they were: ${seen.members.problem}`] : []),
       ...endWarnings(seen, life),
@@ -89,22 +89,10 @@ function nodeWarnings(node: Node): readonly string[] {
     ...(report.taken === null
       ? []
       : [
-          `EC2 takes ${name} away at ${clock(report.taken)} UTC, as it does with spot machines: its work goes to others`,
+          `EC2 takes ${name} away at ${clock(report.taken)} UTC, as it does with spot machines: Spark gives it no more tasks and moves what it holds, and the group asks for another; where that happens often, name more types or zones, or take on-demand workers`,
         ]),
   ];
 }
-
-/** Why there are fewer workers than the group wants. */
-function capacityWarnings({ group, activities }: SeenFleet, nodes: readonly Node[]): readonly string[] {
-  const there = nodes.filter(({ machine }) => machine.role === NodeRole.worker && WILL_WORK.has(machine.state)).length;
-  if (!group || there >= group.desired) return [];
-  const why = whyNoWorkers(activities);
-  return [
-    `${there} of ${group.desired} workers are there${why === undefined ? ", and the others are asked for" : `: ${why}`}`,
-  ];
-}
-
-const WILL_WORK = new Set(["pending", "running"]);
 
 function endWarnings({ stack, now }: SeenFleet, { ends }: FleetLife): readonly string[] {
   if (ends === undefined || secondsBetween(now, ends) > NEAR_END_SECONDS) return [];

@@ -8,7 +8,7 @@ import type { FleetCloud } from "./machines.ts";
  * three tags of this fleet.
  */
 export async function wake(stack: string, cloud: FleetCloud): Promise<string> {
-  const [machines, group] = await Promise.all([cloud.machines(), cloud.group()]);
+  const [machines, { group, spare }] = await Promise.all([cloud.machines(), cloud.groups()]);
   if (machines.length === 0 && !group) {
     throw new UsageError(`the fleet of stack ${stack} has no machines: "npx --no oneoff up ${stack}" makes them`);
   }
@@ -21,9 +21,10 @@ export async function wake(stack: string, cloud: FleetCloud): Promise<string> {
   const stopped = machines.filter(({ state }) => state === "stopped").map(({ id }) => id);
   // Nodes first: workers look for the head.
   if (stopped.length > 0) await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: stopped }));
-  const missing = group === undefined ? 0 : group.most - group.desired;
+  // Those that came on demand in the place of spot ones stay; after a sleep there are none, and spot is asked for again.
+  const missing = group === undefined ? 0 : group.most - group.desired - (spare?.desired ?? 0);
   if (group && missing > 0) {
-    const DesiredCapacity = group.most;
+    const DesiredCapacity = group.desired + missing;
     await cloud.scaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName: group.name, DesiredCapacity }));
   }
   const parts = [

@@ -58,8 +58,10 @@ export interface FleetPlanArgs {
   readonly nodes?: string;
   /** What shares the workers out among applications. @default "standalone" */
   readonly scheduler?: string;
-  /** "any": workers come one by one, as there is room. @default "any" */
+  /** "any": workers come one by one, as there is room; "gang": all of them, or none stay. @default "any" */
   readonly capacity?: string;
+  /** How long a gang may take to be whole before all of it is given back, "5 minutes" to "1 day". @default "10 minutes" */
+  readonly gangWait?: Duration;
   /** Whether the machines run. @default "on" */
   readonly power?: string | PowerSchedule;
   /** How long after the workers went for want of work the other machines are stopped, their disks kept. @default they go on */
@@ -85,6 +87,8 @@ export interface FleetPlan {
     readonly types: readonly string[];
     readonly spot?: { readonly fallback: FleetFallback; readonly onDemand: number; readonly waitMinutes: number };
   };
+  /** How long a gang may take to be whole; undefined for workers that come one by one. */
+  readonly gangMinutes: number | undefined;
   readonly notebook: boolean;
   readonly users: readonly UserKey[];
   readonly zones: number;

@@ -26,7 +26,6 @@ import {
   standing,
   standingMachine,
   standingTemplate,
-  workerGroup,
 } from "./machines.ts";
 import { fleetMembers } from "./members.ts";
 import { FleetNetwork } from "./network.ts";
@@ -36,6 +35,7 @@ import { fleetRoles, readsOf } from "./roles.ts";
 import { runArchive } from "./run.ts";
 import { checkSecrets, type FleetSecretValues, jobSecrets, parameterName, secretParameters } from "./secrets.ts";
 import { checkSources, fleetSoftware } from "./software.ts";
+import { workerGroup } from "./workers.ts";
 
 export interface GpuFleetArgs extends FleetPlanArgs {
   /** What to run. Another job than the lake's is refused; the steps' arguments may be others. @default the lake's job */

@@ -8,7 +8,7 @@ import { applyTransform, type Transform } from "../../common/transform.ts";
 import type { S3Lake } from "../lake.ts";
 import type { FleetPlan } from "./args.ts";
 import { NAMES_GIBIBYTES } from "./bill.ts";
-import { GPU_IMAGE, NODE_IMAGE } from "./image.ts";
+import { NODE_IMAGE } from "./image.ts";
 import type { FleetNetwork } from "./network.ts";
 import { DATA_DEVICE, loader, type NodeConfig, partsOf, sha256 } from "./node-config.ts";
 import type { FleetRoles } from "./roles.ts";
@@ -49,7 +49,11 @@ export interface Standing {
   readonly volume: aws.ebs.Volume;
 }
 
-const machineTags = ({ tags }: MachinePlace, role: NodeRole, node: string): pulumi.Output<Record<string, string>> =>
+export const machineTags = (
+  { tags }: MachinePlace,
+  role: NodeRole,
+  node: string,
+): pulumi.Output<Record<string, string>> =>
   tags.apply(
     (tags): Record<string, string> => ({
       ...tags,
@@ -83,7 +87,7 @@ export function standing(place: MachinePlace, node: string, role: Standing["role
 }
 
 /** What instances of one kind begin with. */
-function template(
+export function template(
   place: MachinePlace,
   what: string,
   image: { readonly id?: string | undefined; readonly parameter: string; readonly rootGibibytes: number },
@@ -148,54 +152,8 @@ export function standingMachine(
   return [instance, attachment];
 }
 
-/** The workers: what keeps nothing, and may be taken away. Where a GPU is asked for the template is another one. */
-export function workerGroup(
-  place: MachinePlace,
-  config: pulumi.Output<NodeConfig>,
-  needs: readonly pulumi.Resource[],
-): aws.autoscaling.Group {
-  const { name, plan, network, roles, images, parent, guards, transform } = place;
-  const { workers, gpu } = plan;
-  const tags = machineTags(place, NodeRole.worker, "worker");
-  const what = gpu.length > 0 ? "gpu-worker" : "worker";
-  const image = gpu.length > 0 ? { ...GPU_IMAGE, id: images.gpu } : { ...NODE_IMAGE, id: images.node };
-  const from = template(place, what, image, {
-    iamInstanceProfile: { arn: roles.profiles.worker.arn },
-    vpcSecurityGroupIds: [network.nodes.id],
-    instanceInitiatedShutdownBehavior: "terminate",
-    tagSpecifications: ["volume", "network-interface"].map((resourceType) => ({ resourceType, tags })),
-    userData: userData(place, what, config),
-  });
-  const args: aws.autoscaling.GroupArgs = {
-    minSize: 0,
-    maxSize: workers.count,
-    desiredCapacity: workers.count,
-    vpcZoneIdentifiers: [...network.subnetIds],
-    // Our own commands tell what is wrong; the provider would wait for ten minutes and fail.
-    waitForCapacityTimeout: "0",
-    capacityRebalance: workers.spot !== undefined,
-    mixedInstancesPolicy: {
-      launchTemplate: {
-        launchTemplateSpecification: { launchTemplateId: from.id, version: from.latestVersion.apply(String) },
-        overrides: workers.types.map((instanceType) => ({ instanceType })),
-      },
-      instancesDistribution: {
-        onDemandAllocationStrategy: "prioritized",
-        onDemandBaseCapacity: workers.spot?.onDemand ?? 0,
-        onDemandPercentageAboveBaseCapacity: workers.spot ? 0 : 100,
-        spotAllocationStrategy: "price-capacity-optimized",
-      },
-    },
-    // Another template or other types: all workers at once, they keep nothing.
-    instanceRefresh: { strategy: "Rolling", preferences: { minHealthyPercentage: 0, skipMatching: true } },
-    tags: tags.apply((tags) => Object.entries(tags).map(([key, value]) => ({ key, value, propagateAtLaunch: true }))),
-  };
-  const options = { parent, dependsOn: [...guards, ...needs] };
-  return new aws.autoscaling.Group(...applyTransform(transform?.group, `${name}-workers`, args, options));
-}
-
 /** What a machine starts by: a few lines that bring the rest, each by its hash. */
-function userData(place: MachinePlace, node: string, config: pulumi.Output<NodeConfig>): pulumi.Output<string> {
+export function userData(place: MachinePlace, node: string, config: pulumi.Output<NodeConfig>): pulumi.Output<string> {
   const { name, lake, software, parent } = place;
   const keys = fleetKeys(name);
   const content = config.apply((config) => JSON.stringify(config));

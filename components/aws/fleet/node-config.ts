@@ -99,7 +99,27 @@ export const sparkConf = (plan: FleetPlan): Readonly<Record<string, string>> => 
     "spark.executor.resource.gpu.amount": "1",
     "spark.task.resource.gpu.amount": String(1 / executorsOf(plan).cores),
   }),
+  ...(plan.workers.spot && DECOMMISSION),
 });
+
+/**
+ * A worker that is told to go, by SIGPWR, gets no more tasks, and its blocks go to others; what it loses in spite of that doesn't count
+ * as a failure of the task. Both the daemon and applications have to know
+ * (https://spark.apache.org/docs/3.5.7/configuration.html, "spark.decommission.enabled"; org.apache.spark.internal.config.Worker).
+ */
+const DECOMMISSION = { "spark.decommission.enabled": "true", "spark.storage.decommission.enabled": "true" } as const;
+
+/** What a run asks for besides: its first task waits until all of a gang are there. */
+export function gangConf(plan: FleetPlan): Readonly<Record<string, string>> {
+  if (plan.gangMinutes === undefined) return {};
+  const { count, cores } = executorsOf(plan);
+  const each = Math.min(...plan.workers.types.map((type) => gpuMachine(type)?.gpus ?? 1));
+  return {
+    "spark.cores.max": String(count * each * cores),
+    "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+    "spark.scheduler.maxRegisteredResourcesWaitingTime": `${plan.deadlineSeconds}s`,
+  };
+}
 
 /** What the head is told. Nothing that changes with the workers is in it, or they would change with it. */
 export function headConfig(plan: FleetPlan, place: NodePlace): NodeConfig {
@@ -149,6 +169,7 @@ export function workerConfig(plan: FleetPlan, place: NodePlace): NodeConfig {
       ...unitOf(worker, SPARK_USER, {
         ...env,
         ...(gpus && { ONEOFF_GPU: "all" }),
+        ...(plan.workers.spot && { SPARK_DAEMON_JAVA_OPTS: javaOptions(DECOMMISSION) }),
         AWS_CONFIG_FILE: "/etc/oneoff/access/users",
       }),
       [unitName("agent")]: agentUnit(),
@@ -156,6 +177,11 @@ export function workerConfig(plan: FleetPlan, place: NodePlace): NodeConfig {
     services: ["worker", "agent"].map(unitName),
   };
 }
+
+const javaOptions = (properties: Readonly<Record<string, string>>): string =>
+  Object.entries(properties)
+    .map(([name, value]) => `-D${name}=${value}`)
+    .join(" ");
 
 const common = (
   role: NodeRole,

@@ -6,16 +6,9 @@ import { deadlineSeconds, type Lifetime } from "../../../core/lifetime.ts";
 import { hdfsPlan } from "../../common/services/hdfs.ts";
 import { checkRegion } from "../prices.ts";
 import { regionOf } from "../region.ts";
-import {
-  FLEET_DEADLINES,
-  FleetFallback,
-  type FleetHdfs,
-  type FleetPlan,
-  type FleetPlanArgs,
-  type FleetSpot,
-  type FleetWorkers,
-} from "./args.ts";
+import { FLEET_DEADLINES, type FleetHdfs, type FleetPlan, type FleetPlanArgs, type FleetWorkers } from "./args.ts";
 import { fleetBill } from "./bill.ts";
+import { gangMinutes, spotOf } from "./capacity.ts";
 import { checkNode, type GpuModel, gpuMachine, gpuModels, workerTypes } from "./gpu.ts";
 import { readUsers } from "./keys.ts";
 import { checkSchedule, type PowerSchedule } from "./schedule.ts";
@@ -35,7 +28,6 @@ const MOST_WORKERS = 1000;
  */
 export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
   checkScheduler(args.scheduler ?? "standalone");
-  checkCapacity(args.capacity ?? "any");
   checkPower(args.power ?? "on");
   const region = args.region ?? regionOf();
   checkRegion(region);
@@ -47,6 +39,7 @@ export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
     nodes: nodesOf(args.nodes ?? "m6i.large", region),
     hdfs,
     workers: workersOf(args.workers, gpu, region),
+    gangMinutes: gangMinutes(args),
     notebook: args.notebook ?? true,
     users: args.users === undefined ? [] : readUsers(args.users),
     zones: wholeNumber("zones", args.zones ?? 2, MOST_ZONES),
@@ -71,15 +64,6 @@ function checkScheduler(scheduler: string): void {
     yarn: "YARN is not offered yet; take standalone",
   };
   throw invalid("scheduler", scheduler, why[scheduler] ?? "expected standalone");
-}
-
-function checkCapacity(capacity: string): void {
-  if (capacity === "any") return;
-  throw invalid(
-    "capacity",
-    capacity,
-    capacity === "gang" ? "all workers at once or none is not offered yet; take any" : "expected any",
-  );
 }
 
 function checkPower(power: string | PowerSchedule): void {
@@ -124,35 +108,6 @@ function workersOf({ count = 2, types, spot }: FleetWorkers = {}, gpu: readonly 
     types: workerTypes(gpu, region, types),
     ...(spot && { spot: spotOf(spot, count) }),
   };
-}
-
-function spotOf({ fallback, onDemand = 0, wait = "10 minutes" }: FleetSpot, count: number) {
-  if (!Object.values(FleetFallback).includes(fallback)) {
-    throw invalid(
-      "workers.spot.fallback",
-      fallback,
-      'say what is to happen when there are no spot instances: "on-demand" or "fewer"',
-    );
-  }
-  if (fallback === FleetFallback.onDemand) {
-    throw invalid(
-      "workers.spot.fallback",
-      fallback,
-      "workers on demand in the place of spot ones are not offered yet; take fewer, and rent some on demand in any case (spot.onDemand)",
-    );
-  }
-  if (!Number.isInteger(onDemand) || onDemand < 0 || onDemand > count) {
-    throw invalid(
-      "workers.spot.onDemand",
-      onDemand,
-      `expected a whole number up to ${count}, as many as there are workers`,
-    );
-  }
-  const waitMinutes = seconds(wait, "workers.spot.wait") / 60;
-  if (!Number.isInteger(waitMinutes) || waitMinutes < 5 || waitMinutes > 1440) {
-    throw invalid("workers.spot.wait", wait, 'expected whole minutes from "5 minutes" to "1 day"');
-  }
-  return { fallback, onDemand, waitMinutes };
 }
 
 /** Nobody ends a fleet by finishing, so it must be said when it is idle. */

@@ -3,7 +3,7 @@ import type { Job } from "../../../core/job.ts";
 import type { RunOrigin } from "../../../core/run-origin.ts";
 import { runSpec } from "../../../core/run-spec.ts";
 import type { FleetPlan } from "./args.ts";
-import { sparkConf } from "./node-config.ts";
+import { gangConf, sparkConf } from "./node-config.ts";
 import { FLEET_SCRIPTS, homeOf, PYTHON } from "./units.ts";
 
 /** Heap of the driver: the head has memory for little more. */
@@ -47,7 +47,7 @@ export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requ
     },
     {
       program: `${FLEET_SCRIPTS}/submit`,
-      conf: sparkConf(plan),
+      conf: { ...sparkConf(plan), ...gangConf(plan) },
       driverMebibytes: DRIVER_MEBIBYTES,
       place: (path) => places.get(path) as string,
     },

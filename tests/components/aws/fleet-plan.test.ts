@@ -90,8 +90,12 @@ test.each<[string, object]>([
   ],
   ['scheduler is "yarn": YARN is not offered yet; take standalone', { scheduler: "yarn" }],
   ['scheduler is "slurm": expected standalone', { scheduler: "slurm" }],
-  ['capacity is "gang": all workers at once or none is not offered yet; take any', { capacity: "gang" }],
-  ['capacity is "all": expected any', { capacity: "all" }],
+  ['capacity is "all": expected any or gang', { capacity: "all" }],
+  ['gangWait is "2 days": expected whole minutes from "5 minutes" to "1 day"', { gangWait: "2 days" }],
+  [
+    'capacity is "gang" and workers.spot is set: a gang is given back when one of it is missing, and any spot machine may be taken away; rent on demand, or take capacity any',
+    { capacity: "gang", workers: { spot: { fallback: "fewer" } } },
+  ],
   [`power is "off": ${OFF}`, { power: "off" }],
   ['power is "sleep": expected on', { power: "sleep" }],
   [`power is "schedule": ${OFF}`, { power: mornings }],
@@ -124,10 +128,6 @@ test.each<[string, object]>([
     { lifetime: { deadline: "8 hours" } },
   ],
   ['lifetime.idle is "5 minutes": expected "10 minutes" to "7 days"', { lifetime: { ...lifetime, idle: "5 minutes" } }],
-  [
-    'workers.spot.fallback is "on-demand": workers on demand in the place of spot ones are not offered yet',
-    { workers: { spot: { fallback: "on-demand" } } },
-  ],
   [
     "maxCost is 5.69 USD and this can cost up to 5.72 USD, most of it for 3 data nodes, m6i.large (2.38 USD)",
     { lifetime: { ...lifetime, maxCost: 5.69 } },
@@ -170,6 +170,17 @@ test("the bill is of the dearest type that will do, on demand, with all that sta
   expect(bill.at(-1)).toEqual(reaperBill("us-east-1", hours)[0]);
   expect(bill.at(-2)).toMatchObject({ usdPerHour: 0, usd: expect.closeTo(0.024, 3) });
   expect(ceiling(bill)).toBe(118.41);
+});
+
+test("workers that come on demand in the place of spot ones are counted once", () => {
+  const ceilingOf = (fallback: "on-demand" | "fewer") => ceiling(planOf({ workers: { spot: { fallback } } }).bill);
+  expect(ceilingOf("on-demand")).toBe(ceilingOf("fewer"));
+});
+
+test("how long a gang may take is known of a gang alone", () => {
+  expect(planOf({ capacity: "gang" }).gangMinutes).toBe(10);
+  expect(planOf({ capacity: "gang", gangWait: "2 hours" }).gangMinutes).toBe(120);
+  expect(planOf({ gangWait: "2 hours" }).gangMinutes).toBeUndefined();
 });
 
 test("the reaper costs as long as the stack stands, and what it ends until the deadline", () => {
@@ -225,6 +236,11 @@ test.each<[string, Partial<FleetPlanArgs>, Readonly<Record<string, number>>]>([
     "GPU by spot, one of three on demand",
     { gpu: "L4", workers: { count: 3, spot: { fallback: "fewer", onDemand: 1 } } },
     { "L-3819A6DF": 16, "L-DB2E81BA": 8, "L-1216C47A": 8 },
+  ],
+  [
+    "GPU by spot, of which all but one may come on demand",
+    { gpu: "L4", workers: { count: 3, spot: { fallback: "on-demand", onDemand: 1 } } },
+    { "L-3819A6DF": 16, "L-DB2E81BA": 24, "L-1216C47A": 8 },
   ],
   [
     "spot of which none is",
