@@ -24,6 +24,7 @@ from fleet_lake import FleetLake
 from head import Head
 from metadata import Metadata
 from node_config import FILE, NodeConfig, read_config
+from notice import Notice
 from report import STATE, Reporter, script
 
 LOOK_S = 5
@@ -80,6 +81,9 @@ class Agent:
             own.append(Duty("tidy", tidy.EVERY_S, lambda: tidy.tidy(self.lake)))
         if self.config.notebooks:
             own.append(Duty("spark.conf", MINUTE, self.follow_conf))
+        if self.config.role == "worker":
+            notice = Notice(self.metadata, self.config.services, lambda: self.report(own))
+            own.append(Duty("notice", LOOK_S, notice.look))
         return [*own, Duty("report", MINUTE, lambda: self.report(own))]
 
     @property

@@ -103,7 +103,7 @@ export const sparkConf = (plan: FleetPlan): Readonly<Record<string, string>> => 
 });
 
 /**
- * A worker that is told to go, by SIGPWR, gets no more tasks, and its blocks go to others; what it loses in spite of that doesn't count
+ * A worker that is told to go, by SIGPWR (assets/fleet/notice.py), gets no more tasks, and its blocks go to others; what it loses in spite of that doesn't count
  * as a failure of the task. Both the daemon and applications have to know
  * (https://spark.apache.org/docs/3.5.7/configuration.html, "spark.decommission.enabled"; org.apache.spark.internal.config.Worker).
  */
