@@ -1,4 +1,5 @@
 /** What a fleet asks of an account, known from its program alone. */
+import type * as aws from "@pulumi/aws";
 import { expect, test } from "vitest";
 import { signed } from "../../cli/aws/free-plan.ts";
 import { part } from "../../cli/aws/gpu-fleet/part.ts";
@@ -9,7 +10,14 @@ import { quotaOf } from "../../components/aws/fleet/quotas.ts";
 import { filesOf } from "./attached.ts";
 
 test("quotas that workers take are told by what the program asks for", async () => {
-  const settings = { gpu: "L4", workers: "3", workerTypes: "g6.xlarge,g6.2xlarge", spot: "true", spotOnDemand: "1" };
+  const settings = {
+    gpu: "L4",
+    workers: "3",
+    workerTypes: "g6.xlarge,g6.2xlarge",
+    spot: "true",
+    spotOnDemand: "1",
+    spotWait: "20 minutes",
+  };
   const own = Object.entries({ ...settings, spotFallback: "on-demand" }).map(([key, value]) => [
     `oneoff:${key}`,
     value,
@@ -25,6 +33,33 @@ test("quotas that workers take are told by what the program asks for", async () 
   expect(needs(resources)).toEqual({ "L-3819A6DF": 16, "L-DB2E81BA": 24 });
   const fewer = resources.filter(({ name }) => name !== "fleet-spare");
   expect(needs(fewer)).toEqual({ "L-3819A6DF": 16, "L-DB2E81BA": 8 });
+  const groups = resources.filter(({ type }) => type === "aws:autoscaling/group:Group");
+  const told = groups.map(({ name, inputs }) => {
+    const { minSize, maxSize, desiredCapacity, tags, mixedInstancesPolicy } = inputs as aws.autoscaling.GroupArgs;
+    const { instancesDistribution: share } = mixedInstancesPolicy as { instancesDistribution: object };
+    const own = (tags as { key: string; value: string; propagateAtLaunch: boolean }[]).filter(
+      (tag) => !tag.propagateAtLaunch,
+    );
+    return {
+      name,
+      sizes: [minSize, desiredCapacity, maxSize],
+      share,
+      own: own.map(({ key, value }) => `${key}=${value}`),
+    };
+  });
+  expect(Object.fromEntries(told.map(({ name, ...rest }) => [name, rest]))).toMatchObject({
+    "fleet-workers": {
+      sizes: [0, 3, 3],
+      own: [],
+      share: { onDemandBaseCapacity: 1, onDemandPercentageAboveBaseCapacity: 0 },
+    },
+    "fleet-spare": {
+      sizes: [0, 0, 2],
+      own: ["oneoff:fallback=20 minutes"],
+      share: { onDemandBaseCapacity: 0, onDemandPercentageAboveBaseCapacity: 100 },
+    },
+  });
+  expect(groups).toHaveLength(2);
   // The head, three data nodes and the dashboard, of 2 vCPUs each, are instances of the program's own.
   expect(vcpusOf(resources)).toEqual({ onDemand: 10, spot: 0 });
   expect(part.roles(resources).map(({ role }) => role)).toEqual(["AWSServiceRoleForAutoScaling"]);

@@ -79,13 +79,19 @@ describe("a fleet through its life, on the real engine, with providers that make
   });
 
   test("GPUs on changes the workers, and what applications ask for; no data node, no disk", async () => {
-    expect(await changed({ "oneoff:gpu": "L4,A10G" })).toEqual([
+    expect(await changed({ "oneoff:gpu": "L4,A10G", "oneoff:capacity": "gang" })).toEqual([
       "update fleet-spark-conf",
       "create fleet-gpu-worker-config",
       "create fleet-gpu-worker-template",
       "update fleet-workers",
       "delete fleet-worker-template",
     ]);
+    const workers = [...project.provider.ledger.values()].find(({ name }) => name === "fleet-workers");
+    expect(workers?.properties.tags).toContainEqual({
+      key: "oneoff:gang",
+      value: "10 minutes",
+      propagateAtLaunch: false,
+    });
   });
 
   test("a user is an object of the lake, and no machine", async () => {
