@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFailed, onTestFinished, test } from "vitest";
 import { sparkConf, workerConfig } from "../../components/aws/fleet/node-config.ts";
 import { fleetPlan } from "../../components/aws/fleet/plan.ts";
 import { freePorts } from "../free-port.ts";
@@ -98,7 +98,7 @@ def slow(n):
     time.sleep(0.5)
     return n % 4, n
 with SparkContext() as spark:
-    sums = spark.parallelize(range(64), 64).map(slow).reduceByKey(add, 4)
+    sums = spark.parallelize(range(32), 32).map(slow).reduceByKey(add, 4)
     done = spark.parallelize(range(4), 4)  # executors are there
     done.count()
     open("started", "w").close()
@@ -148,10 +148,13 @@ test("a worker that EC2 takes away in mid-job costs no task: it ends what it has
   const spark = { SPARK_CONF_DIR: join(work, "conf"), SPARK_LOCAL_IP: "127.0.0.1", PYSPARK_PYTHON: PYTHON };
   const words = ["-c", `exec "$0" -c "$1" 2> driver.log`, PYTHON, PROGRAM];
   const job = promisify(execFile)("sh", words, { env: { ...process.env, ...quickJava(), ...spark }, cwd: work });
+  onTestFinished(() => kill(job.child.pid as number));
   const isThere = (name: string) => () => readdirSync(work).includes(name);
   onTestFailed(() => {
-    for (const name of [...processes.keys(), "driver/driver"])
-      console.error(readFileSync(join(folder, `${name}.log`), "utf8"));
+    const logs = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
+      /\.log$|\/stderr$/.test(name),
+    );
+    for (const name of logs) console.error(`${name}:\n${readFileSync(join(folder, name), "utf8")}`);
   });
   await expect.poll(isThere("started"), MINUTES).toBe(true);
   await expect.poll(async () => (await stateOf()).map(({ state }) => state)).toEqual(["ALIVE", "ALIVE"]);
@@ -175,7 +178,7 @@ test("a worker that EC2 takes away in mid-job costs no task: it ends what it has
   kill(-(pid as number)); // the machine is gone
   writeFileSync(join(work, "go-on"), "");
   const { stdout } = await job;
-  const sums = [0, 1, 2, 3].map((k) => [k, Array.from({ length: 16 }, (_, i) => 4 * i + k).reduce((a, b) => a + b)]);
+  const sums = [0, 1, 2, 3].map((k) => [k, Array.from({ length: 8 }, (_, i) => 4 * i + k).reduce((a, b) => a + b)]);
   expect(JSON.parse(stdout)).toEqual([sums, sums.map(([k, n]) => [k, (n as number) + 1])]);
 
   const [log = ""] = readdirSync(join(work, "events"));
@@ -187,5 +190,5 @@ test("a worker that EC2 takes away in mid-job costs no task: it ends what it has
   const where = new Set(tasks.map((task) => task["Task Info"]["Executor ID"]));
   expect(where.size, "both workers had tasks").toBe(2);
   expect(tasks.filter((task) => task["Task End Reason"].Reason !== "Success")).toEqual([]);
-  expect(tasks.length, "nothing is computed twice").toBe(4 + 64 + 4 + 4);
+  expect(tasks.length, "nothing is computed twice").toBe(4 + 32 + 4 + 4);
 }, 600_000);

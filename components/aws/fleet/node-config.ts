@@ -107,7 +107,12 @@ export const sparkConf = (plan: FleetPlan): Readonly<Record<string, string>> => 
  * as a failure of the task. Both the daemon and applications have to know
  * (https://spark.apache.org/docs/3.5.7/configuration.html, "spark.decommission.enabled"; org.apache.spark.internal.config.Worker).
  */
-const DECOMMISSION = { "spark.decommission.enabled": "true", "spark.storage.decommission.enabled": "true" } as const;
+const DECOMMISSION = {
+  "spark.decommission.enabled": "true",
+  "spark.storage.decommission.enabled": "true",
+  // Rounds of moving blocks; an executor ends after the first that found none, and 30 s would be a quarter of the time there is.
+  "spark.storage.decommission.replicationReattemptInterval": "5s",
+} as const;
 
 /** What a run asks for besides: its first task waits until all of a gang are there. */
 export function gangConf(plan: FleetPlan): Readonly<Record<string, string>> {
