@@ -35,7 +35,8 @@ test("quotas that workers take are told by what the program asks for", async () 
   expect(needs(fewer)).toEqual({ "L-3819A6DF": 16, "L-DB2E81BA": 8 });
   const groups = resources.filter(({ type }) => type === "aws:autoscaling/group:Group");
   const told = groups.map(({ name, inputs }) => {
-    const { minSize, maxSize, desiredCapacity, tags, mixedInstancesPolicy } = inputs as aws.autoscaling.GroupArgs;
+    const { minSize, maxSize, desiredCapacity, tags, mixedInstancesPolicy } =
+      inputs as unknown as aws.autoscaling.GroupArgs;
     const { instancesDistribution: share } = mixedInstancesPolicy as { instancesDistribution: object };
     const own = (tags as { key: string; value: string; propagateAtLaunch: boolean }[]).filter(
       (tag) => !tag.propagateAtLaunch,
