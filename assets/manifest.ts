@@ -36,6 +36,7 @@ const manifest = {
   reaper: { entry: "index.ts" },
   scoring: { carried: ["*.py", "page/*", "**/requirements.txt"], requirements: [".", "kafka"] },
   steps: { carried: ["*.{py,sh}"] },
+  yarn: { carried: ["**/*"], jars: true },
 } as const satisfies Record<string, Deployable>;
 
 type Manifest = typeof manifest;

@@ -34,6 +34,7 @@ export interface RunState {
 /** See SparkArgs in components/local/run.ts. */
 interface SparkCluster {
   readonly master: string;
+  readonly yarn?: string;
   readonly page: string;
   readonly webhdfs: string;
   readonly conf: Readonly<Record<string, string>>;
@@ -61,7 +62,7 @@ export async function startDriver({ secrets, sparkSecret, ...state }: RunInputs,
   const driver = join(workFolder(home), CODE, "run.py");
   const command = [python, driver, "--spec", specFile(home), "--kept", keptRequirements(), "--quiet"];
   if (state.spark) writeConf(state.spark, sparkSecret, lake, home);
-  const env = { ...environment(python, workFolder(home)), ...(state.spark && clusterEnvironment(home)) };
+  const env = { ...environment(python, workFolder(home)), ...(state.spark && clusterEnvironment(state.spark, home)) };
   const id = await startDetached(new URL("./supervisor", import.meta.url), home, logFile, { arguments: command, env });
   for (let alive = true; !findRun(lake, run); await sleep(20)) {
     if (!alive) throw notStarted(logFile); // it was looked at once more after its end
@@ -110,30 +111,30 @@ const within = ({ cores }: RunState, work: string) => ({
   },
 });
 
-/** Spark's own cluster, whose executors share an HDFS. */
-const onCluster = ({ master, page, webhdfs, conf }: SparkCluster, run: string) => ({
+/** A cluster whose executors share an HDFS. */
+const onCluster = ({ master, yarn, page, webhdfs, conf }: SparkCluster, run: string) => ({
   stage: `webhdfs://${webhdfs}/runs/${run}`,
   scratch: `webhdfs://${webhdfs}/scratch/${run}`,
-  master: `spark://${master}`,
+  master: yarn === undefined ? `spark://${master}` : "yarn",
   masterPage: `http://${page}`,
   conf: { ...conf, "spark.driver.bindAddress": ADDRESS },
 });
 
 const confFolder = (home: string): string => join(workFolder(home), "conf");
 
-/** The properties that the cluster has too; its secret is in no argument. */
-function writeConf({ conf }: SparkCluster, secret: string | undefined, lake: string, home: string): void {
+/** The properties that the cluster has too; its secret is in no argument, and YARN has one for each application. */
+function writeConf({ conf, yarn }: SparkCluster, secret: string | undefined, lake: string, home: string): void {
   makeOwnFolder(lake, confFolder(home));
-  const properties = { ...conf, "spark.authenticate.secret": secret ?? "" };
+  const properties = { ...conf, ...(yarn === undefined && { "spark.authenticate.secret": secret ?? "" }) };
   const lines = Object.entries(properties).map(([name, value]) => `${name} ${value}\n`);
   writeOwn(join(confFolder(home), "spark-defaults.conf"), lines.join(""));
 }
 
 /** What steps have in their environment where Spark is a cluster: to HDFS they are who its services are. */
-const clusterEnvironment = (home: string): NodeJS.ProcessEnv => ({
+const clusterEnvironment = ({ yarn }: SparkCluster, home: string): NodeJS.ProcessEnv => ({
   SPARK_CONF_DIR: confFolder(home),
   HADOOP_USER_NAME: "oneoff",
-  HADOOP_CONF_DIR: undefined,
+  HADOOP_CONF_DIR: yarn,
   YARN_CONF_DIR: undefined,
 });
 

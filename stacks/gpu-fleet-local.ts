@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { jobKind, jobSettings, jobs } from "../assets/jobs/registry.ts";
 import { outputs } from "../components/common/outputs.ts";
+import { Scheduler, whyNotScheduler } from "../components/common/services/scheduler.ts";
 import { stackProgram } from "../components/common/stack.ts";
 import { Gpu, LocalDashboard, LocalFleet, LocalLake, Removal } from "../components/local/index.ts";
 import { count, duration, flag, inSettingsOf, port, runId, size } from "../core/settings.ts";
@@ -26,10 +27,9 @@ const settings = z.object({
   driverMemory: size().default("1 GB").describe("Memory of the job's driver"),
   gpu: z.enum(Gpu).default(Gpu.none).describe("Whether the workers offer Spark this machine's GPUs: none or all"),
   scheduler: z
-    .string()
-    .default("standalone")
-    .refine((name) => name === "standalone", { error: ({ input }) => whyNot(String(input)) })
-    .describe("What shares the workers out among applications: standalone"),
+    .enum(Scheduler, { error: ({ input }) => whyNotScheduler(String(input)) })
+    .default(Scheduler.standalone)
+    .describe("What shares the workers out among applications: standalone or yarn"),
   notebook: flag().default(true).describe("JupyterLab with PySpark on the fleet"),
   app: flag().default(false).describe("A page that scores network flows with the newest model of job nids"),
   lake: z.string().default(".oneoff/fleet-lake").describe("Folder of the results"),
@@ -37,23 +37,27 @@ const settings = z.object({
   port: port().default(8765).describe("Port of the dashboard on 127.0.0.1; the next ones are the fleet's"),
 });
 
-/** Why a scheduler can't be had, and what can. */
-function whyNot(scheduler: string): string {
-  if (scheduler === "mesos") {
-    return "expected standalone: Spark 3.2 deprecated Mesos and Spark 4 has it no more; standalone shares out CPUs, memory and GPUs as well";
-  }
-  if (scheduler === "yarn") return "expected standalone: YARN is not offered yet";
-  return "expected standalone";
-}
-
 export default stackProgram({
-  about: "A GPU fleet rehearsed on this machine: HDFS, Spark's own cluster and JupyterLab as processes, a dashboard",
+  about:
+    "A GPU fleet rehearsed on this machine: HDFS, Spark's own cluster or YARN, and JupyterLab as processes, a dashboard",
   rents: false,
   // The job's own settings are for the job alone; the program sees those of the stack.
   settings: (given) => settings.extend(jobKind(given["oneoff:job"] ?? JOB).settings.shape) as typeof settings,
   run(settings) {
-    const { runId, deadline, workers, driverMemory, datanodes, replication, gpu, notebook, app, removal, port } =
-      settings;
+    const {
+      runId,
+      deadline,
+      workers,
+      driverMemory,
+      datanodes,
+      replication,
+      gpu,
+      scheduler,
+      notebook,
+      app,
+      removal,
+      port,
+    } = settings;
     const job = jobKind(settings.job).create(settings);
     const fleetArgs = {
       lifetime: { deadline },
@@ -62,6 +66,7 @@ export default stackProgram({
       driverMemory,
       hdfs: { datanodes, ...(replication && { replication }) },
       gpu,
+      scheduler,
       notebook,
       app,
       port: port + 1,

@@ -29,7 +29,7 @@ import run_record
 import run_spec
 from run_cancel import CancelWatch
 from run_secrets import printed_secrets, read_secrets, write_secrets
-from run_services import address_towards, is_hdfs, missing_of_hdfs, missing_of_spark
+from run_services import YARN, address_towards, is_hdfs, missing_of_hdfs, missing_of_spark
 from run_space import is_full, no_space
 from run_spec import RunSpec, Step
 from run_status import SPARE, Status, iso, now
@@ -291,7 +291,8 @@ class Run:
         if self.is_local():
             return step.command
         # Executors connect to the driver; of several networks only the cluster's is theirs too.
-        host = address_towards(self.spec.master) or socket.gethostname()
+        manager = self.spec.master_page if self.spec.master == YARN else self.spec.master
+        host = address_towards(manager or "") or socket.gethostname()
         options = ["--conf", f"spark.driver.host={host}"]
         if site := self.sites.get(step.requirements or ""):
             options += ["--archives", f"{site}.tar.gz#site", "--conf", "spark.executorEnv.PYTHONPATH=site"]

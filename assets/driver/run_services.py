@@ -8,6 +8,8 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
+# What Spark calls a master that YARN makes for each application.
+YARN = "yarn"
 _ANSWER_SECONDS = 5  # that a service of the cluster may take to answer
 
 
@@ -32,7 +34,9 @@ def address_towards(master: str) -> str | None:
 
 
 def missing_of_spark(master: str, page: str) -> str | None:
-    """What Spark lacks to run a step; None when nothing is missing. page: the address of the master's page."""
+    """What Spark lacks to run a step; None when nothing is missing. page: the address of its master's or YARN's."""
+    if master == YARN:
+        return missing_of_yarn(page)
     if address_towards(master) is None:
         return f"{master} did not answer"
     state = f"{page}/json/"
@@ -40,6 +44,15 @@ def missing_of_spark(master: str, page: str) -> str | None:
     if not isinstance(answer, dict):
         return f"{state} did not answer"
     return None if answer.get("aliveworkers") else f"no worker registered with {master}"
+
+
+def missing_of_yarn(page: str) -> str | None:
+    """The same of YARN, which says at its resource manager's page how many nodes it has."""
+    state = f"{page}/ws/v1/cluster/metrics"
+    answer = _ask(state)
+    if not isinstance(answer, dict):
+        return f"{state} (YARN) did not answer"
+    return None if answer.get("clusterMetrics", {}).get("activeNodes") else f"no node registered with {page} (YARN)"
 
 
 def is_hdfs(address: str) -> bool:

@@ -10,9 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import Any
 
+import yarn
 from fleet_hdfs import FleetError, Hdfs, address, host_and_port, nodes, reason_of, run
 
 TIMEOUT_S = 3
+MASTER = "[yarn://]HOST:PORT"
 
 
 def hdfs_status(namenode: str) -> dict[str, Any]:
@@ -43,10 +45,17 @@ def hdfs_status(namenode: str) -> dict[str, Any]:
 
 
 def ask_master(master: str) -> dict[str, Any]:
-    """What a standalone master tells of itself on its page's address."""
+    """What a standalone master tells of itself on its page's address; where that is yarn://, YARN in the same words."""
+    if master.startswith(yarn.SCHEME):
+        return yarn.tell(lambda path: ask_json(master.removeprefix(yarn.SCHEME), path))
+    return ask_json(master, "/json/")
+
+
+def ask_json(master: str, path: str) -> dict[str, Any]:
+    """An answer of a master's page."""
     connection = http.client.HTTPConnection(*host_and_port(master), timeout=TIMEOUT_S)
     try:
-        connection.request("GET", "/json/")
+        connection.request("GET", path, headers={"Accept": "application/json"})
         response = connection.getresponse()
         body = response.read()
         if response.status != 200:
@@ -56,6 +65,12 @@ def ask_master(master: str) -> dict[str, Any]:
         raise FleetError(f"the master {master} does not answer: {reason_of(error)}") from error
     finally:
         connection.close()
+
+
+def master_address(text: str) -> str:
+    """HOST:PORT of a master's page, or yarn://HOST:PORT of a resource manager's."""
+    scheme = yarn.SCHEME if text.startswith(yarn.SCHEME) else ""
+    return scheme + address(text.removeprefix(scheme))
 
 
 def spark_status(master: str) -> dict[str, Any]:
@@ -120,7 +135,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--namenode", type=address, required=True, metavar="HOST:PORT", help="its page's address")
-    parser.add_argument("--master", type=address, required=True, metavar="HOST:PORT", help="its page's address")
+    parser.add_argument("--master", type=master_address, required=True, metavar=MASTER, help="its page's address")
     options = parser.parse_args()
     print(json.dumps(status(options.namenode, options.master)))
 

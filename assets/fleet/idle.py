@@ -2,8 +2,8 @@
 
 It is not idle while any of these is so, or can't be found out:
 
-- an application on Spark's master holds cores or waits for some. One without cores whose user has kernels, all of them
-  idle, is a notebook's and doesn't count;
+- an application on Spark's master, or YARN, holds cores or waits for some. One without cores whose user has kernels, all
+  of them idle, is a notebook's and doesn't count;
 - a kernel of JupyterLab is busy, or was used within the last minutes (--active);
 - a user has an SSH session, be it for forwarded ports alone;
 - a GPU is in use, or was within --for, as work on it takes breaks. It is when its utilization is at least --gpu-below.
@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from fleet_accounts import ssh_sessions
-from fleet_hdfs import FleetError, address, run
-from fleet_status import ask_master
+from fleet_hdfs import FleetError, run
+from fleet_status import MASTER, ask_master, master_address
 from reset import Jupyter, read_token
 from users import write
 
@@ -216,7 +216,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="keeps since when; it is made")
-    parser.add_argument("--master", type=address, metavar="HOST:PORT", help="address of the master's page")
+    parser.add_argument("--master", type=master_address, metavar=MASTER, help="address of the master's page")
     parser.add_argument("--jupyter", action="append", default=[], metavar="URL", help="a user's JupyterLab")
     parser.add_argument(
         "--token-file",

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fleet_hdfs import FleetError, Hdfs, RefusalError, address, reason_of, run
-from fleet_status import ask_master
+from fleet_status import MASTER, ask_master, master_address
 
 TIMEOUT_S = 30
 # A kernel's application ends some seconds after it.
@@ -128,7 +128,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--namenode", type=address, required=True, metavar="HOST:PORT", help="its page's address")
-    parser.add_argument("--master", type=address, required=True, metavar="HOST:PORT", help="its page's address")
+    parser.add_argument("--master", type=master_address, required=True, metavar=MASTER, help="its page's address")
     parser.add_argument("--notebook", action="append", default=[], metavar="URL", help="address of a JupyterLab")
     parser.add_argument(
         "--token-file", action="append", default=[], type=Path, metavar="FILE", help="file with its token"

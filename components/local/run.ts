@@ -65,11 +65,13 @@ export interface RunArgs {
   readonly sparkSecret?: pulumi.Input<string>;
 }
 
-/** A standalone cluster of Spark with HDFS, on this machine. */
+/** A cluster for Spark with HDFS, on this machine: Spark's own, or YARN. */
 export interface SparkArgs {
-  /** Where its master listens, "127.0.0.1:7077". */
+  /** Where its master listens, "127.0.0.1:7077", or YARN's resource manager. */
   readonly master: pulumi.Input<string>;
-  /** Where the master's page is, "127.0.0.1:8080". */
+  /** Absolute path of a folder with YARN's settings, where that shares out the cluster. @default it is Spark's own */
+  readonly yarn?: pulumi.Input<string>;
+  /** Where the master's page is, "127.0.0.1:8080", or the resource manager's. */
   readonly page: pulumi.Input<string>;
   /** Where the namenode answers WebHDFS, "127.0.0.1:9870": what the steps write goes there, and from there to the lake. */
   readonly webhdfs: pulumi.Input<string>;

@@ -526,6 +526,17 @@ def test_what_spark_lacks(service: tuple[int, dict[str, object]]) -> None:
     assert run_services.address_towards(master) == "127.0.0.1"
 
 
+def test_what_yarn_lacks(service: tuple[int, dict[str, object]]) -> None:
+    port, pages = service
+    page = f"http://127.0.0.1:{port}"
+    metrics = "/ws/v1/cluster/metrics"
+    assert run_services.missing_of_spark("yarn", page) == f"{page}{metrics} (YARN) did not answer"
+    pages[metrics] = {"clusterMetrics": {"activeNodes": 0}}
+    assert run_services.missing_of_spark("yarn", page) == f"no node registered with {page} (YARN)"
+    pages[metrics] = {"clusterMetrics": {"activeNodes": 2}}
+    assert run_services.missing_of_spark("yarn", page) is None
+
+
 def test_what_hdfs_lacks(service: tuple[int, dict[str, object]]) -> None:
     port, pages = service
     stage = f"webhdfs://127.0.0.1:{port}/runs/1"

@@ -9,6 +9,7 @@ import type { FleetOutputs } from "./outputs.ts";
 const TITLES = {
   dashboard: "Dashboard",
   spark: "Spark",
+  yarn: "YARN",
   history: "Spark's history",
   hdfs: "HDFS",
   jupyter: "JupyterLab",
@@ -17,7 +18,12 @@ const TITLES = {
 type PageName = keyof typeof TITLES;
 
 /** Settings that decide whether there is a page. */
-const SETTINGS: Partial<Readonly<Record<PageName, string>>> = { jupyter: "notebook", app: "app" };
+const SETTINGS: Partial<Readonly<Record<PageName, string>>> = {
+  spark: "scheduler",
+  yarn: "scheduler",
+  jupyter: "notebook",
+  app: "app",
+};
 
 /** The fleet of a stack whose processes are on this machine. */
 export async function attach(stack: StackContext, outputs: FleetOutputs): Promise<Attached> {

@@ -14,7 +14,7 @@ import { statusOf } from "./status.ts";
 export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
   const { lake } = outputs;
   const namenode = ["--namenode", new URL(outputs.hdfs).host];
-  const master = ["--master", new URL(outputs.spark).host];
+  const master = ["--master", masterOf(outputs)];
   const notebook = outputs.jupyter === undefined ? undefined : new URL("/", outputs.jupyter).href;
   const tokenFile = ["--token-file", join(lakeLayout(lake).service("notebook"), "root/run/secrets/notebook-token")];
   return {
@@ -23,9 +23,9 @@ export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
       return statusOf(stack.name, lake, FleetAnswer.parse(JSON.parse(answer)));
     },
     async why() {
-      const state = ["--state", join(lakeLayout(lake).service("master"), "idle.json")];
+      const state = ["--state", join(lakeLayout(lake).service(STAYS), "idle.json")];
       const notebooks = notebook === undefined ? [] : ["--jupyter", notebook, ...tokenFile];
-      const gpus = environmentOf({ lake, name: "worker" })?.ONEOFF_GPU === "all" ? ["--gpu-below", "5"] : [];
+      const gpus = hasGpus(lake) ? ["--gpu-below", "5"] : [];
       const answer = await script(lake, "idle.py", [...state, ...master, ...notebooks, ...gpus]);
       const { busy, reasons } = Idle.parse(JSON.parse(answer));
       return `${busy ? `Not idle: ${reasons.join("; ")}` : "Idle"}; ${ends(stack.name)}.`;
@@ -42,9 +42,22 @@ export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
   };
 }
 
+/** Where Spark's own master, or YARN's resource manager, is asked. */
+function masterOf({ spark, yarn }: FleetOutputs): string {
+  if (spark !== undefined) return new URL(spark).host;
+  if (yarn !== undefined) return `yarn://${new URL(yarn).host}`;
+  throw new UsageError('the stack says neither where Spark nor where YARN is: "npx --no oneoff up" says it anew');
+}
+
+const hasGpus = (lake: string): boolean =>
+  ["worker", "nodemanager"].some((name) => environmentOf({ lake, name })?.ONEOFF_GPU === "all");
+
+/** A process that each fleet has, with the Python of all. */
+const STAYS = "history";
+
 /** Runs one of the fleet's scripts with the fleet's own Python. */
 function script(lake: string, name: string, words: readonly string[], say?: (line: string) => void): Promise<string> {
-  const python = environmentOf({ lake, name: "master" })?.ONEOFF_PYTHON;
+  const python = environmentOf({ lake, name: STAYS })?.ONEOFF_PYTHON;
   if (python === undefined) throw new UsageError(`${lake} has no fleet: "npx --no oneoff up" makes one`);
   return runScript(python, name, words, say);
 }

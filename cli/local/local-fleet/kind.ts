@@ -7,7 +7,7 @@ export const localFleet = clusterKind({
   name: "local-fleet",
   platform: thisMachine,
   outputs,
-  pages: ["spark", "history", "hdfs", "jupyter", "app"],
+  pages: ["spark", "yarn", "history", "hdfs", "jupyter", "app"],
   attach: async (stack, outputs) => (await import("./cluster.ts")).attach(stack, outputs),
   fleet: async (stack, outputs) => (await import("./fleet.ts")).fleetOf(stack, outputs),
 });

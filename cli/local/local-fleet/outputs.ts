@@ -5,7 +5,8 @@ import { optionalText, runOutput } from "../../outputs.ts";
 export const outputs = z.object({
   run: runOutput(),
   lake: z.string(),
-  spark: z.url(),
+  spark: optionalText(),
+  yarn: optionalText(),
   hdfs: z.url(),
   history: optionalText(),
   jupyter: optionalText(),

@@ -61,7 +61,7 @@ function checkScheduler(scheduler: string): void {
   const why: Readonly<Record<string, string>> = {
     mesos:
       "Spark 3.2 deprecated Mesos and Spark 4 has it no more; take standalone, which shares out CPUs, memory and GPUs as well",
-    yarn: "YARN is not offered yet; take standalone",
+    yarn: "YARN is not offered on rented machines yet; take standalone",
   };
   throw invalid("scheduler", scheduler, why[scheduler] ?? "expected standalone");
 }

@@ -14,6 +14,8 @@ export interface NotebookPlan {
   readonly hdfs: boolean;
   /** Absolute path of a lake that is a folder. */
   readonly folder?: string | undefined;
+  /** Properties of Spark that its applications have on top of its own. @default none */
+  readonly conf?: Readonly<Record<string, string>> | undefined;
   /** Those of assets/notebooks that it has, where the lake is a folder. */
   readonly notebooks: readonly string[];
 }
@@ -25,7 +27,7 @@ export interface NotebookPlan {
  * @param secrets what it asks for and what it gets at the others with.
  */
 export function notebookService<Text>(
-  { workers, events, hdfs, folder, notebooks }: NotebookPlan,
+  { workers, events, hdfs, folder, conf, notebooks }: NotebookPlan,
   image: Text,
   secrets: readonly ServiceFile<Text>[],
 ): Service<Text | string> {
@@ -43,7 +45,7 @@ export function notebookService<Text>(
       // Beside the results, so that what is written there outlives the service.
       ...(folder !== undefined && { ONEOFF_LAKE: folder, ONEOFF_NOTEBOOKS: `${folder}/_notebooks` }),
     },
-    files: [...secrets, ...(folder === undefined ? [] : notebookFiles(notebooks))],
+    files: [...secrets, ...(conf ? [confFile(conf)] : []), ...(folder === undefined ? [] : notebookFiles(notebooks))],
     listens: { http: 8888 },
     pages: [{ name: "notebook", listen: "http", path: "/lab" }],
     mounts: folder === undefined ? [] : [{ path: folder, readOnly: false }],
@@ -58,3 +60,11 @@ const notebookFiles = (names: readonly string[]): readonly ServiceFile[] =>
     path: `/opt/oneoff/notebooks/${name}.ipynb`,
     content: readFileSync(join(NOTEBOOKS, `${name}.ipynb`), "utf8"),
   }));
+
+const confFile = (conf: Readonly<Record<string, string>>): ServiceFile => ({
+  name: "spark-conf",
+  path: "/etc/oneoff/spark.conf",
+  content: Object.entries(conf)
+    .map(([name, value]) => `${name} ${value}\n`)
+    .join(""),
+});

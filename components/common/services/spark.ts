@@ -63,16 +63,21 @@ export interface SparkServices<Text> {
  * Spark's standalone cluster: a master, workers and the history server.
  *
  * @param image one that is made as assets/images/spark is.
- * @param rpc the secret that they know each other by.
+ * @param rpc the secret that they know each other by; YARN makes one for each application.
  * @param events what {@link eventsEnv} returns.
  */
 export function sparkServices<Text>(
   workers: SparkWorkers,
   image: Text,
-  rpc: ServiceFile<Text>,
+  rpc: ServiceFile<Text> | undefined,
   events: Readonly<Record<string, string>>,
 ): SparkServices<Text> {
-  const common = { image, env: { SPARK_DAEMON_MEMORY: HEAP }, files: [rpc], memoryMebibytes: MEMORY_MEBIBYTES };
+  const common = {
+    image,
+    env: { SPARK_DAEMON_MEMORY: HEAP },
+    files: rpc ? [rpc] : [],
+    memoryMebibytes: MEMORY_MEBIBYTES,
+  };
   return {
     master: {
       ...common,

@@ -3,6 +3,7 @@ import { arg, invalid, quote, refusal } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job.ts";
 import type { Size } from "../../../core/size.ts";
 import { type HdfsArgs, type HdfsPlan, hdfsPlan } from "../../common/services/hdfs.ts";
+import { checkScheduler, type Scheduler } from "../../common/services/scheduler.ts";
 import { type SparkWorkers, sparkMemory, type WorkersArgs, workersPlan } from "../../common/services/spark.ts";
 import type { Transform } from "../../common/transform.ts";
 import type { LocalLake } from "../lake.ts";
@@ -31,6 +32,11 @@ export interface LocalFleetArgs extends LocalRunArgs {
    * starts the workers anew, and nothing else. @default "none"
    */
   readonly gpu?: Gpu;
+  /**
+   * What shares the workers out among applications: "standalone", which is Spark's own master, or "yarn", which believes any name
+   * as HDFS does, so that whoever reaches it runs programs as you. Another one starts all but HDFS anew. @default "standalone"
+   */
+  readonly scheduler?: Scheduler;
   /** Whether there is JupyterLab, with PySpark on the fleet. @default true */
   readonly notebook?: boolean;
   /** Whether there is a page that scores network flows with the newest model of job nids. @default false */
@@ -53,6 +59,7 @@ export interface FleetPlan {
   readonly workers: SparkWorkers;
   readonly driverMebibytes: number;
   readonly gpu: Gpu;
+  readonly scheduler: Scheduler;
   readonly notebook: boolean;
   readonly app: boolean;
   readonly port: number;
@@ -78,6 +85,7 @@ export function fleetPlan(args: FleetPlanArgs): FleetPlan {
     workers,
     driverMebibytes: sparkMemory(512, "driverMemory", args.driverMemory ?? "1 GB"),
     gpu: checkGpu(args.gpu ?? Gpu.none),
+    scheduler: checkScheduler(args.scheduler ?? "standalone"),
     notebook: args.notebook ?? true,
     app: checkApp(args.job, args.app ?? false),
     port: firstPort("port", args.port ?? 8766, portsOf(Math.max(hdfs.datanodes, workers.count))),

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { jobFor } from "../../../core/job/same.ts";
@@ -8,25 +7,26 @@ import { runOrigin } from "../../common/run-origin.ts";
 import { appService } from "../../common/services/app.ts";
 import { HDFS_EVENTS, hdfsServices } from "../../common/services/hdfs.ts";
 import { notebookService } from "../../common/services/notebook.ts";
-import { eventsEnv, executorConf, sparkServices } from "../../common/services/spark.ts";
+import { Scheduler } from "../../common/services/scheduler.ts";
+import { eventsEnv } from "../../common/services/spark.ts";
 import { applyTransform } from "../../common/transform.ts";
 import { Process, type ProcessArgs } from "../process.ts";
-import { type LocalService, type Processes, renderProcesses } from "../processes.ts";
+import { type LocalService, type Processes, type ProcessPlace, renderProcesses } from "../processes.ts";
 import { LOCAL_DEADLINES, LocalRun, type RunArgs } from "../run.ts";
 import { Secret } from "../secret.ts";
 import { Software } from "../software.ts";
 import { type FleetPlan, type FleetPlanArgs, fleetPlan, Gpu, type LocalFleetArgs, MODELS } from "./args.ts";
 import { DataNodes } from "./data-nodes.ts";
+import { DAEMONS, SPARK, sharingConf, sharingServices, sparkOf, YARN } from "./scheduler.ts";
 
 const ASSETS = join(import.meta.dirname, "../../../assets");
 const HDFS = join(ASSETS, "images/hdfs");
-const SPARK = join(ASSETS, "images/spark");
 const SCORING = join(ASSETS, "scoring");
 const JUPYTER = join(ASSETS, "nodes/emr/jupyter/requirements.txt");
 
 /**
- * A fleet as processes of this machine: HDFS, Spark's standalone cluster and JupyterLab, by the scripts that rented machines
- * start too. It runs a job over a local lake; the processes stay until they are destroyed. All listens on 127.0.0.1.
+ * A fleet as processes of this machine: HDFS, Spark's standalone cluster or YARN, and JupyterLab, by the scripts that rented
+ * machines start too. It runs a job over a local lake; the processes stay until they are destroyed. All listens on 127.0.0.1.
  */
 export class LocalFleet extends pulumi.ComponentResource {
   /** The shortest and the longest deadline there can be. */
@@ -37,7 +37,7 @@ export class LocalFleet extends pulumi.ComponentResource {
   readonly state: pulumi.Output<string>;
   /** Folder with one log per step. */
   readonly logs: pulumi.Output<string>;
-  /** Address of each page: "spark", "history", "hdfs", "jupyter" with `notebook`, and "app" with `app`. */
+  /** Address of each page: "spark", or "yarn" with that `scheduler`, "history", "hdfs", "jupyter" with `notebook`, and "app" with `app`. */
   readonly pages: Readonly<Record<string, string>>;
   /** What JupyterLab asks for. Secret; undefined without `notebook`. */
   readonly notebookToken: pulumi.Output<string> | undefined;
@@ -71,24 +71,31 @@ export class LocalFleet extends pulumi.ComponentResource {
     const scoring = plan.app
       ? new Software(`${name}-scoring`, { name: "scoring", lock, python }, { parent: this })
       : undefined;
-    const rpc = new Secret(`${name}-spark`, { parent: this });
+    const isYarn = plan.scheduler === Scheduler.yarn;
+    const yarn = isYarn
+      ? new Software(`${name}-yarn`, { name: "yarn", lock: join(YARN, "jars.txt") }, { parent: this })
+      : undefined;
+    const rpc = isYarn ? undefined : new Secret(`${name}-spark`, { parent: this });
     const token = plan.notebook ? new Secret(`${name}-notebook-token`, { parent: this }) : undefined;
 
-    const rendered = renderProcesses(servicesOf(plan, lake, rpc.value, token?.value), {
+    const env = { ONEOFF_PYTHON: python, ...(isYarn && { ONEOFF_YARN: YARN }) };
+    const place: ProcessPlace = {
       lake,
       port: plan.port,
       software: {
         hdfs: { folder: HDFS, env: { HADOOP_HOME: hadoop.folder } },
-        spark: { folder: SPARK, env: { ONEOFF_PYTHON: python } },
+        spark: { folder: SPARK, env },
+        ...(yarn && { yarn: { folder: YARN, env: { HADOOP_HOME: yarn.folder, ONEOFF_PYTHON: python } } }),
         ...(scoring && {
           scoring: {
             folder: SPARK,
             env: { ONEOFF_PYTHON: python, ONEOFF_SCORING: SCORING, ONEOFF_SCORING_PACKAGES: scoring.folder },
           },
         }),
-        ...(jupyter && { jupyter: { folder: SPARK, env: { ONEOFF_PYTHON: python, ONEOFF_JUPYTER: jupyter.folder } } }),
+        ...(jupyter && { jupyter: { folder: SPARK, env: { ...env, ONEOFF_JUPYTER: jupyter.folder } } }),
       },
-    });
+    };
+    const rendered = renderFleet(plan, place, rpc?.value, token?.value);
     const start = (one: ProcessArgs, ...needs: readonly pulumi.Resource[]) => {
       const options = { parent: this, dependsOn: [args.lake, ...needs] };
       return new Process(...applyTransform(args.transform?.process, `${name}-${one.name}`, one, options));
@@ -101,13 +108,8 @@ export class LocalFleet extends pulumi.ComponentResource {
       origin: runOrigin(plan.run.job),
       cores: plan.workers.count * plan.workers.cores,
       memoryMebibytes: Math.round(plan.driverMebibytes * 0.5), // its Python has the rest
-      spark: {
-        master: rendered.address("master", "rpc"),
-        page: rendered.address("master", "http"),
-        webhdfs: rendered.address("namenode", "http"),
-        conf: confOf(plan, rendered),
-      },
-      sparkSecret: pulumi.secret(rpc.value),
+      spark: sparkOf(plan, rendered.address),
+      ...(rpc && { sparkSecret: pulumi.secret(rpc.value) }),
     };
     const options = { parent: this, dependsOn: [...running] };
     const run = new LocalRun(...applyTransform(args.transform?.run, `${name}-run`, runArgs, options));
@@ -130,33 +132,44 @@ export class LocalFleet extends pulumi.ComponentResource {
   }
 }
 
+/** As processes. What notebooks are told of where the others are is known once those have their ports. */
+function renderFleet(
+  plan: FleetPlan,
+  place: ProcessPlace,
+  rpc: pulumi.Output<string> | undefined,
+  token: pulumi.Output<string> | undefined,
+): Processes {
+  const render = (conf?: Readonly<Record<string, string>>) =>
+    renderProcesses(servicesOf(plan, place.lake, rpc, token, conf), place);
+  const conf = sharingConf(plan, render().address);
+  return render(conf);
+}
+
 /** The services, in the order of their ports. */
 function servicesOf(
   plan: FleetPlan,
   lake: string,
-  rpc: pulumi.Output<string>,
+  rpc: pulumi.Output<string> | undefined,
   token: pulumi.Output<string> | undefined,
+  conf: Readonly<Record<string, string>> | undefined,
 ): readonly LocalService[] {
-  const { workers, hdfs, gpu } = plan;
+  const { workers, hdfs } = plan;
   const secret = (name: string, content: pulumi.Input<string>): ServiceFile<pulumi.Input<string>> => ({
     name,
     path: `/run/secrets/${name}`,
     content,
     isSecret: true,
   });
-  const spark = secret("spark", rpc);
+  const spark = rpc && secret("spark", rpc);
   const events = eventsEnv(HDFS_EVENTS, hdfs.replication);
-  const { master, worker, history } = sparkServices<pulumi.Input<string>>(workers, "spark", spark, events);
-  const gpus = { ONEOFF_GPU: gpu, ONEOFF_GPU_SHARES: String(workers.count) };
+  const notebooks = ["fleet", "gpu"];
   const services = [
     ...hdfsServices(hdfs, "hdfs"),
-    master,
-    { ...worker, env: { ...worker.env, ...(gpu === Gpu.all && gpus) } },
-    history,
+    ...sharingServices(plan, spark),
     ...(token
       ? [
-          notebookService({ workers, events, hdfs: true, folder: lake, notebooks: ["fleet", "gpu"] }, "jupyter", [
-            spark,
+          notebookService({ workers, events, hdfs: true, folder: lake, conf, notebooks }, "jupyter", [
+            ...(spark ? [spark] : []),
             secret("notebook-token", token),
           ]),
         ]
@@ -179,7 +192,7 @@ const NO_NOTEBOOK: LocalService = {
 function startInOrder(
   name: string,
   { processes, address }: Processes,
-  { hdfs, run, gpu }: FleetPlan,
+  { hdfs, run, gpu, scheduler }: FleetPlan,
   lake: string,
   start: (one: ProcessArgs, ...needs: readonly pulumi.Resource[]) => Process,
   parent: pulumi.Resource,
@@ -198,32 +211,11 @@ function startInOrder(
   };
   const belong = new DataNodes(`${name}-datanodes`, members, { parent, dependsOn: [namenode] });
   const datanodes = of("datanode").map((datanode) => start(datanode, belong));
-  const master = start(one("master"));
+  const manager = start(one(DAEMONS[scheduler].manager));
   const looks = gpu === Gpu.all && { preflight: [join(SPARK, "gpus")] };
-  const workers = of("worker").map((worker) => start({ ...worker, ...looks }, master));
+  const workers = of(DAEMONS[scheduler].worker).map((worker) => start({ ...worker, ...looks }, manager));
   start(one("history"), ...datanodes);
-  for (const notebook of of("notebook")) start(notebook, master);
+  for (const notebook of of("notebook")) start(notebook, manager);
   for (const app of of("app")) start(app);
   return [...datanodes, ...workers];
-}
-
-/** Spark's properties that every step has. */
-function confOf({ workers, hdfs, gpu }: FleetPlan, { address }: Processes): Readonly<Record<string, string>> {
-  const defaults = readFileSync(join(SPARK, "spark-defaults.conf"), "utf8")
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([name]) => /^spark\.(authenticate|hadoop\.|ui\.)/.test(name ?? ""));
-  const events = HDFS_EVENTS.replace("namenode:8020", address("namenode", "rpc"));
-  return {
-    ...Object.fromEntries(defaults),
-    ...executorConf(workers),
-    "spark.eventLog.enabled": "true",
-    "spark.eventLog.dir": events,
-    "spark.hadoop.dfs.replication": String(hdfs.replication),
-    // An executor has one GPU, which the tasks that it runs at a time share.
-    ...(gpu === Gpu.all && {
-      "spark.executor.resource.gpu.amount": "1",
-      "spark.task.resource.gpu.amount": String(1 / workers.cores),
-    }),
-  };
 }

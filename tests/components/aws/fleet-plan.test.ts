@@ -88,7 +88,7 @@ test.each<[string, object]>([
     'scheduler is "mesos": Spark 3.2 deprecated Mesos and Spark 4 has it no more; take standalone, which shares out CPUs, memory and GPUs as well',
     { scheduler: "mesos" },
   ],
-  ['scheduler is "yarn": YARN is not offered yet; take standalone', { scheduler: "yarn" }],
+  ['scheduler is "yarn": YARN is not offered on rented machines yet; take standalone', { scheduler: "yarn" }],
   ['scheduler is "slurm": expected standalone', { scheduler: "slurm" }],
   ['capacity is "all": expected any or gang', { capacity: "all" }],
   ['gangWait is "2 days": expected whole minutes from "5 minutes" to "1 day"', { gangWait: "2 days" }],

@@ -4,6 +4,7 @@ import { nids } from "../../../assets/jobs/nids/index.ts";
 import { xo } from "../../../assets/jobs/xo/index.ts";
 import type { Gpu, LocalFleetArgs } from "../../../components/local/index.ts";
 import { LocalFleet, LocalLake } from "../../../components/local/index.ts";
+import { mebibytes } from "../../../core/size.ts";
 import { isSecret, type Registered, record, settle } from "../mocks.ts";
 
 let resources: Registered[];
@@ -139,6 +140,76 @@ test("GPUs on or off is another start of the workers, and of nothing else", asyn
   expect(on["fleet-run"]).toContain('"spark.task.resource.gpu.amount":"0.25"');
 });
 
+test("with YARN a resource manager and node managers are in the place of Spark's own; HDFS stays as it is", async () => {
+  const standalone = await made({ gpu: "all" });
+  const hdfs = ["namenode", "datanode", "datanode-2", "datanode-3"];
+  const places = (of: typeof standalone) => hdfs.map((name) => [of.process(name)?.ports, of.process(name)?.command]);
+  const before = places(standalone);
+  resources.length = 0;
+  const yarn = await made({ gpu: "all", scheduler: "yarn" }, "/lake", nids());
+  const { fleet, of, process, run } = yarn;
+  expect(places(yarn)).toEqual(before);
+  expect(of("Process").map(({ inputs }) => inputs.name)).toEqual(
+    expect.arrayContaining([...hdfs, "resourcemanager", "nodemanager", "nodemanager-2", "history", "notebook"]),
+  );
+  expect(of("Process")).toHaveLength(9);
+  expect(of("Secret").map(({ name }) => name)).toEqual(["fleet-notebook-token"]); // YARN has one for each application
+  expect(run?.sparkSecret).toBeUndefined();
+  expect(process("resourcemanager")?.ports).toEqual([7005, 7006, 7007, 7008, 7009]);
+  expect(process("nodemanager-2")?.ports).toEqual([7026, 7027, 7028]);
+  expect(process("nodemanager-2")).toMatchObject({
+    env: { HADOOP_HOME: "/cache/fleet-yarn", ONEOFF_GPU: "all", ONEOFF_GPU_SHARES: "2", YARN_NODE_CORES: "2" },
+    preflight: [expect.stringMatching(/images\/spark\/gpus$/)],
+  });
+  expect(fleet.pages).toEqual({
+    hdfs: "http://127.0.0.1:7001/",
+    yarn: "http://127.0.0.1:7009/",
+    history: "http://127.0.0.1:7013/",
+    jupyter: "http://127.0.0.1:7014/lab",
+  });
+  expect(run?.spark).toMatchObject({
+    master: "127.0.0.1:7005",
+    page: "127.0.0.1:7009",
+    yarn: expect.stringMatching(/assets\/yarn\/conf$/),
+    conf: {
+      "spark.authenticate": "true",
+      "spark.executor.instances": "2",
+      "spark.executor.resource.gpu.amount": "1",
+      "spark.yarn.stagingDir": "hdfs://127.0.0.1:7000/user",
+      "spark.hadoop.yarn.resourcemanager.scheduler.address": "127.0.0.1:7006",
+    },
+  });
+  // A notebook's applications have the same, as many executors as they need, and no GPU until they ask for some.
+  const { value: files } = process("notebook")?.files as { value: { name: string; content: string }[] };
+  const conf = files.find(({ name }) => name === "spark-conf")?.content;
+  expect(conf).toContain("spark.executor.resource.gpu.amount 0\n");
+  expect(conf).toContain("spark.hadoop.yarn.resourcemanager.address 127.0.0.1:7005\n");
+  expect(conf).not.toContain("instances");
+  expect(files.map(({ name }) => name)).not.toContain("spark");
+});
+
+test.each([
+  [1, "1 GB"],
+  [2, "1.5 GB"],
+  [3, "1999 MB"],
+  [16, "61 GB"],
+] as const)(
+  "an executor of %i cores and %s, and an application's master, fill a node of YARN's",
+  async (cores, memory) => {
+    const { process, run } = await made({ scheduler: "yarn", workers: { count: 1, cores, memory } });
+    const { conf } = (run as { spark: { conf: Record<string, string> } }).spark;
+    const sum = (...names: string[]) => names.reduce((all, name) => all + Number(conf[name]?.replace("m", "")), 0);
+    const executor = sum("spark.executor.memory", "spark.executor.memoryOverhead");
+    const master = sum("spark.yarn.am.memory", "spark.yarn.am.memoryOverhead");
+    const node = process("nodemanager");
+    const env = node?.env as Record<string, string>;
+    expect(executor).toBe(mebibytes(memory));
+    expect(Number(env.YARN_NODE_MEBIBYTES)).toBe(executor + master);
+    expect(Number(env.YARN_NODE_CORES)).toBe(Number(conf["spark.executor.cores"]) + 1);
+    expect(node?.memoryMebibytes).toBeGreaterThan(executor + master);
+  },
+);
+
 test("a node more, and a notebook less, move nobody", async () => {
   const inputsOf = ({ of }: Awaited<ReturnType<typeof made>>) =>
     Object.fromEntries(of("Process").map(({ inputs }) => [inputs.name, JSON.stringify(inputs)]));
@@ -164,6 +235,12 @@ test.each<[string, object, string]>([
   ["little memory", { workers: { memory: "512 MB" } }, 'workers.memory is "512 MB"'],
   ["little memory of the driver", { driverMemory: "100 MB" }, 'driverMemory is "100 MB"'],
   ["a GPU that is rented", { gpu: "L4" }, 'gpu is "L4": on a machine of your own it is "none", or "all" that it has'],
+  [
+    "Mesos",
+    { scheduler: "mesos" },
+    'scheduler is "mesos": Spark 3.2 deprecated Mesos and Spark 4 has it no more; take standalone or yarn',
+  ],
+  ["another scheduler", { scheduler: "slurm" }, 'scheduler is "slurm": expected standalone or yarn'],
   ["ports beyond the last", { port: 65_530 }, "port is 65530: expected a whole number from 1 to 65488"],
   ["many datanodes", { hdfs: { datanodes: 1e9 } }, "hdfs.datanodes is 1000000000: expected at most 64 on one machine"],
   [

@@ -1,0 +1,87 @@
+/** What shares the workers out among applications, Spark's own master or YARN: its services, and what drivers are told of it. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type * as pulumi from "@pulumi/pulumi";
+import type { ServiceFile } from "../../../core/service.ts";
+import { HDFS_EVENTS } from "../../common/services/hdfs.ts";
+import { Scheduler } from "../../common/services/scheduler.ts";
+import { eventsEnv, executorConf, sparkServices } from "../../common/services/spark.ts";
+import { yarnConf, yarnServices } from "../../common/services/yarn.ts";
+import type { LocalService, Processes } from "../processes.ts";
+import type { SparkArgs } from "../run.ts";
+import { type FleetPlan, Gpu } from "./args.ts";
+
+const ASSETS = join(import.meta.dirname, "../../../assets");
+export const SPARK = join(ASSETS, "images/spark");
+export const YARN = join(ASSETS, "yarn");
+
+/** What its two kinds of processes are called. */
+export const DAEMONS = {
+  [Scheduler.standalone]: { manager: "master", worker: "worker" },
+  [Scheduler.yarn]: { manager: "resourcemanager", worker: "nodemanager" },
+} as const;
+
+/** What shares out, the workers, and Spark's history server. */
+export function sharingServices(
+  { scheduler, workers, hdfs, gpu }: FleetPlan,
+  rpc: ServiceFile<pulumi.Input<string>> | undefined,
+): readonly LocalService[] {
+  const events = eventsEnv(HDFS_EVENTS, hdfs.replication);
+  const spark = sparkServices<pulumi.Input<string>>(workers, "spark", rpc, events);
+  const yarn = yarnServices<pulumi.Input<string>>(workers, "yarn");
+  const [manager, worker] = scheduler === Scheduler.yarn ? [yarn.manager, yarn.node] : [spark.master, spark.worker];
+  const gpus = { ONEOFF_GPU: gpu, ONEOFF_GPU_SHARES: String(workers.count) };
+  const all = [manager, { ...worker, env: { ...worker.env, ...(gpu === Gpu.all && gpus) } }, spark.history];
+  return all as readonly LocalService[];
+}
+
+type Conf = Readonly<Record<string, string>>;
+
+/** Spark's properties that an application has by YARN, but for how many executors it takes; none for another scheduler. */
+export function sharingConf({ scheduler, workers, gpu }: FleetPlan, address: Processes["address"]): Conf | undefined {
+  if (scheduler !== Scheduler.yarn) return undefined;
+  const places = {
+    manager: address("resourcemanager", "rpc"),
+    scheduler: address("resourcemanager", "scheduler"),
+    http: address("resourcemanager", "http"),
+    namenode: address("namenode", "rpc"),
+    history: address("history", "http"),
+  };
+  return yarnConf(workers, places, gpu === Gpu.all ? join(YARN, "gpus") : undefined);
+}
+
+/** What a run is told of the cluster. */
+export function sparkOf(plan: FleetPlan, address: Processes["address"]): SparkArgs {
+  const { manager } = DAEMONS[plan.scheduler];
+  return {
+    master: address(manager, "rpc"),
+    page: address(manager, "http"),
+    webhdfs: address("namenode", "http"),
+    conf: confOf(plan, address),
+    ...(plan.scheduler === Scheduler.yarn && { yarn: join(YARN, "conf") }),
+  };
+}
+
+/** Spark's properties that every step has. */
+function confOf(plan: FleetPlan, address: Processes["address"]): Conf {
+  const { workers, hdfs, gpu } = plan;
+  const defaults = readFileSync(join(SPARK, "spark-defaults.conf"), "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([name]) => /^spark\.(authenticate|hadoop\.|ui\.)/.test(name ?? ""));
+  const yarn = sharingConf(plan, address);
+  return {
+    ...Object.fromEntries(defaults),
+    ...executorConf(workers),
+    ...yarn,
+    ...(yarn && { "spark.executor.instances": String(workers.count) }), // Spark's own master gives all that it has
+    "spark.eventLog.enabled": "true",
+    "spark.eventLog.dir": HDFS_EVENTS.replace("namenode:8020", address("namenode", "rpc")),
+    "spark.hadoop.dfs.replication": String(hdfs.replication),
+    // An executor has one GPU, which the tasks that it runs at a time share.
+    ...(gpu === Gpu.all && {
+      "spark.executor.resource.gpu.amount": "1",
+      "spark.task.resource.gpu.amount": String(1 / workers.cores),
+    }),
+  };
+}
