@@ -18,7 +18,7 @@ const lake = () => join(project.folder, ".oneoff", "fleet-lake");
 const python = () => join(project.folder, ".oneoff", "venv", "bin", "python");
 const supervisorOf = (name: string) => registered(lakeLayout(lake()).service(name)) as ProcessId;
 const pulumi = (...words: readonly string[]) => project.mustPulumi(...words, "--stack", STACK);
-const up = () => pulumi("up", "--yes", "--skip-preview");
+const up = (...more: readonly string[]) => pulumi("up", "--yes", "--skip-preview", ...more);
 const set = (...settings: readonly string[]) =>
   pulumi("config", "set-all", ...settings.flatMap((text) => ["--plaintext", `oneoff:${text}`]));
 const page = async () => (await pulumi("stack", "output", "yarn")).trim();
@@ -54,7 +54,7 @@ test("a job runs on it, from HDFS into the lake", async () => {
     cores: { used: 0, all: 3 }, // one is for applications' masters
     gpus: { used: 0, all: 2 },
   });
-  await pulumi("up", "--yes", "--skip-preview", "--expect-no-changes");
+  await up("--expect-no-changes");
 }, 600_000);
 
 /** JupyterLab's own environment, as kernels have it. */
@@ -165,7 +165,13 @@ test("nobody submits by REST, and no page ends an application", async () => {
   expect([forged.status, await forged.text()]).toEqual([400, expect.stringContaining("Missing Required Header")]);
 });
 
-test("destroy leaves no process and no file", async () => {
+test("Spark's own master in place of YARN leaves HDFS as it is; destroy leaves no process and no file", async () => {
+  const hdfs = ["namenode", "datanode"].map(supervisorOf);
+  await up("-c", "oneoff:scheduler=standalone");
+  expect(["namenode", "datanode"].map(supervisorOf)).toEqual(hdfs);
+  expect((await status()).nodes.map(({ name }: { name: string }) => name)).toEqual(
+    expect.arrayContaining(["worker-2"]),
+  );
   await pulumi("destroy", "--yes", "--skip-preview");
   expect(existsSync(lake())).toBe(false);
   expect(processesOf(lake())).toEqual([]);

@@ -34,7 +34,7 @@ export function yarnServices<Text>(workers: SparkWorkers, image: Text): YarnServ
       name: "resourcemanager",
       command: ["resourcemanager"],
       memoryMebibytes: MEMORY_MEBIBYTES,
-      listens: { rpc: 8032, scheduler: 8030, tracker: 8031, admin: 8033, http: 8088 },
+      listens: { rpc: 8032, scheduler: 8030, tracker: 8031, http: 8088 },
       pages: [{ name: "yarn", listen: "http" }],
       health: ["/opt/oneoff/healthy", "resourcemanager"],
     },
@@ -45,7 +45,7 @@ export function yarnServices<Text>(workers: SparkWorkers, image: Text): YarnServ
       replicas: workers.count,
       memoryMebibytes: MEMORY_MEBIBYTES + node,
       env: { ...common.env, YARN_NODE_CORES: String(workers.cores + 1), YARN_NODE_MEBIBYTES: String(node) },
-      listens: { rpc: 8041, localizer: 8040, http: 8042 },
+      listens: { http: 8042 },
       health: ["/opt/oneoff/healthy", "nodemanager"],
     },
   };

@@ -8,7 +8,7 @@ import { appService } from "../../common/services/app.ts";
 import { HDFS_EVENTS, hdfsServices } from "../../common/services/hdfs.ts";
 import { notebookService } from "../../common/services/notebook.ts";
 import { Scheduler } from "../../common/services/scheduler.ts";
-import { eventsEnv } from "../../common/services/spark.ts";
+import { eventsEnv, sparkServices } from "../../common/services/spark.ts";
 import { applyTransform } from "../../common/transform.ts";
 import { Process, type ProcessArgs } from "../process.ts";
 import { type LocalService, type Processes, type ProcessPlace, renderProcesses } from "../processes.ts";
@@ -17,7 +17,7 @@ import { Secret } from "../secret.ts";
 import { Software } from "../software.ts";
 import { type FleetPlan, type FleetPlanArgs, fleetPlan, Gpu, type LocalFleetArgs, MODELS } from "./args.ts";
 import { DataNodes } from "./data-nodes.ts";
-import { DAEMONS, SPARK, sharingConf, sharingServices, sparkOf, YARN } from "./scheduler.ts";
+import { DAEMONS, portsAlone, SPARK, sharingConf, sharingServices, sparkOf, YARN } from "./scheduler.ts";
 
 const ASSETS = join(import.meta.dirname, "../../../assets");
 const HDFS = join(ASSETS, "images/hdfs");
@@ -162,31 +162,22 @@ function servicesOf(
   });
   const spark = rpc && secret("spark", rpc);
   const events = eventsEnv(HDFS_EVENTS, hdfs.replication);
-  const notebooks = ["fleet", "gpu"];
-  const services = [
-    ...hdfsServices(hdfs, "hdfs"),
-    ...sharingServices(plan, spark),
-    ...(token
-      ? [
-          notebookService({ workers, events, hdfs: true, folder: lake, conf, notebooks }, "jupyter", [
-            ...(spark ? [spark] : []),
-            secret("notebook-token", token),
-          ]),
-        ]
-      : [NO_NOTEBOOK]),
-    ...(plan.app ? [appService({ model: `${lake}/${MODELS}`, folder: lake }, "scoring")] : []),
+  const notebook = notebookService(
+    { workers, events, hdfs: true, folder: lake, conf, notebooks: ["fleet", "gpu"] },
+    "jupyter",
+    [...(spark ? [spark] : []), ...(token ? [secret("notebook-token", token)] : [])],
+  ) as LocalService;
+  const app = appService({ model: `${lake}/${MODELS}`, folder: lake }, "scoring") as LocalService;
+  // Each keeps its ports, whichever of them there are.
+  return [
+    ...(hdfsServices(hdfs, "hdfs") as readonly LocalService[]),
+    ...sharingServices(plan, Scheduler.standalone, spark),
+    sparkServices(workers, "spark", spark, events).history as LocalService,
+    token ? notebook : portsAlone(notebook),
+    plan.app ? app : portsAlone(app),
+    ...sharingServices(plan, Scheduler.yarn, spark),
   ];
-  return services as readonly LocalService[];
 }
-
-/** Without it, the ports behind its own stay where they are. */
-const NO_NOTEBOOK: LocalService = {
-  name: "notebook",
-  image: "jupyter",
-  replicas: 0,
-  listens: { http: 8888 },
-  memoryMebibytes: 0,
-};
 
 /** Each after what it needs; returns what a run needs. */
 function startInOrder(

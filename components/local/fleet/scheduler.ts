@@ -5,7 +5,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { ServiceFile } from "../../../core/service.ts";
 import { HDFS_EVENTS } from "../../common/services/hdfs.ts";
 import { Scheduler } from "../../common/services/scheduler.ts";
-import { eventsEnv, executorConf, sparkServices } from "../../common/services/spark.ts";
+import { executorConf, sparkServices } from "../../common/services/spark.ts";
 import { yarnConf, yarnServices } from "../../common/services/yarn.ts";
 import type { LocalService, Processes } from "../processes.ts";
 import type { SparkArgs } from "../run.ts";
@@ -21,19 +21,28 @@ export const DAEMONS = {
   [Scheduler.yarn]: { manager: "resourcemanager", worker: "nodemanager" },
 } as const;
 
-/** What shares out, the workers, and Spark's history server. */
+/** What shares out, and the workers: those of `wanted`, or the ports of the others alone, so that no port is anybody else's before. */
 export function sharingServices(
-  { scheduler, workers, hdfs, gpu }: FleetPlan,
+  { scheduler, workers, gpu }: FleetPlan,
+  wanted: Scheduler,
   rpc: ServiceFile<pulumi.Input<string>> | undefined,
 ): readonly LocalService[] {
-  const events = eventsEnv(HDFS_EVENTS, hdfs.replication);
-  const spark = sparkServices<pulumi.Input<string>>(workers, "spark", rpc, events);
-  const yarn = yarnServices<pulumi.Input<string>>(workers, "yarn");
-  const [manager, worker] = scheduler === Scheduler.yarn ? [yarn.manager, yarn.node] : [spark.master, spark.worker];
+  const { master, worker } = sparkServices<pulumi.Input<string>>(workers, "spark", rpc, {});
+  const { manager, node } = yarnServices<pulumi.Input<string>>(workers, "yarn");
+  const [first, others] = wanted === Scheduler.yarn ? [manager, node] : [master, worker];
   const gpus = { ONEOFF_GPU: gpu, ONEOFF_GPU_SHARES: String(workers.count) };
-  const all = [manager, { ...worker, env: { ...worker.env, ...(gpu === Gpu.all && gpus) } }, spark.history];
-  return all as readonly LocalService[];
+  const all = [first, { ...others, env: { ...others.env, ...(gpu === Gpu.all && gpus) } }] as readonly LocalService[];
+  return scheduler === wanted ? all : all.map(portsAlone);
 }
+
+/** What keeps the place of a service's ports where there is none. */
+export const portsAlone = ({ name, image, listens }: LocalService): LocalService => ({
+  name,
+  image,
+  replicas: 0,
+  memoryMebibytes: 0,
+  ...(listens && { listens }),
+});
 
 type Conf = Readonly<Record<string, string>>;
 

@@ -145,47 +145,51 @@ test("with YARN a resource manager and node managers are in the place of Spark's
   const hdfs = ["namenode", "datanode", "datanode-2", "datanode-3"];
   const places = (of: typeof standalone) => hdfs.map((name) => [of.process(name)?.ports, of.process(name)?.command]);
   const before = places(standalone);
+  const sharing = ["master", "worker", "worker-2"].flatMap((name) => standalone.process(name)?.ports as number[]);
   resources.length = 0;
   const yarn = await made({ gpu: "all", scheduler: "yarn" }, "/lake", nids());
   const { fleet, of, process, run } = yarn;
   expect(places(yarn)).toEqual(before);
+  // While one goes and the other comes, both are there.
+  const ports = yarn.of("Process").flatMap(({ inputs }) => inputs.ports as number[]);
+  expect(ports.filter((port) => sharing.includes(port))).toEqual([]);
   expect(of("Process").map(({ inputs }) => inputs.name)).toEqual(
     expect.arrayContaining([...hdfs, "resourcemanager", "nodemanager", "nodemanager-2", "history", "notebook"]),
   );
   expect(of("Process")).toHaveLength(9);
   expect(of("Secret").map(({ name }) => name)).toEqual(["fleet-notebook-token"]); // YARN has one for each application
   expect(run?.sparkSecret).toBeUndefined();
-  expect(process("resourcemanager")?.ports).toEqual([7005, 7006, 7007, 7008, 7009]);
-  expect(process("nodemanager-2")?.ports).toEqual([7026, 7027, 7028]);
+  expect(process("resourcemanager")?.ports).toEqual([7011, 7012, 7013, 7014]);
+  expect(process("nodemanager-2")?.ports).toEqual([7031]);
   expect(process("nodemanager-2")).toMatchObject({
     env: { HADOOP_HOME: "/cache/fleet-yarn", ONEOFF_GPU: "all", ONEOFF_GPU_SHARES: "2", YARN_NODE_CORES: "2" },
     preflight: [expect.stringMatching(/images\/spark\/gpus$/)],
   });
   expect(fleet.pages).toEqual({
     hdfs: "http://127.0.0.1:7001/",
-    yarn: "http://127.0.0.1:7009/",
-    history: "http://127.0.0.1:7013/",
-    jupyter: "http://127.0.0.1:7014/lab",
+    yarn: "http://127.0.0.1:7014/",
+    history: "http://127.0.0.1:7008/",
+    jupyter: "http://127.0.0.1:7009/lab",
   });
   expect(run?.spark).toMatchObject({
-    master: "127.0.0.1:7005",
-    page: "127.0.0.1:7009",
+    master: "127.0.0.1:7011",
+    page: "127.0.0.1:7014",
     yarn: expect.stringMatching(/assets\/yarn\/conf$/),
     conf: {
       "spark.authenticate": "true",
       "spark.executor.instances": "2",
       "spark.executor.resource.gpu.amount": "1",
       "spark.yarn.stagingDir": "hdfs://127.0.0.1:7000/user",
-      "spark.hadoop.yarn.resourcemanager.scheduler.address": "127.0.0.1:7006",
+      "spark.hadoop.yarn.resourcemanager.scheduler.address": "127.0.0.1:7012",
     },
   });
   // A notebook's applications have the same, as many executors as they need, and no GPU until they ask for some.
-  const { value: files } = process("notebook")?.files as { value: { name: string; content: string }[] };
-  const conf = files.find(({ name }) => name === "spark-conf")?.content;
+  const { files } = process("notebook") as { files: { value: { name: string; content: string }[] } };
+  const conf = files.value.find(({ name }) => name === "spark-conf")?.content;
   expect(conf).toContain("spark.executor.resource.gpu.amount 0\n");
-  expect(conf).toContain("spark.hadoop.yarn.resourcemanager.address 127.0.0.1:7005\n");
+  expect(conf).toContain("spark.hadoop.yarn.resourcemanager.address 127.0.0.1:7011\n");
   expect(conf).not.toContain("instances");
-  expect(files.map(({ name }) => name)).not.toContain("spark");
+  expect(files.value.map(({ name }) => name)).not.toContain("spark");
 });
 
 test.each([
