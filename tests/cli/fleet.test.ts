@@ -118,6 +118,25 @@ test("fleet status tells of every node, what works there and what HDFS holds", a
   expect(words("fleet_status")).toEqual(["--namenode", "127.0.0.1:7001", "--master", "127.0.0.1:7006"]);
 });
 
+test("YARN is asked in place of Spark's master, and its page is to be had", async () => {
+  const { spark: _, ...others } = outputs;
+  outputs = { ...others, yarn: "http://127.0.0.1:7014/" };
+  service("resourcemanager", { RESOURCEMANAGER_RPC: 7011, RESOURCEMANAGER_HTTP: 7014 });
+  service("nodemanager", { NODEMANAGER_HTTP: 7015 });
+  const found = status();
+  const spark = found.spark && {
+    ...found.spark,
+    nodes: found.spark.nodes.map((node) => ({ ...node, page: "127.0.0.1:7015" })),
+  };
+  answer("fleet_status", { ...found, spark });
+  answer("idle", { busy: false, reasons: [] });
+  const { out } = await oneoff("fleet", "status");
+  expect(words("fleet_status")).toEqual(["--namenode", "127.0.0.1:7001", "--master", "yarn://127.0.0.1:7014"]);
+  expect(out).toMatch(/^nodemanager +nodemanager +busy +1\/2 +614\/1024 +1\/2$/m);
+  await oneoff("fleet", "why");
+  expect(words("idle").join(" ")).toContain("_services/resourcemanager/idle.json --master yarn://127.0.0.1:7014");
+});
+
 test("the schema of fleet status is what it was", async () => {
   const { code, out } = await oneoff("fleet", "status", "--json");
   expect(code).toBe(0);

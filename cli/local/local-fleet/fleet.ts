@@ -14,52 +14,52 @@ import { statusOf } from "./status.ts";
 export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
   const { lake } = outputs;
   const namenode = ["--namenode", new URL(outputs.hdfs).host];
-  const master = ["--master", masterOf(outputs)];
+  const { manager, address } = managerOf(outputs);
+  const master = ["--master", address];
+  const script = (name: string, words: readonly string[], say?: (line: string) => void) =>
+    runScript(pythonOf(lake, manager), name, words, say);
   const notebook = outputs.jupyter === undefined ? undefined : new URL("/", outputs.jupyter).href;
   const tokenFile = ["--token-file", join(lakeLayout(lake).service("notebook"), "root/run/secrets/notebook-token")];
   return {
     async status() {
-      const answer = await script(lake, "fleet_status.py", [...namenode, ...master]);
+      const answer = await script("fleet_status.py", [...namenode, ...master]);
       return statusOf(stack.name, lake, FleetAnswer.parse(JSON.parse(answer)));
     },
     async why() {
-      const state = ["--state", join(lakeLayout(lake).service(STAYS), "idle.json")];
+      const state = ["--state", join(lakeLayout(lake).service(manager), "idle.json")];
       const notebooks = notebook === undefined ? [] : ["--jupyter", notebook, ...tokenFile];
       const gpus = hasGpus(lake) ? ["--gpu-below", "5"] : [];
-      const answer = await script(lake, "idle.py", [...state, ...master, ...notebooks, ...gpus]);
+      const answer = await script("idle.py", [...state, ...master, ...notebooks, ...gpus]);
       const { busy, reasons } = Idle.parse(JSON.parse(answer));
       return `${busy ? `Not idle: ${reasons.join("; ")}` : "Idle"}; ${ends(stack.name)}.`;
     },
     async push(source, target, { overwrite, say }) {
       const words = [...namenode, ...(overwrite ? ["--overwrite"] : []), source, target];
-      return PushAnswer.parse(JSON.parse(await script(lake, "push.py", words, say)));
+      return PushAnswer.parse(JSON.parse(await script("push.py", words, say)));
     },
     async reset(say) {
       const kernelsOf = notebook === undefined ? [] : ["--notebook", notebook, ...tokenFile];
-      const answer = await script(lake, "reset.py", [...namenode, ...master, ...kernelsOf], say);
+      const answer = await script("reset.py", [...namenode, ...master, ...kernelsOf], say);
       return whatWent(JSON.parse(answer));
     },
   };
 }
 
-/** Where Spark's own master, or YARN's resource manager, is asked. */
-function masterOf({ spark, yarn }: FleetOutputs): string {
-  if (spark !== undefined) return new URL(spark).host;
-  if (yarn !== undefined) return `yarn://${new URL(yarn).host}`;
+/** The process that shares out the workers, Spark's own master or YARN's resource manager, and where that is asked. */
+function managerOf({ spark, yarn }: FleetOutputs): { readonly manager: string; readonly address: string } {
+  if (yarn !== undefined) return { manager: "resourcemanager", address: `yarn://${new URL(yarn).host}` };
+  if (spark !== undefined) return { manager: "master", address: new URL(spark).host };
   throw new UsageError('the stack says neither where Spark nor where YARN is: "npx --no oneoff up" says it anew');
 }
 
 const hasGpus = (lake: string): boolean =>
   ["worker", "nodemanager"].some((name) => environmentOf({ lake, name })?.ONEOFF_GPU === "all");
 
-/** A process that each fleet has, with the Python of all. */
-const STAYS = "history";
-
-/** Runs one of the fleet's scripts with the fleet's own Python. */
-function script(lake: string, name: string, words: readonly string[], say?: (line: string) => void): Promise<string> {
-  const python = environmentOf({ lake, name: STAYS })?.ONEOFF_PYTHON;
+/** The fleet's own Python. */
+function pythonOf(lake: string, manager: string): string {
+  const python = environmentOf({ lake, name: manager })?.ONEOFF_PYTHON;
   if (python === undefined) throw new UsageError(`${lake} has no fleet: "npx --no oneoff up" makes one`);
-  return runScript(python, name, words, say);
+  return python;
 }
 
 /** Nobody is paid for it. */
