@@ -2,8 +2,8 @@
 
 It is not idle while any of these is so, or can't be found out:
 
-- an application on Spark's master, or YARN, holds cores or waits for some. One without cores whose user has kernels, all
-  of them idle, is a notebook's and doesn't count;
+- an application on Spark's master, or YARN, holds cores or waits for some. One without cores whose user has kernels,
+  all of them idle, is a notebook's and doesn't count;
 - a kernel of JupyterLab is busy, or was used within the last minutes (--active);
 - a user has an SSH session, be it for forwarded ports alone;
 - a GPU is in use, or was within --for, as work on it takes breaks. It is when its utilization is at least --gpu-below.

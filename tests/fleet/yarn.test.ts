@@ -111,7 +111,7 @@ with SparkContext(conf=conf) as spark:
     ]),
   );
   const why = await project.oneoff("fleet", "why", STACK);
-  expect(why.output).toMatch(/Not idle: oneoff's application program.py holds 3 cores/);
+  expect(why.output).toMatch(/Not idle: oneoff's application pyspark-shell holds 3 cores/);
 
   const tasks = (await result) as readonly [readonly [string], number, number][];
   expect(tasks.map(([addresses]) => addresses.length)).toEqual(Array(12).fill(1));
