@@ -1,6 +1,7 @@
 /** The nouns on this machine: no account, no Docker. */
 
 export { Removal } from "../../core/removal.ts";
+export { Scheduler } from "../common/services/scheduler.ts";
 export { LocalCluster, type LocalClusterArgs } from "./cluster.ts";
 export { LocalDashboard, type LocalDashboardArgs, type ServerArgs } from "./dashboard.ts";
 export { Gpu, type LocalFleetArgs } from "./fleet/args.ts";

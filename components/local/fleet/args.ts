@@ -34,7 +34,7 @@ export interface LocalFleetArgs extends LocalRunArgs {
   readonly gpu?: Gpu;
   /**
    * What shares the workers out among applications: "standalone", which is Spark's own master, or "yarn", which believes any name
-   * as HDFS does, so that whoever reaches it runs programs as you. Another one starts all but HDFS anew. @default "standalone"
+   * as HDFS does, so that whoever reaches it runs programs as you. Another one starts all anew, HDFS over its disks. @default "standalone"
    */
   readonly scheduler?: Scheduler;
   /** Whether there is JupyterLab, with PySpark on the fleet. @default true */
