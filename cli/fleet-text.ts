@@ -67,4 +67,5 @@ export const fleetJson = ({ nodes, hdfs, applications, warnings, life }: FleetSt
   ...{ hdfs, applications, warnings },
   ...{ ends: life?.ends, usd: life?.usd, ceiling: life?.ceiling, why: life?.why },
   ...{ idleSince: life?.idleSince, workersGo: life?.workersGo, nodesStop: life?.nodesStop },
+  clock: life?.clock,
 });

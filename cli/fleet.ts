@@ -54,6 +54,8 @@ export interface FleetLife {
   readonly workersGo?: string | undefined;
   /** When the other nodes are stopped if it stays so. @default they aren't, or are */
   readonly nodesStop?: string | undefined;
+  /** When its machines are stopped whoever works there, and when they are started. @default by no clock */
+  readonly clock?: { readonly off: string; readonly on: string } | undefined;
   /** Why it isn't idle, or what happens when, as {@link Fleet.why} says it. */
   readonly why: string;
 }

@@ -30,10 +30,19 @@ export const fleetKeys = (fleet: string) => {
     nodes: `${at}/nodes/`,
     node: (node: string) => `${at}/nodes/${checkName(node, "node")}.json`,
     reaper: `${at}/reaper.json`,
+    /** Whether its machines are to run; what became of it the reaper says. */
+    power: `${at}/power.json`,
   } as const;
 };
 
 const moment = () => z.iso.datetime({ offset: true });
+
+/** Whether a fleet's machines are to run: what its owner set. */
+export const FleetPower = z.discriminatedUnion("power", [
+  z.object({ power: z.enum(["on", "off"]) }),
+  z.object({ power: z.literal("schedule"), on: z.string(), off: z.string(), timeZone: z.string() }),
+]);
+export type FleetPower = z.infer<typeof FleetPower>;
 
 /** What is asked of a fleet's head. */
 export const FleetRequest = z.discriminatedUnion("command", [
@@ -104,6 +113,8 @@ export const NodeReport = z.object({
   usersConfirmed: moment().nullable(),
   /** When EC2 takes a spot instance away, once it has said so. */
   taken: moment().nullable(),
+  /** Of the head: whether HDFS is ready for all machines to be stopped, once the reaper is about to. @default it isn't */
+  rests: z.boolean().optional(),
   /** What fleet_status.py prints, of the head; see cli/local/local-fleet/status.ts. */
   fleet: z.unknown().optional(),
 });
@@ -123,11 +134,17 @@ export const ReaperReport = z.object({
   why: z.array(z.string()),
   /** When the workers go if it stays idle; null: it isn't, or they are gone. */
   workersGo: moment().nullable(),
-  /** When the other nodes are stopped; null: they aren't going to be. */
+  /** When the other nodes are stopped, at the earliest; null: they aren't going to be. */
   nodesStop: moment().nullable(),
   /** Since when there are fewer workers than are wanted; null: there are enough. */
   shortSince: moment().nullable().default(null),
   /** A gang that was given back since it wasn't whole: when, and what there was of it. Null once it is asked for again. */
   gaveBack: z.object({ at: moment(), there: z.int(), wanted: z.int() }).nullable().default(null),
+  /** Since when they are about to be, or were just now: the head brings HDFS to rest first. @default they aren't */
+  stopping: moment().optional(),
+  /** What the owner set, or a clock said at a moment, and whether that is done. @default on, by the setting */
+  power: z.object({ state: z.enum(["on", "off"]), at: moment().optional(), done: z.boolean() }).optional(),
+  /** When the clock has its machines stop, and come, next. @default it goes by no clock */
+  clock: z.object({ off: moment(), on: moment() }).optional(),
 });
 export type ReaperReport = z.infer<typeof ReaperReport>;

@@ -7,6 +7,7 @@ import {
   ceiling,
   FleetFallback,
   GpuFleet,
+  type GpuFleetArgs,
   Network,
   Reaper,
   Removal,
@@ -74,7 +75,15 @@ const settings = z.object({
   gangWait: duration("5 minutes", "1 day")
     .default("10 minutes")
     .describe("How long a gang may take until all are there; then those that are there are given back"),
-  power: z.string().default("on").describe("Whether the machines run: on"),
+  power: z
+    .string()
+    .default("on")
+    .describe(
+      "Whether the machines run: on; off, which keeps disks and HDFS; or schedule, by `powerOn` and `powerOff`",
+    ),
+  powerOn: z.string().optional().describe("When they start, as cron has it, such as 0 8 * * 1-5; for schedule"),
+  powerOff: z.string().optional().describe("When they are stopped, such as 0 19 * * *; for schedule"),
+  timeZone: z.string().default("UTC").describe("Whose clock both go by, such as Europe/Berlin"),
   notebook: flag().default(true).describe("JupyterLab for each user, with PySpark on the fleet"),
   users: z.string().optional().describe("Folder with a public key per user, `<user>.pub`; nobody when not set"),
   zones: count().default(2).describe("In how many zones workers may be"),
@@ -141,6 +150,9 @@ const inSettings = inSettingsOf(settings.extend(jobSettings.shape), {
   "hdfs.replication": "replication",
   "hdfs.disk": "disk",
   nodes: "nodeType",
+  "power.on": "powerOn",
+  "power.off": "powerOff",
+  "power.timeZone": "timeZone",
 });
 
 /** What the settings say of the fleet. */
@@ -178,11 +190,20 @@ function fleetOf(settings: Settings) {
     scheduler: settings.scheduler,
     capacity: settings.capacity,
     gangWait: settings.gangWait,
-    power: settings.power,
+    power: powerOf(settings),
     notebook: settings.notebook,
     ...(users && { users: resolve(pulumi.getRootDirectory(), users) }),
     zones: settings.zones,
     ...(settings.packageIndex && { packageIndex: settings.packageIndex }),
     ...(settings.maven && { maven: settings.maven }),
   };
+}
+
+function powerOf({ power, powerOn, powerOff, timeZone }: Settings): GpuFleetArgs["power"] {
+  if (power !== "schedule") return power;
+  if (powerOn && powerOff) return { on: powerOn, off: powerOff, timeZone };
+  const [missing, example] = powerOn ? ["powerOff", "0 19 * * *"] : ["powerOn", "0 8 * * 1-5"];
+  throw new UsageError(
+    `oneoff:power is "schedule" and oneoff:${missing} is not set: say when, as cron has it: pulumi config set oneoff:${missing} "${example}"`,
+  );
 }

@@ -10,10 +10,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import access
 import notebooks
@@ -67,8 +68,9 @@ class Agent:
     config: NodeConfig
     metadata: Metadata
     lake: FleetLake
-    warned: set[int] = field(default_factory=set)
-    ends: datetime | None = None
+    warned: set[tuple[str, int]] = field(default_factory=set)
+    told: Mapping[str, Any] = field(default_factory=dict)
+    head: Head | None = None
 
     def duties(self) -> list[Duty]:
         """All of them; the report tells what the others came upon."""
@@ -76,8 +78,8 @@ class Agent:
         if self.config.access:
             own.insert(0, Duty("access", access.RENEW_S, lambda: access.renew(self.config, self.reporter.name)))
         if self.config.is_head:
-            head = Head(self.config, self.lake)
-            own += [Duty("head", LOOK_S, head.look), Duty("warnings", MINUTE, self.warn)]
+            self.head = Head(self.config, self.lake)
+            own += [Duty("head", LOOK_S, self.head.look), Duty("warnings", MINUTE, self.warn)]
             own.append(Duty("tidy", tidy.EVERY_S, lambda: tidy.tidy(self.lake)))
         if self.config.notebooks:
             own.append(Duty("spark.conf", MINUTE, self.follow_conf))
@@ -94,6 +96,8 @@ class Agent:
     def report(self, duties: list[Duty]) -> None:
         """To the lake."""
         told = self.reporter.full(filter(None, (each.problem for each in duties)))
+        if self.head:
+            told["rests"] = self.head.rests
         self.lake.write(self.lake.key(f"nodes/{self.reporter.name}.json"), told)
 
     def follow_users(self) -> None:
@@ -112,26 +116,50 @@ class Agent:
             units.write_file(STATE / "spark.conf", text.decode())
 
     def warn(self) -> None:
-        """Whoever is on, an hour and ten minutes before the fleet ends."""
+        """Whoever is on, an hour and ten minutes before the fleet ends, or is stopped by the clock."""
         try:
-            told = self.lake.read_json(self.lake.key("reaper.json"))
-            self.ends = None if told is None else datetime.fromisoformat(told["ends"]).astimezone(timezone.utc)
+            self.told = self.lake.read_json(self.lake.key("reaper.json")) or {}
         finally:  # where the lake doesn't answer, what it said last holds
-            self.tell_of_end(self.ends)
+            self.tell_of_ends(ends_of(self.told))
 
-    def tell_of_end(self, ends: datetime | None) -> None:
-        """Once for each of the two."""
-        left = (ends.timestamp() - time.time()) if ends else float("inf")
-        due = min((each for each in WARN_S if left <= each), default=None)
-        if ends is None or due is None:
-            self.warned.clear()
-            units.write_file("/etc/motd", "")
-            return
-        text = f"This fleet ends at {ends:%H:%M} UTC, with all that is in HDFS and on its disks."
-        units.write_file("/etc/motd", f"{text}\n")
-        if due not in self.warned:
-            self.warned.add(due)
-            units.call("wall", text)
+    def tell_of_ends(self, ends: Sequence[tuple[str, datetime, str]]) -> None:
+        """Twice of each."""
+        lines: list[str] = []
+        for what, moment, text in ends:
+            left = moment.timestamp() - time.time()
+            due = min((each for each in WARN_S if left <= each), default=None)
+            if due is None:
+                self.warned -= {(what, each) for each in WARN_S}
+                continue
+            line = text.format(f"{moment:%H:%M} UTC")
+            lines.append(f"{line}\n")
+            if (what, due) not in self.warned:
+                self.warned.add((what, due))
+                units.call("wall", line)
+        units.write_file("/etc/motd", "".join(lines))
+
+
+def ends_of(told: Mapping[str, Any]) -> list[tuple[str, datetime, str]]:
+    """What the reaper will do whoever is on: what it is, when, and how it is told of."""
+    clock, power = told.get("clock") or {}, told.get("power") or {}
+    moments = [
+        ("end", told.get("ends"), "This fleet ends at {}, with all that is in HDFS and on its disks."),
+        (
+            "clock",
+            clock.get("off"),
+            "All machines of this fleet are stopped at {}, with whoever is on. Disks and HDFS stay.",
+        ),
+        (
+            "off",
+            told.get("nodesStop") if power.get("state") == "off" else None,
+            "All machines of this fleet are being stopped, in some minutes. Disks and HDFS stay.",
+        ),
+    ]
+    return [
+        (what, datetime.fromisoformat(moment).astimezone(timezone.utc), text)
+        for what, moment, text in moments
+        if moment
+    ]
 
 
 def fetch(config: NodeConfig, name: str, file: Path) -> None:

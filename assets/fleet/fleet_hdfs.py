@@ -56,6 +56,7 @@ class Node:
 
 
 IN_SERVICE = "in service"
+ENTERING = "entering maintenance"
 DEAD = "dead"
 
 
@@ -287,7 +288,7 @@ def state_of(said: str) -> str:
         "In Service": IN_SERVICE,
         "Decommission In Progress": "decommissioning",
         "Decommissioned": "decommissioned",
-        "Entering Maintenance": "in maintenance",
+        "Entering Maintenance": ENTERING,
         "In Maintenance": "in maintenance",
     }
     return known.get(said, said.lower())

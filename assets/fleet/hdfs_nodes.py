@@ -3,6 +3,9 @@
 Those that are not wanted any more are decommissioned: what they hold is copied to the others first, and the call ends
 once that is done, and they may be stopped. COMMAND makes the namenode read FILE again. A data node ought to be in
 FILE before it is started: the namenode sends away others, which ask again every five seconds.
+
+For those in maintenance nothing is copied: the call ends once they may be stopped, which waits for who writes a file.
+Those that come back from it stay so until all of them are there, or for five minutes, and again nothing is copied.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Any, TypeVar
 
 from fleet_hdfs import (
     DEAD,
+    ENTERING,
     FleetError,
     Hdfs,
     Node,
@@ -35,6 +39,7 @@ from fleet_hdfs import (
 TIMEOUT_S = 10
 LOOK_S = 0.2
 COMMAND_TRIES_S = 2
+BACK_S = 300
 NORMAL = "NORMAL"
 DECOMMISSIONED = "DECOMMISSIONED"
 MAINTENANCE = "IN_MAINTENANCE"
@@ -185,9 +190,14 @@ class Members:
                 if before[node] == DECOMMISSIONED and is_absent(all_nodes, node) and node not in left
             }
             leaving = [node for node in leaving if node not in forgotten]
+        self.wait_for_back(
+            [node for node, state in before.items() if state == MAINTENANCE and wanted.get(node) == NORMAL]
+        )
         self.apply({**wanted, **dict.fromkeys(leaving, DECOMMISSIONED)})
         if leaving:
             self.patience.wait_for(lambda: self.look_left(leaving), lambda: self.what_is_left(leaving))
+        if self.wish.maintenance:
+            self.patience.wait_for(self.look_resting, self.what_enters)
 
     def find_all(self) -> dict[str, str]:
         """Those that belong to HDFS while there is no file: any that is there."""
@@ -238,6 +248,35 @@ class Members:
     def ready(self) -> dict[str, Any]:
         """The same, waited for."""
         return self.patience.wait_for(self.look_ready, lambda: self.trouble)
+
+    def wait_for_back(self, back: Sequence[str]) -> None:
+        """Until those that were away are there. One that doesn't come is given up: its blocks are to be copied."""
+        ends = time.monotonic() + BACK_S
+        while back:
+            bean = self.look_ready()
+            live = {node.address for node in nodes(self.hdfs, bean) if node.state != DEAD} if bean else set()
+            away = ", ".join(node for node in back if node not in live)
+            if bean and not away:
+                return
+            if time.monotonic() > ends:
+                return self.teller.tell("back", f"going on without {away or 'the namenode'}")
+            self.teller.tell("back", f"waiting for {away or 'the namenode'} to come back")
+            time.sleep(LOOK_S)
+
+    def entering(self) -> list[str]:
+        """Those that can't be stopped yet; none when the namenode is not there."""
+        try:
+            return [node.address for node in nodes(self.hdfs) if node.state == ENTERING]
+        except FleetError:
+            return []
+
+    def look_resting(self) -> bool | None:
+        """Whether all that are to be in maintenance are."""
+        return None if self.entering() else True
+
+    def what_enters(self) -> str:
+        """For when it takes too long."""
+        return f"{', '.join(self.entering())} can't be stopped yet: files are being written there"
 
     def look_left(self, leaving: Sequence[str]) -> bool | None:
         """Whether all have left."""
@@ -317,7 +356,7 @@ def main() -> None:
         nargs="*",
         default=[],
         metavar="HOST:PORT",
-        help="those of them that will be away for a while: what they hold is not copied",
+        help="those of them that will be away for a while",
     )
     parser.add_argument("--patience", type=positive, default=600, metavar="SECONDS", help="(default: 600)")
     before, _, command = split(sys.argv[1:])

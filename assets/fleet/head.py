@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,18 @@ BEGUN = Path("/run/oneoff/runs")
 MEMBERS = STATE / "namenode/data/members.json"
 ENTRYPOINT = str(HERE.parent / "hdfs/entrypoint")
 HADOOP_HOME = "/opt/oneoff/hadoop"
+# Answers that nobody asked for by a request.
+MEMBERS_ANSWER, REST = "members", "rest"
 RUN_UNIT = "oneoff-run@{}.service"
 TELL_S = 2
 LINES = 20
 # More than any path of HDFS; the system takes 128 kB of one argument.
 MOST_WORD = 1 << 15
 MOST_ARCHIVE = 1 << 28
+# For how long HDFS is waited for to come to rest, before it is looked whether it still is to.
+REST_S = 60
+# The reaper looks every five minutes; one that doesn't stops nobody.
+REAPER_S = 1200
 # An id of a request or a run, which names files.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -47,7 +54,9 @@ class Head:
         self.answered: set[str] = set()
         self.threads: dict[str, threading.Thread] = {}
         self.problems: dict[str, str] = {}
-        self.members: dict[str, Any] | None = None
+        # Which data nodes belong to HDFS, and whether they rest.
+        self.members: tuple[dict[str, Any], bool] | None = None
+        self.booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def look(self) -> None:
         """Once; what takes long goes on beside. What is wrong of one thing keeps no other from being done."""
@@ -108,9 +117,14 @@ class Head:
     # Data nodes.
 
     def follow_members(self) -> None:
-        """Has HDFS consist of the data nodes that are wanted; those that are too many give up their blocks first."""
+        """Has HDFS consist of the data nodes that are wanted; those that are too many give up their blocks first.
+
+        While the reaper is about to stop the machines all of them are in maintenance: nothing is copied when one is
+        gone before another, nor when one is back before another.
+        """
         wanted = self.lake.read_json(self.lake.key("members.json"))
-        if wanted is None or wanted == self.members:
+        rest = is_to_rest(self.lake.read_json(self.lake.key("reaper.json")), self.booted, time.time())
+        if wanted is None or (wanted, rest) == self.members:
             return
         try:
             copies, addresses = str(wanted["replication"]), [str(each["address"]) for each in wanted["nodes"]]
@@ -123,20 +137,25 @@ class Head:
                 # First, or those that stay might be fewer than the copies.
                 units.call(ENTRYPOINT, "dfs", "-setrep", "-R", copies, "/", env=hdfs_environment(self.config))
             words = ["--namenode", self.config.namenode, "--members", str(MEMBERS), "--replication", copies]
-            words += ["--wanted", *addresses, "--patience", "86400"]
-            words += ["--", ENTRYPOINT, "refresh-nodes"]
+            words += ["--wanted", *addresses, "--maintenance", *(addresses if rest else [])]
+            words += ["--patience", str(REST_S if rest else 86_400), "--", ENTRYPOINT, "refresh-nodes"]
             code = self.perform(
-                "members",
+                REST if rest else MEMBERS_ANSWER,
                 "hdfs_nodes.py",
                 words,
                 {"wanted": wanted},
                 hdfs_environment(self.config),
                 lambda: self.lake.read_json(self.lake.key("members.json")) != wanted,
             )
-            if code in (0, RefusalError.exit_status):
-                self.members = wanted
+            if code == 0 or (code == RefusalError.exit_status and not rest):
+                self.members = (wanted, rest)
 
         self.begin("members", work)
+
+    @property
+    def rests(self) -> bool:
+        """Whether all machines may be stopped."""
+        return self.members is not None and self.members[1]
 
     # Requests.
 
@@ -146,7 +165,7 @@ class Head:
         for file in self.lake.list(self.lake.key("requests")) if free else ():
             request = file.base_name.removesuffix(".json")
             age = time.time() - file.mtime_ns / 1e9
-            if not NAME.fullmatch(request) or request in {*self.answered, "members"} or age > STALE_S:
+            if not NAME.fullmatch(request) or request in {*self.answered, MEMBERS_ANSWER, REST} or age > STALE_S:
                 continue
             answer = self.lake.read_json(self.lake.key(f"answers/{request}.json"))
             if answer and answer.get("state") in ("done", "failed"):
@@ -277,6 +296,23 @@ def run_to_end(asked: Mapping[str, Any]) -> str:
     if not NAME.fullmatch(asked["run"]):
         raise RefusalError(f"its run is {asked['run']!r}")
     return asked["run"]
+
+
+def is_to_rest(told: Mapping[str, Any] | None, booted: float, now: float) -> bool:
+    """Whether the reaper is about to stop the machines. What it said before they were started is no more so."""
+    if not told:
+        return False
+    looked = at(told["looked"])
+    if looked is None or looked < booted or now - looked > REAPER_S:
+        return False
+    stops = at(told["nodesStop"])
+    # Once it has stopped them it says no more when it does, and they aren't off yet.
+    return bool(told.get("stopping")) or (stops is not None and stops <= now)
+
+
+def at(moment: str | None) -> float | None:
+    """Seconds since 1970."""
+    return None if moment is None else datetime.fromisoformat(moment).timestamp()
 
 
 def keep_lines(stream: Any, lines: deque[str]) -> None:  # noqa: ANN401

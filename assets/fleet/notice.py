@@ -31,11 +31,11 @@ class Notice:
     heeded: bool = False
 
     def look(self) -> None:
-        """Once. From then on Spark gives the worker no more tasks and moves what its executors hold; others are told."""
+        """Once. Spark then gives the worker no more tasks and moves what its executors hold; others are told."""
         if self.heeded or self.metadata.taken() is None:
             return
         if WORKER in self.services:
-            # The daemon alone, whose signal this is (spark.worker.decommission.signal): executors hear of it by the master.
+            # The daemon alone, whose signal it is (spark.worker.decommission.signal): the master tells executors.
             units.call("systemctl", "kill", "--kill-whom=main", "--signal=PWR", WORKER)
         self.heeded = True
         self.told()

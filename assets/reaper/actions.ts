@@ -24,7 +24,10 @@ export const reaperActions = {
       actions: ["autoscaling:DeleteAutoScalingGroup", "autoscaling:UpdateAutoScalingGroup"],
       resource: "arn:*:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/*",
     },
-    { actions: ["ec2:TerminateInstances", "ec2:StopInstances"], resource: "arn:*:ec2:*:*:instance/*" },
+    {
+      actions: ["ec2:TerminateInstances", "ec2:StopInstances", "ec2:StartInstances"],
+      resource: "arn:*:ec2:*:*:instance/*",
+    },
     { actions: ["ec2:DeleteVolume"], resource: "arn:*:ec2:*:*:volume/*" },
     { actions: ["ec2:DeleteVpcEndpoints"], resource: "arn:*:ec2:*:*:vpc-endpoint/*" },
   ],

@@ -15,6 +15,10 @@ export interface Idleness {
   readonly since: Date | undefined;
   /** A sentence each that begins with the node's name. */
   readonly why: readonly string[];
+  /** Whether the head says that HDFS is ready for all of them to be stopped. */
+  readonly rests: boolean;
+  /** Whether a machine that isn't a worker is being set up. */
+  readonly nodesBoot: boolean;
 }
 
 type Report = Extract<Seen, { readonly report: unknown }>;
@@ -32,7 +36,28 @@ export function idleness(machines: readonly Candidate[], seen: readonly Seen[], 
   return {
     since: why.length > 0 || since === undefined ? undefined : new Date(since),
     why: many ? [...why.slice(0, MOST_SENTENCES), `and ${why.length - MOST_SENTENCES} more reasons`] : why,
+    rests: running
+      .filter(({ tags }) => tags[Tag.role] === NodeRole.head)
+      .some((head) => freshOf(head, reports, now).some(({ report }) => report.rests)),
+    nodesBoot: running.some(
+      (machine) => machine.tags[Tag.role] !== NodeRole.worker && isBooting(machine, reports, now),
+    ),
   };
+}
+
+const ownOf = (machine: Candidate, seen: readonly Report[]) =>
+  seen.filter(({ report }) => report.instance === machine.id && report.role === machine.tags[Tag.role]);
+
+const freshOf = (machine: Candidate, seen: readonly Report[], now: Date) =>
+  ownOf(machine, seen).filter((each) => isFresh(writtenAt(each), now));
+
+/** For so long as it may take, unless it says otherwise since it was started. */
+function isBooting(machine: Candidate, seen: readonly Report[], now: Date): boolean {
+  const started = (machine.started as Date).getTime();
+  if (now.getTime() - started >= BOOT_SECONDS * 1000) return false;
+  return !freshOf(machine, seen, now).some(
+    (each) => writtenAt(each).getTime() > started && each.report.state !== "installing",
+  );
 }
 
 interface Judgement {
@@ -44,8 +69,8 @@ interface Judgement {
 /** Of several reports that claim to be of one machine each has to say that it is idle. */
 function judge(machine: Candidate, seen: readonly Report[], now: Date): Judgement {
   const started = (machine.started as Date).getTime();
-  const own = seen.filter(({ report }) => report.instance === machine.id && report.role === machine.tags[Tag.role]);
-  const fresh = own.filter((each) => isFresh(writtenAt(each), now));
+  const own = ownOf(machine, seen);
+  const fresh = freshOf(machine, seen, now);
   if (fresh.length === 0) return { why: [`${nameOf(machine, own)} ${silence(machine, own, now)}`], since: started };
   return {
     why: fresh.flatMap(({ report }) => reasons(report, machine, now).map((reason) => `${report.node} ${reason}`)),

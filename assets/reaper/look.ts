@@ -6,8 +6,10 @@ import type { Clients } from "./clients.ts";
 import { type Entry, explain, failure } from "./entry.ts";
 import { type Fleet, type FleetEnd, fleetEnd, fleetId } from "./fleets.ts";
 import { type Idleness, idleness } from "./idle.ts";
-import { deleteReports, type FleetLake, readLast, readReports, type Seen, writeLast } from "./reports.ts";
+import { type Demand, demandOf } from "./power.ts";
+import { deleteReports, type FleetLake, readLast, readPower, readReports, type Seen, writeLast } from "./reports.ts";
 import { putToSleep, type SleepPlan, sleepPlan } from "./sleep.ts";
+import { type WakePlan, wakePlan, wakeUp } from "./wake.ts";
 
 const DAY_MS = 86_400_000;
 /** For each fleet, and all of them at once, twice; the function has two minutes. */
@@ -57,7 +59,8 @@ export async function look(
   isComplete: boolean,
   now: Date,
 ): Promise<readonly Entry[]> {
-  const { fleet, end, last, error } = seen;
+  const { fleet, end, error } = seen;
+  const last = lastOf(seen);
   const id = fleetId(fleet);
   if (!seen.lake) return [failure("fleet", id, error)];
   const lake = { ...seen.lake, abortSignal: AbortSignal.timeout(LOOK_MS) };
@@ -67,18 +70,30 @@ export async function look(
     what().catch((problem) => void entries.push(failure("fleet", id, problem)));
 
   const reports = end.rest.length > 0 ? await attempt(() => readReports(lake)) : [];
-  const idle = idlenessOf(seen, reports, isComplete, now);
-  const plan = sleepPlan(end.rest, idle, last, now);
-  const capacity = capacityPlan(
-    end.rest.filter((member) => !plan.empty.includes(member)),
-    last,
-    now,
-  );
-  const done = [...(await putToSleep(clients, id, plan)), ...(await resize(clients, id, capacity))];
+  const idleness = idlenessOf(seen, reports, isComplete, now);
+  const isKnown = end.rest.length > 0 && isComplete && error === undefined;
+  const demand = isKnown ? await attempt(async () => demandOf(await readPower(lake), last, now)) : undefined;
+  const sleep = sleepPlan(end.rest, { idleness, demand, last }, now);
+  const wake = wakePlan(isComplete ? end.rest : [], demand?.on ?? false, sleep.empty);
+  const changing = new Set([...sleep.empty, ...wake.fill].map(({ id }) => id));
+  const steady = end.rest.filter(({ id }) => !changing.has(id));
+  const capacity = capacityPlan(steady, last, now);
+  const done = [
+    ...(await putToSleep(clients, id, sleep)),
+    ...(await wakeUp(clients, id, wake)),
+    ...(await resize(clients, id, capacity)),
+  ];
   entries.push(...done);
-  await attempt(() => writeLast(lake, { ...reportOf(end, idle, plan, done, now), ...toldOf(capacity, done) }));
+  const report = reportOf({ end, idleness, demand, last, sleep, wake, done }, now);
+  await attempt(() => writeLast(lake, { ...report, ...toldOf(capacity, done) }));
   if (reports && isComplete) await attempt(() => deleteReports(lake, outdated(reports, fleet, now)));
   return entries;
+}
+
+/** What was said of another fleet of this name isn't of this one. */
+function lastOf({ end, last }: SeenFleet): ReaperReport | undefined {
+  const created = Math.min(...end.rest.map((member) => member.created.getTime()));
+  return last && Date.parse(last.looked) >= created ? last : undefined;
 }
 
 /** A stack of the same name has another lake, which its own reaper may read; or it is destroyed just now. */
@@ -100,26 +115,42 @@ function idlenessOf(
     ...(reports ? [] : ["reaper can't read what the nodes say"]),
     ...(isComplete ? [] : ["reaper can't tell which machines there are"]),
   ];
-  return unknown.length > 0 ? { since: undefined, why: [...unknown, ...found.why] } : found;
+  return unknown.length > 0 ? { ...found, since: undefined, why: [...unknown, ...found.why] } : found;
+}
+
+interface Looked {
+  readonly end: FleetEnd;
+  readonly idleness: Idleness;
+  readonly demand: Demand | undefined;
+  readonly last: ReaperReport | undefined;
+  readonly sleep: SleepPlan;
+  readonly wake: WakePlan;
+  readonly done: readonly Entry[];
 }
 
 function reportOf(
-  end: FleetEnd,
-  idle: Idleness,
-  plan: SleepPlan,
-  done: readonly Entry[],
+  { end, idleness, demand, last, sleep, wake, done }: Looked,
   now: Date,
 ): Omit<ReaperReport, keyof ReturnType<typeof toldOf>> {
   const isDone = (event: Entry["event"], all: SleepPlan["empty"]) =>
-    all.length > 0 && done.filter((entry) => entry.event === event).length === all.length;
+    done.filter((entry) => entry.event === event).length === all.length;
   const moment = (date: Date | undefined) => date?.toISOString() ?? null;
+  const isEmptied = sleep.empty.length > 0 && isDone("emptied", sleep.empty);
+  const isStopped = sleep.stop.length > 0 && isDone("stopped", sleep.stop);
+  const isAsleep = (isEmptied || !sleep.workersGo) && (isStopped || !sleep.nodesStop);
+  const isAwake = wake.isWhole && isDone("started", wake.start) && isDone("filled", wake.fill);
+  const isCarriedOut = demand?.off ? isAsleep : !demand?.on || isAwake;
+  const power = demand ? { ...demand.wish, done: isCarriedOut } : last?.power;
   return {
     looked: now.toISOString(),
     ends: end.ends.toISOString(),
-    idleSince: moment(plan.idleSince),
-    why: [...idle.why],
-    workersGo: isDone("emptied", plan.empty) ? null : moment(plan.workersGo),
-    nodesStop: isDone("stopped", plan.stop) ? null : moment(plan.nodesStop),
+    idleSince: moment(sleep.idleSince),
+    why: [...idleness.why],
+    workersGo: isEmptied ? null : moment(sleep.workersGo),
+    nodesStop: isStopped ? null : moment(sleep.nodesStop),
+    ...(sleep.stopping && { stopping: sleep.stopping.toISOString() }),
+    ...(power && { power }),
+    ...(demand?.clock && { clock: { off: demand.clock.off.toISOString(), on: demand.clock.on.toISOString() } }),
   };
 }
 

@@ -14,6 +14,8 @@ export interface Candidate {
   readonly tags: Readonly<Record<string, string>>;
   /** Of an instance that isn't off: when it was started last. */
   readonly started?: Date;
+  /** Of an instance: that it is off, and may be started. */
+  readonly stopped?: boolean;
   /** Of a group: how many instances it sees to. */
   readonly wanted?: number;
   /** Of a group: how many it may see to. */

@@ -7,7 +7,7 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import { type fleetKeys, NodeReport, ReaperReport } from "../../core/fleet-lake.ts";
+import { FleetPower, type fleetKeys, NodeReport, ReaperReport } from "../../core/fleet-lake.ts";
 import { NodeRole } from "../../core/node-role.ts";
 
 /** A fleet's place in its lake. */
@@ -29,6 +29,7 @@ const MOST_LETTERS = 200;
 
 /** What is looked at of a report, and kept; the rest may be as another version has it. */
 const Read = NodeReport.pick({ node: true, role: true, reported: true, state: true }).extend({
+  rests: z.boolean().optional().catch(undefined),
   instance: z.string().max(100),
   problem: NodeReport.shape.problem.transform((problem) => problem && shown(problem)),
   idle: NodeReport.shape.idle.transform((idle) => idle && { ...idle, reasons: fewer(idle.reasons) }),
@@ -60,13 +61,20 @@ export type Seen = {
 } & ({ readonly report: z.infer<typeof Read> } | { readonly problem: string });
 
 /** What the reaper said last: undefined where it said nothing yet. @throws for what can't be read. */
-export async function readLast(lake: FleetLake): Promise<ReaperReport | undefined> {
-  const text = await read(lake, lake.keys.reaper);
+export const readLast = (lake: FleetLake): Promise<ReaperReport | undefined> =>
+  readAs(ReaperReport, lake, lake.keys.reaper);
+
+/** Whether the fleet is to run: on where nobody said otherwise. @throws for what can't be read. */
+export const readPower = async (lake: FleetLake): Promise<FleetPower> =>
+  (await readAs(FleetPower, lake, lake.keys.power)) ?? { power: "on" };
+
+async function readAs<T>(schema: z.ZodType<T>, lake: FleetLake, key: string): Promise<T | undefined> {
+  const text = await read(lake, key);
   if (text === undefined) return undefined;
   try {
-    return ReaperReport.parse(JSON.parse(text));
+    return schema.parse(JSON.parse(text));
   } catch (error) {
-    throw new Error(`${lake.keys.reaper} can't be read: ${explained(error)}`);
+    throw new Error(`${key} can't be read: ${explained(error)}`);
   }
 }
 

@@ -69,8 +69,9 @@ export async function instances(client: EC2Client, stack: string): Promise<Candi
   };
   for await (const page of paginateDescribeInstances({ client }, query)) {
     for (const instance of (page.Reservations ?? []).flatMap((reservation) => reservation.Instances ?? [])) {
-      const isOn = instance.State?.Name === "pending" || instance.State?.Name === "running";
-      const more = isOn && instance.LaunchTime ? { started: instance.LaunchTime } : {};
+      const state = instance.State?.Name;
+      const isOn = state === "pending" || state === "running";
+      const more = isOn && instance.LaunchTime ? { started: instance.LaunchTime } : { stopped: state === "stopped" };
       add(found, "instance", instance.InstanceId as string, firstSeen(instance), instance.Tags, more);
     }
   }
@@ -128,7 +129,7 @@ function add(
   id: string,
   created: Date | undefined,
   tags: AwsTags = [],
-  more: Pick<Candidate, "started" | "wanted" | "most" | "there" | "inUse"> = {},
+  more: Pick<Candidate, "started" | "stopped" | "wanted" | "most" | "there" | "inUse"> = {},
 ): void {
   if (created) {
     const record = Object.fromEntries(tags.map(({ Key = "", Value = "" }) => [Key, Value]));

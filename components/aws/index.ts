@@ -2,6 +2,7 @@
 
 export { type BillLine, ceiling, refuseAbove } from "../../core/bill.ts";
 export { Removal } from "../../core/removal.ts";
+export type { PowerSchedule } from "../../core/schedule.ts";
 export { AthenaDashboard, type AthenaDashboardArgs } from "./dashboard.ts";
 export type { EmrClusterArgs, EmrExecutors, EmrWorkers } from "./emr/args.ts";
 export { EmrCluster } from "./emr/cluster.ts";

@@ -89,7 +89,7 @@ export function fleetReaperStatements(bucketArn: pulumi.Output<string>, fleet: s
   return [
     // Not narrowed to a prefix: who may not list the bucket is told 403 of a report that isn't there yet, not 404.
     { Action: ["s3:ListBucket"], Resource: bucketArn },
-    { Action: ["s3:GetObject"], Resource: [nodes, report] },
+    { Action: ["s3:GetObject"], Resource: [nodes, report, pulumi.interpolate`${bucketArn}/${keys.power}`] },
     { Action: ["s3:PutObject"], Resource: report },
     { Action: ["s3:DeleteObject"], Resource: nodes },
   ];

@@ -245,6 +245,11 @@ test("the deadline is told of an hour before, data nodes that can't go, and a re
     `Warning: the fleet ends at ${clock(ends)} UTC, in 42 minutes, and what is in HDFS with it: a longer oneoff:deadline and "npx pulumi up --stack team" put that off`,
     "Warning: the reaper has not looked for 25 minutes, and nothing else ends the fleet: its function's log says why",
   ]);
+  const off = ago(-12 * 60);
+  await reaper({ clock: { off, on: ago(-3600) } });
+  expect((await oneoff("fleet", "status")).out).toContain(
+    `\nWarning: the clock has all machines stopped at ${clock(off)} UTC, in 12 minutes, whoever works there: a later oneoff:powerOff and "npx pulumi up --stack team" put that off`,
+  );
 });
 
 test("fleet why: who works where; since when nobody does and what goes when; what is away", async () => {
@@ -281,6 +286,41 @@ test("fleet why: who works where; since when nobody does and what goes when; wha
   await moto.reset();
   await makeLake();
   expect((await oneoff("fleet", "why")).out).toBe("There are no machines: they have ended, or are not made yet.\n");
+});
+
+test("fleet why and wake of a fleet that its owner, or the clock, has stopped", async () => {
+  const head = await machine("head");
+  const idle = { busy: true, reasons: ["ada has an SSH session"], idleSince: null, looked: ago(1) };
+  await reports(report("head", "head", head.id, { idle }));
+  const why = async () => (await oneoff("fleet", "why")).out;
+  const clock = { off: ago(-3600), on: ago(-7200) };
+  await reaper({ clock });
+  expect(await why()).toContain(
+    `Not idle: head: ada has an SSH session; at ${minute(clock.off)} UTC the clock has its nodes stopped, and they keep their disks; at `,
+  );
+  const now = ago(60);
+  await reaper({ clock, power: { state: "off", at: now, done: false } });
+  expect(await why()).toMatch(
+    `Going off: the workers go, then the other nodes are stopped, and keep their disks; the clock said so at ${minute(now)} UTC; at `,
+  );
+  await new EC2Client({}).send(new StopInstancesCommand({ InstanceIds: [head.id] }));
+  await reaper({ clock, power: { state: "off", at: now, done: true } });
+  expect(await why()).toContain(
+    `keeps its disks; "npx --no oneoff fleet wake team" starts them, and the clock at ${minute(clock.on)} UTC; at `,
+  );
+  const cure = '"npx pulumi config set oneoff:power on --stack team" and "npx pulumi up --stack team" start it';
+  await put(keys.power, { power: "off" });
+  expect(await why()).toContain(`; its oneoff:power is off, and ${cure}; at `);
+  expect(await oneoff("fleet", "wake")).toEqual({
+    code: 2,
+    out: "",
+    err: `oneoff: oneoff:power of stack team is off: ${cure}\n`,
+  });
+  await put(keys.power, { power: "on" });
+  await reaper({ power: { state: "off", done: true } });
+  expect(await why()).toContain(
+    "; it was told to be on, and the reaper, which looks every 5 minutes, starts them; at ",
+  );
 });
 
 test("fleet wake starts what is stopped and asks for workers again, of this fleet alone", async () => {

@@ -53,6 +53,8 @@ export interface FakeProvider {
   readonly events: readonly Event[];
   /** Tokens of the functions that were called. */
   readonly invoked: readonly string[];
+  /** Somebody else changes what is there: a refresh reads it, as state and as inputs. */
+  change(id: string, properties: Properties): void;
   close(): void;
 }
 
@@ -72,6 +74,7 @@ export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvi
   const ledger = new Map<string, Resource>(options.there?.map((resource) => [resource.id, resource]));
   const events: Event[] = [];
   const invoked: string[] = [];
+  const drifts = new Map<string, Properties>();
   const outputsOf = (type: string, name: string, inputs: Properties) => ({
     ...inputs,
     ...options.outputs?.(type, name, inputs),
@@ -126,7 +129,7 @@ export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvi
       return new messages.ReadResponse()
         .setId(there.id)
         .setProperties(struct(there.properties))
-        .setInputs(request.getInputs());
+        .setInputs(struct({ ...request.getInputs()?.toJavaScript(), ...drifts.get(there.id) }));
     },
     update(request) {
       const [type, name] = [typeOf(request.getUrn()), nameOf(request.getUrn())];
@@ -174,6 +177,11 @@ export async function fakeProvider(options: FakeOptions = {}): Promise<FakeProvi
     ledger,
     events,
     invoked,
+    change(id, properties) {
+      const there = ledger.get(id) as Resource;
+      ledger.set(id, { ...there, properties: { ...there.properties, ...properties } });
+      drifts.set(id, properties);
+    },
     close: () => server.forceShutdown(),
   };
 }

@@ -215,13 +215,47 @@ test("in maintenance one may be away: its files are read, nothing is copied, and
   expect((await hdfs.status()).nodes.map(({ blocks }) => blocks)).toEqual(before.map(({ blocks }) => blocks));
 });
 
-test("all of them in maintenance, stopped and started with their namenode", async () => {
-  expect((await hdfs.setNodes(hdfs.nodes, hdfs.nodes)).code).toBe(0);
+/** Blocks by data node, as the namenode counts them. */
+const blocksOf = ({ nodes }: Status) => Object.fromEntries(nodes.map(({ address, blocks }) => [address, blocks]));
+
+test("all rest, are stopped and started with their namenode, one long after the others: nothing is copied", async () => {
+  const before = await hdfs.status();
+  expect(await hdfs.setNodes(hdfs.nodes, hdfs.nodes)).toEqual({ code: 0, out: "", err: "" });
+  expect((await hdfs.status()).nodes.map(({ state }) => state)).toEqual(Array(4).fill("in maintenance"));
   const all = [0, 1, 2, 3, 4];
   await Promise.all(all.map((number) => hdfs.stop(number)));
-  await Promise.all(all.map((number) => hdfs.startAgain(number)));
-  expect(await hdfs.setNodes(hdfs.nodes)).toMatchObject({ code: 0 });
-  await expect.poll(async () => (await hdfs.status()).state, { timeout: 60_000 }).toBe("active");
-  expect(await hdfs.status()).toMatchObject({ missing: 0, underReplicated: 0 });
+
+  await Promise.all(all.slice(0, 4).map((number) => hdfs.startAgain(number)));
+  const { child, ended } = hdfs.beginNodes(hdfs.nodes);
+  await new Promise<void>((resolve) => {
+    child.stderr.on("data", (line) => String(line).includes(`waiting for ${those(4)[0]} to come back`) && resolve());
+  });
+  const { [those(4)[0] as string]: _, ...others } = blocksOf(before);
+  for (let second = 0; second < 5; second++) {
+    const now = await hdfs.status();
+    expect(now).toMatchObject({ state: "active", live: 3, missing: 0 });
+    expect(blocksOf(now)).toMatchObject(others);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+
+  await hdfs.startAgain(4);
+  expect(await ended).toMatchObject({ code: 0 });
+  const after = await hdfs.status();
+  expect(after).toMatchObject({ state: "active", live: 4, missing: 0, underReplicated: 0 });
+  expect(after.nodes.map(({ state }) => state)).toEqual(Array(4).fill("in service"));
+  expect(blocksOf(after)).toEqual(blocksOf(before));
   expectAll("/data");
+});
+
+test("who writes a file keeps them from being stopped, until it is closed", async () => {
+  const writer = hdfs.beginWrite("/slow");
+  writer.child.stdin.write(Buffer.alloc(1_000_000)); // of a block that isn't full
+  await expect.poll(() => hdfs.list("/"), { timeout: 120_000, interval: 500 }).toContain("slow._COPYING_");
+  const resting = hdfs.beginNodes(hdfs.nodes, hdfs.nodes);
+  const states = async () => (await hdfs.status()).nodes.map(({ state }) => state);
+  await expect.poll(states, { timeout: 60_000, interval: 500 }).toContain("entering maintenance");
+  writer.child.stdin.end();
+  expect(await writer.ended).toMatchObject({ code: 0 });
+  expect(await resting.ended).toMatchObject({ code: 0 });
+  expect(await hdfs.setNodes(hdfs.nodes)).toEqual({ code: 0, out: "", err: "" });
 });

@@ -337,3 +337,106 @@ def test_credentials_of_one_role_are_kept_though_another_fails(tmp_path: Path, m
     assert json.loads((tmp_path / "run/users.json").read_text())["AccessKeyId"] == "AKIA"
     assert not (tmp_path / "run/run.json").exists()
     assert "credential_process = /usr/bin/cat" in (tmp_path / "access/users").read_text()
+
+
+BOOTED = datetime(2026, 1, 1, 8, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("told", "rests"),
+    [
+        (None, False),
+        ({"looked": 60, "nodesStop": None}, False),
+        ({"looked": 60, "nodesStop": 66}, False),
+        ({"looked": 60, "nodesStop": 64}, True),
+        ({"looked": 60, "nodesStop": 58, "stopping": 59}, True),
+        # They are stopped, and not off yet.
+        ({"looked": 60, "nodesStop": None, "stopping": 59}, True),
+        # It was said before the machine was started.
+        ({"looked": -1, "nodesStop": None, "stopping": -5}, False),
+        ({"looked": -1, "nodesStop": -5}, False),
+        # The reaper looks no more.
+        ({"looked": 40, "nodesStop": 45}, False),
+    ],
+)
+def test_hdfs_is_to_rest_while_the_reaper_is_about_to_stop_the_machines(
+    told: dict[str, Any] | None, rests: bool
+) -> None:
+    """Minutes since the machine was started; it is the 65th."""
+    moments = told and {
+        key: value if value is None else (BOOTED + timedelta(minutes=value)).isoformat() for key, value in told.items()
+    }
+    booted = BOOTED.timestamp()
+    assert head.is_to_rest(moments, booted, booted + 65 * 60) is rests
+
+
+def test_all_data_nodes_rest_and_come_back_and_the_owner_is_answered_of_neither(
+    tmp_path: Path, lake: FleetLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = head.Head(config_of(tmp_path), lake)
+    called: list[tuple[str, list[str]]] = []
+    codes = iter([1, 0, 0])
+
+    def perform(answer: str, _script: str, words: list[str], *_: object) -> int:
+        called.append((answer, words[words.index("--wanted") :]))
+        return next(codes)
+
+    monkeypatch.setattr(asked, "perform", perform)
+    lake.write(
+        lake.key("members.json"), {"replication": 2, "nodes": [{"name": "data-1", "address": "10.84.0.20:9866"}]}
+    )
+
+    def look(**told: Any) -> bool:  # noqa: ANN401
+        lake.write(lake.key("reaper.json"), {"looked": agent_now(), "nodesStop": None, **told})
+        asked.follow_members()
+        asked.threads["members"].join()
+        return asked.rests
+
+    assert not look(stopping=agent_now())
+    assert look(stopping=agent_now())
+    assert look(stopping=agent_now())
+    assert not look()
+    wanted = ["--wanted", "10.84.0.20:9866", "--maintenance"]
+    resting = [*wanted, "10.84.0.20:9866", "--patience", "60", "--", head.ENTRYPOINT, "refresh-nodes"]
+    assert called == [
+        ("rest", resting),
+        ("rest", resting),
+        ("members", [*wanted, "--patience", "86400", "--", head.ENTRYPOINT, "refresh-nodes"]),
+    ]
+
+
+def agent_now(minutes: float = 0) -> str:
+    return (datetime.now(timezone.utc) + timedelta(minutes=minutes)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"clock": {"off": 61, "on": 200}}, []),
+        ({"clock": {"off": 59, "on": 200}}, ["All machines of this fleet are stopped at {off}, with whoever is on."]),
+        ({"nodesStop": 5, "power": {"state": "on"}}, []),
+        (
+            {"nodesStop": -1, "power": {"state": "off"}},
+            ["All machines of this fleet are being stopped, in some minutes."],
+        ),
+    ],
+)
+def test_whoever_is_on_is_told_that_the_machines_are_stopped(
+    tmp_path: Path, lake: FleetLake, monkeypatch: pytest.MonkeyPatch, told: dict[str, Any], said: list[str]
+) -> None:
+    lines: list[str] = []
+    motd: list[str] = []
+    monkeypatch.setattr(units, "call", lambda *words: lines.append(words[-1]))
+    monkeypatch.setattr(units, "write_file", lambda _, text: motd.append(text))
+    off = told.get("clock", {}).get("off")
+    if off:
+        told = {"clock": {key: agent_now(value) for key, value in told["clock"].items()}}
+        said = [line.format(off=f"{datetime.fromisoformat(told['clock']['off']):%H:%M} UTC") for line in said]
+    elif "nodesStop" in told:
+        told = {**told, "nodesStop": agent_now(told["nodesStop"])}
+    lake.write(lake.key("reaper.json"), {"ends": agent_now(600), **told})
+    watch = agent.Agent(config_of(tmp_path), None, lake)
+    watch.warn()
+    watch.warn()
+    assert [line[: len(start)] for line, start in zip(lines, said, strict=True)] == said
+    assert motd == ["".join(f"{line}\n" for line in lines)] * 2

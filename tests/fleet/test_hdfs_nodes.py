@@ -143,6 +143,45 @@ def test_maintenance_and_back(file: Path, set_nodes) -> None:  # noqa: ANN001
     assert states(file)[C] == "NORMAL"
 
 
+def test_who_writes_a_file_is_waited_for_before_all_may_be_stopped(hdfs: FakeHdfs, set_nodes) -> None:  # noqa: ANN001
+    set_nodes(A, B, C)
+    hdfs.live = {each: node(each, adminState="Entering Maintenance") for each in (A, B, C)}
+    done = set_nodes(A, B, C, maintenance=(A, B, C), patience=1)
+    assert done.code == 1
+    assert f" {A}, {B}, {C} can't be stopped yet: files are being written there" in done.err
+    later(hdfs, lambda: hdfs.live.update({each: node(each, adminState="In Maintenance") for each in (A, B, C)}))
+    assert set_nodes(A, B, C, maintenance=(A, B, C)) == (0, "", "")
+
+
+def test_those_that_were_away_are_all_there_before_any_is_in_service(
+    hdfs: FakeHdfs,
+    file: Path,
+    set_nodes,  # noqa: ANN001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_nodes(A, B, C, maintenance=(A, B, C))
+    del hdfs.live[C]
+    hdfs.dead[C] = {"xferaddr": C, "lastContact": 100}
+    seen: list[dict[str, str]] = []
+
+    def come() -> None:
+        seen.append(states(file))
+        hdfs.live[C] = node(C, adminState="In Maintenance")
+
+    later(hdfs, come)
+    assert set_nodes(A, B, C) == (0, "", f"hdfs: waiting for {C} to come back\n")
+    assert seen == [dict.fromkeys((A, B, C), "IN_MAINTENANCE")]
+    assert states(file) == dict.fromkeys((A, B, C), "NORMAL")
+
+    # One that doesn't come is given up.
+    monkeypatch.setattr(hdfs_nodes, "BACK_S", 0.2)
+    set_nodes(A, B, C, maintenance=(A, B, C))
+    del hdfs.live[C]
+    done = set_nodes(A, B, C)
+    assert (done.code, states(file)[C]) == (0, "NORMAL")
+    assert done.err.splitlines()[-1] == f"hdfs: going on without {C}"
+
+
 def test_those_back_from_maintenance_have_room_for_one_that_leaves(
     hdfs: FakeHdfs,
     file: Path,

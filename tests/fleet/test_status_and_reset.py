@@ -107,7 +107,7 @@ def test_status_tells_of_both(fleet: Fleet, capsys: pytest.CaptureFixture[str]) 
             "underReplicated": 5,
             "nodes": [
                 {"address": "10.0.0.1:9866", "state": "in service", **node},
-                {"address": "10.0.0.2:9866", "state": "in maintenance", **node},
+                {"address": "10.0.0.2:9866", "state": "entering maintenance", **node},
                 {"address": "10.0.0.3:9866", "state": "dead", "used": 0, "capacity": 0, "blocks": 0, "lastContact": 99},
             ],
         },

@@ -105,6 +105,38 @@ describe("a fleet through its life, on the real engine, with providers that make
     expect(await changed({ "oneoff:runId": "2" })).toEqual(["create fleet-run-2", "delete fleet-run-1"]);
   });
 
+  test("off, by a clock and on again are one object, which the reaper reads", async () => {
+    const told = () =>
+      [...project.provider.ledger.values()].find(({ name }) => name === "fleet-power")?.properties.content;
+    const clock = {
+      "oneoff:powerOn": "0 8 * * 1-5",
+      "oneoff:powerOff": "30 18 * * *",
+      "oneoff:timeZone": "Europe/Berlin",
+    };
+    for (const [settings, content] of [
+      [{ "oneoff:power": "off" }, { power: "off" }],
+      [
+        { "oneoff:power": "schedule", ...clock },
+        { power: "schedule", on: "0 8 * * 1-5", off: "30 18 * * *", timeZone: "Europe/Berlin" },
+      ],
+      [{ "oneoff:power": "on" }, { power: "on" }],
+    ] as const) {
+      expect(await changed(settings)).toEqual(["update fleet-power"]);
+      expect(JSON.parse(String(told()))).toEqual(content);
+    }
+  });
+
+  test("workers that the reaper gave back stay away, also when that was read by a refresh", async () => {
+    const group = [...project.provider.ledger.values()].find(({ name }) => name === "fleet-workers") as Resource;
+    project.provider.change(group.id, { desiredCapacity: 0 });
+    await project.mustPulumi("refresh", "--yes", "--skip-preview", "--stack", under.stack);
+    expect(await changed({})).toEqual([]);
+    // More of them: there may be so many, and the reaper asks for them once it is awake.
+    expect(await changed({ "oneoff:workers": "3" })).toEqual(["update fleet-workers"]);
+    expect(project.provider.ledger.get(group.id)?.properties).toMatchObject({ maxSize: 3, desiredCapacity: 0 });
+    await changed({ "oneoff:workers": undefined });
+  });
+
   test("a data node more is one with a disk and an address, and the others stay", async () => {
     const done = await changed({ "oneoff:datanodes": "4" });
     expect([...done].sort()).toEqual([

@@ -68,6 +68,27 @@ const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>
     ],
     [{ "oneoff:maxCost": "1" }, "oneoff:maxCost is 1"],
     [{ "oneoff:scheduler": "mesos" }, 'oneoff:scheduler is "mesos": Spark 3.2 deprecated Mesos'],
+    [{ "oneoff:power": "dim" }, 'oneoff:power is "dim": expected on, off or a schedule'],
+    [
+      { "oneoff:power": "schedule", "oneoff:powerOn": "0 8 * * 1-5" },
+      'oneoff:power is "schedule" and oneoff:powerOff is not set: say when, as cron has it: pulumi config set oneoff:powerOff "0 19 * * *"',
+    ],
+    [{ "oneoff:power": "schedule" }, "oneoff:powerOn is not set"],
+    [
+      { "oneoff:power": "schedule", "oneoff:powerOn": "0 8 * *", "oneoff:powerOff": "0 19 * * *" },
+      'oneoff:powerOn is "0 8 * *": expected minute, hour, day of the month',
+    ],
+    [
+      { "oneoff:power": "schedule", "oneoff:powerOn": "0 8 * * *", "oneoff:powerOff": "0 24 * * *" },
+      `oneoff:powerOff is "0 24 * * *": its hour isn't within 0 to 23`,
+    ],
+    [
+      {
+        ...{ "oneoff:power": "schedule", "oneoff:powerOn": "0 8 * * *", "oneoff:powerOff": "0 9 * * *" },
+        "oneoff:timeZone": "CEST+1",
+      },
+      'oneoff:timeZone is "CEST+1": expected a time zone, such as "Europe/Berlin" or "UTC"',
+    ],
   ],
   dataproc: [
     [

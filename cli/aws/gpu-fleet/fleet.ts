@@ -12,7 +12,7 @@ import { lifeOf } from "./life.ts";
 import { FleetCloud, type FleetIdentity } from "./machines.ts";
 import type { FleetOutputs } from "./outputs.ts";
 import { push } from "./push.ts";
-import { readReports } from "./reports.ts";
+import { readPower, readReports } from "./reports.ts";
 import { ask, checkHead } from "./requests.ts";
 import type { SeenFleet } from "./seen.ts";
 import { statusOf } from "./status.ts";
@@ -51,7 +51,7 @@ export function fleetOf(stack: StackContext, outputs: FleetOutputs): Fleet {
     pollMs: POLL_MS,
     users: userAdmin(stack, lake, outputs.fleet, see),
     entrance: async () => entranceOf(await see(), identity.region, await toldUsers(lake, outputs.fleet)),
-    wake: () => explainErrors(wake(stack.name, cloud)),
+    wake: () => explainErrors(readPower(lake, outputs.fleet).then((power) => wake(stack.name, cloud, power))),
     status: async () => statusOf(await see()),
     why: async () => lifeOf(await see()).why,
     push: (source, target, options) => explainErrors(push(identity, lake, see, { ...options, source, target })),

@@ -4,6 +4,7 @@ import { seconds } from "../../../core/duration.ts";
 import { costSoFar } from "../../cost-so-far.ts";
 import type { FleetLife } from "../../fleet.ts";
 import { clock, minute } from "../../when.ts";
+import { wakesBy, whyOff } from "./power.ts";
 import { isSilent, minutes, type Node, nodesOf, type SeenFleet } from "./seen.ts";
 import { gaveBackOf } from "./shortage.ts";
 
@@ -22,6 +23,7 @@ export function lifeOf(seen: SeenFleet): FleetLife {
     idleSince: reaper?.idleSince ?? undefined,
     workersGo: reaper?.workersGo ?? undefined,
     nodesStop: reaper?.nodesStop ?? undefined,
+    clock: reaper?.clock,
   };
   return {
     ...times,
@@ -43,12 +45,18 @@ function whyOf(seen: SeenFleet, times: Omit<FleetLife, "why">): string {
   const wake = `"npx --no oneoff fleet wake ${stack}"`;
   if (machines.length === 0) return "There are no machines: they have ended, or are not made yet.";
   if (machines.every(({ state }) => STOPPED.has(state))) {
-    return sentence("Asleep: every node is stopped, and keeps its disks", `${wake} starts them`, ends);
+    return sentence("Asleep: every node is stopped, and keeps its disks", wakesBy(seen), ends);
+  }
+  const off = whyOff(seen);
+  if (off !== undefined) {
+    return sentence("Going off: the workers go, then the other nodes are stopped, and keep their disks", off, ends);
   }
   const busy = nodesOf(seen).flatMap(busyWith);
   const workers = [spareIn(seen), ...nodesOf(seen).map(takenAway)];
+  const byClock = at(times.clock?.off, "the clock has its nodes stopped, and they keep their disks");
   if (busy.length > 0) {
-    return sentence(`Not idle: ${[...busy.slice(0, MOST_REASONS), ...more(busy)].join("; ")}`, ...workers, ends);
+    const reasons = [...busy.slice(0, MOST_REASONS), ...more(busy)].join("; ");
+    return sentence(`Not idle: ${reasons}`, ...workers, byClock, ends);
   }
   const since = times.idleSince === undefined ? "" : ` since ${minute(times.idleSince)} UTC`;
   return sentence(
@@ -57,7 +65,9 @@ function whyOf(seen: SeenFleet, times: Omit<FleetLife, "why">): string {
       ? `${gaveBackOf(seen) ?? "the workers are away"}, and ${wake} brings them back`
       : at(times.workersGo, "the workers go"),
     ...workers,
-    at(times.nodesStop, "the other nodes are stopped, and keep their disks"),
+    times.nodesStop === times.clock?.off
+      ? byClock
+      : at(times.nodesStop, "the other nodes are stopped, and keep their disks"),
     times.idleSince === undefined ? otherwise(seen) : "",
     ends,
   );

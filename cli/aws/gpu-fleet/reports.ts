@@ -1,7 +1,7 @@
 /** What a fleet's machines and the reaper left in the lake. */
 import { readJson, sideBySide } from "../../../clients/lake/read.ts";
 import type { LakeStore } from "../../../clients/lake/store.ts";
-import { FleetAnswer, fleetKeys, NodeReport, ReaperReport } from "../../../core/fleet-lake.ts";
+import { FleetAnswer, FleetPower, fleetKeys, NodeReport, ReaperReport } from "../../../core/fleet-lake.ts";
 
 /** What the lake has of a fleet. */
 export interface FleetReports {
@@ -12,7 +12,12 @@ export interface FleetReports {
   readonly members?: FleetAnswer | undefined;
   /** @default it has not looked yet */
   readonly reaper?: ReaperReport | undefined;
+  /** Whether its machines are to run. @default on */
+  readonly power?: FleetPower | undefined;
 }
+
+export const readPower = async (lake: LakeStore, fleet: string): Promise<FleetPower | undefined> =>
+  FleetPower.safeParse(await readJson(lake, fleetKeys(fleet).power)).data;
 
 export async function readReports(lake: LakeStore, fleet: string): Promise<FleetReports> {
   const keys = fleetKeys(fleet);
@@ -24,9 +29,10 @@ export async function readReports(lake: LakeStore, fleet: string): Promise<Fleet
     if (found && `${keys.nodes}${found.node}.json` === key) nodes.push(found);
     else unreadable.push(key);
   };
-  const [reaper, members] = await Promise.all([
+  const [reaper, members, power] = await Promise.all([
     readJson(lake, keys.reaper),
     readJson(lake, keys.answer("members")),
+    readPower(lake, fleet),
     lake.keys(keys.nodes).then((found) => sideBySide(found, read)),
   ]);
   return {
@@ -34,5 +40,6 @@ export async function readReports(lake: LakeStore, fleet: string): Promise<Fleet
     unreadable: unreadable.sort(),
     members: FleetAnswer.safeParse(members).data,
     reaper: ReaperReport.safeParse(reaper).data,
+    power,
   };
 }

@@ -30,6 +30,7 @@ export function statusOf(seen: SeenFleet): FleetStatus {
       ...(answer ? answerWarnings(answer) : []),
       ...(seen.members?.state === "failed" ? [`data nodes stay as they were: ${seen.members.problem}`] : []),
       ...endWarnings(seen, life),
+      ...clockWarnings(seen),
       ...reaperWarnings(seen),
     ],
     life,
@@ -99,6 +100,16 @@ function endWarnings({ stack, now }: SeenFleet, { ends }: FleetLife): readonly s
   if (new Date(ends) <= now) return ["the fleet is past its deadline, and is being ended with all that HDFS has"];
   return [
     `the fleet ends at ${clock(ends)} UTC, in ${minutes(secondsBetween(now, ends))}, and what is in HDFS with it: a longer oneoff:deadline and "npx pulumi up --stack ${stack}" put that off`,
+  ];
+}
+
+/** Beforehand too: whoever is on isn't waited for. */
+function clockWarnings({ stack, reaper, machines, now }: SeenFleet): readonly string[] {
+  const off = reaper?.clock?.off;
+  const runs = machines.some(({ state }) => state === "running");
+  if (off === undefined || !runs || new Date(off) <= now || secondsBetween(now, off) > NEAR_END_SECONDS) return [];
+  return [
+    `the clock has all machines stopped at ${clock(off)} UTC, in ${minutes(secondsBetween(now, off))}, whoever works there: a later oneoff:powerOff and "npx pulumi up --stack ${stack}" put that off`,
   ];
 }
 

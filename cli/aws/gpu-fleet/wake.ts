@@ -1,13 +1,18 @@
 import { SetDesiredCapacityCommand } from "@aws-sdk/client-auto-scaling";
 import { StartInstancesCommand } from "@aws-sdk/client-ec2";
 import { TransientError, UsageError } from "../../../core/errors.ts";
+import type { FleetPower } from "../../../core/fleet-lake.ts";
 import type { FleetCloud } from "./machines.ts";
+import { checkWakeable } from "./power.ts";
 
 /**
  * Has what the reaper put to sleep come back: the workers that the group is for, and the nodes that were stopped. All are found by the
  * three tags of this fleet.
+ *
+ * @throws UsageError for a fleet that is to be off, or that there isn't; TransientError while one of its machines is being stopped.
  */
-export async function wake(stack: string, cloud: FleetCloud): Promise<string> {
+export async function wake(stack: string, cloud: FleetCloud, power: FleetPower | undefined): Promise<string> {
+  checkWakeable(stack, power);
   const [machines, { group, spare }] = await Promise.all([cloud.machines(), cloud.groups()]);
   if (machines.length === 0 && !group) {
     throw new UsageError(`the fleet of stack ${stack} has no machines: "npx --no oneoff up ${stack}" makes them`);

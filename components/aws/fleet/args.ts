@@ -1,11 +1,12 @@
 import type { BillLine } from "../../../core/bill.ts";
 import type { Duration } from "../../../core/duration.ts";
+import type { FleetPower } from "../../../core/fleet-lake.ts";
 import type { Lifetime } from "../../../core/lifetime.ts";
+import type { PowerSchedule } from "../../../core/schedule.ts";
 import type { Size } from "../../../core/size.ts";
 import type { HdfsArgs, HdfsPlan } from "../../common/services/hdfs.ts";
 import type { GpuModel } from "./gpu.ts";
 import type { UserKey } from "./keys.ts";
-import type { PowerSchedule } from "./schedule.ts";
 
 /** The shortest and the longest deadline of a fleet. It takes some minutes to start. */
 export const FLEET_DEADLINES = ["30 minutes", "30 days"] as const;
@@ -62,7 +63,10 @@ export interface FleetPlanArgs {
   readonly capacity?: string;
   /** How long a gang may take to be whole before all of it is given back, "5 minutes" to "1 day". @default "10 minutes" */
   readonly gangWait?: Duration;
-  /** Whether the machines run. @default "on" */
+  /**
+   * "on", "off", or by the clock. Off keeps the disks and what is in HDFS; the reaper sees to it, within minutes. By the clock all
+   * comes and goes at those moments alone: who wakes it in between has it until it is idle, or until the next. @default "on"
+   */
   readonly power?: string | PowerSchedule;
   /** How long after the workers went for want of work the other machines are stopped, their disks kept. @default they go on */
   readonly idleOff?: Duration;
@@ -95,6 +99,7 @@ export interface FleetPlan {
   readonly deadlineSeconds: number;
   readonly idleSeconds: number;
   readonly idleOffSeconds: number | undefined;
+  readonly power: FleetPower;
   readonly bill: readonly BillLine[];
   /** What is allowed and may be regretted. */
   readonly warnings: readonly string[];

@@ -24,7 +24,7 @@ type Billed = Omit<FleetPlan, "bill">;
 
 /**
  * The most that a fleet can cost: all workers until the deadline, of the dearest type that will do, spot at the on-demand price.
- * What goes through the endpoints and between zones, 0.01 USD per GB, is not in it.
+ * What goes through the endpoints and between zones, 0.01 USD per GB, is not in it; nor what it saves to be off.
  *
  * @param standsSeconds until when the stack is destroyed: so long the reaper costs.
  */
@@ -37,18 +37,14 @@ export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): r
   const price = (type: string) => ec2PerHour(type, region);
   const dearest = workers.types.reduce((a, b) => (price(a) >= price(b) ? a : b));
   const many = `${counted(workers.count, "worker")}, ${dearest}`;
-  const endpoints = FLEET_ENDPOINTS.length * zones;
-  const disks = (diskGibibytes(plan) * units.gp3GigabyteMonth) / HOURS_PER_MONTH;
+  const points = FLEET_ENDPOINTS.length * zones * units.interfaceEndpointHour;
+  const disks = (workers: number) => (diskGibibytes(plan, workers) * units.gp3GigabyteMonth) / HOURS_PER_MONTH;
   return [
     perHour(`head, ${nodes}`, node, hours),
     perHour(`${counted(hdfs.datanodes, "data node")}, ${nodes}`, hdfs.datanodes * node, hours),
     perHour(workers.spot ? `${many}, at the on-demand price` : many, workers.count * price(dearest), hours),
-    perHour(`disks of ${1 + (hdfs.datanodes) + workers.count} nodes`, disks, hours),
-    perHour(
-      `${FLEET_ENDPOINTS.length} endpoints in ${counted(zones, "zone")}`,
-      endpoints * units.interfaceEndpointHour,
-      hours,
-    ),
+    perHour(`disks of ${1 + (hdfs.datanodes) + workers.count} nodes`, disks(workers.count), hours),
+    perHour(`${FLEET_ENDPOINTS.length} endpoints in ${counted(zones, "zone")}`, points, hours),
     {
       what: "functions for software and for data nodes that go, the longest that they take",
       usdPerHour: 0,
@@ -56,14 +52,16 @@ export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): r
       usd: FUNCTIONS_GIBIBYTE_SECONDS * units.lambdaArmGigabyteSecond,
     },
     ...reaperBill(region, stands),
+    // Among the others already: it is here to be compared.
+    { what: "while its machines are off: disks and endpoints", usdPerHour: disks(0) + points, hours: 0, usd: 0 },
   ];
 }
 
-/** Of all nodes together. */
-function diskGibibytes({ gpu, hdfs, workers }: Billed): number {
+/** Of all nodes together, with so many workers. */
+function diskGibibytes({ gpu, hdfs }: Billed, workers: number): number {
   const worker = gpu.length > 0 ? GPU_IMAGE.rootGibibytes : NODE_IMAGE.rootGibibytes;
   const data = NAMES_GIBIBYTES + hdfs.datanodes * (NODE_IMAGE.rootGibibytes + hdfs.diskGibibytes);
-  return NODE_IMAGE.rootGibibytes + data + workers.count * worker;
+  return NODE_IMAGE.rootGibibytes + data + workers * worker;
 }
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

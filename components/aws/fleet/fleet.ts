@@ -257,6 +257,7 @@ function keepObjects(
     );
   return [
     keep("users", keys.users, { content: usersFile(name, plan.users) }),
+    keep("power", keys.power, { content: JSON.stringify(plan.power) }),
     keep("spark-conf", keys.conf, { content: conf.join("") }),
     new aws.s3.BucketObjectv2(
       `${name}-run-${run}`,

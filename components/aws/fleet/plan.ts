@@ -2,7 +2,9 @@ import { refuseAbove } from "../../../core/bill.ts";
 import { diskGibibytes, wholeNumber } from "../../../core/checks.ts";
 import { type Duration, seconds } from "../../../core/duration.ts";
 import { arg, invalid, quote, refusal } from "../../../core/errors.ts";
+import type { FleetPower } from "../../../core/fleet-lake.ts";
 import { deadlineSeconds, type Lifetime } from "../../../core/lifetime.ts";
+import { checkSchedule, type PowerSchedule } from "../../../core/schedule.ts";
 import { hdfsPlan } from "../../common/services/hdfs.ts";
 import { checkRegion } from "../prices.ts";
 import { regionOf } from "../region.ts";
@@ -11,7 +13,6 @@ import { fleetBill } from "./bill.ts";
 import { gangMinutes, spotOf } from "./capacity.ts";
 import { checkNode, type GpuModel, gpuMachine, gpuModels, workerTypes } from "./gpu.ts";
 import { readUsers } from "./keys.ts";
-import { checkSchedule, type PowerSchedule } from "./schedule.ts";
 
 /** No region has more zones. */
 const MOST_ZONES = 6;
@@ -28,7 +29,6 @@ const MOST_WORKERS = 1000;
  */
 export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
   checkScheduler(args.scheduler ?? "standalone");
-  checkPower(args.power ?? "on");
   const region = args.region ?? regionOf();
   checkRegion(region);
   const gpu = gpuModels(args.gpu ?? "none");
@@ -46,6 +46,7 @@ export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
     deadlineSeconds: deadlineSeconds(args.lifetime, ...FLEET_DEADLINES),
     idleSeconds: idleOf(args.lifetime),
     idleOffSeconds: args.idleOff === undefined ? undefined : spanOf("idleOff", args.idleOff),
+    power: powerOf(args.power ?? "on"),
     warnings:
       hdfs.replication === 1
         ? ["hdfs.replication is 1: what is on a data node is lost with its disk; with 2 or more a copy is left"]
@@ -66,17 +67,11 @@ function checkScheduler(scheduler: string): void {
   throw invalid("scheduler", scheduler, why[scheduler] ?? "expected standalone");
 }
 
-function checkPower(power: string | PowerSchedule): void {
-  if (power === "on") return;
-  if (typeof power !== "string") checkSchedule(power);
-  const later = power === "off" || typeof power !== "string";
-  throw invalid(
-    "power",
-    typeof power === "string" ? power : "schedule",
-    later
-      ? "a fleet that is off and keeps its disks is not offered yet; take on, and destroy it when it is done"
-      : "expected on",
-  );
+function powerOf(power: string | PowerSchedule): FleetPower {
+  if (power === "on" || power === "off") return { power };
+  if (typeof power === "string") throw invalid("power", power, "expected on, off or a schedule");
+  checkSchedule(power);
+  return { power: "schedule", on: power.on, off: power.off, timeZone: power.timeZone };
 }
 
 function hdfsOf({ datanodes = 3, replication, disk = "64 GB" }: FleetHdfs = {}): FleetPlan["hdfs"] {

@@ -21,23 +21,22 @@ export function workerGroup(
   config: pulumi.Output<NodeConfig>,
   needs: readonly pulumi.Resource[],
 ): aws.autoscaling.Group {
-  const { workers, gangMinutes } = place.plan;
+  const { workers, gangMinutes, power } = place.plan;
   const from = workerTemplate(place, config);
-  const options = { parent: place.parent, dependsOn: [...place.guards, ...needs] };
+  // How many are asked for is the reaper's from then on: an `up` after a refresh would wake a fleet that sleeps.
+  const options = {
+    parent: place.parent,
+    dependsOn: [...place.guards, ...needs],
+    ignoreChanges: ["desiredCapacity"],
+  };
   const spare = spareWorkers(workers);
   if (workers.spot && spare > 0) {
-    // How many there are of it is the reaper's.
-    const own = { ...options, ignoreChanges: ["desiredCapacity"] };
-    group(place, "spare", from, { most: spare, wanted: 0, tags: waits(Tag.fallback, workers.spot.waitMinutes) }, own);
+    const tags = waits(Tag.fallback, workers.spot.waitMinutes);
+    group(place, "spare", from, { most: spare, wanted: 0, tags }, options);
   }
   const tags = gangMinutes === undefined ? {} : waits(Tag.gang, gangMinutes);
-  return group(
-    place,
-    "workers",
-    from,
-    { most: workers.count, wanted: workers.count, tags, spot: workers.spot },
-    options,
-  );
+  const wanted = power.power === "off" ? 0 : workers.count;
+  return group(place, "workers", from, { most: workers.count, wanted, tags, spot: workers.spot }, options);
 }
 
 const waits = (tag: string, minutes: number): Readonly<Record<string, Duration>> => ({ [tag]: `${minutes} minutes` });

@@ -75,6 +75,15 @@ describe("a fleet with on-demand workers in the place of spot ones", () => {
     expect(world.said().shortSince).toBe(iso(5));
   });
 
+  test("has those that the owner adds come by spot, beside those in the place of spot ones", async () => {
+    Object.assign(main, { desired: 1, most: 6, there: [IN] });
+    Object.assign(spare, { desired: 3, most: 5 });
+    expect(await look(5)).toEqual([{ event: "filled", kind: "group", id: "workers", fleet: "the-lake/f" }]);
+    expect(sizes()).toEqual([3, 3]);
+    main.there = [IN, IN, IN];
+    expect(await look(10)).toEqual([]);
+  });
+
   test("never wants more workers than the fleet has, after an update, a wake or a call that failed", async () => {
     Object.assign(spare, { desired: 2 });
     main.there = [IN, IN];

@@ -30,7 +30,7 @@ describe("what is in a lake", () => {
     world.machine("i-g", "head", { tags: other });
     world.group("g-workers", { tags: { ...other, "oneoff:role": "worker" } });
     world.now = at(120);
-    world.report("head", "head", "i-g", idleFrom(10, at(120)), "the-lake/_fleets/g");
+    world.report("head", "head", "i-g", { ...idleFrom(10, at(120)), rests: true }, "the-lake/_fleets/g");
   });
 
   test.each<[string, string, string]>([
@@ -177,7 +177,7 @@ describe("what fails", () => {
     world.machine("i-g", "head", { tags });
     world.group("g-workers", { tags: { ...tags, "oneoff:role": "worker" } });
     world.now = at(120);
-    world.report("head", "head", "i-g", idleFrom(10, at(120)), "the-lake/_fleets/g");
+    world.report("head", "head", "i-g", { ...idleFrom(10, at(120)), rests: true }, "the-lake/_fleets/g");
     world.broken = broken;
     const entries = await world.look(120);
     return {

@@ -29,6 +29,7 @@ describe("an idle fleet", () => {
     expect(world.said()).toEqual({
       ...{ looked: iso(69.9), ends: iso(600), idleSince: iso(10), why: [] },
       ...{ workersGo: iso(70), nodesStop: iso(100), shortSince: null, gaveBack: null },
+      power: { state: "on", done: true },
     });
 
     const slept = { fleet: "the-lake/f", idleSince: iso(10) };
@@ -102,6 +103,38 @@ describe("an idle fleet", () => {
     await world.look(70);
     await world.look(100);
     expect(world.calls).toEqual(["StopInstances i-head i-data-1"]);
+  });
+
+  test("has HDFS come to rest before its machines are stopped, and waits for that ten minutes", async () => {
+    const busy = { head: { rests: false } };
+    await world.look(70);
+    workersEnd();
+    for (const minutes of [100, 105, 109.9]) {
+      expect(await world.look(minutes, 10, busy)).toEqual([]);
+      expect(world.said()).toMatchObject({ nodesStop: iso(100), stopping: iso(100) });
+    }
+    expect(await world.look(110, 10, busy)).toMatchObject([{ event: "stopped" }, { event: "stopped" }]);
+    expect(world.said(), "they aren't off yet").toMatchObject({ nodesStop: null, stopping: iso(100) });
+    await world.look(115);
+    expect(world.said().stopping).toBeUndefined();
+  });
+
+  test("has HDFS come to rest for nothing when somebody comes meanwhile", async () => {
+    await world.look(70);
+    workersEnd();
+    await world.look(100, 10, { head: { rests: false } });
+    await world.look(105, 10, { head: world.busy("ada has an SSH session") });
+    expect(world.calls).toEqual([]);
+    expect(world.said()).toMatchObject({ nodesStop: null });
+    expect(world.said().stopping).toBeUndefined();
+  });
+
+  test("is ready by what its own head says, and no other machine", async () => {
+    await world.look(70);
+    workersEnd();
+    const others = { head: { rests: false }, "data-1": { rests: true } };
+    world.report("head-2", "head", "i-head", { rests: true });
+    expect(await world.look(100, 10, others)).toEqual([]);
   });
 
   test("isn't idle since a moment to come", async () => {

@@ -362,7 +362,16 @@ describe("a fleet", () => {
     for (const [node, instance] of Object.entries(all)) {
       const now = hoursOn(hours).toISOString();
       const idle = { busy: false, reasons: [], idleSince: hoursOn(-1).toISOString(), looked: now };
-      const what = { node, role: node.split("-")[0], instance, reported: now, state: "ready", problem: null, idle };
+      const what = {
+        node,
+        role: node.split("-")[0],
+        instance,
+        reported: now,
+        state: "ready",
+        problem: null,
+        idle,
+        rests: node === "head",
+      };
       const Body = JSON.stringify(what);
       await clients.s3.send(new PutObjectCommand({ Bucket: "the-lake", Key: `_fleets/f/nodes/${node}.json`, Body }));
     }
@@ -425,6 +434,18 @@ describe("a fleet", () => {
     expect(await Promise.all(machines.map(instanceState))).toEqual(["stopped", "stopped"]);
     expect(await reap({ ...clients, s3 }, STACK, hoursOn(5))).toEqual([]);
     expect(await said()).toMatchObject({ why: [], workersGo: null, nodesStop: null });
+
+    for (const [power, events] of [
+      ["off", []],
+      ["on", ["started", "started", "filled"]],
+    ] as const) {
+      const Body = JSON.stringify({ power });
+      await clients.s3.send(new PutObjectCommand({ Bucket: "the-lake", Key: "_fleets/f/power.json", Body }));
+      const done = await reap({ ...clients, s3 }, STACK, hoursOn(5.1));
+      expect(done.map(({ event }) => event)).toEqual(events);
+    }
+    expect(await Promise.all(machines.map(instanceState))).toEqual(["running", "running"]);
+    expect(await workers()).toEqual([[0, 1, expect.any(String)]]);
   });
 
   test("is kept by a machine that doesn't report, and by a lake that isn't there", async () => {

@@ -5,7 +5,7 @@ import { EMRClient } from "@aws-sdk/client-emr";
 import { S3Client } from "@aws-sdk/client-s3";
 import type { Clients } from "../../../assets/reaper/clients.ts";
 import { reap } from "../../../assets/reaper/reap.ts";
-import type { NodeReport, ReaperReport } from "../../../core/fleet-lake.ts";
+import type { FleetPower, NodeReport, ReaperReport } from "../../../core/fleet-lake.ts";
 
 export const STACK = "oneoff/gpu-fleet";
 export const START = Date.parse("2026-01-01T08:00:00Z");
@@ -144,9 +144,16 @@ export class World {
       return {};
     },
     UpdateAutoScalingGroup: ({ AutoScalingGroupName: name, MinSize: min, DesiredCapacity: desired }: Input) => {
-      this.calls.push(`UpdateAutoScalingGroup ${name} ${min} ${desired}`);
-      Object.assign(this.groups.find((group) => group.name === name) as Group, { min, desired });
+      const given = Object.fromEntries(Object.entries({ min, desired }).filter(([, value]) => value !== undefined));
+      this.calls.push(`UpdateAutoScalingGroup ${name} ${Object.values(given).join(" ")}`);
+      Object.assign(this.groups.find((group) => group.name === name) as Group, given);
       return {};
+    },
+    StartInstances: ({ InstanceIds }: Input) => {
+      const other = this.machines.find(({ id, state }) => InstanceIds.includes(id) && state !== "stopped");
+      if (other) throw new Error(`IncorrectInstanceState: ${other.id} is ${other.state}`);
+      for (const machine of this.machines) if (InstanceIds.includes(machine.id)) machine.started = this.now;
+      return this.#put("StartInstances", InstanceIds, "running");
     },
     TerminateInstances: ({ InstanceIds }: Input) => this.#put("TerminateInstances", InstanceIds, "shutting-down"),
     StopInstances: ({ InstanceIds }: Input) => this.#put("StopInstances", InstanceIds, "stopped"),
@@ -232,7 +239,8 @@ export class World {
   }
 
   group(name: string, more: Partial<Group> = {}): Group {
-    const group: Group = { name, tags: tagsOf("worker"), created: at(0), min: 0, desired: 1, most: 4, ...more };
+    const desired = more.desired ?? 1;
+    const group: Group = { name, tags: tagsOf("worker"), created: at(0), min: 0, desired, most: desired, ...more };
     this.groups.push(group);
     return group;
   }
@@ -276,9 +284,21 @@ export class World {
       const role = tags["oneoff:role"] as string;
       const node = role === "worker" ? `worker-${id}` : id.slice(2);
       const isOfF = tags["oneoff:cluster"] === "f" && tags["oneoff:lake"] === "the-lake";
-      if (isOfF && state === "running") this.report(node, role, id, { ...idleFrom(since, this.now), ...more[node] });
+      const own = { ...idleFrom(since, this.now), ...(role === "head" && { rests: this.#isToStop() }), ...more[node] };
+      if (isOfF && state === "running") this.report(node, role, id, own);
     }
     return reap(this.clients, STACK, this.now);
+  }
+
+  /** As the head reads it. */
+  #isToStop(): boolean {
+    const nodesStop = this.said()?.nodesStop;
+    return !!nodesStop && Date.parse(nodesStop) <= this.now.getTime();
+  }
+
+  /** What the owner sets. */
+  power(power: FleetPower): void {
+    this.write("the-lake/_fleets/f/power.json", JSON.stringify(power));
   }
 
   /** What `report` has of a machine that somebody uses. */

@@ -23,9 +23,10 @@ test("without anything said it is small, and without GPUs", () => {
     zones: 2,
     deadlineSeconds: 8 * 3600,
     idleSeconds: 3600,
+    power: { power: "on" },
     warnings: [],
   });
-  expect(bill).toHaveLength(7);
+  expect(bill).toHaveLength(8);
 });
 
 test("what is said is taken", () => {
@@ -59,7 +60,6 @@ test("what is said is taken", () => {
 
 const SPOT = 'say what is to happen when there are no spot instances: "on-demand" or "fewer"';
 const CRON = 'expected minute, hour, day of the month, month and day of the week in numbers, such as "0 8 * * 1-5"';
-const OFF = "a fleet that is off and keeps its disks is not offered yet; take on, and destroy it when it is done";
 const mornings = { on: "0 8 * * 1-5", off: "30 19 * * *", timeZone: "Europe/Berlin" };
 
 test.each<[string, object]>([
@@ -96,9 +96,7 @@ test.each<[string, object]>([
     'capacity is "gang" and workers.spot is set: a gang is given back when one of it is missing, and any spot machine may be taken away; rent on demand, or take capacity any',
     { capacity: "gang", workers: { spot: { fallback: "fewer" } } },
   ],
-  [`power is "off": ${OFF}`, { power: "off" }],
-  ['power is "sleep": expected on', { power: "sleep" }],
-  [`power is "schedule": ${OFF}`, { power: mornings }],
+  ['power is "sleep": expected on, off or a schedule', { power: "sleep" }],
   [`power.on is "8 o'clock": ${CRON}`, { power: { ...mornings, on: "8 o'clock" } }],
   [`power.off is "0 25 * * *": its hour isn't within 0 to 23; ${CRON}`, { power: { ...mornings, off: "0 25 * * *" } }],
   [
@@ -142,10 +140,25 @@ test.each<[string, object]>([
   expect(() => planOf(args)).toThrow(message);
 });
 
-test("a schedule is read before it is refused for what it is", () => {
-  for (const cron of ["*/15 * * * *", "0,30 8-18/2 1 1-6 0,6", "59 23 31 12 7"]) {
-    expect(() => planOf({ power: { ...mornings, on: cron } })).toThrow(OFF);
+test("it is off, or on by the clock", () => {
+  expect(planOf({ power: "off" }).power).toEqual({ power: "off" });
+  for (const on of ["*/15 * * * *", "0,30 8-18/2 1 1-6 0,6", "59 23 31 12 7"]) {
+    expect(planOf({ power: { ...mornings, on } }).power).toEqual({ power: "schedule", ...mornings, on });
   }
+});
+
+test("what it costs while it is off is told, and no part of the ceiling: it may be on until its end", () => {
+  const { bill } = planOf();
+  const off = bill.at(-1);
+  // A head with 32 and 16, 3 data nodes with 32 and 64; 3 endpoints in 2 zones.
+  const usdPerHour = ((48 + 3 * 96) * 0.08) / 730 + 6 * 0.01;
+  expect(off).toEqual({
+    what: "while its machines are off: disks and endpoints",
+    usdPerHour: expect.closeTo(usdPerHour, 9),
+    ...{ hours: 0, usd: 0 },
+  });
+  expect(ceiling(bill.slice(0, -1))).toBe(ceiling(bill));
+  expect(planOf({ power: "off" }).bill).toEqual(bill);
 });
 
 test("the bill is of the dearest type that will do, on demand, with all that stands beside it", () => {
@@ -164,11 +177,11 @@ test("the bill is of the dearest type that will do, on demand, with all that sta
     ["disks of 7 nodes", disks],
     ["3 endpoints in 3 zones", 9 * 0.01],
   ] as const;
-  expect(bill.slice(0, -2)).toEqual(
+  expect(bill.slice(0, -3)).toEqual(
     lines.map(([what, usdPerHour]) => ({ what, usdPerHour, hours, usd: usdPerHour * hours })),
   );
-  expect(bill.at(-1)).toEqual(reaperBill("us-east-1", hours)[0]);
-  expect(bill.at(-2)).toMatchObject({ usdPerHour: 0, usd: expect.closeTo(0.024, 3) });
+  expect(bill.at(-2)).toEqual(reaperBill("us-east-1", hours)[0]);
+  expect(bill.at(-3)).toMatchObject({ usdPerHour: 0, usd: expect.closeTo(0.024, 3) });
   expect(ceiling(bill)).toBe(118.41);
 });
 
@@ -185,7 +198,7 @@ test("how long a gang may take is known of a gang alone", () => {
 
 test("the reaper costs as long as the stack stands, and what it ends until the deadline", () => {
   const { bill } = fleetPlan({ lifetime, region: "us-east-1" }, "10 days");
-  expect(bill.map(({ hours }) => hours)).toEqual([8.25, 8.25, 8.25, 8.25, 8.25, 8.25, 240.25]);
+  expect(bill.map(({ hours }) => hours)).toEqual([8.25, 8.25, 8.25, 8.25, 8.25, 8.25, 240.25, 0]);
   expect(fleetPlan({ lifetime, region: "us-east-1" }, "1 hour").bill).toEqual(planOf().bill);
 });
 

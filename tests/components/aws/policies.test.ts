@@ -57,7 +57,7 @@ test("the reaper takes from machines of fleets, groups, volumes and endpoints no
       "arn:*:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/*",
       ["autoscaling:DeleteAutoScalingGroup", "autoscaling:UpdateAutoScalingGroup"],
     ],
-    ["arn:*:ec2:*:*:instance/*", ["ec2:TerminateInstances", "ec2:StopInstances"]],
+    ["arn:*:ec2:*:*:instance/*", ["ec2:TerminateInstances", "ec2:StopInstances", "ec2:StartInstances"]],
     ["arn:*:ec2:*:*:volume/*", ["ec2:DeleteVolume"]],
     ["arn:*:ec2:*:*:vpc-endpoint/*", ["ec2:DeleteVpcEndpoints"]],
   ]);
@@ -68,7 +68,7 @@ test("in a fleet's lake the reaper reads what machines say, takes it away, and w
     { Action: ["s3:ListBucket"], Resource: "arn:aws:s3:::lake" },
     {
       Action: ["s3:GetObject"],
-      Resource: ["arn:aws:s3:::lake/_fleets/gpu/nodes/*", "arn:aws:s3:::lake/_fleets/gpu/reaper.json"],
+      Resource: ["nodes/*", "reaper.json", "power.json"].map((key) => `arn:aws:s3:::lake/_fleets/gpu/${key}`),
     },
     { Action: ["s3:PutObject"], Resource: "arn:aws:s3:::lake/_fleets/gpu/reaper.json" },
     { Action: ["s3:DeleteObject"], Resource: "arn:aws:s3:::lake/_fleets/gpu/nodes/*" },
