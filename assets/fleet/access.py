@@ -15,27 +15,27 @@ RENEW_S = 1200
 SESSION_S = 3600
 FOLDER = Path("/run/oneoff")
 CONFIG = Path("/etc/oneoff/access")
-# Who reads them: everybody who works on the machine, and the account that runs jobs.
-READERS = {"users": None, "run": "oneoff-run"}
+# Who reads them: everybody who works on the machine, and the accounts that run jobs and score flows.
+READERS = {"users": None, "run": "oneoff-run", "app": "oneoff-app"}
+
+
+def settle(config: NodeConfig) -> None:
+    """Says to AWS's libraries where credentials will be, which they read when they start, and never again."""
+    for name in config.access:
+        settings = f"[default]\nregion = {config.region}\ncredential_process = /usr/bin/cat {file_of(name)}\n"
+        units.write_file(CONFIG / name, settings)
 
 
 def renew(config: NodeConfig, node: str) -> None:
-    """Of each role, and says to AWS's libraries where they are."""
+    """Of each role."""
     problems = []
     for name, role in config.access.items():
         try:
             keep(name, assume(role, node))
         except FleetError as error:
             problems.append(str(error))
-        settings = f"[default]\nregion = {config.region}\ncredential_process = /usr/bin/cat {file_of(name)}\n"
-        units.write_file(CONFIG / name, settings)
     if problems:
         raise FleetError("; ".join(problems))
-
-
-def file_of(name: str) -> Path:
-    """Where credentials are."""
-    return FOLDER / f"{name}.json"
 
 
 def assume(role: str, node: str) -> dict[str, str]:
@@ -44,6 +44,11 @@ def assume(role: str, node: str) -> dict[str, str]:
     env = {**os.environ, "AWS_STS_REGIONAL_ENDPOINTS": "regional"}
     answer = json.loads(units.call("aws", "sts", "assume-role", "--output", "json", *words, env=env))
     return {"Version": 1, **answer["Credentials"]}
+
+
+def file_of(name: str) -> Path:
+    """Where a role's credentials are, once they are there."""
+    return FOLDER / f"{name}.json"
 
 
 def keep(name: str, credentials: dict[str, str]) -> None:

@@ -11,13 +11,14 @@ import os
 import time
 from pathlib import Path
 
+import access
 import units
 from fleet_hdfs import FleetError, run
 from metadata import Metadata
 from node_config import FILE, Disk, NodeConfig, read_config
 from report import STATE
 
-ACCOUNTS = ("oneoff-hdfs", "oneoff-spark", "oneoff-run", "oneoff-keys")
+ACCOUNTS = ("oneoff-hdfs", "oneoff-spark", "oneoff-run", "oneoff-app", "oneoff-keys")
 SECRETS = STATE / "secrets"
 NODE_ENV = Path("/etc/oneoff/node.env")
 DISK_S = 300
@@ -39,6 +40,7 @@ def set_up(config: NodeConfig, metadata: Metadata) -> None:
         bring_disk(config.disk)
     for name, parameter in config.parameters.items():
         keep_secret(config, name, parameter)
+    access.settle(config)
     units.write_file(NODE_ENV, node_env(metadata))
     for path, text in config.files.items():
         units.write_file(path, text)

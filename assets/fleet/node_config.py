@@ -38,7 +38,7 @@ class NodeConfig:
     services: list[str]  # those of the units that run from the start
     notebooks: bool
     gpus: bool
-    access: dict[str, str]  # ARN of the role whose credentials go to an account: "users", "run"
+    access: dict[str, str]  # ARN of the role whose credentials go to an account: "users", "run", "app"
 
     @property
     def is_head(self) -> bool:

@@ -114,7 +114,8 @@ class Reporter:
     def pages(self) -> dict[str, str]:
         """Where SSH forwards to."""
         host = self.metadata.facts["address"]
-        return {"spark": self.config.master, "hdfs": self.config.namenode, "history": f"{host}:18080"}
+        app = {"app": f"{host}:8000"} if "oneoff-app.service" in self.config.services else {}
+        return {"spark": self.config.master, "hdfs": self.config.namenode, "history": f"{host}:18080", **app}
 
 
 def script(name: str, *words: str) -> Any:  # noqa: ANN401 -- JSON

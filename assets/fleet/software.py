@@ -7,6 +7,7 @@ each. What isn't what they say is refused, and nothing is installed from it. Bel
 
   scripts/   files of our own                        hadoop/    lib and webapps, as HADOOP_HOME
   python/    an environment with PySpark             jupyter/   JupyterLab as pip's --target has it, for that Python
+  scoring/   what scores flows, with its packages
   venvs/     environments of jobs: job_python.py; whoever makes them has to be let write there
 
 each a link to what is whole. It needs Python 3.11 with venv and pip, and the AWS command line, or --fetch. This file
@@ -35,7 +36,7 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path("/opt/oneoff")
 PREFIX = "_software"
-PARTS = ("scripts", "hadoop", "python", "jupyter")
+PARTS = ("scripts", "hadoop", "python", "jupyter", "scoring")
 KINDS = ("jar", "script", "sdist", "wheel")
 FETCHES_AT_ONCE = 4
 PAGES = re.compile(r"webapps/(hdfs|datanode|static)/.*[^/]")
@@ -237,6 +238,11 @@ class Node:
         """A folder that the node's Python imports from when it is told to."""
         self.install(self.root / "python/bin/python", entries, "wheel", "--target", folder)
 
+    def make_scoring(self, folder: Path, entries: Sequence[Entry]) -> None:
+        """Files of our own, and beside them what they import."""
+        self.make_scripts(folder, [each for each in entries if each.kind == "script"])
+        self.install(self.root / "python/bin/python", entries, "wheel", "--target", folder / "packages")
+
     def install(
         self, python: Path, entries: Iterable[Entry], kind: str, *options: str | Path, into: Path | None = None
     ) -> None:
@@ -312,6 +318,7 @@ def install(node: Node, lake: Lake, digest: str, parts: Sequence[str]) -> dict[s
         "hadoop": node.make_hadoop,
         "python": node.make_python,
         "jupyter": node.make_jupyter,
+        "scoring": node.make_scoring,
     }
     before = linked(node.root)
     for part, place in places.items():

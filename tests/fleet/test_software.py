@@ -186,13 +186,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory, scripts: dict[str, bytes
         entry("python", "wheel", "both-1.0-py3-none-any.whl", wheel("both", "1.0")),
         entry("python", "sdist", "made-1.0.tar.gz", source()),
         entry("jupyter", "wheel", "lab-1.0-py3-none-any.whl", wheel("lab", "1.0")),
+        entry("scoring", "script", "scoring/page/page.css", b"body {}"),
+        entry("scoring", "wheel", "both-1.0-py3-none-any.whl", wheel("both", "1.0")),
     )
     words = [sys.executable, str(FLEET / "software.py"), "install", "--root", str(site.root), "--python"]
     more = [sys.executable, "--manifest", digest, "--fetch", *site.lake.fetch()]
     env = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PYTHONPATH": "/x"}
     done = subprocess.run([*words, *more], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["made"] == ["scripts", "hadoop", "python", "jupyter"]
+    assert json.loads(done.stdout)["made"] == ["scripts", "hadoop", "python", "jupyter", "scoring"]
     (site.root / "digest").write_text(digest)
     site.lake.asked()
     return site
@@ -215,6 +217,8 @@ def test_a_node_has_what_its_manifest_says(installed: Site) -> None:
     assert installed.says("", program) == "1.0 1.0 1.0"
     with_jupyter = f"import sys; sys.path.append({str(root / 'jupyter')!r}); import lab; print(lab.VERSION)"
     assert installed.says("", with_jupyter) == "1.0"
+    assert (root / "scoring/scoring/page/page.css").read_text() == "body {}"
+    assert (root / "scoring/packages/both.py").exists()
     assert not (root / "work").exists()
 
 

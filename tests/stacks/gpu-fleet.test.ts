@@ -101,8 +101,19 @@ describe("a fleet through its life, on the real engine, with providers that make
     expect(await changed({ "oneoff:users": "keys" })).toEqual(["update fleet-users"]);
   });
 
-  test("a new run id is another run", async () => {
-    expect(await changed({ "oneoff:runId": "2" })).toEqual(["create fleet-run-2", "delete fleet-run-1"]);
+  test("a new run id is another run, and what scores flows is told to the head, and to no other machine", async () => {
+    const done = await changed({ "oneoff:runId": "2", "oneoff:app": "true" });
+    const software = /^create fleet-(scoring-|jobs-|requirements-scoring$)/;
+    expect(done.filter((one) => !software.test(one)).sort()).toEqual([
+      "create fleet-app-policy",
+      "create fleet-app-role",
+      "create fleet-run-2",
+      "create fleet-staged-head",
+      "delete fleet-run-1",
+      "update fleet-head", // which AWS's provider makes anew, as its user data is another
+      "update fleet-head-config",
+      "update fleet-head-policy",
+    ]);
   });
 
   test("off, by a clock and on again are one object, which the reaper reads", async () => {

@@ -72,6 +72,8 @@ export interface FleetPlanArgs {
   readonly idleOff?: Duration;
   /** Whether there is JupyterLab. @default true */
   readonly notebook?: boolean;
+  /** Whether the head has a page that scores network flows with the newest model of job nids. @default false */
+  readonly app?: boolean;
   /** Absolute path of a folder with a public key per user, `<user>.pub`. @default nobody */
   readonly users?: string;
   /** In how many zones there are subnets. @default 2 */
@@ -94,6 +96,7 @@ export interface FleetPlan {
   /** How long a gang may take to be whole; undefined for workers that come one by one. */
   readonly gangMinutes: number | undefined;
   readonly notebook: boolean;
+  readonly app: boolean;
   readonly users: readonly UserKey[];
   readonly zones: number;
   readonly deadlineSeconds: number;

@@ -1,6 +1,7 @@
 import { type BillLine, hoursUntilEnd, perHour } from "../../../core/bill.ts";
 import { reaperBill } from "../bill.ts";
 import { ec2PerHour, instanceType, unitPricesIn } from "../prices.ts";
+import { LOOK_SECONDS } from "./app.ts";
 import type { FleetPlan } from "./args.ts";
 import { type GpuMachine, gpuMachine } from "./gpu.ts";
 import { GPU_IMAGE, NODE_IMAGE } from "./image.ts";
@@ -8,8 +9,11 @@ import { quotaCodes } from "./quotas.ts";
 
 const HOURS_PER_MONTH = 730;
 
-/** The stager and the settler (software.ts, members.ts), once each. */
-const FUNCTIONS_GIBIBYTE_SECONDS = 900 * (1.75 + 0.25);
+/** The stager, once more for what scores flows, and the settler once (software.ts, members.ts). */
+const functionsGibibyteSeconds = ({ app }: Billed) => 900 * (1.75 * (app ? 2 : 1) + 0.25);
+
+/** Lists of S3 that a look for a model takes; the few reads beside them cost a hundredth of it. */
+const LISTS_OF_LOOK = 3;
 
 /** Disk of the namenode for the names of files, beside its system's. */
 export const NAMES_GIBIBYTES = 16;
@@ -37,6 +41,7 @@ export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): r
   const price = (type: string) => ec2PerHour(type, region);
   const dearest = workers.types.reduce((a, b) => (price(a) >= price(b) ? a : b));
   const many = `${counted(workers.count, "worker")}, ${dearest}`;
+  const looks = 3600 / LOOK_SECONDS;
   const points = FLEET_ENDPOINTS.length * zones * units.interfaceEndpointHour;
   const disks = (workers: number) => (diskGibibytes(plan, workers) * units.gp3GigabyteMonth) / HOURS_PER_MONTH;
   return [
@@ -49,8 +54,11 @@ export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): r
       what: "functions for software and for data nodes that go, the longest that they take",
       usdPerHour: 0,
       hours,
-      usd: FUNCTIONS_GIBIBYTE_SECONDS * units.lambdaArmGigabyteSecond,
+      usd: functionsGibibyteSeconds(plan) * units.lambdaArmGigabyteSecond,
     },
+    ...(plan.app
+      ? [perHour("S3 requests of what scores flows", (looks * LISTS_OF_LOOK * units.s3ThousandWrites) / 1000, hours)]
+      : []),
     ...reaperBill(region, stands),
     // Among the others already: it is here to be compared.
     { what: "while its machines are off: disks and endpoints", usdPerHour: disks(0) + points, hours: 0, usd: 0 },

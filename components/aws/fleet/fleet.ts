@@ -13,6 +13,7 @@ import { stackId, stackTags } from "../../common/naming.ts";
 import type { CommandOutputs } from "../../common/outputs.ts";
 import { runIdOf } from "../../common/run-id.ts";
 import { runOrigin } from "../../common/run-origin.ts";
+import { checkApp } from "../../common/services/app.ts";
 import { allow } from "../iam.ts";
 import type { S3Lake } from "../lake.ts";
 import { fleetReaperStatements, type Reaper } from "../reaper.ts";
@@ -92,6 +93,7 @@ export class GpuFleet extends pulumi.ComponentResource {
   ): readonly BillLine[] {
     checkSecrets(args.job, args.secrets);
     checkSources(args);
+    checkApp(args.job, args.app ?? false);
     return fleetPlan(args, stands).bill;
   }
 
@@ -104,6 +106,7 @@ export class GpuFleet extends pulumi.ComponentResource {
     const job = jobFor(args);
     checkSecrets(job, args.secrets);
     checkSources(args);
+    checkApp(job, args.app ?? false);
     const plan = fleetPlan(args);
     for (const warning of plan.warnings) pulumi.log.warn(warning, this);
     this.runId = runIdOf(args.runId);
@@ -124,11 +127,11 @@ export class GpuFleet extends pulumi.ComponentResource {
     const parameter = sparkParameter(name, this);
     const { packageIndex, maven } = args;
     const from = { ...(packageIndex && { packageIndex }), ...(maven && { maven }) };
-    const software = fleetSoftware(name, { lake, job, notebook: plan.notebook, ...from }, this);
+    const software = fleetSoftware(name, { lake, job, notebook: plan.notebook, app: plan.app, ...from }, this);
     const secrets = jobSecrets(name, job, args.secrets, this);
     const secretArns = secrets.map(({ arn }) => arn);
-    const { statements } = software;
-    const roles = fleetRoles(name, { job, lake, parameterArn: parameter.arn, secretArns, software: statements }, this);
+    const rights = { job, lake, parameterArn: parameter.arn, secretArns, software: software.statements, app: plan.app };
+    const roles = fleetRoles(name, rights, this);
     const seen = allow(`${name}-reaper-policy`, reaper.role, fleetReaperStatements(lake.bucketArn, name), this);
     const place: MachinePlace = {
       name,
@@ -217,10 +220,16 @@ const configs =
   ({ name, lake, roles }: MachinePlace, head: Standing, parameter: aws.ssm.Parameter) =>
   (make: (place: NodePlace) => NodeConfig): pulumi.Output<NodeConfig> =>
     pulumi
-      .all([lake.bucket, lake.region, head.card.privateIp, parameter.name, roles.users.arn, roles.run.arn])
-      .apply(([bucket, region, address, sparkParameter, usersRole, runRole]) =>
-        make({ fleet: name, lake: `s3://${bucket}`, region, head: address, sparkParameter, usersRole, runRole }),
-      );
+      .output({
+        bucket: lake.bucket,
+        region: lake.region,
+        head: head.card.privateIp,
+        sparkParameter: parameter.name,
+        usersRole: roles.users.arn,
+        runRole: roles.run.arn,
+        appRole: roles.app?.arn,
+      })
+      .apply(({ bucket, ...place }) => make({ fleet: name, lake: `s3://${bucket}`, ...place }));
 
 interface Said {
   readonly plan: FleetPlan;

@@ -114,7 +114,7 @@ function accountOf(file: string): string {
   if (!/^[a-z][a-z0-9_-]{0,30}$/.test(name)) {
     throw refusal`${arg("users")} has ${quote(file)}: its name is the user's, and must be a letter and up to 30 letters, digits, "-" and "_", all lower case, such as "alice.pub"`;
   }
-  if (RESERVED_ACCOUNTS.has(name) || name.startsWith("systemd-")) {
+  if (RESERVED_ACCOUNTS.has(name) || /^(systemd|oneoff)-/.test(name)) {
     throw refusal`${arg("users")} has ${quote(file)}: ${quote(name)} is an account or group of the system; take another name`;
   }
   return name;

@@ -155,6 +155,7 @@ export function standingMachine(
 /** What a machine starts by: a few lines that bring the rest, each by its hash. */
 export function userData(place: MachinePlace, node: string, config: pulumi.Output<NodeConfig>): pulumi.Output<string> {
   const { name, lake, software, parent } = place;
+  const installed = node === NodeRole.head ? software.headManifest : software.manifest;
   const keys = fleetKeys(name);
   const content = config.apply((config) => JSON.stringify(config));
   const digest = content.apply(sha256);
@@ -165,7 +166,7 @@ export function userData(place: MachinePlace, node: string, config: pulumi.Outpu
     { parent, retainOnDelete: true },
   );
   return pulumi
-    .all([object.key, digest, lake.bucket, lake.region, software.manifest, config.apply(partsOf)])
+    .all([object.key, digest, lake.bucket, lake.region, installed, config.apply(partsOf)])
     .apply(([config, configDigest, bucket, region, manifest, parts]) => {
       const { key: installer, sha256: installerDigest } = software.loader;
       const text = loader({

@@ -6,6 +6,7 @@ import type { Service } from "../../../core/service.ts";
 import { HDFS_EVENTS, hdfsServices } from "../../common/services/hdfs.ts";
 import { eventsEnv, executorConf, type SparkWorkers, sparkServices } from "../../common/services/spark.ts";
 import { instanceType } from "../prices.ts";
+import { APP_PORT, appUnit } from "./app.ts";
 import type { FleetPlan } from "./args.ts";
 import { gpuMachine } from "./gpu.ts";
 import { agentUnit, homeOf, notebookUnit, runUnit, serviceUnit, unitName } from "./units.ts";
@@ -35,7 +36,7 @@ export interface NodeConfig {
   readonly notebooks: boolean;
   /** Whether it has GPUs for Spark, whose use is told. */
   readonly gpus: boolean;
-  /** ARNs of roles whose credentials accounts of the machine get: "users", and "run" for the account that runs jobs. */
+  /** ARNs of roles whose credentials accounts of the machine get: "users"; "run" and "app" are for those that run jobs and score. */
   readonly access: Readonly<Record<string, string>>;
 }
 
@@ -51,6 +52,8 @@ export interface NodePlace {
   readonly sparkParameter: string;
   readonly usersRole: string;
   readonly runRole: string;
+  /** Of what scores flows, where the plan has it. */
+  readonly appRole?: string | undefined;
 }
 
 /** Where EC2 attaches a machine's own volume; Amazon Linux has that name for it on all types. */
@@ -63,6 +66,8 @@ const HEAPS = {
   master: { SPARK_DAEMON_MEMORY: "512m" },
   history: { SPARK_DAEMON_MEMORY: "1g" },
 } as const;
+
+const APP = unitName("app");
 
 /** Accounts that services run as. */
 const HDFS_USER = "oneoff-hdfs";
@@ -134,7 +139,7 @@ export function headConfig(plan: FleetPlan, place: NodePlace): NodeConfig {
     ...common(NodeRole.head, "head", place),
     disk: { device: DATA_DEVICE, folder: `${homeOf("namenode")}/data` },
     parameters: { spark: place.sparkParameter },
-    files: { "/etc/ssh/sshd_config.d/00-oneoff-pages.conf": pagesConf(place) },
+    files: { "/etc/ssh/sshd_config.d/00-oneoff-pages.conf": pagesConf(plan, place) },
     units: {
       ...unitOf(namenode, HDFS_USER, env),
       ...unitOf(master, SPARK_USER, env),
@@ -143,11 +148,12 @@ export function headConfig(plan: FleetPlan, place: NodePlace): NodeConfig {
       ...(plan.notebook && {
         "oneoff-notebook@.service": notebookUnit({ ...run, ONEOFF_HDFS: "hdfs://namenode:8020" }),
       }),
+      ...(plan.app && { [APP]: appUnit(place.lake) }),
       [unitName("agent")]: agentUnit(),
     },
-    services: ["namenode", "master", "history", "agent"].map(unitName),
+    services: [...["namenode", "master", "history"].map(unitName), ...(plan.app ? [APP] : []), unitName("agent")],
     notebooks: plan.notebook,
-    access: { users: place.usersRole, run: place.runRole },
+    access: { users: place.usersRole, run: place.runRole, ...(place.appRole && { app: place.appRole }) },
   };
 }
 
@@ -237,8 +243,8 @@ const withEnv = (service: Service, env: Readonly<Record<string, string>>): Servi
 });
 
 /** Pages of services, and whatever listens on the head's own 127.0.0.1, such as a user's JupyterLab. */
-const pagesConf = ({ head }: NodePlace): string =>
-  `PermitOpen ${[9870, 8080, 18080].map((port) => `${head}:${port}`).join(" ")} 127.0.0.1:*\n`;
+const pagesConf = ({ app }: FleetPlan, { head }: NodePlace): string =>
+  `PermitOpen ${[9870, 8080, 18080, ...(app ? [APP_PORT] : [])].map((port) => `${head}:${port}`).join(" ")} 127.0.0.1:*\n`;
 
 /** What a machine installs from Amazon Linux's repositories, beside what comes with the image. */
 const PACKAGES = "java-17-amazon-corretto-headless python3.11 python3.11-pip nftables";
@@ -271,10 +277,11 @@ export function loader({ parts, ...values }: LoaderArgs): string {
 }
 
 /** What of its fleet's software a machine has a use for, as software.py calls it. */
-export const partsOf = ({ role, notebooks }: NodeConfig): readonly string[] => [
+export const partsOf = ({ role, notebooks, services }: NodeConfig): readonly string[] => [
   ...["scripts", "python"],
   ...(role === NodeRole.worker ? [] : ["hadoop"]),
   ...(notebooks ? ["jupyter"] : []),
+  ...(services.includes(APP) ? ["scoring"] : []),
 ];
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

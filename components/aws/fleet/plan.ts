@@ -41,6 +41,7 @@ export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
     workers: workersOf(args.workers, gpu, region),
     gangMinutes: gangMinutes(args),
     notebook: args.notebook ?? true,
+    app: args.app ?? false,
     users: args.users === undefined ? [] : readUsers(args.users),
     zones: wholeNumber("zones", args.zones ?? 2, MOST_ZONES),
     deadlineSeconds: deadlineSeconds(args.lifetime, ...FLEET_DEADLINES),

@@ -8,6 +8,7 @@ import { rolePath, stackTags } from "../../common/naming.ts";
 import { allow, SESSION_STATEMENTS, type Statement, serviceRole } from "../iam.ts";
 import type { S3Lake } from "../lake.ts";
 import { addressStatements } from "../lake-statements.ts";
+import { appStatements } from "./app.ts";
 
 export interface FleetRolesArgs {
   readonly job: Job;
@@ -18,6 +19,8 @@ export interface FleetRolesArgs {
   readonly secretArns: readonly pulumi.Input<string>[];
   /** What reads the fleet's software. */
   readonly software: readonly Statement[];
+  /** Whether the head scores flows. */
+  readonly app: boolean;
 }
 
 export interface FleetRoles {
@@ -27,11 +30,13 @@ export interface FleetRoles {
   readonly users: aws.iam.Role;
   /** What the account has that runs jobs. */
   readonly run: aws.iam.Role;
+  /** What the account has that scores flows. */
+  readonly app: aws.iam.Role | undefined;
   readonly parts: readonly pulumi.Resource[];
 }
 
 /**
- * The machines' roles, one for each kind of them, and the two whose credentials they hand on: nobody but root has a machine's own.
+ * The machines' roles, one for each kind of them, and those whose credentials they hand on: nobody but root has a machine's own.
  */
 export function fleetRoles(name: string, args: FleetRolesArgs, parent: pulumi.Resource): FleetRoles {
   const machines = Object.fromEntries(
@@ -39,8 +44,14 @@ export function fleetRoles(name: string, args: FleetRolesArgs, parent: pulumi.Re
   ) as Record<NodeRole, aws.iam.Role>;
   const users = handedOn(`${name}-users-role`, Object.values(machines), parent);
   const run = handedOn(`${name}-run-role`, [machines.head], parent);
+  const app = args.app ? handedOn(`${name}-app-role`, [machines.head], parent) : undefined;
+  const handed = {
+    [NodeRole.head]: [users, run, ...(app ? [app] : [])],
+    [NodeRole.data]: [users],
+    [NodeRole.worker]: [users],
+  };
   const own = Object.values(NodeRole).map((role) =>
-    allow(`${name}-${role}-policy`, machines[role], machineStatements(name, role, args, { users, run }), parent),
+    allow(`${name}-${role}-policy`, machines[role], machineStatements(name, role, args, handed[role]), parent),
   );
   const profiles = Object.fromEntries(
     Object.values(NodeRole).map((role) => [
@@ -52,11 +63,12 @@ export function fleetRoles(name: string, args: FleetRolesArgs, parent: pulumi.Re
       ),
     ]),
   ) as Record<NodeRole, aws.iam.InstanceProfile>;
-  const handed = [
+  const theirs = [
     allow(`${name}-users-policy`, users, userStatements(args), parent),
     allow(`${name}-run-policy`, run, runStatements(args), parent),
+    ...(app ? [allow(`${name}-app-policy`, app, appStatements(args.lake), parent)] : []),
   ];
-  return { profiles, users, run, parts: [...own, ...handed] };
+  return { profiles, users, run, app, parts: [...own, ...theirs] };
 }
 
 /** A role that machines take on and hand to accounts of theirs. */
@@ -76,7 +88,7 @@ function machineStatements(
   fleet: string,
   role: NodeRole,
   { lake, parameterArn, software }: FleetRolesArgs,
-  { users, run }: { readonly users: aws.iam.Role; readonly run: aws.iam.Role },
+  handed: readonly aws.iam.Role[],
 ): readonly Statement[] {
   const keys = fleetKeys(fleet);
   const object = (key: string) => pulumi.interpolate`${lake.bucketArn}/${key}`;
@@ -98,7 +110,7 @@ function machineStatements(
     // What it was asked, once that is done.
     ...(isHead ? [{ Action: ["s3:DeleteObject"], Resource: DONE.map((done) => object(`${keys.at}/${done}/*`)) }] : []),
     ...(role === NodeRole.data ? [] : [{ Action: ["ssm:GetParameter"], Resource: parameterArn }]),
-    { Action: ["sts:AssumeRole"], Resource: isHead ? [users.arn, run.arn] : users.arn },
+    { Action: ["sts:AssumeRole"], Resource: handed.map(({ arn }) => arn) },
     ...SESSION_STATEMENTS,
   ];
 }

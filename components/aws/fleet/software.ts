@@ -14,6 +14,7 @@ import { ASSETS } from "../../common/node-code.ts";
 import { lambdaFunction } from "../function.ts";
 import type { Statement } from "../iam.ts";
 import type { S3Lake } from "../lake.ts";
+import { APP_REQUIREMENTS, appFiles } from "./app.ts";
 
 const FLEET = join(ASSETS, "fleet");
 const HDFS = join(ASSETS, "images/hdfs");
@@ -24,6 +25,8 @@ const PYPI = "https://pypi.org/simple";
 const MAVEN = "https://repo1.maven.org/maven2";
 /** Name of the manifest that nodes install when they start. */
 const NODES = "nodes";
+/** And of the head's, where that scores flows. */
+const HEAD = "head";
 
 export interface FleetSoftwareArgs {
   /** Where it is put, and all that nodes reach of the world. */
@@ -34,6 +37,8 @@ export interface FleetSoftwareArgs {
   readonly hdfs?: boolean;
   /** Whether nodes have JupyterLab. @default true */
   readonly notebook?: boolean;
+  /** Whether the head has what scores flows. @default false */
+  readonly app?: boolean;
   /** Files of our own beside those of {@link fleetScripts}: path below /opt/oneoff/scripts, and the file. @default none */
   readonly scripts?: Readonly<Record<string, string>>;
   /** Where wheels come from, a simple index. @default "https://pypi.org/simple" */
@@ -46,6 +51,8 @@ export interface FleetSoftwareArgs {
 export interface FleetSoftware {
   /** Digest of the manifest, for `software.py install --manifest`. It is known when all that it names is in the lake. */
   readonly manifest: pulumi.Output<string>;
+  /** The head's: with what scores flows, and else the same. What is turned on there changes nothing for the others. */
+  readonly headManifest: pulumi.Output<string>;
   /** Where the manifest lies in the lake: `_software/manifests/<digest>.json`. */
   readonly manifestKey: pulumi.Output<string>;
   /**
@@ -68,7 +75,7 @@ export interface FleetSoftware {
  * @throws UsageError when a file isn't there, and for an address that is none or holds credentials.
  */
 export function fleetSoftware(name: string, args: FleetSoftwareArgs, parent: pulumi.Resource): FleetSoftware {
-  const { lake, job = lake.job, hdfs = true, notebook = true, packageIndex = PYPI, maven = MAVEN } = args;
+  const { lake, job = lake.job, hdfs = true, notebook = true, app = false, packageIndex = PYPI, maven = MAVEN } = args;
   checkSources(args);
   const uploads = new Map<string, Upload>();
   /** Key of a file, which is uploaded. */
@@ -77,14 +84,17 @@ export function fleetSoftware(name: string, args: FleetSoftwareArgs, parent: pul
     if (!uploads.has(at)) uploads.set(at, { path, logical });
     return at;
   };
-  const scripts = Object.entries({ ...fleetScripts(), ...args.scripts }).map(
-    ([to, path]) => [to, key(path, to.replaceAll("/", "-"))] as const,
-  );
+  const keys = (files: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(files).map(([to, path]) => [to, key(path, to.replaceAll("/", "-"))]));
   const nodes: Record<string, Contents> = {
-    scripts: { files: Object.fromEntries(scripts) },
+    scripts: { files: keys({ ...fleetScripts(), ...args.scripts }) },
     python: { requirements: key(join(FLEET, "requirements.txt"), "requirements-python"), sources: true },
     ...(hdfs && { hadoop: { jars: key(join(HDFS, "jars.txt"), "jars-hadoop") } }),
     ...(notebook && { jupyter: { requirements: key(JUPYTER, "requirements-jupyter") } }),
+  };
+  const head = app && {
+    ...nodes,
+    scoring: { files: keys(appFiles()), requirements: key(APP_REQUIREMENTS, "requirements-scoring") },
   };
   const venvs = new Map<string, string>();
   for (const step of job.steps) {
@@ -107,29 +117,35 @@ export function fleetSoftware(name: string, args: FleetSoftwareArgs, parent: pul
     },
     parent,
   );
-  const staging: Omit<Staging, "bucket"> = { packageIndex, maven, manifests };
   // One that is replaced has put nothing there that would have to go: an update that fails would leave its new input in the state.
-  const staged = new aws.lambda.Invocation(
-    `${name}-staged`,
-    {
-      functionName: stager.function.name,
-      lifecycleScope: "CREATE_ONLY",
-      input: pulumi.jsonStringify({ bucket: lake.bucket, ...staging }),
-    },
-    { parent, dependsOn: [...stager.parts, ...uploaded, lake], replaceOnChanges: ["input"] },
-  );
-  const digests = staged.result.apply((result) => (JSON.parse(result) as Staged).manifests);
-  const digest = (of: string) => digests.apply((digests) => digests[of] as string);
-  const manifest = digest(NODES);
+  const stage = (what: string, manifests: Staging["manifests"], ...needs: readonly pulumi.Resource[]) => {
+    const staging: Omit<Staging, "bucket"> = { packageIndex, maven, manifests };
+    return new aws.lambda.Invocation(
+      `${name}-${what}`,
+      {
+        functionName: stager.function.name,
+        lifecycleScope: "CREATE_ONLY",
+        input: pulumi.jsonStringify({ bucket: lake.bucket, ...staging }),
+      },
+      { parent, dependsOn: [...stager.parts, ...uploaded, lake, ...needs], replaceOnChanges: ["input"] },
+    );
+  };
+  const digest = ({ result }: aws.lambda.Invocation, of: string) =>
+    result.apply((result) => (JSON.parse(result) as Staged).manifests[of] as string);
+  const staged = stage("staged", manifests);
+  const manifest = digest(staged, NODES);
+  // Of its own, so that even a preview sees that the others' stays; and after the other, which most of it is part of.
+  const headStaged = head && stage("staged-head", { [HEAD]: head }, staged);
   const loader = key(join(FLEET, LOADER), LOADER);
   return {
     manifest,
+    headManifest: headStaged ? digest(headStaged, HEAD) : manifest,
     manifestKey: manifest.apply(manifestKey),
     requirements: ({ requirements }) =>
-      requirements === undefined ? pulumi.output("") : digest(venvs.get(requirements) as string),
+      requirements === undefined ? pulumi.output("") : digest(staged, venvs.get(requirements) as string),
     loader: { key: loader, sha256: loader.split("/")[1] as string },
     statements: lake.statements.read([Prefix.software]),
-    parts: [staged],
+    parts: headStaged ? [staged, headStaged] : [staged],
   };
 }
 

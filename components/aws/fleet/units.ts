@@ -12,18 +12,24 @@ const NODE_ENV = "/etc/oneoff/node.env";
 /** Where secrets are root's, by name. */
 const SECRETS = "/var/lib/oneoff/secrets";
 /** Where the settings for AWS's libraries are, by whose credentials they lead to; access.py writes them. */
-const ACCESS = "/etc/oneoff/access";
+export const ACCESS = "/etc/oneoff/access";
 
 /** The folder that stands for / to a service. */
 export const homeOf = (service: string): string => `/var/lib/oneoff/${service}`;
 
-/** What stands for an image on a machine: its folder of scripts, and where the rest of it is. */
+/** What stands for an image on a machine: where the rest of it is, beside its scripts. */
 const IMAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   hdfs: { HADOOP_HOME: `${SOFTWARE}/hadoop` },
   spark: { ONEOFF_PYTHON: PYTHON },
+  scoring: {
+    ONEOFF_PYTHON: PYTHON,
+    ONEOFF_SCORING: `${SOFTWARE}/scoring/scoring`,
+    ONEOFF_SCORING_PACKAGES: `${SOFTWARE}/scoring/packages`,
+  },
 };
 
-const entrypoint = (image: string): string => `${SCRIPTS}/${image}/entrypoint`;
+/** Its folder of scripts has it; that of scoring is Spark's. */
+const entrypoint = (image: string): string => `${SCRIPTS}/${image === "scoring" ? "spark" : image}/entrypoint`;
 
 /** Of a unit, each section's lines. */
 type Sections = Readonly<Record<"Unit" | "Service" | "Install", readonly string[]>>;
@@ -60,8 +66,14 @@ export const unitName = (service: string): string => `oneoff-${service}.service`
  *
  * @param user account that it runs as.
  * @param env what is elsewhere than in a container.
+ * @param more settings of its section Service.
  */
-export function serviceUnit(service: Service, user: string, env: Readonly<Record<string, string>>): string {
+export function serviceUnit(
+  service: Service,
+  user: string,
+  env: Readonly<Record<string, string>>,
+  more: readonly string[] = [],
+): string {
   const { name, image, command = [], files = [], disks = [] } = service;
   const writes = name === "worker" ? [VENVS] : []; // for its executors
   const home = homeOf(name);
@@ -87,6 +99,7 @@ export function serviceUnit(service: Service, user: string, env: Readonly<Record
       ...CLOSED,
       "ProtectHome=yes",
       `ReadWritePaths=${[home, ...writes].map((folder) => `-${folder}`).join(" ")}`,
+      ...more,
     ],
     Install: ["WantedBy=multi-user.target"],
   });

@@ -2,6 +2,7 @@ import { firstPort } from "../../../core/checks.ts";
 import { arg, invalid, quote, refusal } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job.ts";
 import type { Size } from "../../../core/size.ts";
+import { checkApp } from "../../common/services/app.ts";
 import { type HdfsArgs, type HdfsPlan, hdfsPlan } from "../../common/services/hdfs.ts";
 import { checkScheduler, type Scheduler } from "../../common/services/scheduler.ts";
 import { type SparkWorkers, sparkMemory, type WorkersArgs, workersPlan } from "../../common/services/spark.ts";
@@ -65,8 +66,6 @@ export interface FleetPlan {
   readonly port: number;
 }
 
-/** The table whose rows are models. */
-export const MODELS = "networks";
 const DATANODES = 3;
 const WORKERS = 2;
 /** Of datanodes, and of workers: more is a slip of the hand. */
@@ -100,12 +99,6 @@ function checkMost(argument: string, count: number): void {
 function checkFolder(path: string): void {
   if (/[,:]/.test(path))
     throw invalid("lake", path, "expected a path without commas and colons, which part paths for HDFS and Spark");
-}
-
-function checkApp(job: Job, app: boolean): boolean {
-  const has = (table: string) => job.tables.some(({ name }) => name === table);
-  if (!app || (has(MODELS) && has("flows"))) return app;
-  throw refusal`${arg("app")} is true, and job ${quote(job.name)} leaves no table ${MODELS} with a model that scores flows: leave it out, or run job nids`;
 }
 
 function checkGpu(gpu: Gpu): Gpu {

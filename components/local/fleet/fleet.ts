@@ -4,7 +4,7 @@ import { jobFor } from "../../../core/job/same.ts";
 import type { ServiceFile } from "../../../core/service.ts";
 import type { CommandOutputs } from "../../common/outputs.ts";
 import { runOrigin } from "../../common/run-origin.ts";
-import { appService } from "../../common/services/app.ts";
+import { appService, MODELS } from "../../common/services/app.ts";
 import { HDFS_EVENTS, hdfsServices } from "../../common/services/hdfs.ts";
 import { notebookService } from "../../common/services/notebook.ts";
 import { Scheduler } from "../../common/services/scheduler.ts";
@@ -15,7 +15,7 @@ import { type LocalService, type Processes, type ProcessPlace, renderProcesses }
 import { LOCAL_DEADLINES, LocalRun, type RunArgs } from "../run.ts";
 import { Secret } from "../secret.ts";
 import { Software } from "../software.ts";
-import { type FleetPlan, type FleetPlanArgs, fleetPlan, Gpu, type LocalFleetArgs, MODELS } from "./args.ts";
+import { type FleetPlan, type FleetPlanArgs, fleetPlan, Gpu, type LocalFleetArgs } from "./args.ts";
 import { DataNodes } from "./data-nodes.ts";
 import { DAEMONS, portsAlone, SPARK, sharingConf, sharingServices, sparkOf, YARN } from "./scheduler.ts";
 

@@ -130,14 +130,23 @@ test.each([
   expect(() => userOf(content)).toThrow(`users has "alice.pub", line ${line}: ${why}`);
 });
 
-test.each(["root", "ec2-user", "ssm-user", "hadoop", "spark", "oneoff", "sshd", "docker", "wheel", "systemd-network"])(
-  "%s is no user's name",
-  (name) => {
-    expect(() => userOf(ED25519, `${name}.pub`)).toThrow(
-      `users has "${name}.pub": "${name}" is an account or group of the system; take another name`,
-    );
-  },
-);
+test.each([
+  "root",
+  "ec2-user",
+  "ssm-user",
+  "hadoop",
+  "spark",
+  "oneoff",
+  "oneoff-run",
+  "sshd",
+  "docker",
+  "wheel",
+  "systemd-network",
+])("%s is no user's name", (name) => {
+  expect(() => userOf(ED25519, `${name}.pub`)).toThrow(
+    `users has "${name}.pub": "${name}" is an account or group of the system; take another name`,
+  );
+});
 
 test.each(["Alice", "2fast", "a.b", "-x", "", "ä", `a${"b".repeat(31)}`])("%j can't be an account", (name) => {
   expect(() => userOf(ED25519, `${name}.pub`)).toThrow(

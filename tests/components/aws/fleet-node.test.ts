@@ -14,7 +14,7 @@ import { serviceUnit } from "../../../components/aws/fleet/units.ts";
 import { instanceType, pricedTypes } from "../../../components/aws/prices.ts";
 import { executorHeap } from "../../../components/common/services/spark.ts";
 
-const plan = (args: { readonly gpu?: string; readonly notebook?: boolean } = {}) =>
+const plan = (args: { readonly gpu?: string; readonly notebook?: boolean; readonly app?: boolean } = {}) =>
   fleetPlan({ lifetime: { deadline: "8 hours", idle: "1 hour" }, region: "us-east-1", ...args });
 const place: NodePlace = {
   fleet: "fleet",
@@ -37,6 +37,33 @@ test("GPUs on or off is told to workers alone", () => {
     "spark.task.resource.gpu.amount": "0.25",
   });
   expect(Object.keys(sparkConf(off))).toEqual(["spark.executor.cores", "spark.executor.memory"]);
+});
+
+test("what scores flows is the head's alone: a unit with an account and a role of its own, and a page that users reach", () => {
+  const [off, on] = [plan(), plan({ app: true })];
+  expect(dataConfig(on, place, "data-1")).toEqual(dataConfig(off, place, "data-1"));
+  expect(workerConfig(on, place)).toEqual(workerConfig(off, place));
+  const appRole = "arn:aws:iam::123456789012:role/app";
+  const [before, head] = [headConfig(off, place), headConfig(on, { ...place, appRole })];
+  expect(JSON.stringify(before)).not.toMatch(/oneoff-app|8000/);
+  expect(head.access).toEqual({ ...before.access, app: appRole });
+  expect(head.services).toEqual([...before.services.slice(0, -1), "oneoff-app.service", "oneoff-agent.service"]);
+  expect(head.files["/etc/ssh/sshd_config.d/00-oneoff-pages.conf"]).toBe(
+    "PermitOpen 10.84.0.10:9870 10.84.0.10:8080 10.84.0.10:18080 10.84.0.10:8000 127.0.0.1:*\n",
+  );
+  const unit = (head.units["oneoff-app.service"] as string).split("\n");
+  expect(unit).toEqual(
+    expect.arrayContaining([
+      "User=oneoff-app",
+      'Environment="ONEOFF_MODEL=s3://the-lake/networks"',
+      'Environment="AWS_CONFIG_FILE=/etc/oneoff/access/app"',
+      "ProtectHome=yes",
+      "MemoryMax=2G",
+      "ExecStart=/opt/oneoff/scripts/spark/entrypoint app",
+    ]),
+  );
+  expect(unit.filter((line) => /LoadCredential|secret/.test(line))).toEqual([]);
+  expect(partsOf(head)).toEqual([...partsOf(before), "scoring"]);
 });
 
 test.each(pricedTypes.filter((type) => instanceType(type).memoryGiB >= 4))(

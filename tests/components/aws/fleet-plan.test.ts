@@ -19,6 +19,7 @@ test("without anything said it is small, and without GPUs", () => {
     hdfs: { datanodes: 3, replication: 2, diskGibibytes: 64 },
     workers: { count: 2, types: ["m6i.large", "m7i.large"] },
     notebook: true,
+    app: false,
     users: [],
     zones: 2,
     deadlineSeconds: 8 * 3600,
@@ -200,6 +201,15 @@ test("the reaper costs as long as the stack stands, and what it ends until the d
   const { bill } = fleetPlan({ lifetime, region: "us-east-1" }, "10 days");
   expect(bill.map(({ hours }) => hours)).toEqual([8.25, 8.25, 8.25, 8.25, 8.25, 8.25, 240.25, 0]);
   expect(fleetPlan({ lifetime, region: "us-east-1" }, "1 hour").bill).toEqual(planOf().bill);
+});
+
+test("what scores flows costs its software and its looks for a model, and no machine", () => {
+  const [off, on] = [planOf().bill, planOf({ app: true }).bill];
+  const more = on.filter(({ what }) => off.every((line) => line.what !== what));
+  expect(more).toEqual([
+    expect.objectContaining({ what: "S3 requests of what scores flows", usdPerHour: expect.closeTo(0.0009, 6) }),
+  ]);
+  expect(ceiling(on) - ceiling(off)).toBeCloseTo(0.03, 2);
 });
 
 test("GPU on or off changes the workers and their disks alone", () => {

@@ -87,6 +87,27 @@ test("a fleet without HDFS or notebooks has nothing of them", async () => {
   expect(uploads().filter(({ name }) => /jars|jupyter$/.test(name))).toEqual([]);
 });
 
+test("what scores flows is in a manifest of the head's, and the others' stays as it is", async () => {
+  const without = await make();
+  expect(await result(without.headManifest)).toBe(await result(without.manifest));
+  const before = named("fleet-staged").input;
+  resources.length = 0;
+  const software = await make({ app: true });
+  expect(named("fleet-staged").input).toBe(before);
+  const { head } = JSON.parse(named("fleet-staged-head").input as string).manifests;
+  const { scoring, ...others } = head;
+  expect(others).toEqual(nodes());
+  expect(Object.keys(scoring.files)).toEqual(
+    expect.arrayContaining([
+      ...["scoring/score.py", "scoring/scoring_server.py", "scoring/page/index.html"],
+      ...["jobs/oneoff.py", "jobs/nids/nids_layouts.py"],
+    ]),
+  );
+  const there = new Set(uploads().map(({ inputs }) => inputs.key));
+  expect([...Object.values(scoring.files), scoring.requirements].filter((key) => !there.has(key))).toEqual([]);
+  expect(await result(software.headManifest)).not.toBe(await result(software.manifest));
+});
+
 test("what a job requires is a manifest of its own, once for all steps that require the same", async () => {
   const software = await make();
   const { nodes: _, ...venvs } = input().manifests;
