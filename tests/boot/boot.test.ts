@@ -28,12 +28,14 @@ const place: NodePlace = {
   sparkParameter: "/oneoff/spark",
   usersRole: "arn:aws:iam::123456789012:role/users",
   runRole: "arn:aws:iam::123456789012:role/run",
+  appRole: "arn:aws:iam::123456789012:role/app",
 };
 const plan = fleetPlan({
   lifetime: { deadline: "8 hours", idle: "1 hour" },
   region: "us-west-2",
   hdfs: { datanodes: 2, replication: 2 },
   workers: { count: 1 },
+  app: true,
 });
 const counts = (more: readonly string[] = [], secrets: readonly string[] = []) => {
   const count = { name: "count", script: "count.py", arguments: ["--numbers", "{numbers}", ...more] };
@@ -45,6 +47,11 @@ const counts = (more: readonly string[] = [], secrets: readonly string[] = []) =
   });
 };
 
+const at = (path: string) => join(import.meta.dirname, "../..", path);
+const PYTHON = at(".oneoff/venv/bin/python");
+const SCORED = `${HEAD}:8000`;
+const SCORE_FLOWS = readFileSync(at("tests/boot/score_flows.py"), "utf8");
+
 let box: Box;
 let head: Machine;
 let data: Machine;
@@ -53,12 +60,15 @@ const members = (...nodes: readonly number[]) =>
   JSON.stringify({ nodes: nodes.map((i) => ({ name: `data-${i}`, address: `10.84.0.1${i}:9866` })), replication: 2 });
 
 beforeAll(async () => {
-  const { outs } = await software.create("", {
-    name: "jupyterlab",
-    lock: join(import.meta.dirname, "../../assets/nodes/emr/jupyter/requirements.txt"),
-    python: join(import.meta.dirname, "../../.oneoff/venv/bin/python"),
+  const packages = async (name: string, lock: string) => {
+    const { outs } = await software.create("", { name, lock: at(`assets/${lock}/requirements.txt`), python: PYTHON });
+    return outs.folder;
+  };
+  box = await startBox({
+    jupyter: await packages("jupyterlab", "nodes/emr/jupyter"),
+    scoring: await packages("scoring", "scoring"),
   });
-  box = await startBox(outs.folder);
+  leaveModel("first", 1);
   box.put(keys.users, usersFile(FLEET, []));
   box.put(`${keys.at}/members.json`, members(1, 2));
   box.put(`${keys.at}/spark.conf`, "spark.executor.memory 700m\n");
@@ -68,6 +78,8 @@ beforeAll(async () => {
   worker = await box.machine("worker", "10.84.0.20", workerConfig(plan, place));
 }, 600_000);
 afterAll(() => box?.[Symbol.asyncDispose]());
+const leaveModel = (run: string, seed: number) =>
+  execFileSync(PYTHON, [at("tests/boot/leave_model.py"), join(box.folder, "lake"), run, `${seed}`]);
 const keepLogs = () => onTestFailed(() => box.logs("/tmp/oneoff-box-logs"));
 
 test("every machine comes up by its user data, and tells of itself", async () => {
@@ -85,7 +97,7 @@ test("every machine comes up by its user data, and tells of itself", async () =>
   expect(fleet).toMatchObject({
     hdfs: { live: 2, missing: 0 },
     spark: { state: "alive", nodes: [{ cores: 2, state: "alive" }] },
-    services: ["namenode", "master", "history", "agent"].map((name) => ({ name, state: "ready" })),
+    services: ["namenode", "master", "history", "app", "agent"].map((name) => ({ name, state: "ready" })),
   });
 });
 
@@ -156,11 +168,27 @@ test("units are such as systemd takes", async () => {
   }
 });
 
+test("flows are scored on the head, and a network that a run leaves takes over without an answer that fails", async () => {
+  keepLogs();
+  expect(box.report("head")?.pages).toMatchObject({ app: SCORED });
+  const status = ["curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}"];
+  expect(await data.must(...status, `http://${SCORED}/`)).toBe("200");
+  const scored = worker.must("python3.11", "-c", SCORE_FLOWS, SCORED, "second");
+  leaveModel("second", 2);
+  const told = JSON.parse(await scored);
+  expect(told).toEqual({ flows: expect.any(Number), failed: 0, runs: ["first", "second"] });
+  expect(told.flows).toBeGreaterThan(1000);
+  const user = ["setpriv", "--reuid", "oneoff-app", "--regid", "oneoff-app", "--clear-groups"];
+  await head.must(...user, "cat", "/run/oneoff/app.json");
+  for (const other of ["/run/oneoff/run.json", "/var/lib/oneoff/secrets/spark"])
+    await expect(head.must(...user, "cat", other), other).rejects.toThrow("denied");
+});
+
 test("nobody but root reaches what has a machine's credentials", async () => {
   const ask = ["curl", "--silent", "--max-time", "5", "--output", "/dev/null", "--write-out", "%{http_code}"];
   const metadata = "http://169.254.169.254/latest/dynamic/instance-identity/document";
   expect(await head.must(...ask, metadata)).toBe("401"); // it wants a token, and is there
-  for (const user of ["oneoff-spark", "oneoff-run", "nobody"]) {
+  for (const user of ["oneoff-spark", "oneoff-run", "oneoff-app", "nobody"]) {
     const words = ["setpriv", "--reuid", user, "--clear-groups", ...ask, metadata];
     expect(await head.must("sh", "-c", `${words.join(" ")} || true`), user).toBe("000");
   }

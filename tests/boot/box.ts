@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { appFiles } from "../../components/aws/fleet/app.ts";
 import { loader, type NodeConfig, partsOf, sha256 } from "../../components/aws/fleet/node-config.ts";
 import { fleetScripts } from "../../components/aws/fleet/software.ts";
 import { fleetKeys, NodeReport } from "../../core/fleet-lake.ts";
@@ -46,16 +47,24 @@ const SSH = [
 /** What every machine of a box installs: nothing, it is there. */
 const INSTALLER = 'print("software is there")\n';
 
-export async function startBox(jupyter: string) {
-  const folder = mkdtempSync(join(tmpdir(), "oneoff-box-"));
-  const lake = join(folder, "lake");
-  const scripts = join(folder, "scripts");
-  for (const [to, from] of Object.entries(fleetScripts())) {
-    const place = join(scripts, to);
+/** Files of our own, as a machine installs them. */
+function layOut(files: Readonly<Record<string, string>>, folder: string): string {
+  for (const [to, from] of Object.entries(files)) {
+    const place = join(folder, to);
     mkdirSync(dirname(place), { recursive: true });
     writeFileSync(place, readFileSync(from), { mode: readFileSync(from, "utf8").startsWith("#!") ? 0o755 : 0o644 });
   }
-  const software = { scripts, hadoop: await hadoopHome(), python: VENV, jupyter };
+  return folder;
+}
+
+/** @param packages folders into which JupyterLab was installed, and what scoring imports. */
+export async function startBox(packages: { readonly jupyter: string; readonly scoring: string }) {
+  const folder = mkdtempSync(join(tmpdir(), "oneoff-box-"));
+  const lake = join(folder, "lake");
+  const scripts = layOut(fleetScripts(), join(folder, "scripts"));
+  const scoring = layOut(appFiles(), join(folder, "scoring"));
+  cpSync(packages.scoring, join(scoring, "packages"), { recursive: true });
+  const software = { scripts, hadoop: await hadoopHome(), python: VENV, jupyter: packages.jupyter, scoring };
   const debian = [opensshRoot(), nftablesRoot()].filter((root) => root !== "/").join(" ");
   const words = [BOX, folder, debian, ...Object.entries(software).map(([name, place]) => `${name}=${place}`)];
   const namespaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
