@@ -91,6 +91,7 @@ export class GpuFleet extends pulumi.ComponentResource {
     args: FleetPlanArgs & { readonly job: Job } & Pick<GpuFleetArgs, "secrets" | "packageIndex" | "maven">,
     stands?: Duration,
   ): readonly BillLine[] {
+    checkPackages(args.job);
     checkSecrets(args.job, args.secrets);
     checkSources(args);
     checkApp(args.job, args.app ?? false);
@@ -104,6 +105,7 @@ export class GpuFleet extends pulumi.ComponentResource {
   constructor(name: string, args: GpuFleetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:GpuFleet", name, {}, opts);
     const job = jobFor(args);
+    checkPackages(job);
     checkSecrets(job, args.secrets);
     checkSources(args);
     checkApp(job, args.app ?? false);
@@ -193,6 +195,12 @@ export class GpuFleet extends pulumi.ComponentResource {
     };
     this.registerOutputs({ runId: this.runId, workers: this.workers });
   }
+}
+
+function checkPackages(job: Job): void {
+  const packaged = job.steps.find(({ packages }) => packages.length > 0);
+  if (!packaged) return;
+  throw refusal`${arg("job")} has step ${quote(packaged.name)}, which needs package ${quote(packaged.packages[0])}: machines of a fleet reach no Maven repository; run it on stack emr-oneoff`;
 }
 
 /** What tells the reaper and the command line whose a machine is, and when it ends. */

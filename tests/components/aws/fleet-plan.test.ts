@@ -1,11 +1,15 @@
 import { expect, test } from "vitest";
+import { nids } from "../../../assets/jobs/nids/index.ts";
+import { xo } from "../../../assets/jobs/xo/index.ts";
 import { reaperBill } from "../../../components/aws/bill.ts";
 import type { FleetPlanArgs } from "../../../components/aws/fleet/args.ts";
 import { candidates } from "../../../components/aws/fleet/bill.ts";
 import { fleetPlan } from "../../../components/aws/fleet/plan.ts";
 import { quotaNeeds } from "../../../components/aws/fleet/quotas.ts";
+import { GpuFleet } from "../../../components/aws/index.ts";
 import { ceiling } from "../../../core/bill.ts";
 import { UsageError } from "../../../core/errors.ts";
+import { type JobArgs, job } from "../../../core/job.ts";
 
 const lifetime = { deadline: "8 hours", idle: "1 hour" } as const;
 const planOf = (args: Partial<FleetPlanArgs> = {}) => fleetPlan({ lifetime, region: "us-east-1", ...args });
@@ -279,4 +283,44 @@ test.each<[string, Partial<FleetPlanArgs>, Readonly<Record<string, number>>]>([
   const needs = quotaNeeds(planOf(args));
   expect(Object.fromEntries(needs.map(({ code, vcpus }) => [code, vcpus]))).toEqual(expected);
   expect(needs).toHaveLength(Object.keys(expected).length);
+});
+
+const counts = (step: Partial<JobArgs["steps"][number]>) =>
+  job({
+    ...{ name: "counts", from: import.meta.url },
+    steps: [
+      {
+        name: "count",
+        script: "../../boot/count.py",
+        arguments: ["--numbers", "{numbers}"],
+        leaves: ["numbers"],
+        ...step,
+      },
+    ],
+    tables: [{ name: "numbers", about: "Numbers", columns: [{ name: "n", type: "integer" }] }],
+  });
+
+test.each([
+  [
+    "a secret",
+    { job: counts({ secrets: ["token"] }) },
+    'job has step "count", which needs secret "token": a fleet hands no secrets to jobs yet',
+  ],
+  [
+    "a package",
+    { job: counts({ packages: ["org.example:x_2.12:1.0"] }) },
+    'job has step "count", which needs package "org.example:x_2.12:1.0": machines of a fleet reach no Maven repository; run it on stack emr-oneoff',
+  ],
+  [
+    "a page that would never find a model",
+    { job: xo(), app: true },
+    'app is true, and job "xo" leaves no table networks with a model that scores flows: leave it out, or run job nids',
+  ],
+])("a job with %s is refused", (_, args, why) => {
+  expect(() => GpuFleet.bill({ lifetime, region: "us-east-1", ...args })).toThrow(UsageError);
+  expect(() => GpuFleet.bill({ lifetime, region: "us-east-1", ...args })).toThrow(why);
+});
+
+test("job nids can be scored with", () => {
+  expect(GpuFleet.bill({ lifetime, region: "us-east-1", job: nids(), app: true })).toHaveLength(8);
 });
