@@ -97,7 +97,7 @@ beforeEach(async () => {
     report("head", "head", head, {
       hostKeys: [KEY, "ssh-rsa AAAA\n* ssh-rsa AAAA"],
       notebooks: [{ user: "ada", port: 8889 }],
-      pages: { spark: "10.84.0.10:8080", hdfs: "10.84.0.10:9870" },
+      pages: { spark: "10.84.0.10:8080", hdfs: "10.84.0.10:9870", app: "10.84.0.10:8000" },
     }),
     report("data-1", "data", data, { hostKeys: [`${KEY} root@data-1`] }),
   );
@@ -221,7 +221,7 @@ test("without the plugin, or to a machine that isn't there, it is said why", asy
   expect((await carry("gcp:here")).stderr).toContain('--proxy is gcp:here: expected what "oneoff fleet ssh" writes');
 }, 60_000);
 
-const route = async (name: string): Promise<Route> => (await attach(contextOf("team", OUTPUTS))).route(name);
+const route = async (name: string): Promise<Route> => (await attach(contextOf("team", outputs))).route(name);
 const stubSsh = () => writeFileSync(join(folder, "bin", "ssh"), SSH, { mode: 0o755 });
 
 test("a page opens by ssh through the head, JupyterLab with its user's token for the browser alone", async () => {
@@ -259,13 +259,18 @@ test("a page opens by ssh through the head, JupyterLab with its user's token for
   const hdfs = await open("hdfs");
   expect(printed[0]).toBe(`HDFS: http://127.0.0.1:${hdfs}`);
   expect(logged().at(-1)).toContain(`127.0.0.1:${hdfs}:10.84.0.10:9870`);
+  outputs = { ...OUTPUTS, app: "http://10.84.0.10:8000/" };
+  printed.length = 0;
+  const app = await open("app");
+  expect(logged().at(-1)).toContain(`127.0.0.1:${app}:10.84.0.10:8000`);
 });
 
 test("a page that isn't there, a user without one, and whom ssh doesn't let in are told of", async () => {
   stubSsh();
   await oneoff("fleet", "ssh", "--user", "bob");
   await expect(route("jupyter")).rejects.toThrow("bob has no JupyterLab on the fleet of stack team: it comes a minute");
-  await expect(route("app")).rejects.toThrow("the fleet of stack team has no page app just now");
+  await expect(route("app")).rejects.toThrow("stack team has no Scoring: oneoff:app decides about it");
+  await expect(route("history")).rejects.toThrow("the fleet of stack team has no page history just now");
   const tunnel = (await route("hdfs")).tunnel as Tunnel;
   expect(tunnel.whyNever?.("bob@i-1: Permission denied (publickey)", true)?.message).toBe(
     `bob@i-1: Permission denied (publickey): "ssh -F ${config()} head" must work without a question, with the key that "npx --no oneoff fleet users list team" shows of bob`,

@@ -382,8 +382,13 @@ test("what is told of other clusters is of a fleet too: its run, what it costs a
   expect((await oneoff("status")).out).toMatch(
     /^Run +1 of nids: failed after 1 min: the fleet's head is stopped: "npx --no oneoff run team" computes again$/m,
   );
-  const pages = await (await attach(contextOf("team", { ...OUTPUTS, dashboardInstance: "i-1" }))).pages();
-  expect(pages.map(({ name }) => name)).toEqual(["dashboard", "spark", "history", "hdfs", "jupyter", "app"]);
+  const pages = async (more: object) => {
+    const { pages } = await attach(contextOf("team", { ...OUTPUTS, dashboardInstance: "i-1", ...more }));
+    return (await pages()).map(({ name }) => name);
+  };
+  const always = ["dashboard", "spark", "history", "hdfs", "jupyter"];
+  expect(await pages({})).toEqual(always);
+  expect(await pages({ app: "http://10.84.0.10:8000/" })).toEqual([...always, "app"]);
 });
 
 /** Public keys that ssh-keygen made. */

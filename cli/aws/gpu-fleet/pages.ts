@@ -33,15 +33,13 @@ const PATIENCE_MS = 2 * 60_000;
 const TOKEN = "~/.oneoff/notebook-token";
 
 /** None has an open port, so the commands that lead there. */
-export const pagesOf = ({ name }: StackContext, { dashboardInstance }: FleetOutputs): readonly Page[] => [
+export const pagesOf = ({ name }: StackContext, { dashboardInstance, app }: FleetOutputs): readonly Page[] => [
   ...(dashboardInstance === undefined
     ? []
     : [{ name: "dashboard", title: "Dashboard", address: `npx --no oneoff open ${name}` }]),
-  ...Object.entries(TITLES).map(([page, title]) => ({
-    name: page,
-    title,
-    address: `npx --no oneoff open ${name} --ui ${page}`,
-  })),
+  ...Object.entries(TITLES)
+    .filter(([page]) => page !== "app" || app !== undefined)
+    .map(([page, title]) => ({ name: page, title, address: `npx --no oneoff open ${name} --ui ${page}` })),
 ];
 
 /** @throws UsageError when the fleet has no such page, or nothing here leads to it. */
@@ -52,6 +50,9 @@ export async function routeTo(
   name: string,
 ): Promise<Route> {
   if (name === "dashboard") return dashboardRoute(stack, outputs);
+  if (name === "app" && outputs.app === undefined) {
+    throw new UsageError(`stack ${stack.name} has no ${TITLES.app}: oneoff:app decides about it`);
+  }
   await neededPlugin();
   const identity = identityOf(stack, outputs);
   const seen = await seeFleet(stack.name, outputs, new FleetCloud(identity), lake);

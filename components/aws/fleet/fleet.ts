@@ -17,6 +17,7 @@ import { checkApp } from "../../common/services/app.ts";
 import { allow } from "../iam.ts";
 import type { S3Lake } from "../lake.ts";
 import { fleetReaperStatements, type Reaper } from "../reaper.ts";
+import { APP_PORT } from "./app.ts";
 import { FLEET_DEADLINES, type FleetPlan, type FleetPlanArgs } from "./args.ts";
 import { colleaguePolicy } from "./colleague.ts";
 import { usersFile } from "./keys.ts";
@@ -189,6 +190,7 @@ export class GpuFleet extends pulumi.ComponentResource {
       run: this.runId,
       deadline: args.lifetime.deadline,
       ...(this.colleaguePolicy && { colleaguePolicy: this.colleaguePolicy }),
+      ...(plan.app && { app: pulumi.interpolate`http://${head.card.privateIp}:${APP_PORT}/` }),
       lake: lake.uri,
       logs: pulumi.interpolate`${lake.uri}/${Prefix.logs}/`,
       region: lake.region,
