@@ -37,7 +37,8 @@ from scoring_model import Door, Place  # noqa: E402
 
 def say(text: str) -> None:
     """A line of the log."""
-    print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}", file=sys.stderr, flush=True)
+    # At once: print would write the end of the line apart, after another thread's.
+    sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n")
 
 
 class Application:

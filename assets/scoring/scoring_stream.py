@@ -169,8 +169,10 @@ def session() -> SparkSession:
     for name, value in networks.ENVIRONMENT.items():
         builder = builder.config(f"spark.executorEnv.{name}", value)
     spark = builder.getOrCreate()
+    there = {Path(file).name for file in spark.sparkContext.listFiles}  # by --py-files
     for file in [*(str(module.__file__) for module in modules), str(Path(__file__).resolve())]:
-        spark.sparkContext.addPyFile(file)
+        if Path(file).name not in there:
+            spark.sparkContext.addPyFile(file)
     return spark
 
 
