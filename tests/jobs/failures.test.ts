@@ -1,8 +1,10 @@
 /** Job failures: how its settings come into its steps, and which are refused. */
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { failures } from "../../assets/jobs/failures/index.ts";
 import { failuresSettings } from "../../assets/jobs/failures/settings.ts";
 import { jobKind } from "../../assets/jobs/registry.ts";
+import type { Panel } from "../../core/panel.ts";
 import { describeSettings, parseSettings } from "../../core/settings.ts";
 
 const argumentsOf = (job: ReturnType<typeof failures>, name: string) =>
@@ -65,4 +67,11 @@ test("settings of a stack are those of the job", () => {
   expect(jobKind("failures").create({ ...parsed, workers: 3 })).toEqual(
     failures({ hazard: 0, hidden: [8, 4], hosts: 9 }),
   );
+});
+
+test("each line of a log before a failure has room", () => {
+  const python = readFileSync(new URL("../../assets/jobs/failures/failures_data.py", import.meta.url), "utf8");
+  const lines = Number(/^SHOWN = (\d+)/m.exec(python)?.[1]);
+  const { chart } = failures().panels.find(({ name }) => name === "example") as Panel;
+  expect((chart as { readonly height: number }).height / lines).toBeGreaterThanOrEqual(14); // of type of 11
 });

@@ -140,6 +140,7 @@ const EXAMPLES: Panel = {
     FROM {examples} ORDER BY service NULLS LAST, line NULLS LAST`,
   choice: { column: "service", label: "Service" },
   chart: {
+    height: 560, // for forty lines of text
     encoding: {
       y: { field: "line", type: "ordinal", title: null, axis: { labels: false, ticks: false, domain: false } },
     },
@@ -147,7 +148,13 @@ const EXAMPLES: Panel = {
       {
         mark: { type: "bar", opacity: 0.35 },
         encoding: {
-          x: { field: "score", type: "quantitative", title: "Score", scale: { domain: [0, 1] } },
+          x: {
+            field: "score",
+            type: "quantitative",
+            title: "Score",
+            scale: { domain: [0, 1] },
+            axis: { tickCount: 5 },
+          },
           color: { field: "state", type: "nominal", title: null, sort: ["no alarm", "alarm"] },
         },
       },
