@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { BillLine } from "../../../core/bill.ts";
 import type { Duration } from "../../../core/duration.ts";
+import { arg, quote, refusal } from "../../../core/errors.ts";
 import { fleetKeys } from "../../../core/fleet-lake.ts";
 import { jobFor } from "../../../core/job/same.ts";
 import type { Job } from "../../../core/job.ts";
