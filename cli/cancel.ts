@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { readJson } from "../clients/lake/read.ts";
 import type { LakeStore } from "../clients/lake/store.ts";
 import { MissingError, quote, UsageError } from "../core/errors.ts";
@@ -7,6 +8,7 @@ import {
   CancelRequest,
   cancelledError,
   cancelledStatus,
+  ENDS_SECONDS,
   RunRecord,
   type RunStatus,
   recordedStatus,
@@ -64,11 +66,27 @@ export async function cancelRun(
   if (!asked) await agree(before);
   const request = asked ?? (await ask(lake, run));
   if (asked) say(`That was asked for at ${asked.at} already.`);
+  if (isEndless(before) && !asked) await ended(attached, run, say);
   await attached.cancel?.(run, say);
   const record = await writeDown(lake, before, request);
   const after = (await new Follower(attached).status(run)) ?? before;
   // What the machines say may be older than the record.
   return { status: { ...after, ...recordedStatus(undefined, record) }, wasOver: before.state !== "running" };
+}
+
+/** Whether it is to end itself. */
+export const isEndless = ({ steps }: RunStatus): boolean =>
+  steps.some(({ endless, state }) => endless && state === "running");
+
+/** Until it has ended itself, for as long as it has for that. */
+async function ended({ lake, pollMs }: Attached, run: string, say: Canceller["say"]): Promise<void> {
+  say(`Run ${run} is asked to end, and writes what it still has; it has ${ENDS_SECONDS} seconds for that.`);
+  const until = Date.now() + ENDS_SECONDS * 1000;
+  while (Date.now() < until) {
+    const record = RunRecord.safeParse(await readJson(lake, `${Prefix.runs}/${run}.json`)).data;
+    if (record && record.state !== "running") return;
+    await sleep(pollMs);
+  }
 }
 
 async function noRun(

@@ -6,13 +6,13 @@ import type { Job } from "./job.ts";
 export const JobFile = z.strictObject({
   job: z.string(),
   /** In their order. */
-  steps: z.array(z.strictObject({ name: z.string(), leaves: z.array(z.string()) })),
+  steps: z.array(z.strictObject({ name: z.string(), leaves: z.array(z.string()), endless: z.boolean() })),
   tables: z.array(DeclaredTable),
 });
 export type JobFile = z.infer<typeof JobFile>;
 
 export const jobFile = ({ name, steps, tables }: Job): JobFile => ({
   job: name,
-  steps: steps.map((step) => ({ name: step.name, leaves: [...step.leaves] })),
+  steps: steps.map((step) => ({ name: step.name, leaves: [...step.leaves], endless: step.endless ?? false })),
   tables: tables.map(declaredTable),
 });

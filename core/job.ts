@@ -66,6 +66,8 @@ export function job(args: JobArgs): Job {
     return makeStep(`${where}, step ${quote(step.name)}`, { ...step, leaves }, folder, tables);
   });
   unique(where, "step", steps);
+  const endless = steps.slice(0, -1).find((step) => step.endless);
+  need(!endless, `${where}: step ${quote(endless?.name)} is endless, so none can follow: make it the last`);
   const panels = args.panels ?? [];
   for (const panel of panels) checkPanel(`${where}, panel ${quote(panel.name)}`, panel, tables);
   unique(where, "panel", panels);

@@ -14,6 +14,8 @@ const Step = z.strictObject({
   /** Path of a pip requirements file; null: it needs none. */
   requirements: z.string().nullable(),
   timeLimitSeconds: z.int().positive(),
+  /** Whether it goes on until somebody asks for its end. */
+  endless: z.boolean(),
   /** Names of the tables that are complete when it ends. */
   leaves: z.array(z.string()),
 });
@@ -120,6 +122,7 @@ function stepOf(job: string, step: SparkStep, at: RunPlace, how: Submission): Ru
     pythonPath: modules.map((path) => dirname(file(path))),
     requirements: step.requirements === undefined ? null : file(step.requirements),
     timeLimitSeconds: step.timeLimitSeconds,
+    endless: step.endless ?? false,
     leaves: [...step.leaves],
   };
 }

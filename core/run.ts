@@ -26,7 +26,7 @@ const Recorded = z.object({
   /** Why it failed or was cancelled, in one line. */
   error: z.string().optional(),
   /** In the order they run. */
-  steps: z.array(z.object({ name: z.string(), state: StepState })),
+  steps: z.array(z.object({ name: z.string(), state: StepState, endless: z.boolean().optional() })),
   /** Of each table once the run succeeded. Equal digests mean equal rows, whatever their order and number of files. */
   tables: z.record(z.string(), z.object({ rows: z.int(), digest: z.string() })).default({}),
   /** @default it was not recorded, as before version 0.2.0 */
@@ -146,6 +146,9 @@ export const removedRecord = ({ run, job, started, ended }: RunStatus, now = new
 /** Somebody asked for a run to be cancelled, at `_cancels/<run>.json` of its lake: the first of them, whoever asks again. */
 export const CancelRequest = z.object({ run: z.string(), at: z.iso.datetime({ offset: true }) });
 export type CancelRequest = z.infer<typeof CancelRequest>;
+
+/** How long a step that is endless has to end itself once somebody has asked for that, as assets/steps/step_endless.py has it. */
+export const ENDS_SECONDS = 60;
 
 /** What the record and status of a cancelled run have as their `error`. */
 export const cancelledError = ({ at }: CancelRequest): string => `cancelled: that was asked for at ${at}`;

@@ -36,8 +36,15 @@ export interface SparkStepArgs {
   readonly leaves?: readonly string[];
   /** Spark properties that the job itself needs. Those that size the cluster are refused. @default none */
   readonly conf?: Readonly<Record<string, string>>;
-  /** The step is ended and the run fails when it takes longer. @default "1 hour" */
+  /** The step is ended and the run fails when it takes longer. @default "1 hour", and none for a step that is endless */
   readonly timeLimit?: Duration;
+  /**
+   * Whether it goes on until somebody asks for its end, as a stream does. It looks for that itself (`oneoff.asked_to_stop`), for
+   * `oneoff cancel` and for the cluster's deadline, and ends with 0: then the run has succeeded. One that dies is started
+   * again, so what it has done must be known from the lake or its folder of `{scratch}`; exit code 2 says that this would not help.
+   * Only the last step of a job can be. @default false
+   */
+  readonly endless?: boolean;
   /** Names of secrets that the cluster must be given; each is delivered as a file only the step can read. @default none */
   readonly secrets?: readonly string[];
 }
@@ -58,6 +65,8 @@ export interface SparkStep {
   readonly conf: Readonly<Record<string, string>>;
   /** `timeLimit`, in seconds. */
   readonly timeLimitSeconds: number;
+  /** There where it is true. */
+  readonly endless?: true;
   readonly secrets: readonly string[];
 }
 

@@ -23,9 +23,11 @@ def declaration(name: str, /, *, may_be_empty: bool = False, **types: str) -> di
     return {"name": name, "columns": columns, "partitions": [], "mayBeEmpty": may_be_empty}
 
 
-def job_file(job: str, leaves: Mapping[str, Sequence[str]], tables: Sequence[dict[str, Any]]) -> str:
+def job_file(
+    job: str, leaves: Mapping[str, Sequence[str]], tables: Sequence[dict[str, Any]], endless: Sequence[str] = ()
+) -> str:
     """What step.py is told of a job. leaves: by the steps, in their order."""
-    steps = [{"name": step, "leaves": list(names)} for step, names in leaves.items()]
+    steps = [{"name": step, "leaves": list(names), "endless": step in endless} for step, names in leaves.items()]
     return json.dumps({"job": job, "steps": steps, "tables": list(tables)})
 
 

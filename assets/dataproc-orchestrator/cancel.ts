@@ -23,19 +23,27 @@ function timeIn(text: string): string {
   }
 }
 
-/** Looks until there is a request, which aborts `cancelled`, or the run is over. */
+/**
+ * Looks until there is a request, which aborts `cancelled`, or the run is over.
+ *
+ * @param patienceMs how long what runs has to end itself.
+ */
 export async function lookOut(
   { lake, timing }: { readonly lake: Lake; readonly timing: Timing },
   run: string,
   cancelled: AbortController,
   over: AbortSignal,
+  patienceMs: number,
 ): Promise<void> {
   let isTold = false;
   while (!over.aborted) {
     await pause(timing.pollMs, over).catch(() => undefined);
     try {
       const request = await requestFor(lake, run);
-      if (request) return cancelled.abort(request);
+      if (request) {
+        await pause(patienceMs, over).catch(() => undefined);
+        return over.aborted ? undefined : cancelled.abort(request);
+      }
     } catch (error) {
       if (!isTold) log("WARNING", `whether the run is to be cancelled is not known now: ${(error as Error).message}`);
       isTold = true;

@@ -43,6 +43,8 @@ export interface Launch {
 export interface LaunchStep {
   readonly name: string;
   readonly timeLimitSeconds: number;
+  /** Whether it goes on until somebody asks for its end, which it looks for itself. */
+  readonly endless?: boolean;
   /**
    * Mode `cluster`: the type of job, `{ pysparkJob: ... }` (https://cloud.google.com/dataproc/docs/reference/rest/v1/projects.regions.jobs#Job).
    * Mode `batch`: the batch without its ttl (https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches#Batch).

@@ -3,7 +3,7 @@ import { type GoogleApi, googleError } from "../../clients/google.ts";
 import { digestOfJson } from "../../core/digest.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { Prefix } from "../../core/lake-layout.ts";
-import type { RunRecord, RunStatus } from "../../core/run.ts";
+import { ENDS_SECONDS, type RunRecord, type RunStatus } from "../../core/run.ts";
 import { batches } from "./batches.ts";
 import { CancelledError, lookOut, requestFor } from "./cancel.ts";
 import { type Claim, claim, findClaim } from "./claim.ts";
@@ -59,13 +59,16 @@ export async function orchestrate(setup: Setup, launch: Launch): Promise<void> {
     // Looked for before anything is asked for as well: what was cancelled before it was begun is never begun.
     const request = await patiently(context, () => requestFor(lake, launch.run)).catch(() => undefined);
     if (request) cancelled.abort(request);
-    else void lookOut(setup, launch.run, cancelled, over.signal);
+    else void lookOut(setup, launch.run, cancelled, over.signal, patienceOf(launch));
     await follow(context, machinesOf(context, found));
   } finally {
     over.abort();
     clearTimeout(timer);
   }
 }
+
+/** What is endless ends itself once somebody asks for that (core/step.ts). */
+const patienceOf = ({ steps }: Launch): number => (steps.some((step) => step.endless) ? ENDS_SECONDS * 1000 : 0);
 
 /** A record or status as the lake has it; see asWritten of core/run.ts. */
 type Ended = Pick<RunRecord, "state" | "error"> & { readonly cancelled?: boolean };

@@ -11,6 +11,7 @@ const SHARED = [
   "jobs/oneoff.py",
   "steps/guard.sh",
   "steps/run_record.py",
+  "steps/step_endless.py",
   "steps/step_log.py",
   "steps/step_problem.py",
   "steps/step_runner.py",

@@ -34,12 +34,14 @@ from run_space import is_full, no_space
 from run_spec import RunSpec, Step
 from run_status import SPARE, Status, iso, now
 from run_tables import Stage, make_folder, remove_folder
+from step_endless import ENDS_SECONDS, keep_running
 from step_log import Log, open_log
 from step_problem import Cures, one_line, why
 from step_runner import (
     EXIT_TERMINATED,
     KILL_AFTER,
     Ended,
+    ProgramError,
     StepError,
     TerminatedError,
     ignore_sigterm,
@@ -90,7 +92,10 @@ class Run:
                 "state": "running",
                 "started": iso(started),
                 "deadline": iso(started + timedelta(seconds=spec.deadline_seconds)),
-                "steps": [{"name": step.name, "state": "pending"} for step in spec.steps],
+                "steps": [
+                    {"name": step.name, "state": "pending", **({"endless": True} if step.endless else {})}
+                    for step in spec.steps
+                ],
             },
         )
         names = [table.name for table in spec.tables]
@@ -98,6 +103,7 @@ class Run:
         self.log: Log | None = None
         self.sites: dict[str, Path] = {}
         self.failed = False
+        self.patience = 0.0  # seconds that what runs now has to end itself once somebody asks for that
 
     def run(self) -> None:
         """From the record's beginning to its end.
@@ -139,7 +145,7 @@ class Run:
         self.status.content["started"] = self.record("running")["started"]
         self.status.start()
         oneoff.reserve(f"{self.spec.lake}/_runs/{self.spec.run}.json", SPARE)
-        if self.status.content["started"] < started:
+        if self.status.content["started"] < started and not any(step.endless for step in self.spec.steps):
             raise StepError("its container was killed, or the machine restarted, before the run ended")
 
     def wait_for_services(self) -> None:
@@ -199,13 +205,7 @@ class Run:
         try:
             make_folder(self.spec.scratch)  # a step before may have taken it away
             self.open_log(step.name)
-            self.execute(
-                self.command_of(step),
-                f'step "{step.name}"',
-                step.time_limit_seconds,
-                self.environment_of(step),
-                lambda line: self.status.note_progress(index, line),
-            )
+            self.run_program(index, step)
             if self.stage:
                 self.copy_tables(self.stage)
             self.check_tables(step)
@@ -213,6 +213,26 @@ class Run:
             self.status.change_step(index, state="failed", ended=now())
             raise
         self.status.change_step(index, state="succeeded", ended=now())
+
+    def run_program(self, index: int, step: Step) -> None:
+        """Runs a step's program, one that is endless until it ends by itself."""
+
+        def execute() -> None:
+            self.execute(
+                self.command_of(step),
+                f'step "{step.name}"',
+                step.time_limit_seconds,
+                self.environment_of(step),
+                lambda line: self.status.note_progress(index, line),
+            )
+
+        if not step.endless:
+            execute()
+            return
+        self.patience = ENDS_SECONDS
+        keep_running(
+            execute, lambda: not run_record.cancelled(self.spec.lake, self.spec.run) and self.time_left() > 0, self.say
+        )
 
     def check_tables(self, step: Step) -> None:
         """Holds the tables that are complete by now against their declarations."""
@@ -256,7 +276,7 @@ class Run:
                 raise StepError(f"{what} took longer than its time limit of {spoken(limit)}")
             self.time_left()
         if ended.code:
-            raise StepError(f"{what} failed (exit {ended.code}): {self.why(ended)}")
+            raise ProgramError(ended.code, f"{what} failed (exit {ended.code}): {self.why(ended)}")
 
     def why(self, ended: Ended) -> str:
         """Why a program failed."""
@@ -363,6 +383,7 @@ class Run:
             spec.job,
             state,
             steps=[(step["name"], step["state"]) for step in status["steps"]],
+            endless=[step.name for step in spec.steps if step.endless],
             tables=spec.tables,
             origin=json.loads(spec.origin or "null"),
             deadline=status["deadline"],
@@ -406,7 +427,7 @@ def is_below(address: str, folder: str) -> bool:
 def perform(run: Run) -> int:
     """Runs it, whatever comes of it; returns the exit code."""
     raise_on_sigterm(DESTROYED)
-    watch = CancelWatch(run.spec.lake, run.spec.run)
+    watch = CancelWatch(run.spec.lake, run.spec.run, lambda: run.patience)
     watch.start()
     code = 0
     try:

@@ -20,6 +20,7 @@ class Step:
     python_path: list[str]
     requirements: str | None
     time_limit_seconds: int
+    endless: bool
     leaves: list[str]
 
 

@@ -63,6 +63,7 @@ def record(
     state: str,
     *,
     steps: Sequence[tuple[str, str]] = (),
+    endless: Sequence[str] = (),
     tables: Sequence[Table] = (),
     deadline: str | None = None,
     error: str | None = None,
@@ -70,7 +71,8 @@ def record(
 ) -> dict[str, Any]:
     """Writes `<lake>/_runs/<run>.json` whole and atomically, and returns what it wrote.
 
-    steps: name and state, in the order they run. tables: held against their declarations, and their digests computed,
+    steps: name and state, in the order they run. endless: names of those that go on until somebody asks for their
+    end. tables: held against their declarations, and their digests computed,
     when `state` is "succeeded". origin: what made the run (core/run-origin.ts), unless its record says so already.
     A run that somebody asked to be cancelled does not fail, whatever happens to it: it is recorded as cancelled.
     Raises RunEndedError when the record says that the run has ended, RunCancelledError when it would go on and must
@@ -91,7 +93,10 @@ def record(
         content["deadline"] = deadline or before["deadline"]
     if error:
         content["error"] = " ".join(error.split())
-    content["steps"] = [{"name": name, "state": step_state} for name, step_state in steps]
+    content["steps"] = [
+        {"name": name, "state": step_state, **({"endless": True} if name in endless else {})}
+        for name, step_state in steps
+    ]
     content["tables"] = {}
     if made := before.get("origin") or origin:
         content["origin"] = made

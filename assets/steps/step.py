@@ -19,11 +19,13 @@ from pathlib import Path
 
 import oneoff
 import run_record
+from step_endless import keep_running
 from step_log import open_log
 from step_problem import Cures, one_line, why
 from step_runner import (
     EXIT_TERMINATED,
     Ended,
+    ProgramError,
     StepError,
     TerminatedError,
     ignore_sigterm,
@@ -54,6 +56,7 @@ class JobStep:
 
     name: str
     leaves: list[str]
+    endless: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,10 +104,27 @@ class Runner:
         Raises StepError.
         """
         with secret_files(self.options.secrets):
-            self.execute(with_tag(self.options.command, self.tag), self.name)
+            self.run_program(with_tag(self.options.command, self.tag))
         if self.options.stage and self.is_last():
             self.copy_tables(self.options.stage.rstrip("/"))
         self.check_tables()
+
+    def run_program(self, command: Sequence[str]) -> None:
+        """Runs the step's program, one that is endless until it ends by itself."""
+        if self.options.step not in self.endless():
+            self.execute(command, self.name)
+            return
+
+        def goes_on() -> bool:
+            self.end_applications()
+            asked = run_record.cancelled(self.options.lake, self.options.run)
+            return not asked and time.monotonic() < self.ends
+
+        keep_running(lambda: self.execute(command, self.name), goes_on, lambda line: self.log.say(f"step.py: {line}"))
+
+    def endless(self) -> list[str]:
+        """Names of the job's steps that go on until somebody asks for their end."""
+        return [step.name for step in self.job.steps if step.endless]
 
     def check_tables(self) -> None:
         """Holds the tables that are complete by now against their declarations; staged ones are not in the lake yet."""
@@ -123,7 +143,7 @@ class Runner:
         if ended.timed_out:
             raise StepError(f"{self.name} took longer than its time limit of {spoken(self.options.time_limit)}")
         if ended.code:
-            raise StepError(f"{what} failed (exit {ended.code}): {self.why(ended)}")
+            raise ProgramError(ended.code, f"{what} failed (exit {ended.code}): {self.why(ended)}")
 
     def why(self, ended: Ended) -> str:
         """Why a program failed."""
@@ -182,6 +202,7 @@ class Runner:
             self.job.job,
             state,
             steps=states_of([step.name for step in self.job.steps], options.step, step_state),
+            endless=self.endless(),
             tables=self.job.tables,
             deadline=options.deadline,
             error=error,

@@ -34,6 +34,14 @@ class StepError(Exception):
     """Why a step failed, in one line."""
 
 
+class ProgramError(StepError):
+    """A program ended by itself, and not with 0."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
 class TerminatedError(Exception):
     """SIGTERM came; the text says what that means."""
 

@@ -79,15 +79,18 @@ function atWork({ run, job, steps }: RunStatus): string {
 }
 
 function told(stack: string, { status, wasOver }: CancelOutcome): readonly string[] {
-  const { run, job, state, started, ended, error, cost } = status;
+  const { run, job, state, started, ended, error, steps, cost } = status;
   const what = state === "cancelled" ? "was cancelled" : state;
   if (wasOver) return [`Run ${run} of ${job} is over already: it ${what}${ended ? ` at ${ended}` : ""}.`];
   if (state === "running") return [`${atWork(status)} It would be ended; what it wrote would stay.`];
+  const took = formatDuration((Date.parse(ended ?? new Date().toISOString()) - Date.parse(started)) / 1000);
+  if (state === "succeeded" && steps.some(({ endless }) => endless)) {
+    return [`Run ${run} of ${job} ended as it was asked to, after ${took}: it succeeded.`];
+  }
   if (state !== "cancelled") {
     const why = error === undefined ? "" : `: ${error}`;
     return [`Run ${run} of ${job} ${state} before it saw that it was to be cancelled${why}.`];
   }
-  const took = formatDuration((Date.parse(ended ?? new Date().toISOString()) - Date.parse(started)) / 1000);
   const spent = cost === undefined ? "" : `, for about ${cost.toFixed(2)} USD`;
   return [
     `Run ${run} of ${job} was cancelled after ${took}${spent}. What it wrote stays.`,

@@ -26,6 +26,7 @@ const Step = object({
   leaves: texts().optional(),
   conf: z.record(z.string(), text(), `expected Spark's properties, such as { "spark.x": "1" }`).optional(),
   timeLimit: text('text such as "20 minutes"').optional(),
+  endless: yes().optional(),
   secrets: texts().optional(),
 });
 

@@ -18,6 +18,8 @@ const SIZES_THE_CLUSTER =
   /^spark\.(master|submit\.deployMode|executor\.(instances|cores|memory)|driver\.(cores|memory)|cores\.max)$/;
 /** What Linux takes for one argument, with the byte that ends it (MAX_ARG_STRLEN, https://man7.org/linux/man-pages/man2/execve.2.html). */
 const LONGEST_ARGUMENT = 128 * 1024 - 1;
+/** Of a step that is endless, in seconds: longer than any cluster is there. */
+const NO_LIMIT = 366 * 86_400;
 /** What the clusters themselves fill in, wherever it stands. */
 const DEADLINE = "{deadline}";
 
@@ -31,6 +33,7 @@ export function makeStep(where: string, step: SparkStepArgs, folder: string, tab
   need(WORDS.test(step.name), `${where}: the name must be lower-case words joined by dashes`);
   need(!step.script !== !step.jar, `${where}: give either a script or a jar`);
   need(!step.jar === !step.mainClass, `${where}: jar and mainClass go together`);
+  need(!step.endless || !step.timeLimit, `${where} is endless and has a timeLimit: leave one out`);
   const secrets = step.secrets ?? [];
   checkNames(where, step, tables);
   const known = [...RESERVED, ...tables, ...secrets.map((secret) => `secret:${secret}`)];
@@ -52,7 +55,8 @@ export function makeStep(where: string, step: SparkStepArgs, folder: string, tab
     ...(requirements && { requirements }),
     leaves: step.leaves ?? [],
     conf: step.conf ?? {},
-    timeLimitSeconds: seconds(step.timeLimit ?? "1 hour", `${where}: timeLimit`),
+    timeLimitSeconds: step.endless ? NO_LIMIT : seconds(step.timeLimit ?? "1 hour", `${where}: timeLimit`),
+    ...(step.endless && { endless: true }),
     secrets,
   };
 }

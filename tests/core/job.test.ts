@@ -136,6 +136,11 @@ test.each<[string, JobArgs, string]>([
   ["a coordinate without a version", withStep({ packages: ["a:b"] }), 'package "a:b" must be group:artifact:version'],
   ["conf that is not Spark's", withStep({ conf: { "yarn.x": "1" } }), 'conf "yarn.x" is not a Spark property'],
   ["conf that sizes the cluster", withStep({ conf: { "spark.executor.memory": "4g" } }), "sizes the cluster"],
+  [
+    "an endless step with a time limit",
+    withStep({ endless: true, timeLimit: "1 hour" }),
+    "is endless and has a timeLimit",
+  ],
   ["a time limit that is no duration", withStep({ timeLimit: "soon" }), 'timeLimit is "soon"'],
   ["two steps of one name", { ...good, steps: [step, step] }, 'two steps are called "count"'],
   ["a table called run", withTable({ name: "run" }), 'and none of "run", "lake", "scratch"'],

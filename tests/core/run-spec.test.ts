@@ -101,6 +101,7 @@ describe("a run that is described", () => {
       pythonPath: [shared, "words.py"].map((path) => at(path).replace(/\/[^/]*$/, "")),
       requirements: at("requirements.txt"),
       timeLimitSeconds: 3600,
+      endless: false,
       leaves: ["counts"],
     });
   });

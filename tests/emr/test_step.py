@@ -103,6 +103,20 @@ def test_a_run_that_ended_is_not_run_again(step: Step) -> None:
     assert (step.bucket.record(), step.log(), step.node.calls) == (record, log, calls)
 
 
+def test_an_endless_step_is_started_again_when_it_dies(step: Step) -> None:
+    job = declared.job_file("xo", {name: [] for name in NAMES}, [], endless=["train"])
+    (step.code / "job.json").write_text(job)
+    step.node.stub(
+        "spark-submit", 'echo started >> "$HOME/starts"; [ "$(wc -l < "$HOME/starts")" -gt 1 ] || kill -9 $$'
+    )
+    assert step.run(step="generate")[0] == 1  # that one is not
+    (Path(step.env["HOME"]) / "starts").unlink()
+    assert step.run(run="2")[0] == 0
+    record = step.bucket.record("2")
+    assert [found.get("endless") for found in record["steps"]] == [None, True]
+    assert (record["state"], (Path(step.env["HOME"]) / "starts").read_text()) == ("succeeded", "started\n" * 2)
+
+
 def cancel(bucket: Bucket) -> None:
     """Asks for it, as `oneoff cancel` does."""
     body = b'{"run": "1", "at": "2026-11-30T10:00:00Z"}'

@@ -26,6 +26,7 @@ const good: RunSpec = {
       pythonPath: ["/a"],
       requirements: "/r.txt",
       timeLimitSeconds: 9,
+      endless: false,
       leaves: ["t"],
     },
   ],

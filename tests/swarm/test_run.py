@@ -424,6 +424,38 @@ def test_no_step_is_begun_after_the_request(archive: Archive) -> None:
     assert_cancelled(archive, archive.record()["steps"][0]["state"], "pending")
 
 
+ENDLESS = """
+import os, signal, sys, time
+from pathlib import Path
+starts, asked = Path(sys.argv[1]), Path(sys.argv[2])
+with starts.open("a") as file:
+    file.write("started\\n")
+if len(starts.read_text().splitlines()) == 1:
+    os.kill(os.getpid(), signal.SIGKILL)
+while not asked.exists():
+    time.sleep(0.1)
+print("ends")
+"""
+
+
+def test_an_endless_step_is_started_again_when_it_dies_and_ends_the_run_well_when_it_is_asked(archive: Archive) -> None:
+    starts = archive.home / "starts"
+    archive.add("stream", ENDLESS, str(starts), str(archive.lake / "_cancels" / "1.json"), endless=True)
+    process = archive.start()
+    wait_for(lambda: starts.exists() and starts.read_text().count("started") == 2)
+    cancel(archive)
+    assert (process.wait(60), archive.log("stream").count("it is started again")) == (0, 1)
+    for content in (archive.record(), archive.status()):
+        (step,) = content["steps"]
+        assert (content["state"], step["state"], step["endless"]) == ("succeeded", "succeeded", True)
+
+
+def test_an_endless_step_that_is_told_nonsense_fails_at_once(archive: Archive) -> None:
+    archive.add("stream", "import sys\nsys.exit(2)", endless=True)
+    assert archive.run()[0] == 1
+    assert archive.record()["error"].startswith('step "stream" failed (exit 2)')
+
+
 def test_a_driver_that_is_killed_fails_the_run(archive: Archive) -> None:
     archive.add("nap", SLEEPER, "300")
     process = archive.start()

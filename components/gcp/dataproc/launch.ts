@@ -84,6 +84,7 @@ export function launchOf(plan: DataprocPlan, place: LaunchPlace, packageIndex = 
     steps: job.steps.map((step) => ({
       name: step.name,
       timeLimitSeconds: step.timeLimitSeconds,
+      ...(step.endless && { endless: true }),
       ...(mode === DataprocMode.cluster && { request: { pysparkJob: pysparkJob(plan, place, step) } }),
       ...(isBatch && { request: batch(plan, place, step) }),
     })),
