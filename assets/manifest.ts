@@ -24,6 +24,7 @@ const manifest = {
   "fleet-stager": { entry: "index.ts" },
   "images/dashboard": { requirements: ["."] }, // its context is made of the dashboard: engine/bundles.ts
   "images/hdfs": { carried: ["**/*"], jars: true },
+  "images/kafka": { carried: ["**/*"], jars: true },
   "images/spark": { carried: ["**/*"], requirements: ["."], jars: true },
   "jobs/failures": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   "jobs/london-power": { carried: ["*.py", "requirements.txt"], requirements: ["."] },

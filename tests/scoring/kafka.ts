@@ -39,7 +39,7 @@ export class Broker {
 
   /** Starts one that is controller too, with its data in a folder. */
   static async start(folder: string): Promise<Broker> {
-    const lib = join(await fetched("kafka", "kafka/jars.txt"), "lib", "*");
+    const lib = join(await fetched("kafka", "../../assets/images/kafka/jars.txt"), "lib", "*");
     const port = await freePorts(2);
     mkdirSync(folder, { recursive: true });
     const address = `127.0.0.1:${port}`;
