@@ -41,6 +41,8 @@ export interface Job {
   readonly reads?: readonly string[];
 }
 
+/** More a browser would not draw ten times a second. */
+const MOST_LIVE_ROWS = 5000;
 const IDENTIFIER = /^[a-z][a-z0-9_]*$/;
 /** Wildcards would be taken by a policy, and nothing fills in placeholders. */
 const READ = /^(\/[^{}]*|(s3|gs):\/\/[a-z0-9][a-z0-9._-]+[a-z0-9](\/[^*?{}]*)?)$/;
@@ -155,5 +157,11 @@ function checkPanel(where: string, panel: Panel, tables: ReadonlySet<string>): v
   for (const table of placeholders(panel.sql)) {
     need(tables.has(table), `${where} reads {${table}}; the tables of the job are ${[...tables].join(", ")}`);
   }
+  const { live } = panel;
+  need(!live || WORDS.test(live.feed), `${where}: the feed must be lower-case words joined by dashes`);
+  need(
+    !live || (Number.isInteger(live.rows) && live.rows >= 1 && live.rows <= MOST_LIVE_ROWS),
+    `${where}: live has rows ${live?.rows}: expected a whole number from 1 to ${MOST_LIVE_ROWS}`,
+  );
   need(!("data" in panel.chart), `${where}: the chart must not have "data": the page puts in the rows of its sql`);
 }

@@ -21,6 +21,25 @@ export interface Panel {
    * @default every row is drawn
    */
   readonly choice?: Choice;
+  /**
+   * What a run that goes on sends to the page as it happens, added to the rows of the sql, which has the same columns.
+   * @default the panel shows what is in the lake
+   */
+  readonly live?: Live;
+}
+
+/** Rows that a step sends. The page shows them beside those that are in the lake, from which it heals when it missed some. */
+export interface Live {
+  /** What the step calls them. Panels may share a feed. */
+  readonly feed: string;
+  /** Columns that tell rows apart: a row takes the place of one that is equal in them. */
+  readonly key: readonly string[];
+  /** Column of the feed that says when it happened, an ISO 8601 time in UTC: the page says how long after that it is drawn. */
+  readonly time: string;
+  /** Values of columns of the feed in rows that are the panel's. @default all are */
+  readonly where?: Readonly<Record<string, string | number>>;
+  /** So many are shown at most, the last of sql and feed. */
+  readonly rows: number;
 }
 
 export interface Choice {

@@ -1,6 +1,6 @@
 import type { Panel } from "../../core/panel.ts";
 import type { RunRecord } from "../../core/run.ts";
-import type { QueryResult, TableVersions } from "./engine.ts";
+import type { QueryResult, TableVersions, Value } from "./engine.ts";
 
 /** What server and page say to each other. Types only, because the page's bundle must not pull in the server. */
 
@@ -25,7 +25,7 @@ export interface JobAnswer {
 }
 
 /** A panel without its SQL, which is the server's business. */
-export interface PanelAnswer extends Pick<Panel, "name" | "title" | "shows" | "chart" | "choice"> {
+export interface PanelAnswer extends Pick<Panel, "name" | "title" | "shows" | "chart" | "choice" | "live"> {
   /** Tables that the panel reads. */
   readonly tables: readonly string[];
 }
@@ -44,6 +44,9 @@ export interface RowsAnswer extends QueryResult {
   readonly tables: TableVersions;
 }
 
+/** A row that a step sent as it happened. */
+export type FeedRow = Readonly<Record<string, Value>>;
+
 /** Any answer that is not 2xx or 304. */
 export interface ErrorAnswer {
   /** One sentence. */
@@ -55,6 +58,8 @@ export interface Events {
   readonly hello: { readonly version: string };
   readonly runs: RunsAnswer;
   readonly tables: { readonly run: string; readonly tables: TableVersions };
+  /** What came of feeds, by their names; at first the last of what came before. A reader who is slow is not told all. */
+  readonly rows: { readonly run: string; readonly feeds: Readonly<Record<string, readonly FeedRow[]>> };
   /** Nothing happened, and the connection is alive. */
   readonly beat: { readonly now: string };
 }

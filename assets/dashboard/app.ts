@@ -9,6 +9,7 @@ import { type Body, bodyHeaders, negotiate } from "./body.ts";
 import type { DashboardConfig } from "./config.ts";
 import { type QueryEngine, QueryError } from "./engine.ts";
 import type { EventStreams } from "./events.ts";
+import { type Feeds, takeRows } from "./feeds.ts";
 import { failure, guard } from "./guard.ts";
 import { log } from "./log.ts";
 import { PageFiles } from "./page-files.ts";
@@ -23,13 +24,14 @@ export interface AppParts {
   readonly page: PageFiles;
   readonly rows: Rows;
   readonly streams: EventStreams;
+  readonly feeds: Feeds;
 }
 
 /** What is asked for isn't there. */
 class NotFound extends Error {}
 
 /** The dashboard's routes. A browser names a panel and a run; it never sends SQL. */
-export function dashboardApp({ config, engine, page, rows, streams }: AppParts): Hono {
+export function dashboardApp({ config, engine, page, rows, streams, feeds }: AppParts): Hono {
   const app = new Hono();
   const version = async () => digest([jobAnswer(config, ""), await page.version().catch(() => "no page")]);
   app.use(guard);
@@ -86,6 +88,9 @@ export function dashboardApp({ config, engine, page, rows, streams }: AppParts):
       await version(),
     );
   });
+  app.post("/api/feeds/:run", (context) =>
+    takeRows(context, feeds, checkRunId(context.req.param("run"), "run"), config.feedToken),
+  );
   app.get("/:file?", async (context) => {
     const name = context.req.param("file") ?? "index.html";
     if (!PageFiles.has(name)) throw new NotFound("There is nothing at this address.");
@@ -110,8 +115,8 @@ function jobAnswer({ title, job, stack, engine }: DashboardConfig, version: stri
     lake: engine.lake,
     ...(stack !== undefined && { stack }),
     panels: job.panels.map((panel) => {
-      const { name, title, shows, chart, choice } = panel;
-      return { name, title, shows, chart, tables: tablesOf(panel), ...(choice && { choice }) };
+      const { name, title, shows, chart, choice, live } = panel;
+      return { name, title, shows, chart, tables: tablesOf(panel), ...(choice && { choice }), ...(live && { live }) };
     }),
   };
 }

@@ -33,6 +33,15 @@ const PanelConfig = z.object({
   sql: z.string(),
   chart: z.record(z.string(), z.unknown()),
   choice: z.object({ column: z.string(), label: z.string(), preferred: z.string().optional() }).optional(),
+  live: z
+    .object({
+      feed: z.string(),
+      key: z.array(z.string()).readonly(),
+      time: z.string(),
+      where: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+      rows: z.int().min(1),
+    })
+    .optional(),
 });
 
 /** What the server is started with. A `Job` may be given as it is: what the dashboard doesn't need is dropped. */
@@ -95,6 +104,8 @@ export const DashboardConfig = z.strictObject({
   port: z.int().min(0).max(65_535),
   /** Given back by `/api/identity`, so that whoever started the server can tell it from a stranger on the port. */
   token: z.string().min(1, "expected some text"),
+  /** What a step must know to send rows as they happen: secret. @default none can be sent */
+  feedToken: z.string().min(16, "expected 16 characters or more").optional(),
   /** Folder of the built page. @default where the build puts it */
   page: Absolute.optional(),
 });

@@ -1,6 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
-import type { Events } from "./api.ts";
+import type { Events, FeedRow } from "./api.ts";
+import type { Feeds } from "./feeds.ts";
 import { failure } from "./guard.ts";
 import { shownRuns } from "./shown-runs.ts";
 import type { LakeWatch } from "./watch.ts";
@@ -18,10 +19,12 @@ export const MOST_STREAMS = 64;
 /** Open streams of server-sent events. */
 export class EventStreams {
   readonly #watch: LakeWatch;
+  readonly #feeds: Feeds;
   readonly #open = new Set<() => void>();
 
-  constructor(watch: LakeWatch) {
+  constructor(watch: LakeWatch, feeds: Feeds) {
     this.#watch = watch;
+    this.#feeds = feeds;
   }
 
   /** 503 when there are as many as there may be. */
@@ -49,7 +52,7 @@ export class EventStreams {
 
   /** @param drop ends the connection of a reader that takes nothing. */
   #stream(runIds: readonly string[], version: string, drop: () => void): ReadableStream<Uint8Array> {
-    const news = new News(() => {
+    const news = new News(this.#feeds, () => {
       drop();
       end();
     });
@@ -60,11 +63,13 @@ export class EventStreams {
       runs: (records) => news.tell("runs", () => ({ now: now(), runs: shownRuns(records) })),
       tables: (run, tables) => news.tellTables(run, tables),
     });
+    const fed = this.#feeds.subscribe(runIds, (run, feed, rows) => news.tellRows(run, feed, rows));
     const beat = setInterval(() => news.isTold && news.tell("beat", () => ({ now: now() })), BEAT_MILLISECONDS);
     const end = () => {
       this.#open.delete(end);
       clearInterval(beat);
       unsubscribe();
+      fed();
       news.end();
     };
     this.#open.add(end);
@@ -80,13 +85,16 @@ class News {
   /** Text of each event, made when it is wanted, by what a newer one takes the place of. */
   readonly #untold = new Map<string, () => string>();
   readonly #tables = new Map<string, Tables>();
+  readonly #rows = new Map<string, Map<string, readonly FeedRow[]>>();
+  readonly #feeds: Feeds;
   readonly #drop: () => void;
   readonly #encoder = new TextEncoder();
   #wake: (() => void) | undefined;
   #stuck: ReturnType<typeof setTimeout> | undefined;
   #hasEnded = false;
 
-  constructor(drop: () => void) {
+  constructor(feeds: Feeds, drop: () => void) {
+    this.#feeds = feeds;
     this.#drop = drop;
   }
 
@@ -105,6 +113,16 @@ class News {
       const all = this.#tables.get(run) as Tables;
       this.#tables.delete(run);
       return message("tables", { run, tables: all });
+    });
+  }
+
+  /** Of what waits for a slow reader the last is kept: what a page shows. */
+  tellRows(run: string, feed: string, rows: readonly FeedRow[]): void {
+    const waiting = this.#rows.get(run) ?? new Map<string, readonly FeedRow[]>();
+    this.#rows.set(run, waiting.set(feed, this.#feeds.newest(feed, waiting.get(feed) ?? [], rows)));
+    this.#put(`rows ${run}`, () => {
+      this.#rows.delete(run);
+      return message("rows", { run, feeds: Object.fromEntries(waiting) });
     });
   }
 

@@ -21,8 +21,11 @@ export const guard: MiddlewareHandler = async (context, next) => {
   for (const [name, value] of Object.entries(HEADERS)) context.res.headers.set(name, value);
 };
 
-export const failure = (context: Context, status: 400 | 403 | 404 | 405 | 416 | 500 | 503, error: string): Response =>
-  context.json({ error } satisfies ErrorAnswer, status, { "Cache-Control": "no-store" });
+export const failure = (
+  context: Context,
+  status: 400 | 401 | 403 | 404 | 405 | 413 | 416 | 500 | 503,
+  error: string,
+): Response => context.json({ error } satisfies ErrorAnswer, status, { "Cache-Control": "no-store" });
 
 function refuse(context: Context): Response | undefined {
   const host = context.req.header("host") ?? "";
@@ -30,7 +33,8 @@ function refuse(context: Context): Response | undefined {
     return failure(context, 403, "Open the dashboard as http://127.0.0.1 or http://localhost.");
   }
   if (!sameOrigin(context, host)) return failure(context, 403, "Another site's page may not read the dashboard.");
-  if (context.req.method !== "GET" && context.req.method !== "HEAD") {
+  const isFeed = context.req.method === "POST" && context.req.path.startsWith("/api/feeds/");
+  if (!isFeed && context.req.method !== "GET" && context.req.method !== "HEAD") {
     return failure(context, 405, "The dashboard can only be read.");
   }
   return undefined;

@@ -9,6 +9,7 @@ import { dashboardApp } from "./app.ts";
 import { checkConfig, type DashboardConfig, parseConfig } from "./config.ts";
 import type { QueryEngine } from "./engine.ts";
 import { EventStreams } from "./events.ts";
+import { Feeds } from "./feeds.ts";
 import { log, logTo } from "./log.ts";
 import { PageFiles, pageFolder } from "./page-files.ts";
 import { Rows } from "./rows.ts";
@@ -34,11 +35,14 @@ export async function serve(given: unknown, address = "127.0.0.1"): Promise<Dash
   const config = checkConfig(given);
   const engine = await engineOf(config);
   const watch = new LakeWatch(engine);
-  const streams = new EventStreams(watch);
+  const feeds = new Feeds(config.job.panels);
+  const streams = new EventStreams(watch, feeds);
   const rows = new Rows(engine);
   const page = new PageFiles(config.page ?? pageFolder());
   // Hono's adapter declares three kinds of server; without options it makes this one.
-  const server = createAdaptorServer({ fetch: dashboardApp({ config, engine, page, rows, streams }).fetch }) as Server;
+  const server = createAdaptorServer({
+    fetch: dashboardApp({ config, engine, page, rows, streams, feeds }).fetch,
+  }) as Server;
   const port = await listen(server, config.port, address);
   return {
     url: `http://127.0.0.1:${port}/`,
@@ -48,6 +52,7 @@ export async function serve(given: unknown, address = "127.0.0.1"): Promise<Dash
     },
     async close() {
       streams.close();
+      feeds.close();
       rows.close();
       await closed(server);
       await engine.close();

@@ -61,6 +61,13 @@ const Panel = object({
       "holds what JSON can't: expected text, numbers, true and false, lists and objects",
     ),
   choice: object({ column: text(), label: text(), preferred: text().optional() }).optional(),
+  live: object({
+    feed: text(WORDS),
+    key: texts(),
+    time: text("the name of a column"),
+    where: z.record(z.string(), z.union([z.string(), z.number()]), "expected values by column").optional(),
+    rows: digits(),
+  }).optional(),
 });
 
 const Args = object({

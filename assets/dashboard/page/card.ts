@@ -1,25 +1,34 @@
 import type { RunRecord } from "../../../core/run.ts";
-import type { PanelAnswer } from "../api.ts";
+import type { FeedRow, PanelAnswer } from "../api.ts";
 import type { TableVersions } from "../engine.ts";
 import { ChoiceControl } from "./choice.ts";
 import { h } from "./dom.ts";
 import { unionOfExtents } from "./drawing.ts";
 import { Figure, type FigureHost } from "./figure.ts";
+import type { Latency } from "./latency.ts";
 import { textParts } from "./text.ts";
 import type { Clock } from "./time.ts";
+
+/** From one picture to the next: a browser has more to do. */
+const PAUSE_MILLISECONDS = 100;
 
 /** A panel: its title, its sentence, its choice and a figure for each run on display. */
 export class PanelCard implements FigureHost {
   readonly panel: PanelAnswer;
   readonly clock: Clock;
+  readonly latency: Latency;
   readonly element: HTMLElement;
   readonly #figures = h("div", { class: "figures" });
   readonly #choice: ChoiceControl | undefined;
   #shown: readonly Figure[] = [];
+  #isDrawing = false;
+  /** Something came while it was drawn. */
+  #again = false;
 
-  constructor(panel: PanelAnswer, clock: Clock) {
+  constructor(panel: PanelAnswer, clock: Clock, latency: Latency) {
     this.panel = panel;
     this.clock = clock;
+    this.latency = latency;
     this.#choice = panel.choice && new ChoiceControl(panel.choice, () => void this.#draw());
     const id = `panel-${panel.name}`;
     const words = h("div", {}, h("h2", { id }, panel.title), h("p", { class: "shows" }, panel.shows));
@@ -47,6 +56,10 @@ export class PanelCard implements FigureHost {
     for (const figure of this.#shown) if (figure.run === run) figure.tables(versions);
   }
 
+  feed(run: string, feeds: Readonly<Record<string, readonly FeedRow[]>>): void {
+    for (const figure of this.#shown) if (figure.run === run) figure.feed(feeds);
+  }
+
   filled(): void {
     void this.#draw();
   }
@@ -63,7 +76,18 @@ export class PanelCard implements FigureHost {
     for (const figure of this.#shown) void figure.restyle();
   }
 
+  /** What comes while it is drawn is drawn together afterwards. */
   async #draw(): Promise<void> {
+    this.#again = this.#isDrawing;
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    await this.#drawOnce().finally(() => {
+      this.#isDrawing = false;
+    });
+    if (this.#again) setTimeout(() => void this.#draw(), PAUSE_MILLISECONDS);
+  }
+
+  async #drawOnce(): Promise<void> {
     const figures = this.#shown;
     this.#choice?.offer(figures.map((figure) => figure.columns));
     const spoken = this.#choice?.spoken ?? "";

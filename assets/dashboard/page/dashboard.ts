@@ -4,6 +4,7 @@ import { fetchRuns } from "./api.ts";
 import { PanelCard } from "./card.ts";
 import { h } from "./dom.ts";
 import { Header } from "./header.ts";
+import { Latency } from "./latency.ts";
 import { Live } from "./live.ts";
 import { onThemeChange } from "./theme.ts";
 import { Clock } from "./time.ts";
@@ -20,6 +21,7 @@ export class Dashboard {
   readonly #job: JobAnswer;
   readonly #places: Places;
   readonly #clock = new Clock();
+  readonly #latency = new Latency();
   readonly #header: Header;
   readonly #cards: readonly PanelCard[];
   readonly #live: Live;
@@ -33,11 +35,11 @@ export class Dashboard {
     this.#job = job;
     this.#places = places;
     document.title = job.title;
-    this.#header = new Header(places.header, job, this.#clock, {
+    this.#header = new Header(places.header, job, this.#clock, this.#latency, {
       choose: (run) => this.#choose({ run, ...(this.#address.with !== run && { with: this.#address.with }) }),
       compare: (other) => this.#choose({ run: this.#address.run, with: other }),
     });
-    this.#cards = job.panels.map((panel) => new PanelCard(panel, this.#clock));
+    this.#cards = job.panels.map((panel) => new PanelCard(panel, this.#clock, this.#latency));
     this.#panels.append(...this.#cards.map((card) => card.element));
     places.main.replaceChildren(this.#empty, this.#panels);
     this.#live = this.#listen();
@@ -53,6 +55,7 @@ export class Dashboard {
         hello: ({ version }) => version !== this.#job.version && location.reload(),
         runs: (runs) => this.#update(runs),
         tables: ({ run, tables }) => this.#each((card) => card.tables(run, tables)),
+        rows: ({ run, feeds }) => this.#each((card) => card.feed(run, feeds)),
         beat: ({ now }) => this.#clock.sync(now),
       },
       connected: (connected) => this.#connected(connected),
@@ -106,6 +109,7 @@ export class Dashboard {
 
   #tick(): void {
     this.#header.tick();
+    this.#latency.tick();
     this.#each((card) => card.tick());
   }
 

@@ -1,11 +1,13 @@
 import type { VegaLiteSpec } from "../../../core/panel.ts";
 import type { RunRecord } from "../../../core/run.ts";
-import type { PanelAnswer, RowsAnswer } from "../api.ts";
+import type { FeedRow, PanelAnswer, RowsAnswer } from "../api.ts";
 import type { ResultColumn, TableVersions } from "../engine.ts";
 import { AnswerError, fetchRows } from "./api.ts";
 import { Chart } from "./chart.ts";
 import { h, setText } from "./dom.ts";
 import type { Drawing, Extents } from "./drawing.ts";
+import type { Latency } from "./latency.ts";
+import { LiveRows } from "./live-rows.ts";
 import { type Drawn, rowsOf } from "./rows.ts";
 import { noRows } from "./runs.ts";
 import { scanned } from "./size.ts";
@@ -18,9 +20,13 @@ import { undrawn } from "./undrawn.ts";
 export interface FigureHost {
   readonly panel: PanelAnswer;
   readonly clock: Clock;
+  readonly latency: Latency;
   /** There are other rows: the panel sees to what is drawn. */
   filled(): void;
 }
+
+/** While its feed brings rows, a figure need not be filled from the lake whenever something comes there. */
+const FED_MILLISECONDS = 15_000;
 
 /** One panel's picture of one run, and all the states it can be in. */
 export class Figure {
@@ -33,7 +39,12 @@ export class Figure {
   readonly #foot = h("p", { class: "foot" });
   readonly #drawing: Drawing;
   readonly #table: DataTable;
+  readonly #live: LiveRows | undefined;
+  /** When the feed last brought rows, by the page's own clock. */
+  #fed = Number.NEGATIVE_INFINITY;
   #record: RunRecord | undefined;
+  #found: RowsAnswer | undefined;
+  /** What was found, with what the feed has brought. */
   #answer: RowsAnswer | undefined;
   /** Versions of tables that the server told of. */
   #latest: TableVersions = {};
@@ -48,6 +59,7 @@ export class Figure {
     this.run = run;
     this.#host = host;
     this.#drawing = drawing(host.panel.chart);
+    this.#live = host.panel.live && new LiveRows(host.panel.live);
     this.#table = new DataTable(`Data of ${host.panel.title}`);
     this.element = h(
       "figure",
@@ -72,7 +84,15 @@ export class Figure {
   tables(versions: TableVersions): void {
     this.#latest = { ...this.#latest, ...versions };
     this.#told = true;
-    if (this.#outdated()) void this.refresh();
+    if (this.#outdated() && !this.#isFed()) void this.refresh();
+  }
+
+  /** Shows what its feed has brought. */
+  feed(feeds: Readonly<Record<string, readonly FeedRow[]>>): void {
+    const rows = feeds[this.#host.panel.live?.feed ?? ""];
+    if (!rows || !this.#live?.add(rows)) return;
+    this.#fed = performance.now();
+    this.#merge();
   }
 
   /** After a lost connection: fetches what did not get through. */
@@ -93,16 +113,16 @@ export class Figure {
     this.#fetching = true;
     this.#told = false;
     try {
-      this.#answer = await fetchRows(this.#host.panel.name, this.run, this.#gone.signal);
+      this.#found = await fetchRows(this.#host.panel.name, this.run, this.#gone.signal);
       this.#stale = false;
-      this.#host.filled();
+      this.#merge();
     } catch (error) {
       this.#failed(error as Error);
     } finally {
       this.#fetching = false;
     }
     // Rows may also be newer than what was last told of; that is no reason to fetch them again.
-    if (!this.#stale && this.#told && this.#outdated()) void this.refresh();
+    if (!this.#stale && this.#told && this.#outdated() && !this.#isFed()) void this.refresh();
   }
 
   /** Draws some of its rows. `spoken` says which they are. */
@@ -120,8 +140,10 @@ export class Figure {
     const label = `${title}. ${shows} ${spoken} ${counted.format(rows.length)} rows. ${left}`
       .replaceAll("  ", " ")
       .trim();
+    const happened = this.#live?.takeUnseen();
     try {
       await this.#drawing.draw(rows, label);
+      if (happened !== undefined) requestAnimationFrame(() => this.#seen(happened));
     } catch (error) {
       // The fault of the chart's specification, or of rows that it can't take; they can still be read.
       this.#sayFailed(`The chart can't be drawn: ${(error as Error).message}`, true);
@@ -140,9 +162,24 @@ export class Figure {
     return this.#drawing.restyle();
   }
 
+  #seen(happened: number): void {
+    this.#host.latency.note(this.#host.clock.now() - happened);
+  }
+
+  #isFed(): boolean {
+    return performance.now() - this.#fed < FED_MILLISECONDS;
+  }
+
+  #merge(): void {
+    if (!this.#found) return;
+    this.#answer = this.#live ? this.#live.with(this.#found) : this.#found;
+    this.#host.filled();
+  }
+
   /** Says anew how many rows there are, how old they are, and what was read for them where that is billed. */
   tick(): void {
     if (!this.#answer) return;
+    if (this.#live && this.#outdated() && !this.#isFed()) void this.refresh();
     const { rows, tables, statistics } = this.#answer;
     const times = Object.values(tables).flatMap(({ updated }) => (updated ? [Date.parse(updated)] : []));
     const newest = Math.max(...times);

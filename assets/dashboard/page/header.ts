@@ -1,6 +1,7 @@
 import type { RunRecord } from "../../../core/run.ts";
 import type { JobAnswer } from "../api.ts";
 import { h, labelled, setOptions } from "./dom.ts";
+import type { Latency } from "./latency.ts";
 import { Origins } from "./origin.ts";
 import { optionText } from "./runs.ts";
 import { RunStrip } from "./strip.ts";
@@ -23,7 +24,7 @@ export class Header {
   readonly #origins = new Origins();
   #strips: readonly RunStrip[] = [];
 
-  constructor(element: HTMLElement, job: JobAnswer, clock: Clock, actions: HeaderActions) {
+  constructor(element: HTMLElement, job: JobAnswer, clock: Clock, latency: Latency, actions: HeaderActions) {
     this.#clock = clock;
     this.#job = job;
     this.#run.addEventListener("change", () => actions.choose(this.#run.value));
@@ -33,6 +34,7 @@ export class Header {
       "div",
       { class: "bar" },
       h("h1", {}, h("img", { src: "icon.svg", alt: "", width: "26", height: "26" }), job.title),
+      latency.element,
       this.#choosers,
     );
     element.replaceChildren(h("div", { class: "inner" }, bar, this.#place, this.#origins.element));

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { TableVersions } from "../../../assets/dashboard/engine.ts";
 import { EventStreams, MOST_STREAMS } from "../../../assets/dashboard/events.ts";
+import { Feeds } from "../../../assets/dashboard/feeds.ts";
 import type { LakeWatch, Listener } from "../../../assets/dashboard/watch.ts";
 import type { RunRecord } from "../../../core/run.ts";
 
@@ -15,10 +16,12 @@ const watch = {
 } as unknown as LakeWatch;
 
 let streams: EventStreams;
+let feeds: Feeds;
 const destroy = vi.fn();
 beforeEach(() => {
   vi.useFakeTimers();
-  streams = new EventStreams(watch);
+  feeds = new Feeds([{ live: { feed: "points", key: [], time: "at", rows: 3 } }]);
+  streams = new EventStreams(watch, feeds);
 });
 afterEach(() => {
   streams.close();
@@ -100,4 +103,20 @@ test("there are no more streams than may be: one more is refused in a sentence, 
 test("a question for the head alone takes no place", async () => {
   expect((await open("HEAD")).status).toBe(200);
   expect(listeners.size).toBe(0);
+});
+
+test("who reads late is told of the last of what happened, and skips the rest", async () => {
+  const response = await open();
+  for (let n = 0; n < 100; n++) {
+    feeds.put("r1", [{ feed: "points", row: { n } }]);
+    vi.advanceTimersByTime(50);
+  }
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  expect(await take(reader)).toEqual(["hello", { version: "v" }]);
+  expect(await take(reader)).toEqual(["rows", { run: "r1", feeds: { points: [97, 98, 99].map((n) => ({ n })) } }]);
+  const waiting = take(reader);
+  feeds.put("r1", [{ feed: "points", row: { n: 100 } }]);
+  vi.advanceTimersByTime(50);
+  expect(await waiting).toEqual(["rows", { run: "r1", feeds: { points: [{ n: 100 }] } }]);
+  await reader.cancel();
 });
