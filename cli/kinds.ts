@@ -5,3 +5,4 @@ export { swarm } from "./docker/swarm/kind.ts";
 export { dataproc } from "./gcp/dataproc/kind.ts";
 export { local } from "./local/kind.ts";
 export { localFleet } from "./local/local-fleet/kind.ts";
+export { localPipeline } from "./local/local-pipeline/kind.ts";

@@ -4,7 +4,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lakeLayout, nameProblem } from "../core/lake-layout.ts";
-import { writeJson } from "./json.ts";
+import { readJson, writeJson } from "./json.ts";
 import { checkLake } from "./lake.ts";
 import { makeOwnFolder } from "./own.ts";
 import { isTaken } from "./port.ts";
@@ -16,9 +16,11 @@ interface Server {
   readonly lake: string;
   readonly port: number;
   readonly job: { readonly name: string };
+  /** Secret, and so in no state: it is in the server's folder, in a file that the user alone may read. */
+  readonly feedToken?: string;
 }
 
-interface Running extends Server {
+interface Running extends Omit<Server, "feedToken"> {
   readonly url: string;
 }
 
@@ -33,8 +35,10 @@ export const server: ResourceKind = {
   diff(state: Running, inputs: Server) {
     const moved = state.lake !== inputs.lake || state.name !== inputs.name;
     const { url: _, ...old } = state;
+    const { feedToken, ...rest } = inputs;
+    const runs = isAlive(registered(home(inputs))) && feedToken === keptToken(inputs);
     return {
-      changes: moved || !isSame(old, inputs) || !isAlive(registered(home(inputs))),
+      changes: moved || !isSame(old, rest) || !runs,
       replaces: moved ? ["lake"] : [],
       deleteBeforeReplace: true,
     };
@@ -53,7 +57,11 @@ export const server: ResourceKind = {
   inputsOf: ({ url: _, ...inputs }: Running) => inputs,
 };
 
-const home = ({ lake, name }: Server): string => lakeLayout(lake).dashboard(name);
+type Place = Pick<Server, "lake" | "name">;
+
+const home = ({ lake, name }: Place): string => lakeLayout(lake).dashboard(name);
+const configFile = (place: Place): string => join(home(place), "config.json");
+const keptToken = (place: Place) => (readJson(configFile(place)) as Pick<Server, "feedToken"> | undefined)?.feedToken;
 
 /** By what a dashboard is known when its port is asked: that one on the same lake is ours already. */
 const tokenOf = (lake: string, name: string): string =>
@@ -64,13 +72,14 @@ const stackOf = (urn: string | undefined) => urn?.split("::")[0]?.slice("urn:pul
 
 /** Starts the server, in place of the one that runs, and waits until it answers. */
 async function start(inputs: Server, urn: string | undefined): Promise<Running> {
-  const { lake, name, port, job } = inputs;
+  const { feedToken, ...state } = inputs;
+  const { lake, name, port, job } = state;
   checkLake(lake);
   makeOwnFolder(lake, home(inputs)); // before anything there is taken for ours
   await stop(registered(home(inputs)));
   const engine = { kind: "duckdb", lake };
-  const config = { job, port, stack: stackOf(urn), token: tokenOf(lake, name), engine };
-  writeJson(join(home(inputs), "config.json"), config);
+  const config = { job, port, stack: stackOf(urn), token: tokenOf(lake, name), engine, feedToken };
+  writeJson(configFile(inputs), config);
   const id = await startDetached(
     new URL("./dashboard", import.meta.url),
     home(inputs),
@@ -80,7 +89,7 @@ async function start(inputs: Server, urn: string | undefined): Promise<Running> 
     if (!isAlive(id)) throw new Error(`the dashboard ended at once; see ${join(home(inputs), "server.log")}`);
     await sleep(50);
   }
-  return { ...inputs, url: `http://127.0.0.1:${port}` };
+  return { ...state, url: `http://127.0.0.1:${port}` };
 }
 
 /** The token of the dashboard that listens on a port, undefined where there is none. */

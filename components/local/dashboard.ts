@@ -14,6 +14,8 @@ export interface LocalDashboardArgs {
   readonly lake: LocalLake;
   /** Port on 127.0.0.1. @default 8765 */
   readonly port?: number;
+  /** What steps must know to send rows as they happen, which panels with `live` show: a secret. @default none can be sent */
+  readonly feedToken?: pulumi.Input<string>;
   /** Changes a child just before it is made. */
   readonly transform?: { readonly server?: Transform<ServerArgs> };
 }
@@ -40,6 +42,7 @@ export class LocalDashboard extends pulumi.ComponentResource {
       lake: lake.path,
       port,
       job: { name: job.name, tables: job.tables, panels: job.panels },
+      ...(args.feedToken !== undefined && { feedToken: pulumi.secret(args.feedToken) }),
     };
     const options = { parent: this, dependsOn: [lake] };
     const server = new Server(...applyTransform(args.transform?.server, `${name}-server`, serverArgs, options));
@@ -57,6 +60,8 @@ export interface ServerArgs {
   readonly lake: pulumi.Input<string>;
   readonly port: pulumi.Input<number>;
   readonly job: pulumi.Input<Pick<Job, "name" | "tables" | "panels">>;
+  /** As in {@link LocalDashboardArgs}; it is in no state. */
+  readonly feedToken?: pulumi.Input<string>;
 }
 
 class Server extends pulumi.CustomResource {

@@ -7,5 +7,7 @@ export { LocalDashboard, type LocalDashboardArgs, type ServerArgs } from "./dash
 export { Gpu, type LocalFleetArgs } from "./fleet/args.ts";
 export { LocalFleet } from "./fleet/fleet.ts";
 export { type FolderArgs, LocalLake, type LocalLakeArgs } from "./lake.ts";
+export type { LocalPipelineArgs } from "./pipeline/args.ts";
+export { LocalPipeline } from "./pipeline/pipeline.ts";
 export type { ProcessArgs } from "./process.ts";
 export type { LocalRunArgs, RunArgs, SparkArgs } from "./run.ts";

@@ -1,0 +1,53 @@
+import { availableParallelism } from "node:os";
+import { firstPort, wholeNumber } from "../../../core/checks.ts";
+import type { Job } from "../../../core/job.ts";
+import { mebibytes, type Size } from "../../../core/size.ts";
+import { type KafkaArgs, type KafkaPlan, kafkaPlan } from "../../common/services/kafka.ts";
+import type { Transform } from "../../common/transform.ts";
+import type { LocalLake } from "../lake.ts";
+import type { ProcessArgs } from "../process.ts";
+import { portsOf } from "../processes.ts";
+import { type LocalRunArgs, type RunArgs, runPlan } from "../run.ts";
+
+export interface LocalPipelineArgs extends LocalRunArgs {
+  /** Where the results go. */
+  readonly lake: LocalLake;
+  /** The broker: its topics, and what it keeps of them. */
+  readonly kafka: KafkaArgs;
+  /**
+   * Options of what sends records to the broker, as `produceOptions` of `pulumi-oneoff/jobs` makes them.
+   * @default nothing is sent: it is somebody else's producer that does
+   */
+  readonly producer?: readonly string[];
+  /** Cores that Spark uses. @default 2, or all of this machine where it has fewer */
+  readonly cores?: number;
+  /** Memory of Spark's Java virtual machine; Python comes on top. @default "1 GB" */
+  readonly memory?: Size;
+  /** First of the ports on 127.0.0.1: the broker's. @default 8766 */
+  readonly port?: number;
+  /** Changes a child just before it is made. */
+  readonly transform?: { readonly process?: Transform<ProcessArgs>; readonly run?: Transform<RunArgs> };
+}
+
+/** What is known of a pipeline before there is a lake. */
+export type PipelinePlanArgs = Omit<LocalPipelineArgs, "job" | "lake"> & { readonly job: Job };
+
+export interface PipelinePlan {
+  readonly run: ReturnType<typeof runPlan>;
+  readonly kafka: KafkaPlan;
+  readonly cores: number;
+  readonly memoryMebibytes: number;
+  readonly port: number;
+}
+
+export const PORT = 8766;
+const CORES = 2;
+
+/** The arguments, checked and with their defaults. @throws UsageError. */
+export const pipelinePlan = (args: PipelinePlanArgs): PipelinePlan => ({
+  run: runPlan(args),
+  kafka: kafkaPlan(args.kafka),
+  cores: wholeNumber("cores", args.cores ?? Math.min(CORES, availableParallelism())),
+  memoryMebibytes: mebibytes(args.memory ?? "1 GB", "memory"),
+  port: firstPort("port", args.port ?? PORT, portsOf(1)),
+});
