@@ -9,6 +9,7 @@ import {
   cancelledError,
   cancelledStatus,
   ENDS_SECONDS,
+  isEndless,
   RunRecord,
   type RunStatus,
   recordedStatus,
@@ -73,10 +74,6 @@ export async function cancelRun(
   // What the machines say may be older than the record.
   return { status: { ...after, ...recordedStatus(undefined, record) }, wasOver: before.state !== "running" };
 }
-
-/** Whether it is to end itself. */
-export const isEndless = ({ steps }: RunStatus): boolean =>
-  steps.some(({ endless, state }) => endless && state === "running");
 
 /** Until it has ended itself, for as long as it has for that. */
 async function ended({ lake, pollMs }: Attached, run: string, say: Canceller["say"]): Promise<void> {

@@ -40,7 +40,10 @@ export async function watchRun(stack: string, attached: Attached): Promise<Exit>
   const isOver = before !== undefined && before.state !== "running";
   if (dashboard && !isOver) console.log(`The dashboard fills in while the run goes on: ${dashboard}`);
   const stay = isOver ? () => {} : mayBeLeft(stack);
-  const exit = await watch(follower, attached.run, { logs: false, output: process.stdout, stack });
+  const exit = await watch(follower, attached.run, {
+    ...{ logs: false, output: process.stdout, stack },
+    leavesEndless: true,
+  });
   stay();
   if (dashboard) console.log(`Dashboard: ${dashboard}`);
   return exit;

@@ -3,7 +3,7 @@ import { createLogUpdate } from "log-update";
 import { formatDuration } from "../core/duration.ts";
 import { Exit, MissingError, TransientError } from "../core/errors.ts";
 import { retry } from "../core/retry.ts";
-import type { RunStatus } from "../core/run.ts";
+import { isEndless, type RunStatus } from "../core/run.ts";
 import { tail } from "../provider/log.ts";
 import type { JsonLines } from "./answer.ts";
 import { isScreen } from "./columns.ts";
@@ -24,6 +24,8 @@ interface WatchOptions {
   readonly json?: JsonLines | undefined;
   /** Whether it may cost anything. @default true */
   readonly isBilled?: boolean;
+  /** Whether to leave once the run does what it does without an end. @default false */
+  readonly leavesEndless?: boolean;
   /** Named in what to type next. @default the stack that commands take when none is given */
   readonly stack?: string;
 }
@@ -51,6 +53,10 @@ export async function watch(cluster: Watched, run: string, options: WatchOptions
     const status = await patiently(once, cluster.pollMs, show.print);
     rates.note(status);
     show.status(status, rates);
+    if (options.leavesEndless && isEndless(status)) {
+      show.print(goesOn(status, options));
+      return Exit.ok;
+    }
     if (status.state !== "running") {
       await finish(cluster, status, show.print, options);
       const exit = exitOf(status.state);
@@ -59,6 +65,11 @@ export async function watch(cluster: Watched, run: string, options: WatchOptions
     }
     await sleep(cluster.pollMs);
   }
+}
+
+function goesOn({ run, job, deadline }: RunStatus, { stack }: WatchOptions): string {
+  const until = deadline === undefined ? "" : `, or until ${clock(deadline)}`;
+  return `Run ${run} of ${job} goes on until "npx --no oneoff cancel${stack === undefined ? "" : ` ${stack}`}" asks it to end${until}.`;
 }
 
 /** What a command ends with that waited for a run. */
@@ -240,7 +251,7 @@ function rate({ name, state }: Step, rates: Rates): string {
 
 const fraction = ({ state, progress }: Step): number => {
   if (state === "succeeded") return 1;
-  return progress ? progress.done / progress.total : 0;
+  return progress?.total ? progress.done / progress.total : 0;
 };
 
 const bar = (done: number, width = 24): string => "█".repeat(Math.round(done * width)).padEnd(width, "░");

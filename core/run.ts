@@ -147,6 +147,10 @@ export const removedRecord = ({ run, job, started, ended }: RunStatus, now = new
 export const CancelRequest = z.object({ run: z.string(), at: z.iso.datetime({ offset: true }) });
 export type CancelRequest = z.infer<typeof CancelRequest>;
 
+/** Whether it is at a step that goes on until somebody asks for its end. */
+export const isEndless = ({ steps }: Pick<RunStatus, "steps">): boolean =>
+  steps.some(({ endless, state }) => endless && state === "running");
+
 /** How long a step that is endless has to end itself once somebody has asked for that, as assets/steps/step_endless.py has it. */
 export const ENDS_SECONDS = 60;
 

@@ -6,6 +6,7 @@ import { jsonOption, runOption, type StackOptions, takesStack, withExamples } fr
 import { ask } from "../ask.ts";
 import { type CancelOutcome, cancelRun, runToCancel } from "../cancel.ts";
 import type { OneoffCommand } from "../command.ts";
+import { describeStep } from "../described.ts";
 import { describeStack, meantUp } from "../meant-stack.ts";
 import type { StackContext } from "../platform.ts";
 import { attach, kindOf } from "../registry.ts";
@@ -74,7 +75,7 @@ function tell(stack: StackContext, outcome: CancelOutcome, json = false): void {
 function atWork({ run, job, steps }: RunStatus): string {
   const step = steps.find(({ state }) => state === "running");
   if (!step) return `Run ${run} of ${job} is going on.`;
-  const progress = step.progress ? ` (${step.progress.what} ${step.progress.done}/${step.progress.total})` : "";
+  const progress = step.progress ? ` (${describeStep(step)})` : "";
   return `Run ${run} of ${job} is in step ${step.name}${progress}.`;
 }
 

@@ -89,6 +89,19 @@ test("the request is there before anything is ended, and the record after", asyn
   expect(read("_runs/1.json")).toMatchObject({ state: "failed", cancelled: true });
 });
 
+test("what is endless is waited for, and has not been cancelled when it ends itself", async () => {
+  const endless = (state: RunRecord["state"]) => record(state, { steps: [{ name: "train", state, endless: true }] });
+  write("_runs/1.json", endless("running"));
+  setTimeout(() => write("_runs/1.json", endless("succeeded")), 50);
+  const outcome = await cancel();
+  expect(done).toEqual([
+    AGREED,
+    "Run 1 is asked to end, and writes what it still has; it has 60 seconds for that.",
+    ENDED,
+  ]);
+  expect(outcome).toMatchObject({ wasOver: false, status: { state: "succeeded" } });
+});
+
 test("who says no changes nothing", async () => {
   write("_runs/1.json", record("running"));
   await expect(cancel(attached(), { sure: false })).rejects.toThrow("no");

@@ -105,3 +105,19 @@ test("a run that was cancelled ends the watching, and is none to be mended", asy
     '"npx --no oneoff run mine" starts a new run; this one stays as it is.',
   ]);
 });
+
+test("a run without an end is left once it does what it does, where nobody would wait for more", async () => {
+  const output = screen();
+  const status = (state: "pending" | "running"): RunStatus => ({
+    ...{ run: "1", job: "stream", state: "running", started: "2026-11-21T12:00:00Z", deadline: "2026-11-21T20:00:00Z" },
+    steps: [{ name: "learn", state, endless: true, progress: { what: "records", done: 1200, total: 0 } }],
+  });
+  const states = [status("pending"), status("running")];
+  const stream: Watched = { ...cluster([]), status: async () => states.shift() };
+  expect(await watch(stream, "1", { logs: false, output, stack: "mine", leavesEndless: true })).toBe(Exit.ok);
+  expect(output.text).toBe(
+    `[0 s] learn: records 1,200
+Run 1 of stream goes on until "npx --no oneoff cancel mine" asks it to end, or until 2026-11-21 20:00:00 UTC.
+`,
+  );
+});
