@@ -13,11 +13,14 @@ import errno
 import functools
 import getpass
 import hashlib
+import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -406,6 +409,28 @@ def _raised(traceback: Sequence[str]) -> str:
     start = next((at for at, line in enumerate(traceback) if not line.startswith(" ")), 0)
     end = next((at for at, line in enumerate(traceback) if at > start and (not line or line.startswith("\t"))), None)
     return " ".join(" ".join(traceback[start:end][:3]).split())
+
+
+# The end -------------------------------------------------------------------------------------------------------------
+
+_ENDS_BEFORE = 10  # seconds before the deadline that what has no end of its own is to end
+
+
+def asked_to_stop(lake: str, run: str) -> str | None:
+    """Why a step without an end of its own is to end now; None when it may go on, or nothing can be told.
+
+    Either somebody asked for it, by `oneoff cancel` (`<lake>/_cancels/<run>.json`), or the run's deadline has come, but
+    for some seconds, which the step has to end in. A step that ends by itself then, with exit code 0, has succeeded.
+    """
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        if asked := _get(_join(lake, f"_cancels/{run}.json")):
+            return f"its end was asked for at {json.loads(asked)['at']}"
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        deadline = json.loads(_get(_join(lake, f"_runs/{run}.json")) or b"{}").get("deadline")
+        ends = deadline and datetime.fromisoformat(deadline.replace("Z", "+00:00"))
+        if ends and ends.timestamp() - time.time() < _ENDS_BEFORE:
+            return f"the run's deadline is {deadline}"
+    return None
 
 
 # Digests -------------------------------------------------------------------------------------------------------------
