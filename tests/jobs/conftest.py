@@ -23,6 +23,7 @@ JOBS = ROOT / "assets" / "jobs"
 STEPS = ROOT / "assets" / "steps"
 BENCH = ROOT / "tests" / "bench"
 sys.path[:0] = [str(JOBS), str(JOBS / "xo"), str(STEPS), str(BENCH), str(ROOT / "tests")]
+sys.path.append(str(JOBS / "streaming-regression"))
 
 import oneoff  # noqa: E402 - found through the line above
 import train  # noqa: E402

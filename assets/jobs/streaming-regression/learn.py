@@ -1,7 +1,7 @@
 """Learns from a stream of Kafka as it comes: predicts, records, then learns, so that every prediction is an honest one.
 
 One query of Spark's Structured Streaming reads both topics. What it has done is known from the state, in a folder of
-this machine; Spark's own checkpoint is begun anew at each start, and with it nothing but this knows where the stream is.
+this machine, and from nothing else: Spark's own checkpoint is begun anew at each start.
 """
 
 from __future__ import annotations

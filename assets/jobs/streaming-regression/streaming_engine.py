@@ -99,7 +99,7 @@ class Engine:
 
     @contextlib.contextmanager
     def _working(self) -> Iterator[bool]:
-        """One at a time; false when it is over. What fails is the last: the state in memory isn't that which is saved."""
+        """One at a time; false when it is over. What fails is the last: the state in memory isn't what is saved."""
         with self._lock:
             try:
                 yield not self._over
