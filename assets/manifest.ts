@@ -29,6 +29,7 @@ const manifest = {
   "jobs/failures": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   "jobs/london-power": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   "jobs/nids": { carried: ["*.py", "**/requirements.txt"], requirements: [".", "torch", "torch-cpu"] },
+  "jobs/streaming-regression": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   "jobs/xo": { carried: ["*.py", "requirements.txt"], requirements: ["."] },
   jobs: { carried: ["*.py"] },
   "nodes/dataproc": { carried: ["*.{py,sh}"] },

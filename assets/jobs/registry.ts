@@ -7,6 +7,8 @@ import { londonPower } from "./london-power/index.ts";
 import { londonPowerSettings } from "./london-power/settings.ts";
 import { nids } from "./nids/index.ts";
 import { nidsSettings } from "./nids/settings.ts";
+import { streamingRegression } from "./streaming-regression/index.ts";
+import { streamingRegressionSettings } from "./streaming-regression/settings.ts";
 import { xo } from "./xo/index.ts";
 import { xoSettings } from "./xo/settings.ts";
 
@@ -36,13 +38,19 @@ export const jobs: Readonly<Record<string, JobKind>> = {
     settings: failuresSettings,
     create: (settings) => inSettingsOf(failuresSettings, {})(() => failures(settings)),
   },
+  "streaming-regression": {
+    about: "A model that learns from Kafka while it predicts, and how wrong it is by then",
+    settings: streamingRegressionSettings,
+    create: (settings) => inSettingsOf(streamingRegressionSettings, {})(() => streamingRegression(settings)),
+  },
 };
 
 /** Settings of all of them: any can be among a stack's. `input` is what its job reads. */
 export const jobSettings = xoSettings
   .extend(londonPowerSettings.shape)
   .extend(nidsSettings.shape)
-  .extend(failuresSettings.shape);
+  .extend(failuresSettings.shape)
+  .extend(streamingRegressionSettings.shape);
 
 /** Names of the jobs that have a setting. */
 export const jobsWith = (setting: string): readonly string[] =>

@@ -37,10 +37,10 @@ export class Broker {
     this.#process = process;
   }
 
-  /** Starts one that is controller too, with its data in a folder. */
-  static async start(folder: string): Promise<Broker> {
+  /** Starts one that is controller too, with its data in a folder, where an earlier one may have left some. */
+  static async start(folder: string, port?: number): Promise<Broker> {
     const lib = join(await fetched("kafka", "../../assets/images/kafka/jars.txt"), "lib", "*");
-    const port = await freePorts(2);
+    port ??= await freePorts(2);
     mkdirSync(folder, { recursive: true });
     const address = `127.0.0.1:${port}`;
     const settings = {
@@ -62,15 +62,8 @@ export class Broker {
         .join(""),
     );
     const java = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", lib];
-    await promisify(execFile)("java", [
-      ...java,
-      "kafka.tools.StorageTool",
-      "format",
-      "-t",
-      "MkU3OEVBNTcwNTJENDM2Qk",
-      "-c",
-      file,
-    ]);
+    const format = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", file];
+    await promisify(execFile)("java", [...java, ...format]);
     const log = join(folder, "log");
     const stdio = ["ignore", openSync(log, "w"), openSync(log, "a")] as const;
     const process = spawn("java", [...java, "kafka.Kafka", file], { stdio: [...stdio] });
@@ -86,9 +79,9 @@ export class Broker {
     return new Broker(address, process);
   }
 
-  async stop(): Promise<void> {
-    if (this.#process.exitCode !== null) return;
-    this.#process.kill("SIGTERM");
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    this.#process.kill(signal);
     await once(this.#process, "exit");
   }
 }

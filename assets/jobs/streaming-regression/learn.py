@@ -134,7 +134,7 @@ class Learner:
                 raise
 
         writer = frame.writeStream.foreachBatch(batch).queryName("streaming-regression")
-        return writer.option("checkpointLocation", checkpoint.resolve().as_uri()).trigger(processingTime="0 s").start()
+        return writer.option("checkpointLocation", checkpoint.resolve().as_uri()).trigger(processingTime="0 seconds").start()
 
     def follow(self, engine: Engine, query: StreamingQuery) -> str:
         """Until it is to end; returns why."""
