@@ -46,6 +46,7 @@ _CONF = {
     # A stream has batches without end, and Spark remembers many of them.
     "spark.sql.streaming.minBatchesToRetain": "5",
     "spark.sql.streaming.numRecentProgressUpdates": "5",
+    "spark.sql.streaming.noDataProgressEventInterval": "1000",  # milliseconds
     "spark.sql.ui.retainedExecutions": "20",
     "spark.ui.retainedJobs": "50",
     "spark.ui.retainedStages": "50",
@@ -71,7 +72,7 @@ class Learner:
         """options: as `parse` returns them."""
         self.options, self.folder = options, Path(options.state)
         self.failure: Exception | None = None
-        self.terminated = threading.Event()
+        self.terminated, self.is_busy = threading.Event(), threading.Event()
 
     def run(self, spark: SparkSession) -> None:
         """Raises StateError, ModelError, KafkaError, OSError, and StreamingQueryException."""
@@ -125,6 +126,7 @@ class Learner:
 
         def batch(frame: DataFrame, _: int) -> None:
             began = time.time()
+            self.is_busy.set()
             try:
                 rows = frame.collect()
                 records = [Delivered(*row[:4], None if row[4] is None else bytes(row[4])) for row in rows]
@@ -132,6 +134,8 @@ class Learner:
             except Exception as problem:
                 self.failure = problem
                 raise
+            finally:
+                self.is_busy.clear()
 
         writer = frame.writeStream.foreachBatch(batch).queryName("streaming-regression")
         return writer.option("checkpointLocation", checkpoint.resolve().as_uri()).trigger(processingTime="0 seconds").start()
@@ -152,7 +156,8 @@ class Learner:
                 return "ended by SIGTERM"
             if options.rows and engine.state.records >= options.rows:
                 return f"{options.rows} records were asked for"
-            if options.idle and time.time() - engine.last_row >= options.idle:
+            waits = engine.behind == 0 and not self.is_busy.is_set()
+            if options.idle and waits and time.time() - engine.last_row >= options.idle:
                 return f"no record came for {options.idle:g} s"
             if time.monotonic() - told >= options.every:
                 told = time.monotonic()
