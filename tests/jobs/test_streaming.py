@@ -328,17 +328,21 @@ class HubHandler(http.server.BaseHTTPRequestHandler):
 
 def test_a_hub_is_told_rows_and_batches(tmp_path: Path) -> None:
     with HubServer() as server:
-        hub = streaming_sinks.Hub(server.address, "secret", 2)
+        hub = streaming_sinks.Hub(server.address, "secret", 2, {"train": "train", "test": "test"})
         one = engine(tmp_path, more=[hub])
         one.batch(stream(10))
         one.batch([Delivered("train", 0, 99, BEGIN, b"poison")])
         one.end()
         server.shutdown()
     assert set(server.tokens) == {"Bearer secret"}
-    assert [line["kind"] for line in server.told] == ["row"] * 10 + ["batch", "batch"]
-    row = server.told[0]
-    assert (row["id"], row["time"], row["pred"], len(row["x"])) == ("train-0-0", BEGIN, 0.0, 2)
-    assert (server.told[-1]["batch"], server.told[-1]["set_aside"]) == (2, 1)
+    feeds = [line["feed"] for line in server.told]
+    assert feeds == ["predictions"] * 10 + ["errors", "errors", "batches", "batches"] * 2
+    first, last = server.told[0]["row"], server.told[-1]["row"]
+    place = (first["topic"], first["kafka_partition"], first["kafka_offset"], first["event_time"])
+    assert place == ("train", 0, 0, "2023-11-14T22:13:20.000Z")
+    assert (first["pred"], first["squared_error"]) == (0, first["y"] ** 2)
+    assert server.told[10]["row"]["predicted"] + server.told[11]["row"]["predicted"] == 10
+    assert last == {"moment": "2023-11-14T22:13:20.000Z", "what": "delay", "took": 0}
     assert hub.missed == 0
 
 
@@ -346,7 +350,7 @@ def test_a_hub_is_told_rows_and_batches(tmp_path: Path) -> None:
 def test_a_hub_that_is_gone_or_slow_is_not_waited_for(tmp_path: Path, slow: float | None) -> None:
     with HubServer(slow or 0) as server:
         address = server.address if slow else "http://127.0.0.1:9/ingest"
-        hub = streaming_sinks.Hub(address, None, 2)
+        hub = streaming_sinks.Hub(address, None, 2, {"train": "train", "test": "test"})
         one = engine(tmp_path, more=[hub])
         began = time.monotonic()
         records = stream(200)

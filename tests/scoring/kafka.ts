@@ -62,7 +62,15 @@ export class Broker {
         .join(""),
     );
     const java = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", lib];
-    const format = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", file];
+    const format = [
+      "kafka.tools.StorageTool",
+      "format",
+      "--ignore-formatted",
+      "-t",
+      "MkU3OEVBNTcwNTJENDM2Qk",
+      "-c",
+      file,
+    ];
     await promisify(execFile)("java", [...java, ...format]);
     const log = join(folder, "log");
     const stdio = ["ignore", openSync(log, "w"), openSync(log, "a")] as const;

@@ -41,10 +41,11 @@ export interface StreamingRegressionArgs {
    * @default the run's scratch, which ends with it; elsewhere than on this machine's disk that is refused
    */
   readonly state?: string;
-  /** Address that rows are posted to as they come, best effort. @default none */
-  readonly hub?: string;
-  /** Name of the cluster's secret that the hub is told who posts with. @default none is told */
-  readonly hubSecret?: string;
+  /**
+   * Address of a dashboard that rows are sent to as they come, best effort, with the secret "feed-token" of the cluster, which
+   * a dashboard has as its `feedToken`. @default the dashboard shows what is in the lake
+   */
+  readonly page?: string;
   /** End after so many records. @default it goes on until somebody asks for its end, or the deadline comes */
   readonly endAfter?: number;
   /** End when no record has come for so long. @default never */
@@ -58,8 +59,7 @@ export interface StreamingRegressionArgs {
  * @throws UsageError when an argument is out of its range, both topics are one, or the file of the model is not there.
  */
 export function streamingRegression(args: StreamingRegressionArgs = {}): Job {
-  const { hubSecret, ...given } = args;
-  const settings = checkArgs("streamingRegression", streamingRegressionSettings, given);
+  const settings = checkArgs("streamingRegression", streamingRegressionSettings, args);
   const { model, features, trainTopic, testTopic } = settings;
   if (trainTopic === testTopic)
     throw invalid("testTopic", testTopic, "that is what is learnt from: give another topic");
@@ -71,35 +71,37 @@ export function streamingRegression(args: StreamingRegressionArgs = {}): Job {
         {
           name: "learn",
           script: "learn.py",
-          arguments: argumentsOf(settings, hubSecret),
+          arguments: argumentsOf(settings),
           pyFiles: MODULES,
           files: model === undefined ? [] : [model],
           packages: ["org.apache.spark:spark-sql-kafka-0-10_2.12:3.5.7"],
           requirements: "requirements.txt",
           // It writes into the lake itself, where its tables are seen while it goes on: no cluster needs to bring them there.
           leaves: ["predictions", "models", "rejected", "batches"],
-          secrets: hubSecret === undefined ? [] : [hubSecret],
+          secrets: settings.page === undefined ? [] : [FEED_TOKEN],
           endless: true,
         },
       ],
       tables: tables(features),
-      panels,
+      panels: panels(trainTopic, testTopic),
     }),
   );
 }
 
+/** What a dashboard takes rows by. */
+const FEED_TOKEN = "feed-token";
+
 type Settings = ReturnType<typeof streamingRegressionSettings.parse>;
 
-function argumentsOf(settings: Settings, hubSecret: string | undefined): readonly string[] {
-  const { kafka, trainTopic, testTopic, features, batch, errorWindow, hub, endAfter, idle } = settings;
+function argumentsOf(settings: Settings): readonly string[] {
+  const { kafka, trainTopic, testTopic, features, batch, errorWindow, page, endAfter, idle } = settings;
   return [
     ...["--lake", "{lake}", "--run", "{run}", "--state", settings.state ?? "{scratch}/streaming"],
     ...["--kafka", kafka, "--train-topic", trainTopic, "--test-topic", testTopic, "--features", String(features)],
     ...modelArguments(settings),
     ...["--window", String(errorWindow), "--late", String(seconds(settings.late)), "--most", String(batch)],
     ...["--every", String(seconds(settings.partEvery))],
-    ...(hub === undefined ? [] : ["--hub", hub]),
-    ...(hubSecret === undefined ? [] : ["--hub-secret", `{secret:${hubSecret}}`]),
+    ...(page === undefined ? [] : ["--page", page, "--page-token", `{secret:${FEED_TOKEN}}`]),
     ...(endAfter === undefined ? [] : ["--rows", String(endAfter)]),
     ...(idle === undefined ? [] : ["--idle", String(seconds(idle))]),
   ];

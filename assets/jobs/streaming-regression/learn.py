@@ -104,9 +104,11 @@ class Learner:
             options.lake, options.run, self.folder / "log", options.every, options.features, model.name
         )
         sinks: list[streaming_sinks.Sink] = [streaming_sinks.Lake(place, state)]
-        if options.hub:
-            secret = Path(options.hub_secret).read_text(encoding="utf-8").strip() if options.hub_secret else None
-            sinks.append(streaming_sinks.Hub(options.hub, secret, options.features))
+        if options.page:
+            token = Path(options.page_token).read_text(encoding="utf-8").strip() if options.page_token else None
+            address = f"{options.page}/api/feeds/{options.run}"
+            topics = {"train": options.train_topic, "test": options.test_topic}
+            sinks.append(streaming_sinks.Hub(address, token, options.features, topics))
         rules = Rules(options.train_topic, options.test_topic, options.features, options.late, options.window)
         return Engine(self.folder, rules, model, state, sinks)
 
@@ -138,7 +140,11 @@ class Learner:
                 self.is_busy.clear()
 
         writer = frame.writeStream.foreachBatch(batch).queryName("streaming-regression")
-        return writer.option("checkpointLocation", checkpoint.resolve().as_uri()).trigger(processingTime="0 seconds").start()
+        return (
+            writer.option("checkpointLocation", checkpoint.resolve().as_uri())
+            .trigger(processingTime="0 seconds")
+            .start()
+        )
 
     def follow(self, engine: Engine, query: StreamingQuery) -> str:
         """Until it is to end; returns why."""
@@ -264,8 +270,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--most", type=oneoff.count, default=20_000, help=about)
     about = "from one part file of a partition to the next (default: %(default)s)"
     parser.add_argument("--every", type=_number(0.1, 86_400), default=10, metavar="SECONDS", help=about)
-    parser.add_argument("--hub", metavar="ADDRESS", help="where rows are posted to as they come, http:// or https://")
-    parser.add_argument("--hub-secret", metavar="FILE", help="with what the hub is told who posts")
+    parser.add_argument("--page", metavar="ADDRESS", help="of the dashboard, which is sent rows as they come")
+    parser.add_argument("--page-token", metavar="FILE", help="with what the page is told by who sends rows")
     parser.add_argument("--rows", type=oneoff.count, metavar="N", help="end after so many records")
     parser.add_argument("--idle", type=_number(0.1, 1e9), metavar="SECONDS", help="end when none came for so long")
     options = parser.parse_args(arguments)
@@ -277,8 +283,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"argument --state: {options.state!r} is the lake: give another folder")
     if options.train_topic == options.test_topic:
         parser.error(f"argument --test-topic: {options.test_topic!r} is the topic that is learnt from: give another")
-    if options.hub and not options.hub.startswith(("http://", "https://")):
-        parser.error(f"argument --hub: {options.hub!r} is not an address that begins with http:// or https://")
+    if options.page and not options.page.startswith(("http://", "https://")):
+        parser.error(f"argument --page: {options.page!r} is not an address that begins with http:// or https://")
+    options.page = options.page and options.page.rstrip("/")
     options.lake = options.lake.rstrip("/")
     return options
 

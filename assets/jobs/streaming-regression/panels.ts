@@ -4,6 +4,8 @@ import type { Panel } from "../../../core/panel.ts";
 const PARTS = 200;
 /** Records of a partition that are drawn. */
 const LAST = 500;
+/** Batches that are drawn. */
+const BATCHES = 600;
 
 const KIND = {
   field: "what",
@@ -23,6 +25,7 @@ const SUMMARY: Panel = {
       count(*) AS predicted
     FROM {predictions} GROUP BY topic ORDER BY topic DESC NULLS LAST`,
   choice: { column: "topic", label: "Topic" },
+  live: { feed: "errors", key: ["topic"], time: "ended", rows: 2 },
   chart: {
     layer: [
       { mark: "text", encoding: { text: { field: "error", format: ".4g", title: "squared error" } } },
@@ -61,52 +64,56 @@ const ERROR: Panel = {
   },
 };
 
-const POINTS: Panel = {
-  name: "points",
-  title: "Points and predictions",
-  shows: `The last ${LAST} records of each partition by their first feature, and what was predicted for them.`,
+const points = (kind: string, topic: string): Panel => ({
+  name: `points-${kind}`,
+  title: `Points of topic ${topic}`,
+  shows: `The last ${LAST} records of each partition by their first feature, and what was predicted for them before they were known.`,
   sql: `
     WITH ends AS (
       SELECT topic, kafka_partition, max(kafka_offset) AS most FROM {predictions} GROUP BY topic, kafka_partition
-    ),
-    newest AS (
-      SELECT p.topic, p.x1, p.y, p.pred FROM {predictions} p
-      JOIN ends e ON e.topic = p.topic AND e.kafka_partition = p.kafka_partition
-      WHERE p.kafka_offset > e.most - ${LAST}
     )
-    SELECT topic, x1, y, 'recorded' AS what FROM newest
-    UNION ALL SELECT topic, x1, pred AS y, 'predicted' AS what FROM newest
-    ORDER BY topic DESC NULLS LAST, what DESC NULLS LAST, x1 NULLS LAST`,
-  choice: { column: "topic", label: "Topic" },
+    SELECT p.topic, p.kafka_partition, p.kafka_offset, p.event_time, p.x1, p.y, p.pred FROM {predictions} p
+    JOIN ends e ON e.topic = p.topic AND e.kafka_partition = p.kafka_partition
+    WHERE p.topic = '${topic}' AND p.kafka_offset > e.most - ${LAST}
+    ORDER BY p.event_time NULLS LAST, p.kafka_partition NULLS LAST, p.kafka_offset NULLS LAST`,
+  live: {
+    ...{ feed: "predictions", where: { topic }, time: "event_time", rows: LAST },
+    key: ["topic", "kafka_partition", "kafka_offset"],
+  },
   chart: {
-    mark: { type: "point", filled: true, size: 14, opacity: 0.5 },
-    encoding: {
-      x: { field: "x1", type: "quantitative", title: "x1", scale: { zero: false } },
-      y: { field: "y", type: "quantitative", title: "y", scale: { zero: false } },
-      color: {
-        field: "what",
-        type: "nominal",
-        title: null,
-        sort: ["recorded", "predicted"],
-        scale: { domain: ["recorded", "predicted"], range: ["#9aa5b1", "#2f6fe2"] },
-      },
+    transform: [
+      { calculate: "'recorded'", as: "recorded" },
+      { calculate: "'predicted'", as: "predicted" },
+    ],
+    encoding: { x: { field: "x1", type: "quantitative", title: "x1", scale: { zero: false } } },
+    layer: [dots("y", "recorded"), dots("pred", "predicted")],
+  },
+});
+
+const dots = (field: string, what: string) => ({
+  mark: { type: "point", filled: true, size: 14, opacity: 0.5 },
+  encoding: {
+    y: { field, type: "quantitative", title: "y", scale: { zero: false } },
+    color: {
+      field: what,
+      type: "nominal",
+      title: null,
+      scale: { domain: ["recorded", "predicted"], range: ["#9aa5b1", "#2f6fe2"] },
     },
   },
-};
+});
 
 const LAG: Panel = {
   name: "lag",
   title: "Delay and batch time",
-  shows: "Seconds from an event to its prediction, and that a batch took.",
+  shows: `Seconds from an event to its prediction, and that a batch took: the last ${BATCHES} batches.`,
   sql: `
-    WITH numbered AS (SELECT batch, ended, seconds, delay, max(batch) OVER () AS most FROM {batches}),
-    parts AS (
-      SELECT floor(batch * ${PARTS}e0 / (most + 1)) AS part, max(ended) AS moment, avg(seconds) AS seconds, avg(delay) AS delay
-      FROM numbered GROUP BY floor(batch * ${PARTS}e0 / (most + 1))
-    )
-    SELECT moment, 'batch' AS what, seconds AS took FROM parts
-    UNION ALL SELECT moment, 'delay' AS what, delay AS took FROM parts
-    ORDER BY what NULLS LAST, moment NULLS LAST`,
+    WITH ends AS (SELECT max(batch) AS most FROM {batches}),
+    newest AS (SELECT b.ended, b.seconds, b.delay FROM {batches} b JOIN ends e ON b.batch > e.most - ${BATCHES})
+    SELECT ended AS moment, 'batch' AS what, seconds AS took FROM newest
+    UNION ALL SELECT ended AS moment, 'delay' AS what, delay AS took FROM newest
+    ORDER BY moment NULLS LAST, what NULLS LAST`,
+  live: { feed: "batches", key: ["moment", "what"], time: "moment", rows: 2 * BATCHES },
   chart: {
     mark: { type: "line", strokeWidth: 2 },
     encoding: {
@@ -135,4 +142,11 @@ const REJECTED: Panel = {
 };
 
 /** What the dashboard shows of a stream: the answer first, then what it rests on. */
-export const panels: readonly Panel[] = [SUMMARY, ERROR, POINTS, LAG, REJECTED];
+export const panels = (train: string, test: string): readonly Panel[] => [
+  SUMMARY,
+  ERROR,
+  points("train", train),
+  points("test", test),
+  LAG,
+  REJECTED,
+];

@@ -58,11 +58,11 @@ export const streamingRegressionSettings = z.object({
     .describe(
       "Folder, on the driver's own disk, of how far the stream is and what was learnt: another run goes on from there; the run's own scratch when not set",
     ),
-  hub: z
+  page: z
     .string()
     .regex(/^https?:\/\/[^\s{}]+$/, "expected an address that begins with http:// or https://")
     .optional()
-    .describe("Address that rows are posted to as they come, best effort"),
+    .describe("Address of a dashboard that rows are sent to as they come, with the cluster's secret feed-token"),
   endAfter: count()
     .optional()
     .describe("End after so many records; goes on until somebody asks for its end when not set"),

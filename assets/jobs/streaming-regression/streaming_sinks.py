@@ -1,7 +1,7 @@
 """Where what a batch leaves goes, before the state says that the batch is done.
 
 A sink that fails stops the batch, which is then done again. Each takes the same rows twice without harm: the lake by
-its log, whose lines of batches that are not done are cut off; a hub by the records' ids.
+its log, whose lines of batches that are not done are cut off; a page by where rows are from.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ from streaming_state import State
 from streaming_tables import Row
 
 MOST_ROWS = 50_000  # that part files are written for at the latest
-HUB_SECONDS = 0.2  # that a hub has to take a batch
+HUB_SECONDS = 0.2  # that a page has to take a batch
 HUB_ROWS = 2_000  # that it is told of a batch at most, the newest
 HUB_BATCHES = 4  # that wait for it
 
@@ -180,13 +181,14 @@ def errors_of(state: State) -> list[float | int | None]:
 class Hub:
     """A page that shows rows as they come: best effort, and whatever becomes of it, the model doesn't wait.
 
-    It is sent JSON lines by POST: `{"kind": "row", ...}` for each record that was predicted and then one of kind
-    "batch". A hub that takes longer than HUB_SECONDS, or isn't there, misses them.
+    It is sent lines of JSON, `{"feed": NAME, "row": {...}}`: feed "predictions" has a row for each prediction, "errors"
+    one for each topic of a batch, "batches" two for each batch. A page that takes longer than HUB_SECONDS, or isn't
+    there, misses them: it has the lake.
     """
 
-    def __init__(self, address: str, secret: str | None, features: int) -> None:
-        """secret: what the hub is told as a bearer's token."""
-        self._address, self._features = urlsplit(address), features
+    def __init__(self, address: str, secret: str | None, features: int, topics: Mapping[str, str]) -> None:
+        """secret: what the page is told as a bearer's token. topics: by what they are, train and test."""
+        self._address, self._features, self._topics = urlsplit(address), features, topics
         self._headers = {"Content-Type": "application/x-ndjson"}
         if secret:
             self._headers["Authorization"] = f"Bearer {secret}"
@@ -196,20 +198,26 @@ class Hub:
         self._thread.start()
 
     def write(self, batch: Batch) -> None:
-        lines = [self._row(row) for row in batch.predictions[-HUB_ROWS:]]
-        names = streaming_tables.columns("batches", self._features)
-        lines.append({"kind": "batch", **dict(zip(names, batch.summary, strict=True))})
+        lines = [{"feed": "predictions", "row": self._prediction(row)} for row in batch.predictions[-HUB_ROWS:]]
+        summary = dict(zip(streaming_tables.columns("batches", self._features), batch.summary, strict=True))
+        ended = _iso(summary["ended"])
+        for kind, topic in self._topics.items():
+            names = {"error": "error", "mean_error": "baseline_error", "noise": "noise_error", "predicted": "count"}
+            errors = {name: summary[f"{kind}_{column}"] for name, column in names.items()}
+            if errors["predicted"]:
+                lines.append({"feed": "errors", "row": {"topic": topic, **errors, "ended": ended}})
+        for what, took in (("batch", summary["seconds"]), ("delay", summary["delay"])):
+            lines.append({"feed": "batches", "row": {"moment": ended, "what": what, "took": took}})
         try:
             self._waiting.put_nowait("".join(f"{json.dumps(line)}\n" for line in lines).encode())
         except queue.Full:
             self.missed += 1
 
-    def _row(self, row: Row) -> dict[str, Any]:
-        topic, partition, offset, time_, *rest = row
-        x, (y, pred, squared, baseline, noise, version, _) = rest[: self._features], rest[self._features :]
-        place = {"id": f"{topic}-{partition}-{offset}", "topic": topic, "partition": partition, "offset": offset}
-        errors = {"squared_error": squared, "baseline_error": baseline, "noise_error": noise}
-        return {"kind": "row", **place, "time": time_, "x": x, "y": y, "pred": pred, **errors, "model_version": version}
+    def _prediction(self, row: Row) -> dict[str, Any]:
+        columns = streaming_tables.columns("predictions", self._features)
+        found = dict(zip(columns, row, strict=True))
+        shown = (name for name in found if name not in ("model_version", "batch"))
+        return {**{name: found[name] for name in shown}, "event_time": _iso(found["event_time"])}
 
     def settle(self, state: State, *, over: bool = False) -> None:
         if over:
@@ -226,7 +234,7 @@ class Hub:
                 answer = connection.getresponse()
                 answer.read()
                 if answer.status >= 300:
-                    raise OSError(f"the hub answers {answer.status}")
+                    raise OSError(f"the page answers {answer.status}")
             except (OSError, http.client.HTTPException):
                 self.missed += 1
                 if connection:
@@ -236,3 +244,9 @@ class Hub:
     def _connect(self) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._address.scheme == "https" else http.client.HTTPConnection
         return kind(self._address.netloc, timeout=HUB_SECONDS)
+
+
+def _iso(moment: int) -> str:
+    """Milliseconds since 1970 as a page reads them."""
+    at = datetime.fromtimestamp(moment / 1000, timezone.utc)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
