@@ -79,7 +79,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["tests/**/*.test.ts"],
-          exclude: [...LISTED, "tests/boot/**", "tests/faults/**", "tests/fleet/**"],
+          exclude: [...LISTED, "tests/boot/**", "tests/faults/**", "tests/fleet/**", "tests/streaming/**"],
           setupFiles: ["tests/unit.ts"],
         },
       },

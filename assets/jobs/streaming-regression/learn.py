@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -307,13 +308,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"learn.py: error: {' '.join(reason.split())}", file=sys.stderr, flush=True)
         return EXIT_WRONG if isinstance(ours, (StateError, ModelError)) else 1
     finally:
-        spark.stop()
+        with contextlib.suppress(Exception):  # its JVM may be gone
+            spark.stop()
     return 0
 
 
 if __name__ == "__main__":
-    code = main()
-    # Threads of Spark's, and one that waits for a hub, are not waited for.
+    code = 1
+    try:
+        code = main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # such as py4j's, when the JVM has died
+        traceback.print_exc()
+    # Threads of Spark's, and one that waits for a page, are not waited for.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
