@@ -10,7 +10,7 @@ import { software } from "../../provider/software.ts";
 import { freePorts } from "../free-port.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 
 const fetched = async (name: string, lock: string, python?: string): Promise<string> =>
   (await software.create("", { name, lock: here(lock), ...(python && { python }) })).outs.folder;

@@ -214,7 +214,7 @@ def _file(name: str) -> Path:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Has the folder for this process alone. Raises StateError."""
+    """Has the folder for this process alone. Raises BlockingIOError."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         ends = time.monotonic() + LOCK_SECONDS
@@ -224,7 +224,8 @@ def locked(folder: Path) -> Iterator[None]:
                 break
             except OSError:
                 if time.monotonic() > ends:
-                    raise StateError(f"another process has the state in {folder}: end it, or give another") from None
+                    told = f"another process has the state in {folder}: end it, or give another"
+                    raise BlockingIOError(told) from None
                 time.sleep(0.2)
         yield
 
@@ -286,7 +287,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"argument --test-topic: {options.test_topic!r} is the topic that is learnt from: give another")
     if options.page and not options.page.startswith(("http://", "https://")):
         parser.error(f"argument --page: {options.page!r} is not an address that begins with http:// or https://")
-    options.page = options.page and options.page.rstrip("/")
+    options.page = options.page and options.page.rstrip("/").removesuffix(f"/api/feeds/{options.run}")
     options.lake = options.lake.rstrip("/")
     return options
 
