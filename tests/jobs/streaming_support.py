@@ -74,6 +74,7 @@ def engine(
     state.mkdir(parents=True, exist_ok=True)
     identity = {"model": model.name, "features": 2, "topics": TOPICS}
     found = streaming_state.load(state, identity)
+    found.begin(run)
     place = streaming_sinks.LakePlace(str(folder / "lake"), run, state / "log", every, 2, model.name)
     lake = streaming_sinks.Lake(place, found, clock)
     return Engine(state, Rules("train", "test", 2, late, 1000), model, found, [lake, *more], clock)

@@ -144,6 +144,7 @@ def test_another_run_goes_on_from_the_state_and_leaves_each_its_rows(tmp_path: P
     assert len(table(tmp_path, "predictions", "r1")) + len(table(tmp_path, "rejected", "r1")) == 30
     two.batch(records[20:])
     two.end()
+    assert (two.state.run, two.state.before, two.state.records) == ("r2", 30, 90)
     check_whole(tmp_path, records, runs=("r1", "r2"))
 
 

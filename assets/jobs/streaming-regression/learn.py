@@ -83,6 +83,7 @@ class Learner:
             topics = [options.train_topic, options.test_topic]
             identity = {"model": model.name, "features": options.features, "topics": topics}
             state = streaming_state.load(self.folder, identity)
+            state.begin(options.run)
             there = streaming_kafka.look(spark._jvm, options.kafka, topics)
             lost = streaming_kafka.lost(there, state)
             engine = self.engine(model, state)
@@ -161,7 +162,7 @@ class Learner:
                     return why
             if self.terminated.is_set():
                 return "ended by SIGTERM"
-            if options.rows and engine.state.records >= options.rows:
+            if options.rows and engine.state.records - engine.state.before >= options.rows:
                 return f"{options.rows} records were asked for"
             waits = engine.behind == 0 and not self.is_busy.is_set()
             if options.idle and waits and time.time() - engine.last_row >= options.idle:
@@ -175,7 +176,8 @@ class Learner:
         """How it goes."""
         state = engine.state
         if self.options.rows:
-            oneoff.progress("records", min(state.records, self.options.rows), self.options.rows)
+            done = state.records - state.before
+            oneoff.progress("records", min(done, self.options.rows), self.options.rows)
         aside = f", {sum(state.rejected.values())} set aside" if state.rejected else ""
         print(f"batch {state.batch}: {state.records} records{aside}", flush=True)
 

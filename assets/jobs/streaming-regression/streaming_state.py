@@ -55,6 +55,8 @@ class State:
     offsets: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)  # the last one, by topic and partition
     newest: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)  # the newest event time, the same way
     records: int = 0  # of all, also those that were set aside
+    run: str = ""  # whose state it is now
+    before: int = 0  # records of the runs before it
     rejected: dict[str, int] = dataclasses.field(default_factory=dict)  # how many, by reason
     repeated: int = 0  # that came again though they were done
     learnt: int = 0  # examples, which is the model's version
@@ -66,6 +68,11 @@ class State:
     def is_done(self, topic: str, partition: int, offset: int) -> bool:
         """Whether a record is among those that the state is of."""
         return offset <= self.offsets.get(topic, {}).get(str(partition), -1)
+
+    def begin(self, run: str) -> None:
+        """Has a run go on with it, which may be the same."""
+        if run != self.run:
+            self.run, self.before = run, self.records
 
     def remember(self, name: str) -> bool:
         """Whether a record's name is new among the newest."""
