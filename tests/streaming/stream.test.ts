@@ -14,7 +14,10 @@ import { quickJava } from "../spark/quick-java.ts";
 const at = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const python = at(".oneoff/venv/bin/python");
 const JOB = at("assets/jobs/streaming-regression");
-const START_MS = 180_000; // of Spark, on a machine that has other things to do
+const START_MS = 400_000; // of Spark, on a machine that has other things to do
+
+/** Batches so small that there are many. */
+const SMALL = ["--most", "200"];
 
 let folder: string;
 let broker: Broker;
@@ -94,28 +97,27 @@ async function goesOn(name: string, run: ReturnType<typeof start>, more: number)
 
 test("each record counts once, though driver, JVM and broker are killed, and it ends when it is asked to", async () => {
   await look("topics", broker.address, "train:2", "test:1");
-  const producer = produce("--rate", "200", "--malformed", "0.02", "--drift", "0.1");
+  const producer = produce("--rate", "50", "--malformed", "0.02", "--drift", "0.1");
 
   for (const dies of ["state-written:4", "part-begun:5"]) {
-    const { output } = await learn("one", ["--most", "500"], { ONEOFF_STREAM_DIES: dies }).ended;
+    const { output } = await learn("one", SMALL, { ONEOFF_STREAM_DIES: dies }).ended;
     expect(output).toContain("topics are read");
     expect(output).not.toContain("learn.py: error");
   }
 
-  const driver = learn("one", []);
-  await goesOn("one", driver, 3);
+  const driver = learn("one", SMALL);
+  await goesOn("one", driver, 2);
   driver.child.kill("SIGKILL"); // the JVM, which is what spark-submit becomes
   await driver.ended;
 
-  const beside = learn("one", []);
-  await goesOn("one", beside, 3);
+  const beside = learn("one", SMALL);
+  await goesOn("one", beside, 2);
   const port = Number(broker.address.split(":")[1]);
   await broker.stop("SIGKILL");
   broker = await Broker.start(join(folder, "kafka"), port);
-  await goesOn("one", beside, 3);
+  await goesOn("one", beside, 2);
   producer.child.kill("SIGTERM");
   expect((await producer.ended).output).toMatch(/\d+ records were sent/);
-  await goesOn("one", beside, 1).catch(() => undefined); // it may have had all of them
 
   // As `oneoff cancel` has it.
   const { records } = stateOf("one");
@@ -124,12 +126,12 @@ test("each record counts once, though driver, JVM and broker are killed, and it 
   const asked = await beside.ended;
   expect(asked.output).toContain("its end was asked for at 2026-01-01T00:00:00Z");
   expect(asked.code).toBe(0);
-  expect(records).toBeGreaterThan(1000);
+  expect(records).toBeGreaterThan(500);
 
   rmSync(join(folder, "one/lake/_cancels"), { recursive: true });
   expect((await learn("one", ["--idle", "3"]).ended).code).toBe(0);
   expect(await look("whole", broker.address, join(folder, "one"), "r1")).toMatch(/\d+ records are there once/);
-}, 900_000);
+}, 1_800_000);
 
 test("what it can't do is refused in a sentence, within seconds of Spark's start", async () => {
   const refused = async (...words: readonly string[]) => {
