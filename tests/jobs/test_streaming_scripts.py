@@ -36,11 +36,6 @@ def test_learn_refuses(more: list[str], told: str, capsys: pytest.CaptureFixture
     assert told in capsys.readouterr().err
 
 
-def test_the_page_is_known_by_its_own_address_and_by_that_of_its_feeds() -> None:
-    for address in ("http://a:1", "http://a:1/", "http://a:1/api/feeds/r1"):
-        assert learn.parse([*PLACE, "--page", address]).page == "http://a:1"
-
-
 def test_a_state_is_one_process_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learn, "LOCK_SECONDS", 0.1)
     again = learn.locked(tmp_path)

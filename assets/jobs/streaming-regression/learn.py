@@ -289,7 +289,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"argument --test-topic: {options.test_topic!r} is the topic that is learnt from: give another")
     if options.page and not options.page.startswith(("http://", "https://")):
         parser.error(f"argument --page: {options.page!r} is not an address that begins with http:// or https://")
-    options.page = options.page and options.page.rstrip("/").removesuffix(f"/api/feeds/{options.run}")
+    options.page = options.page and options.page.rstrip("/")
     options.lake = options.lake.rstrip("/")
     return options
 
