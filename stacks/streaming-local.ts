@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { produceOptions, produceSettings } from "../assets/jobs/streaming-regression/produce.ts";
 import { streamingRegression } from "../assets/jobs/streaming-regression/index.ts";
+import { produceOptions, produceSettings } from "../assets/jobs/streaming-regression/produce.ts";
 import { streamingRegressionSettings } from "../assets/jobs/streaming-regression/settings.ts";
 import { outputs } from "../components/common/outputs.ts";
 import { stackProgram } from "../components/common/stack.ts";
@@ -18,13 +18,18 @@ const settings = z
     deadline: duration(...LocalPipeline.deadlines)
       .default("8 hours")
       .describe("The run ends this long after its start, if nobody asks for its end before"),
-    cores: count().optional().describe("Cores that Spark uses; 2, or all of this machine where it has fewer, when not set"),
+    cores: count()
+      .optional()
+      .describe("Cores that Spark uses; 2, or all of this machine where it has fewer, when not set"),
     memory: size().default("1 GB").describe("Memory of Spark's Java virtual machine; Python comes on top"),
     partitions: count().default(1).describe("Partitions of each topic; topics that are there already keep theirs"),
     retention: size().default("256 MB").describe("What Kafka keeps of a partition: older records go"),
     producer: flag().default(true).describe("Whether records are made and sent; without it, send your own"),
     lake: z.string().default(".oneoff/streaming-lake").describe("Folder of the results"),
-    removal: z.enum(Removal).default("delete").describe("What `pulumi destroy` does with the results: delete or retain"),
+    removal: z
+      .enum(Removal)
+      .default("delete")
+      .describe("What `pulumi destroy` does with the results: delete or retain"),
     port: port().default(8765).describe("Port of the dashboard on 127.0.0.1; the next one is Kafka's"),
   })
   .extend(streamingRegressionSettings.omit(OWN).shape)
