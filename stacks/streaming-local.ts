@@ -42,7 +42,7 @@ export default stackProgram({
   run(settings) {
     const { runId, deadline, partitions, retention, trainTopic, testTopic, port, lake: path } = settings;
     const job = inSettings(() =>
-      streamingRegression({ ...settings, kafka: LocalPipeline.broker(port + 1), page: pageOf(port, runId) }),
+      streamingRegression({ ...settings, kafka: LocalPipeline.broker(port + 1), page: `http://127.0.0.1:${port}` }),
     );
     const topics = Object.fromEntries([trainTopic, testTopic].map((topic) => [topic, partitions]));
     const pipelineArgs = {
@@ -58,9 +58,6 @@ export default stackProgram({
     return outputs({ cluster, dashboard });
   },
 });
-
-/** Where the dashboard takes what a run sends as it happens. */
-const pageOf = (port: number, run: string): string => `http://127.0.0.1:${port}/api/feeds/${run}`;
 
 /** Errors name settings, and here stand the arguments of the components that are called otherwise. */
 const inSettings = inSettingsOf(settings, {});

@@ -38,16 +38,25 @@ export interface PipelinePlan {
   readonly cores: number;
   readonly memoryMebibytes: number;
   readonly port: number;
+  /** Whether a step sends rows to the page: then the pipeline makes the secret for it. */
+  readonly feedsPage: boolean;
 }
 
+/** What a step that sends rows to the page names among its secrets. */
+export const FEED_TOKEN = "feed-token";
 export const PORT = 8766;
 const CORES = 2;
 
 /** The arguments, checked and with their defaults. @throws UsageError. */
-export const pipelinePlan = (args: PipelinePlanArgs): PipelinePlan => ({
-  run: runPlan(args),
-  kafka: kafkaPlan(args.kafka),
-  cores: wholeNumber("cores", args.cores ?? Math.min(CORES, availableParallelism())),
-  memoryMebibytes: mebibytes(args.memory ?? "1 GB", "memory"),
-  port: firstPort("port", args.port ?? PORT, portsOf(1)),
-});
+export function pipelinePlan(args: PipelinePlanArgs): PipelinePlan {
+  const feedsPage = args.job.steps.some(({ secrets }) => secrets.includes(FEED_TOKEN));
+  const made = feedsPage ? { [FEED_TOKEN]: "" } : {};
+  return {
+    run: runPlan({ ...args, secrets: { ...args.secrets, ...made } }),
+    feedsPage,
+    kafka: kafkaPlan(args.kafka),
+    cores: wholeNumber("cores", args.cores ?? Math.min(CORES, availableParallelism())),
+    memoryMebibytes: mebibytes(args.memory ?? "1 GB", "memory"),
+    port: firstPort("port", args.port ?? PORT, portsOf(1)),
+  };
+}

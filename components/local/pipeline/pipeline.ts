@@ -11,14 +11,19 @@ import { type LocalService, type Processes, renderProcesses } from "../processes
 import { LOCAL_DEADLINES, LocalRun, type RunArgs } from "../run.ts";
 import { Secret } from "../secret.ts";
 import { Software } from "../software.ts";
-import { type LocalPipelineArgs, type PipelinePlan, type PipelinePlanArgs, PORT, pipelinePlan } from "./args.ts";
+import {
+  FEED_TOKEN,
+  type LocalPipelineArgs,
+  type PipelinePlan,
+  type PipelinePlanArgs,
+  PORT,
+  pipelinePlan,
+} from "./args.ts";
 
 const ASSETS = join(import.meta.dirname, "../../../assets");
 const KAFKA = join(ASSETS, "images/kafka");
 const SPARK = join(ASSETS, "images/spark");
 const PRODUCER = join(ASSETS, "jobs/streaming-regression");
-/** What a step that sends rows to the page names among its secrets. */
-const FEED_TOKEN = "feed-token";
 
 /**
  * A job that reads a stream, on this machine: a broker of Kafka, what sends records to it, and Spark, each a process of its own.
@@ -63,9 +68,7 @@ export class LocalPipeline extends pulumi.ComponentResource {
   constructor(name: string, args: LocalPipelineArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:LocalPipeline", name, {}, opts);
     const job = jobFor(args);
-    const feedsPage = job.steps.some(({ secrets }) => secrets.includes(FEED_TOKEN));
-    const given = { ...args.secrets, ...(feedsPage && { [FEED_TOKEN]: "" }) }; // which is made below
-    const plan = pipelinePlan({ ...args, job, secrets: given });
+    const plan = pipelinePlan({ ...args, job });
     const lake = args.lake.path;
     const token = new Secret(`${name}-feed`, { parent: this });
 
@@ -84,7 +87,7 @@ export class LocalPipeline extends pulumi.ComponentResource {
       origin: runOrigin(plan.run.job),
       cores: plan.cores,
       memoryMebibytes: plan.memoryMebibytes,
-      secrets: { ...plan.run.secrets, ...(feedsPage && { [FEED_TOKEN]: pulumi.secret(token.value) }) },
+      secrets: { ...plan.run.secrets, ...(plan.feedsPage && { [FEED_TOKEN]: pulumi.secret(token.value) }) },
     };
     const options = { parent: this, dependsOn: [running] };
     const run = new LocalRun(...applyTransform(args.transform?.run, `${name}-run`, runArgs, options));
