@@ -50,9 +50,8 @@ const CORES = 2;
 /** The arguments, checked and with their defaults. @throws UsageError. */
 export function pipelinePlan(args: PipelinePlanArgs): PipelinePlan {
   const feedsPage = args.job.steps.some(({ secrets }) => secrets.includes(FEED_TOKEN));
-  const made = feedsPage ? { [FEED_TOKEN]: "" } : {};
   return {
-    run: runPlan({ ...args, secrets: { ...args.secrets, ...made } }),
+    run: runPlan({ ...args, secrets: { ...args.secrets, ...(feedsPage && { [FEED_TOKEN]: "" }) } }),
     feedsPage,
     kafka: kafkaPlan(args.kafka),
     cores: wholeNumber("cores", args.cores ?? Math.min(CORES, availableParallelism())),
