@@ -4,7 +4,7 @@ Those that are not wanted any more are decommissioned: what they hold is copied 
 once that is done, and they may be stopped. COMMAND makes the namenode read FILE again. A data node ought to be in
 FILE before it is started: the namenode sends away others, which ask again every five seconds.
 
-For those in maintenance nothing is copied: the call ends once they may be stopped, which waits for who writes a file.
+For those in maintenance nothing is copied: the call ends once the namenode has them so, and they may be stopped.
 Those that come back from it stay so until all of them are there, or for five minutes, and again nothing is copied.
 """
 
@@ -276,7 +276,7 @@ class Members:
 
     def what_enters(self) -> str:
         """For when it takes too long."""
-        return f"{', '.join(self.entering())} can't be stopped yet: files are being written there"
+        return f"{', '.join(self.entering())} can't be stopped yet: the namenode still looks at what they hold"
 
     def look_left(self, leaving: Sequence[str]) -> bool | None:
         """Whether all have left."""

@@ -246,16 +246,3 @@ test("all rest, are stopped and started with their namenode, one long after the 
   expect(blocksOf(after)).toEqual(blocksOf(before));
   expectAll("/data");
 });
-
-test("who writes a file keeps them from being stopped, until it is closed", async () => {
-  const writer = hdfs.beginWrite("/slow");
-  writer.child.stdin.write(Buffer.alloc(1_000_000)); // of a block that isn't full
-  await expect.poll(() => hdfs.list("/"), { timeout: 120_000, interval: 500 }).toContain("slow._COPYING_");
-  const resting = hdfs.beginNodes(hdfs.nodes, hdfs.nodes);
-  const states = async () => (await hdfs.status()).nodes.map(({ state }) => state);
-  await expect.poll(states, { timeout: 60_000, interval: 500 }).toContain("entering maintenance");
-  writer.child.stdin.end();
-  expect(await writer.ended).toMatchObject({ code: 0 });
-  expect(await resting.ended).toMatchObject({ code: 0 });
-  expect(await hdfs.setNodes(hdfs.nodes)).toEqual({ code: 0, out: "", err: "" });
-});

@@ -120,16 +120,7 @@ export class Hdfs {
 
   /** Begins one of the fleet's scripts. */
   begin(script: string, ...args: readonly string[]) {
-    return this.#begin(python, join(assets, "fleet", script), "--namenode", this.http, ...args);
-  }
-
-  /** Begins to write a file, which HDFS's own client does until its input ends. */
-  beginWrite(path: string) {
-    return this.#begin(join(image, "entrypoint"), "dfs", "-put", "-", path);
-  }
-
-  #begin(program: string, ...args: readonly string[]) {
-    const child = spawn(program, args, { env: this.env });
+    const child = spawn(python, [join(assets, "fleet", script), "--namenode", this.http, ...args], { env: this.env });
     const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]).then(
       ([out, err, [code]]): Ended => ({ code, out, err }),
     );

@@ -143,12 +143,12 @@ def test_maintenance_and_back(file: Path, set_nodes) -> None:  # noqa: ANN001
     assert states(file)[C] == "NORMAL"
 
 
-def test_who_writes_a_file_is_waited_for_before_all_may_be_stopped(hdfs: FakeHdfs, set_nodes) -> None:  # noqa: ANN001
+def test_all_may_be_stopped_once_the_namenode_has_them_in_maintenance(hdfs: FakeHdfs, set_nodes) -> None:  # noqa: ANN001
     set_nodes(A, B, C)
     hdfs.live = {each: node(each, adminState="Entering Maintenance") for each in (A, B, C)}
     done = set_nodes(A, B, C, maintenance=(A, B, C), patience=1)
     assert done.code == 1
-    assert f" {A}, {B}, {C} can't be stopped yet: files are being written there" in done.err
+    assert f" {A}, {B}, {C} can't be stopped yet: the namenode still looks at what they hold" in done.err
     later(hdfs, lambda: hdfs.live.update({each: node(each, adminState="In Maintenance") for each in (A, B, C)}))
     assert set_nodes(A, B, C, maintenance=(A, B, C)) == (0, "", "")
 
