@@ -153,7 +153,7 @@ test("nobody submits by REST, and no page has a browser end an application", asy
     const url = new URL(`/ws/v1/cluster/apps${path}?user.name=oneoff`, await page());
     const json = { "Content-Type": "application/json", ...headers };
     const answer = await fetch(url, { method, headers: json, body: JSON.stringify(body) });
-    return [answer.status, await answer.text()];
+    return [answer.status, `${answer.statusText} ${await answer.text()}`];
   };
   const application = { "application-id": "application_1_0001", "am-container-spec": { commands: { command: "id" } } };
   for (const path of ["/new-application", ""]) {
