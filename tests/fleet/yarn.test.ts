@@ -100,6 +100,8 @@ with SparkContext() as spark:
   killTree(node.pid);
   expect(await result).toBe(Array.from({ length: 32 }, (_, n) => n * n).reduce((a, b) => a + b));
   expect(isAlive(node)).toBe(false);
+  // Its master may have been on that node: YARN makes another, which finds no driver any more.
+  await expect.poll(async () => (await status()).applications, { timeout: 240_000, interval: 3000 }).toEqual([]);
   expect(await project.oneoff("fleet", "status", STACK)).toMatchObject({
     code: 1,
     output: expect.stringContaining("Warning: nodemanager is down"),
