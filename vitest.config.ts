@@ -15,7 +15,7 @@ const PROJECTS = {
     "tests/{jobs,dataproc,emr,swarm,steps,fleet,scoring}/python*.test.ts",
     "tests/jobs/sql.test.ts",
     "tests/scoring/browser.test.ts",
-    "tests/stacks/{local-run,gpu-fleet-local}.test.ts",
+    "tests/stacks/{local-run,gpu-fleet-local,streaming-local}.test.ts",
     "tests/provider/*.test.ts",
     "tests/upgrade/{launches,local}.test.ts",
     "tests/cli/{cancel-*,connect,dataproc,doctor,emr,fleet,fleet-{push,ssh},gpu-fleet,leftovers,open,swarm,swarm-buckets,waiting}.test.ts",

@@ -302,9 +302,9 @@ const counts = (step: Partial<JobArgs["steps"][number]>) =>
 
 test.each([
   [
-    "a secret",
+    "a secret that it isn't given",
     { job: counts({ secrets: ["token"] }) },
-    'job has step "count", which needs secret "token": a fleet hands no secrets to jobs yet',
+    'secrets has no "token", which job "counts" asks for',
   ],
   [
     "a package",
@@ -322,5 +322,5 @@ test.each([
 });
 
 test("job nids can be scored with", () => {
-  expect(GpuFleet.bill({ lifetime, region: "us-east-1", job: nids(), app: true })).toHaveLength(8);
+  expect(GpuFleet.bill({ lifetime, region: "us-east-1", job: nids(), app: true })).toHaveLength(9);
 });
