@@ -69,7 +69,7 @@ class Agent:
     metadata: Metadata
     lake: FleetLake
     warned: set[tuple[str, int]] = field(default_factory=set)
-    told: Mapping[str, Any] = field(default_factory=dict)
+    ends: Sequence[tuple[str, datetime, str]] = ()
     head: Head | None = None
 
     def duties(self) -> list[Duty]:
@@ -118,14 +118,15 @@ class Agent:
     def warn(self) -> None:
         """Whoever is on, an hour and ten minutes before the fleet ends, or is stopped by the clock."""
         try:
-            self.told = self.lake.read_json(self.lake.key("reaper.json")) or {}
-        finally:  # where the lake doesn't answer, what it said last holds
-            self.tell_of_ends(ends_of(self.told))
+            told = self.lake.read_json(self.lake.key("reaper.json"))
+            self.ends = ends_of(told) if told is not None else []
+        finally:  # where the lake doesn't answer, or not in words that can be read, what it said last holds
+            self.tell_of_ends()
 
-    def tell_of_ends(self, ends: Sequence[tuple[str, datetime, str]]) -> None:
+    def tell_of_ends(self) -> None:
         """Twice of each."""
         lines: list[str] = []
-        for what, moment, text in ends:
+        for what, moment, text in self.ends:
             left = moment.timestamp() - time.time()
             due = min((each for each in WARN_S if left <= each), default=None)
             if due is None:
@@ -143,7 +144,7 @@ def ends_of(told: Mapping[str, Any]) -> list[tuple[str, datetime, str]]:
     """What the reaper will do whoever is on: what it is, when, and how it is told of."""
     clock, power = told.get("clock") or {}, told.get("power") or {}
     moments = [
-        ("end", told.get("ends"), "This fleet ends at {}, with all that is in HDFS and on its disks."),
+        ("end", told["ends"], "This fleet ends at {}, with all that is in HDFS and on its disks."),
         (
             "clock",
             clock.get("off"),
