@@ -39,7 +39,7 @@ describe("a fleet through its life, on the real engine, with providers that make
       {
         "Bucket": 1,
         "BucketLifecycleConfiguration": 1,
-        "BucketObjectv2": 66,
+        "BucketObjectv2": 69,
         "BucketPolicy": 1,
         "BucketPublicAccessBlock": 1,
         "BucketServerSideEncryptionConfiguration": 1,
