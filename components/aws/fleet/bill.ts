@@ -12,6 +12,15 @@ const HOURS_PER_MONTH = 730;
 /** The stager, once more for what scores flows, and the settler once (software.ts, members.ts). */
 const functionsGibibyteSeconds = ({ app }: Billed) => 900 * (1.75 * (app ? 2 : 1) + 0.25);
 
+/**
+ * Requests to S3 in an hour, by assets/fleet/agent.py: every 5 seconds the head lists runs and requests and reads two objects, which
+ * takes two requests each; every minute a node reads two and writes its report.
+ */
+const HEAD_LISTS = 2 * 720;
+const HEAD_READS = 2 * 2 * 720;
+const NODE_READS = 2 * 2 * 60;
+const NODE_WRITES = 60;
+
 /** Lists of S3 that a look for a model takes; the few reads beside them cost a hundredth of it. */
 const LISTS_OF_LOOK = 3;
 
@@ -41,6 +50,10 @@ export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): r
   const price = (type: string) => ec2PerHour(type, region);
   const dearest = workers.types.reduce((a, b) => (price(a) >= price(b) ? a : b));
   const many = `${counted(workers.count, "worker")}, ${dearest}`;
+  const machines = 1 + hdfs.datanodes + workers.count;
+  const requests =
+    (HEAD_LISTS + machines * NODE_WRITES) * units.s3ThousandWrites +
+    (HEAD_READS + machines * NODE_READS) * units.s3ThousandReads;
   const looks = 3600 / LOOK_SECONDS;
   const points = FLEET_ENDPOINTS.length * zones * units.interfaceEndpointHour;
   const disks = (workers: number) => (diskGibibytes(plan, workers) * units.gp3GigabyteMonth) / HOURS_PER_MONTH;
@@ -48,8 +61,9 @@ export function fleetBill(plan: Billed, standsSeconds = plan.deadlineSeconds): r
     perHour(`head, ${nodes}`, node, hours),
     perHour(`${counted(hdfs.datanodes, "data node")}, ${nodes}`, hdfs.datanodes * node, hours),
     perHour(workers.spot ? `${many}, at the on-demand price` : many, workers.count * price(dearest), hours),
-    perHour(`disks of ${1 + (hdfs.datanodes) + workers.count} nodes`, disks(workers.count), hours),
+    perHour(`disks of ${machines} nodes`, disks(workers.count), hours),
     perHour(`${FLEET_ENDPOINTS.length} endpoints in ${counted(zones, "zone")}`, points, hours),
+    perHour(`S3 requests of ${machines} nodes`, requests / 1000, hours),
     {
       what: "functions for software and for data nodes that go, the longest that they take",
       usdPerHour: 0,
