@@ -225,6 +225,7 @@ def run_once(
         "command": [str(program)],
         "pythonPath": [],
         "timeLimitSeconds": 60,
+        "endless": False,
         "leaves": [],
     }
     spec = {
