@@ -25,9 +25,15 @@ interface Ours {
 const OURS: Readonly<Record<string, Ours>> = {
   "emr-oneoff": {
     files: [
-      ...["guard.sh", "job.json", "run_record.py", "step_problem.py", "table_check.py", "typed_json.py"].map(
-        (name) => `cluster-emr-${name}`,
-      ),
+      ...[
+        "guard.sh",
+        "job.json",
+        "run_record.py",
+        "step_endless.py",
+        "step_problem.py",
+        "table_check.py",
+        "typed_json.py",
+      ].map((name) => `cluster-emr-${name}`),
       "cluster-origin-1", // what made the run
       "cluster-reaper-policy", // the reaper sees which runs are to be cancelled
     ],
@@ -51,15 +57,22 @@ const OURS: Readonly<Record<string, Ours>> = {
   },
   dataproc: {
     files: [
-      ...["guard.sh", "job.json", "run_record.py", "step_problem.py", "table_check.py", "typed_json.py"].map(
-        (name) => `cluster-node-${name}`,
-      ),
+      ...[
+        "guard.sh",
+        "job.json",
+        "run_record.py",
+        "step_endless.py",
+        "step_problem.py",
+        "table_check.py",
+        "typed_json.py",
+      ].map((name) => `cluster-node-${name}`),
       "cluster-origin-1",
       ...["dashboard-step-logs", "dashboard-step-logs-bucket"], // the page reads logs of steps
     ],
     content: [
       ...["cluster-node-*: source", "cluster-steps-*: source", "cluster-orchestrator.mjs: source"],
       "cluster-notebook: content",
+      "dashboard-instance: metadata", // in place: it is what a new machine starts with
       ...["dashboard-index.mjs: source", "dashboard-page-*: source", "dashboard-config: content"],
       "dashboard-current: content",
       ...["cluster-template: jobs", "cluster-template: parameters"],
