@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { checkName, Prefix } from "./lake-layout.ts";
 import { NodeRole } from "./node-role.ts";
+import type { FleetPower as PlainFleetPower } from "./schedule.ts";
 
 /** Keys in the lake. @throws UsageError for a name that would lead elsewhere. */
 export const fleetKeys = (fleet: string) => {
@@ -38,11 +39,11 @@ export const fleetKeys = (fleet: string) => {
 const moment = () => z.iso.datetime({ offset: true });
 
 /** Whether a fleet's machines are to run: what its owner set. */
-export const FleetPower = z.discriminatedUnion("power", [
+export const FleetPower: z.ZodType<PlainFleetPower> = z.discriminatedUnion("power", [
   z.object({ power: z.enum(["on", "off"]) }),
   z.object({ power: z.literal("schedule"), on: z.string(), off: z.string(), timeZone: z.string() }),
 ]);
-export type FleetPower = z.infer<typeof FleetPower>;
+export type FleetPower = PlainFleetPower;
 
 /** What is asked of a fleet's head. */
 export const FleetRequest = z.discriminatedUnion("command", [

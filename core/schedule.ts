@@ -10,6 +10,9 @@ export interface PowerSchedule {
   readonly timeZone: string;
 }
 
+/** Whether a fleet's machines are to run: as it is set, or by the clock. */
+export type FleetPower = { readonly power: "on" | "off" } | ({ readonly power: "schedule" } & PowerSchedule);
+
 /** What the clock says at a moment. */
 export interface Turn {
   readonly to: "on" | "off";

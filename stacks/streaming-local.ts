@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { streamingRegression } from "../assets/jobs/streaming-regression/index.ts";
-import { produceOptions, produceSettings } from "../assets/jobs/streaming-regression/produce.ts";
+import { produceOptions } from "../assets/jobs/streaming-regression/produce.ts";
+import { produceSettings } from "../assets/jobs/streaming-regression/produce-settings.ts";
 import { streamingRegressionSettings } from "../assets/jobs/streaming-regression/settings.ts";
 import { outputs } from "../components/common/outputs.ts";
 import { stackProgram } from "../components/common/stack.ts";

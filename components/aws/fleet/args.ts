@@ -1,8 +1,7 @@
 import type { BillLine } from "../../../core/bill.ts";
 import type { Duration } from "../../../core/duration.ts";
-import type { FleetPower } from "../../../core/fleet-lake.ts";
 import type { Lifetime } from "../../../core/lifetime.ts";
-import type { PowerSchedule } from "../../../core/schedule.ts";
+import type { FleetPower, PowerSchedule } from "../../../core/schedule.ts";
 import type { Size } from "../../../core/size.ts";
 import type { HdfsArgs, HdfsPlan } from "../../common/services/hdfs.ts";
 import type { GpuModel } from "./gpu.ts";
