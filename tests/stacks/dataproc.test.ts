@@ -116,7 +116,7 @@ describe("on the real engine, with providers that make nothing", { timeout: 300_
         "Account": 4,
         "Bucket": 3,
         "BucketIAMMember": 8,
-        "BucketObject": 33,
+        "BucketObject": 34,
         "DataTransferConfig": 5,
         "Dataset": 1,
         "DatasetIamMember": 3,

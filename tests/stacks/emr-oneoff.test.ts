@@ -49,7 +49,7 @@ describe("one stack through its life, on the real engine, with providers that ma
       {
         "Bucket": 1,
         "BucketLifecycleConfiguration": 1,
-        "BucketObjectv2": 30,
+        "BucketObjectv2": 31,
         "BucketPolicy": 1,
         "BucketPublicAccessBlock": 1,
         "BucketServerSideEncryptionConfiguration": 1,
