@@ -21,19 +21,22 @@ interface Ours {
   readonly files?: readonly string[];
 }
 
+/** What nodes run beside what version 0.1.0 had them run. */
+const ON_NODES: readonly string[] = [
+  "guard.sh",
+  "job.json",
+  "run_record.py",
+  "step_endless.py",
+  "step_problem.py",
+  "table_check.py",
+  "typed_json.py",
+];
+
 /** What may change, by kind of stack: resources and their properties, none of which holds data or costs money. */
 const OURS: Readonly<Record<string, Ours>> = {
   "emr-oneoff": {
     files: [
-      ...[
-        "guard.sh",
-        "job.json",
-        "run_record.py",
-        "step_endless.py",
-        "step_problem.py",
-        "table_check.py",
-        "typed_json.py",
-      ].map((name) => `cluster-emr-${name}`),
+      ...ON_NODES.map((name) => `cluster-emr-${name}`),
       "cluster-origin-1", // what made the run
       "cluster-reaper-policy", // the reaper sees which runs are to be cancelled
     ],
@@ -57,15 +60,7 @@ const OURS: Readonly<Record<string, Ours>> = {
   },
   dataproc: {
     files: [
-      ...[
-        "guard.sh",
-        "job.json",
-        "run_record.py",
-        "step_endless.py",
-        "step_problem.py",
-        "table_check.py",
-        "typed_json.py",
-      ].map((name) => `cluster-node-${name}`),
+      ...ON_NODES.map((name) => `cluster-node-${name}`),
       "cluster-origin-1",
       ...["dashboard-step-logs", "dashboard-step-logs-bucket"], // the page reads logs of steps
     ],
