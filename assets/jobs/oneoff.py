@@ -416,15 +416,22 @@ def _raised(traceback: Sequence[str]) -> str:
 _ENDS_BEFORE = 10  # seconds before the deadline that what has no end of its own is to end
 
 
+def end_asked_at(lake: str, run: str) -> str | None:
+    """When somebody asked for a run's end, by `oneoff cancel`; None when nobody did, or it can't be told."""
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # a run must not fail for want of this
+        if asked := _get(_join(lake, f"_cancels/{run}.json")):
+            return str(json.loads(asked)["at"])
+    return None
+
+
 def asked_to_stop(lake: str, run: str) -> str | None:
     """Why a step without an end of its own is to end now; None when it may go on, or nothing can be told.
 
     Either somebody asked for it, by `oneoff cancel` (`<lake>/_cancels/<run>.json`), or the run's deadline has come, but
     for some seconds, which the step has to end in. A step that ends by itself then, with exit code 0, has succeeded.
     """
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        if asked := _get(_join(lake, f"_cancels/{run}.json")):
-            return f"its end was asked for at {json.loads(asked)['at']}"
+    if at := end_asked_at(lake, run):
+        return f"its end was asked for at {at}"
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         deadline = json.loads(_get(_join(lake, f"_runs/{run}.json")) or b"{}").get("deadline")
         ends = deadline and datetime.fromisoformat(deadline.replace("Z", "+00:00"))

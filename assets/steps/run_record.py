@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import re
 import sys
@@ -42,10 +41,8 @@ def cancelled(lake: str, run: str) -> str | None:
 
     As core/run.ts has it (cancelledError). Who asks, by `oneoff cancel`, writes `<lake>/_cancels/<run>.json`.
     """
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # a run must not fail for want of this
-        if asked := oneoff._get(oneoff._join(lake, f"_cancels/{run}.json")):
-            return f"cancelled: that was asked for at {json.loads(asked)['at']}"
-    return None
+    at = oneoff.end_asked_at(lake, run)
+    return None if at is None else f"cancelled: that was asked for at {at}"
 
 
 def as_written(content: Mapping[str, Any]) -> Mapping[str, Any]:
