@@ -117,16 +117,19 @@ export class GpuFleet extends pulumi.ComponentResource {
     const { lake, reaper } = args;
 
     const tags = lake.bucket.apply((bucket) => fleetTags(name, args, bucket));
+    const seen = allow(`${name}-reaper-policy`, reaper.role, fleetReaperStatements(lake.bucketArn, name), this);
+    const ends = [...reaper.parts, seen];
     const network = new FleetNetwork(
       `${name}-network`,
       {
         bucketArn: lake.bucketArn,
         reads: readsOf(job),
         ends: tags.apply((tags): Record<string, string> => ({ ...tags, [Tag.role]: "network" })),
+        guards: ends,
         zones: plan.zones,
         ...(args.cidr && { cidr: args.cidr }),
       },
-      { parent: this, dependsOn: [...reaper.parts] },
+      { parent: this },
     );
     const parameter = sparkParameter(name, this);
     const { packageIndex, maven } = args;
@@ -136,7 +139,6 @@ export class GpuFleet extends pulumi.ComponentResource {
     const secretArns = secrets.map(({ arn }) => arn);
     const rights = { job, lake, parameterArn: parameter.arn, secretArns, software: software.statements, app: plan.app };
     const roles = fleetRoles(name, rights, this);
-    const seen = allow(`${name}-reaper-policy`, reaper.role, fleetReaperStatements(lake.bucketArn, name), this);
     const place: MachinePlace = {
       name,
       plan,
@@ -146,7 +148,8 @@ export class GpuFleet extends pulumi.ComponentResource {
       software,
       images: args.images ?? {},
       tags,
-      guards: [...reaper.parts, seen, ...network.parts, ...roles.parts, ...software.parts, parameter, lake],
+      ends,
+      guards: [...ends, ...network.parts, ...roles.parts, ...software.parts, parameter, lake],
       transform: args.transform,
       parent: this,
     };
@@ -171,7 +174,7 @@ export class GpuFleet extends pulumi.ComponentResource {
         one,
         template,
         configOf((at) => dataConfig(plan, at, one.node)),
-        [members, ...started],
+        [members],
       );
     }
     const group = workerGroup(

@@ -34,7 +34,9 @@ export interface MachinePlace {
   readonly images: { readonly node?: string | undefined; readonly gpu?: string | undefined };
   /** Tags by which whatever of it costs ends. */
   readonly tags: pulumi.Output<Record<string, string>>;
-  /** What must be there before anything that costs. */
+  /** What ends whatever of it costs. */
+  readonly ends: readonly pulumi.Resource[];
+  /** What must be there before a machine: those, and what it starts by. */
   readonly guards: readonly pulumi.Resource[];
   readonly transform: MachineTransforms | undefined;
   readonly parent: pulumi.Resource;
@@ -64,13 +66,12 @@ export const machineTags = (
 
 /** Where a machine is to stand: all of HDFS in one zone, or each block would be paid for on its way. */
 export function standing(place: MachinePlace, node: string, role: Standing["role"]): Standing {
-  const { name, plan, network, guards, parent } = place;
-  const opts = { parent, dependsOn: [...guards] };
+  const { name, plan, network, ends, parent } = place;
   const tags = machineTags(place, role, node);
   const card = new aws.ec2.NetworkInterface(
     `${name}-${node}-card`,
     { subnetId: network.subnetIds[0] as pulumi.Input<string>, securityGroups: [network.nodes.id], tags },
-    opts,
+    { parent },
   );
   const volume = new aws.ebs.Volume(
     `${name}-${node}-disk`,
@@ -81,7 +82,7 @@ export function standing(place: MachinePlace, node: string, role: Standing["role
       encrypted: true,
       tags,
     },
-    opts,
+    { parent, dependsOn: [...ends] },
   );
   return { node, role, card, volume };
 }

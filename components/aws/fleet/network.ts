@@ -12,6 +12,8 @@ export interface FleetNetworkArgs {
   readonly reads?: readonly string[];
   /** Tags of what costs by the hour, by which the reaper ends it. */
   readonly ends: pulumi.Input<Record<string, string>>;
+  /** What must be there before anything that costs. @default nothing */
+  readonly guards?: readonly pulumi.Resource[];
   /** In how many zones there are subnets. @default 2 */
   readonly zones?: number;
   /** Addresses of the VPC, a /16 to /24. @default "10.84.0.0/20" */
@@ -36,7 +38,7 @@ export class FleetNetwork extends pulumi.ComponentResource {
   /** @throws UsageError when `cidr` isn't a block of addresses. */
   constructor(name: string, args: FleetNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oneoff:index:FleetNetwork", name, {}, opts);
-    const { bucketArn, reads = [], ends, zones = 2, cidr = "10.84.0.0/20" } = args;
+    const { bucketArn, reads = [], ends, guards = [], zones = 2, cidr = "10.84.0.0/20" } = args;
     const blocks = subnetBlocks(cidr, zones);
     const tags = (what: string) => stackTags({ Name: `${pulumi.getStack()}-${name}-${what}` });
     const own = { parent: this };
@@ -105,7 +107,7 @@ export class FleetNetwork extends pulumi.ComponentResource {
             privateDnsEnabled: true,
             tags: pulumi.output(ends).apply((ends): Record<string, string> => ({ ...ends, ...tags(of) })),
           },
-          own,
+          { ...own, dependsOn: [...guards] },
         ),
     );
     this.vpcId = vpc.id;
