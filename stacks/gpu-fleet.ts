@@ -67,7 +67,10 @@ const settings = z.object({
   replication: count().optional().describe("Copies of each block in HDFS; 2, or 1 with one data node, when not set"),
   disk: size().default("64 GB").describe("Disk for the blocks of each data node"),
   nodeType: z.string().default("m6i.large").describe("Instance type of head and data nodes, which are on demand"),
-  scheduler: z.string().default("standalone").describe("What shares the workers out among applications: standalone"),
+  scheduler: z
+    .string()
+    .default("standalone")
+    .describe("What shares the workers out among applications: standalone, which is Spark's own master, or yarn"),
   capacity: z
     .string()
     .default("any")

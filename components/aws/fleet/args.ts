@@ -4,6 +4,7 @@ import type { Lifetime } from "../../../core/lifetime.ts";
 import type { FleetPower, PowerSchedule } from "../../../core/schedule.ts";
 import type { Size } from "../../../core/size.ts";
 import type { HdfsArgs, HdfsPlan } from "../../common/services/hdfs.ts";
+import type { Scheduler } from "../../common/services/scheduler.ts";
 import type { GpuModel } from "./gpu.ts";
 import type { UserKey } from "./keys.ts";
 
@@ -56,7 +57,7 @@ export interface FleetPlanArgs {
   readonly hdfs?: FleetHdfs;
   /** Instance type of the namenode and the data nodes, which are on demand. @default "m6i.large" */
   readonly nodes?: string;
-  /** What shares the workers out among applications. @default "standalone" */
+  /** What shares the workers out among applications: "standalone", which is Spark's own master, or "yarn". @default "standalone" */
   readonly scheduler?: string;
   /** "any": workers come one by one, as there is room; "gang": all of them, or none stay. @default "any" */
   readonly capacity?: string;
@@ -84,6 +85,7 @@ export interface FleetPlanArgs {
 /** What a fleet comes to. */
 export interface FleetPlan {
   readonly region: string;
+  readonly scheduler: Scheduler;
   readonly gpu: readonly GpuModel[];
   readonly nodes: string;
   readonly hdfs: HdfsPlan & { readonly diskGibibytes: number };

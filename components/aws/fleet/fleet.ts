@@ -15,6 +15,7 @@ import type { CommandOutputs } from "../../common/outputs.ts";
 import { runIdOf } from "../../common/run-id.ts";
 import { runOrigin } from "../../common/run-origin.ts";
 import { checkApp } from "../../common/services/app.ts";
+import { Scheduler } from "../../common/services/scheduler.ts";
 import { allow } from "../iam.ts";
 import type { S3Lake } from "../lake.ts";
 import { fleetReaperStatements, type Reaper } from "../reaper.ts";
@@ -32,11 +33,12 @@ import {
 } from "./machines.ts";
 import { fleetMembers } from "./members.ts";
 import { FleetNetwork } from "./network.ts";
-import { dataConfig, headConfig, type NodeConfig, type NodePlace, sparkConf, workerConfig } from "./node-config.ts";
+import { dataConfig, headConfig, type NodeConfig, type NodePlace, workerConfig } from "./node-config.ts";
 import { fleetPlan } from "./plan.ts";
 import { fleetRoles, readsOf } from "./roles.ts";
 import { runArchive } from "./run.ts";
 import { checkSecrets, type FleetSecretValues, jobSecrets, parameterName, secretParameters } from "./secrets.ts";
+import { placeOf, sharingOf } from "./sharing.ts";
 import { checkSources, fleetSoftware } from "./software.ts";
 import { workerGroup } from "./workers.ts";
 
@@ -67,8 +69,8 @@ export interface GpuFleetArgs extends FleetPlanArgs {
 }
 
 /**
- * A fleet on EC2 that a team shares for a while: HDFS on machines of its own, Spark's standalone cluster on workers with or without
- * GPUs, JupyterLab for each user. No port is open, and no machine has a way to the internet. It runs a job when it is made; then it
+ * A fleet on EC2 that a team shares for a while: HDFS on machines of its own, Spark's standalone cluster or YARN on workers with or
+ * without GPUs, JupyterLab for each user. No port is open, and no machine has a way to the internet. It runs a job when it is made; then it
  * stays until it is idle, at its deadline, or destroyed.
  */
 export class GpuFleet extends pulumi.ComponentResource {
@@ -134,7 +136,8 @@ export class GpuFleet extends pulumi.ComponentResource {
     const parameter = sparkParameter(name, this);
     const { packageIndex, maven } = args;
     const from = { ...(packageIndex && { packageIndex }), ...(maven && { maven }) };
-    const software = fleetSoftware(name, { lake, job, notebook: plan.notebook, app: plan.app, ...from }, this);
+    const yarn = plan.scheduler === Scheduler.yarn;
+    const software = fleetSoftware(name, { lake, job, notebook: plan.notebook, app: plan.app, yarn, ...from }, this);
     const secrets = jobSecrets(name, job, args.secrets, this);
     const secretArns = secrets.map(({ arn }) => arn);
     const rights = { job, lake, parameterArn: parameter.arn, secretArns, software: software.statements, app: plan.app };
@@ -194,6 +197,7 @@ export class GpuFleet extends pulumi.ComponentResource {
       run: this.runId,
       deadline: args.lifetime.deadline,
       ...(this.colleaguePolicy && { colleaguePolicy: this.colleaguePolicy }),
+      ...(yarn && { yarn: head.card.privateIp.apply((at) => `http://${placeOf(sharingOf(plan, at).manager, at)}/`) }),
       ...(plan.app && { app: pulumi.interpolate`http://${head.card.privateIp}:${APP_PORT}/` }),
       lake: lake.uri,
       logs: pulumi.interpolate`${lake.uri}/${Prefix.logs}/`,
@@ -269,7 +273,9 @@ function keepObjects(
       { bucket: lake.bucket, key, ...content, tags: stackTags() },
       { parent, dependsOn: [lake] },
     );
-  const conf = Object.entries(sparkConf(plan)).map(([property, value]) => `${property} ${value}\n`);
+  const conf = head.card.privateIp.apply((address) =>
+    Object.entries(sharingOf(plan, address).conf).map(([property, value]) => `${property} ${value}\n`).join(""),
+  );
   const archive = pulumi
     .all([lake.uri, head.card.privateIp, runOrigin(job), pulumi.all(job.steps.map(software.requirements))])
     .apply(([uri, address, origin, requirements]) =>
@@ -281,7 +287,7 @@ function keepObjects(
   return [
     keep("users", keys.users, { content: usersFile(name, plan.users) }),
     keep("power", keys.power, { content: JSON.stringify(plan.power) }),
-    keep("spark-conf", keys.conf, { content: conf.join("") }),
+    keep("spark-conf", keys.conf, { content: conf }),
     new aws.s3.BucketObjectv2(
       `${name}-run-${run}`,
       { bucket: lake.bucket, key: keys.run(run), contentBase64: archive, tags: stackTags() },

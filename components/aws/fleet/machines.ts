@@ -156,7 +156,7 @@ export function standingMachine(
 /** What a machine starts by: a few lines that bring the rest, each by its hash. */
 export function userData(place: MachinePlace, node: string, config: pulumi.Output<NodeConfig>): pulumi.Output<string> {
   const { name, lake, software, parent } = place;
-  const installed = node === NodeRole.head ? software.headManifest : software.manifest;
+  const installed = config.apply(({ role }) => software.manifests[role]);
   const keys = fleetKeys(name);
   const content = config.apply((config) => JSON.stringify(config));
   const digest = content.apply(sha256);

@@ -4,12 +4,13 @@ import { checkPlain, fill } from "../../../assets/template.ts";
 import { NodeRole } from "../../../core/node-role.ts";
 import type { Service } from "../../../core/service.ts";
 import { HDFS_EVENTS, hdfsServices } from "../../common/services/hdfs.ts";
-import { eventsEnv, executorConf, type SparkWorkers, sparkServices } from "../../common/services/spark.ts";
-import { instanceType } from "../prices.ts";
+import { DAEMONS } from "../../common/services/scheduler.ts";
+import { eventsEnv, sparkServices } from "../../common/services/spark.ts";
 import { APP_PORT, appUnit } from "./app.ts";
 import type { FleetPlan } from "./args.ts";
-import { gpuMachine } from "./gpu.ts";
-import { agentUnit, homeOf, notebookUnit, runUnit, serviceUnit, unitName } from "./units.ts";
+import { executorsOf } from "./executors.ts";
+import { placeOf, SPARK_SECRET, sharingOf, withEnv } from "./sharing.ts";
+import { ACCESS, agentUnit, homeOf, notebookUnit, runUnit, serviceUnit, unitName } from "./units.ts";
 
 /** What a machine is told of itself, as JSON: assets/fleet/node_config.py reads it, and refuses what isn't in it. */
 export interface NodeConfig {
@@ -19,9 +20,12 @@ export interface NodeConfig {
   readonly node: string | null;
   readonly lake: string;
   readonly region: string;
-  /** Where pages are, "10.84.0.10:9870". */
+  /** Where the namenode's page is, "10.84.0.10:9870". */
   readonly namenode: string;
-  readonly master: string;
+  /** Where what shares the workers out is asked, "10.84.0.10:8080" or "yarn://10.84.0.10:8088"; null: the machine has no business there. */
+  readonly master: string | null;
+  /** Of the head: where pages are, by name. */
+  readonly pages: Readonly<Record<string, string>>;
   /** Its own volume, which outlives it. */
   readonly disk: { readonly device: string; readonly folder: string } | null;
   /** Names of parameters of Systems Manager, by the secret that each holds. */
@@ -63,7 +67,6 @@ export const DATA_DEVICE = "/dev/sdf";
 const HEAPS = {
   namenode: { HADOOP_HEAP: "1g" },
   datanode: { HADOOP_HEAP: "1g" },
-  master: { SPARK_DAEMON_MEMORY: "512m" },
   history: { SPARK_DAEMON_MEMORY: "1g" },
 } as const;
 
@@ -73,76 +76,23 @@ const APP = unitName("app");
 const HDFS_USER = "oneoff-hdfs";
 const SPARK_USER = "oneoff-spark";
 
-/** Of a worker's memory this is the system's and the worker's own; assets/fleet/node.py takes off as much. */
-const SYSTEM_MEBIBYTES = 1024;
-
-/** Of what a type is said to have the system finds some hundredths less; and an executor that asks for more than a worker has never starts. */
-const FOUND = 0.9;
-
-/** Spark's executors: what all of the types can have, one for each GPU or else one for a machine. */
-export function executorsOf({ workers: { count, types } }: Pick<FleetPlan, "workers">): SparkWorkers {
-  const each = types.map((type) => {
-    const { vcpus, memoryGiB } = instanceType(type);
-    const gpus = gpuMachine(type)?.gpus ?? 1;
-    return {
-      cores: Math.floor(vcpus / gpus),
-      memoryMebibytes: Math.floor((memoryGiB * 1024 * FOUND - SYSTEM_MEBIBYTES) / gpus),
-    };
-  });
-  return {
-    count,
-    cores: Math.min(...each.map(({ cores }) => cores)),
-    memoryMebibytes: Math.min(...each.map(({ memoryMebibytes }) => memoryMebibytes)),
-  };
-}
-
-/** Properties by which an application takes what the workers have. */
-export const sparkConf = (plan: FleetPlan): Readonly<Record<string, string>> => ({
-  ...executorConf(executorsOf(plan)),
-  // An executor has one GPU, which the tasks that it runs at a time share.
-  ...(plan.gpu.length > 0 && {
-    "spark.executor.resource.gpu.amount": "1",
-    "spark.task.resource.gpu.amount": String(1 / executorsOf(plan).cores),
-  }),
-  ...(plan.workers.spot && DECOMMISSION),
-});
-
-/**
- * A worker that is told to go, by SIGPWR (assets/fleet/notice.py), gets no more tasks, and its blocks go to others; what it loses in spite of that doesn't count
- * as a failure of the task. Both the daemon and applications have to know
- * (https://spark.apache.org/docs/3.5.7/configuration.html, "spark.decommission.enabled"; org.apache.spark.internal.config.Worker).
- */
-const DECOMMISSION = {
-  "spark.decommission.enabled": "true",
-  "spark.storage.decommission.enabled": "true",
-  // Rounds of moving blocks; an executor ends after the first that found none, and 30 s would be a quarter of the time there is.
-  "spark.storage.decommission.replicationReattemptInterval": "5s",
-} as const;
-
-/** What a run asks for besides: its first task waits until all of a gang are there. */
-export function gangConf(plan: FleetPlan): Readonly<Record<string, string>> {
-  if (plan.gangMinutes === undefined) return {};
-  const { count, cores } = executorsOf(plan);
-  const each = Math.min(...plan.workers.types.map((type) => gpuMachine(type)?.gpus ?? 1));
-  return {
-    "spark.cores.max": String(count * each * cores),
-    "spark.scheduler.minRegisteredResourcesRatio": "1.0",
-    "spark.scheduler.maxRegisteredResourcesWaitingTime": `${plan.deadlineSeconds}s`,
-  };
-}
-
 /** What the head is told. Nothing that changes with the workers is in it, or they would change with it. */
 export function headConfig(plan: FleetPlan, place: NodePlace): NodeConfig {
-  const { namenode, master, history, env } = servicesOf(plan, place);
+  const { namenode, history, hdfs } = servicesOf(plan, place);
+  const { manager, env: sharing, asked } = sharingOf(plan, place.head);
+  const env = { ...hdfs, ...sharing };
   const run = { ...env, ...events(plan) };
+  const pages = pagesOf(plan, place, [namenode, manager, history]);
   return {
     ...common(NodeRole.head, "head", place),
+    master: asked,
+    pages,
     disk: { device: DATA_DEVICE, folder: `${homeOf("namenode")}/data` },
     parameters: { spark: place.sparkParameter },
-    files: { "/etc/ssh/sshd_config.d/00-oneoff-pages.conf": pagesConf(plan, place) },
+    files: { "/etc/ssh/sshd_config.d/00-oneoff-pages.conf": permitted(Object.values(pages)) },
     units: {
-      ...unitOf(namenode, HDFS_USER, env),
-      ...unitOf(master, SPARK_USER, env),
+      ...unitOf(namenode, HDFS_USER, hdfs),
+      ...unitOf(manager, SPARK_USER, env),
       ...unitOf(history, SPARK_USER, env),
       "oneoff-run@.service": runUnit(run),
       ...(plan.notebook && {
@@ -151,48 +101,49 @@ export function headConfig(plan: FleetPlan, place: NodePlace): NodeConfig {
       ...(plan.app && { [APP]: appUnit(place.lake) }),
       [unitName("agent")]: agentUnit(),
     },
-    services: [...["namenode", "master", "history"].map(unitName), ...(plan.app ? [APP] : []), unitName("agent")],
+    services: [
+      ...[namenode, manager, history].map(({ name }) => unitName(name)),
+      ...(plan.app ? [APP] : []),
+      unitName("agent"),
+    ],
     notebooks: plan.notebook,
     access: { users: place.usersRole, run: place.runRole, ...(place.appRole && { app: place.appRole }) },
   };
 }
 
-/** What a data node is told. */
+/** What a data node is told: nothing of what shares out the workers. */
 export function dataConfig(plan: FleetPlan, place: NodePlace, node: string): NodeConfig {
-  const { datanode, env } = servicesOf(plan, place);
+  const { datanode, hdfs } = servicesOf(plan, place);
   return {
     ...common(NodeRole.data, node, place),
     disk: { device: DATA_DEVICE, folder: `${homeOf("datanode")}/data` },
-    units: { ...unitOf(datanode, HDFS_USER, env), [unitName("agent")]: agentUnit() },
+    units: { ...unitOf(datanode, HDFS_USER, hdfs), [unitName("agent")]: agentUnit() },
     services: ["datanode", "agent"].map(unitName),
   };
 }
 
 /** What a worker is told. */
 export function workerConfig(plan: FleetPlan, place: NodePlace): NodeConfig {
-  const { worker, env } = servicesOf(plan, place);
+  const { hdfs } = servicesOf(plan, place);
+  const { worker, env, asked } = sharingOf(plan, place.head);
   const gpus = plan.gpu.length > 0;
   return {
     ...common(NodeRole.worker, null, place),
+    master: asked,
     gpus,
-    parameters: { spark: place.sparkParameter },
+    parameters: worker.files?.includes(SPARK_SECRET) ? { spark: place.sparkParameter } : {},
     units: {
       ...unitOf(worker, SPARK_USER, {
+        ...hdfs,
         ...env,
         ...(gpus && { ONEOFF_GPU: "all" }),
-        ...(plan.workers.spot && { SPARK_DAEMON_JAVA_OPTS: javaOptions(DECOMMISSION) }),
-        AWS_CONFIG_FILE: "/etc/oneoff/access/users",
+        AWS_CONFIG_FILE: `${ACCESS}/users`,
       }),
       [unitName("agent")]: agentUnit(),
     },
-    services: ["worker", "agent"].map(unitName),
+    services: [worker.name, "agent"].map(unitName),
   };
 }
-
-const javaOptions = (properties: Readonly<Record<string, string>>): string =>
-  Object.entries(properties)
-    .map(([name, value]) => `-D${name}=${value}`)
-    .join(" ");
 
 const common = (
   role: NodeRole,
@@ -205,7 +156,8 @@ const common = (
   lake,
   region,
   namenode: `${head}:9870`,
-  master: `${head}:8080`,
+  master: null,
+  pages: {},
   disk: null,
   parameters: {},
   files: {},
@@ -222,29 +174,28 @@ const unitOf = (service: Service, user: string, env: Readonly<Record<string, str
 
 const events = ({ hdfs }: FleetPlan) => eventsEnv(HDFS_EVENTS, hdfs.replication);
 
-/** The records of all fleets (ADR 17), and where their others are. */
+/** The records of all fleets (ADR 17), and where their HDFS is. */
 function servicesOf(plan: FleetPlan, { head }: NodePlace) {
   const [namenode, datanode] = hdfsServices(plan.hdfs, "hdfs") as readonly [Service, Service];
-  const secret = { name: "spark", path: "/run/secrets/spark", content: "", isSecret: true };
-  const spark = sparkServices(executorsOf(plan), "spark", secret, events(plan));
+  const { history } = sparkServices(executorsOf(plan), "spark", SPARK_SECRET, events(plan));
   return {
-    worker: spark.worker,
     namenode: withEnv(namenode, HEAPS.namenode),
     datanode: withEnv(datanode, HEAPS.datanode),
-    master: withEnv(spark.master, HEAPS.master),
-    history: withEnv(spark.history, HEAPS.history),
-    env: { ONEOFF_NAMENODE: head, ONEOFF_MASTER: head },
+    history: withEnv(history, HEAPS.history),
+    hdfs: { ONEOFF_NAMENODE: head },
   };
 }
 
-const withEnv = (service: Service, env: Readonly<Record<string, string>>): Service => ({
-  ...service,
-  env: { ...service.env, ...env },
+/** Where pages of the head are, by their names. */
+const pagesOf = ({ app }: FleetPlan, { head }: NodePlace, services: readonly Service[]): NodeConfig["pages"] => ({
+  ...Object.fromEntries(
+    services.flatMap((service) => (service.pages ?? []).map(({ name, listen }) => [name, placeOf(service, head, listen)])),
+  ),
+  ...(app && { app: `${head}:${APP_PORT}` }),
 });
 
-/** Pages of services, and whatever listens on the head's own 127.0.0.1, such as a user's JupyterLab. */
-const pagesConf = ({ app }: FleetPlan, { head }: NodePlace): string =>
-  `PermitOpen ${[9870, 8080, 18080, ...(app ? [APP_PORT] : [])].map((port) => `${head}:${port}`).join(" ")} 127.0.0.1:*\n`;
+/** To where SSH forwards: pages, and whatever listens on the head's own 127.0.0.1, such as a user's JupyterLab. */
+const permitted = (places: readonly string[]): string => `PermitOpen ${[...places, "127.0.0.1:*"].join(" ")}\n`;
 
 /** What a machine installs from Amazon Linux's repositories, beside what comes with the image. */
 const PACKAGES = "java-17-amazon-corretto-headless python3.11 python3.11-pip nftables";
@@ -282,6 +233,7 @@ export const partsOf = ({ role, notebooks, services }: NodeConfig): readonly str
   ...(role === NodeRole.worker ? [] : ["hadoop"]),
   ...(notebooks ? ["jupyter"] : []),
   ...(services.includes(APP) ? ["scoring"] : []),
+  ...(Object.values(DAEMONS.yarn).some((daemon) => services.includes(unitName(daemon))) ? ["yarn"] : []),
 ];
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

@@ -5,6 +5,7 @@ import { arg, invalid, quote, refusal } from "../../../core/errors.ts";
 import { deadlineSeconds, type Lifetime } from "../../../core/lifetime.ts";
 import { checkSchedule, type FleetPower, type PowerSchedule } from "../../../core/schedule.ts";
 import { hdfsPlan } from "../../common/services/hdfs.ts";
+import { checkScheduler } from "../../common/services/scheduler.ts";
 import { checkRegion } from "../prices.ts";
 import { regionOf } from "../region.ts";
 import { FLEET_DEADLINES, type FleetHdfs, type FleetPlan, type FleetPlanArgs, type FleetWorkers } from "./args.ts";
@@ -27,13 +28,14 @@ const MOST_WORKERS = 1000;
  * `maxCost` is below the bill.
  */
 export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
-  checkScheduler(args.scheduler ?? "standalone");
+  const scheduler = checkScheduler(args.scheduler ?? "standalone");
   const region = args.region ?? regionOf();
   checkRegion(region);
   const gpu = gpuModels(args.gpu ?? "none");
   const hdfs = hdfsOf(args.hdfs);
   const plan = {
     region,
+    scheduler,
     gpu,
     nodes: nodesOf(args.nodes ?? "m6i.large", region),
     hdfs,
@@ -55,16 +57,6 @@ export function fleetPlan(args: FleetPlanArgs, stands?: Duration): FleetPlan {
   const bill = fleetBill(plan, Math.max(plan.deadlineSeconds, stands ? seconds(stands, "stands") : 0));
   refuseAbove(args.lifetime.maxCost, bill);
   return { ...plan, bill };
-}
-
-function checkScheduler(scheduler: string): void {
-  if (scheduler === "standalone") return;
-  const why: Readonly<Record<string, string>> = {
-    mesos:
-      "Spark 3.2 deprecated Mesos and Spark 4 has it no more; take standalone, which shares out CPUs, memory and GPUs as well",
-    yarn: "YARN is not offered on rented machines yet; take standalone",
-  };
-  throw invalid("scheduler", scheduler, why[scheduler] ?? "expected standalone");
 }
 
 function powerOf(power: string | PowerSchedule): FleetPower {

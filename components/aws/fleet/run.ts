@@ -3,7 +3,7 @@ import type { Job } from "../../../core/job.ts";
 import type { RunOrigin } from "../../../core/run-origin.ts";
 import { runSpec } from "../../../core/run-spec.ts";
 import type { FleetPlan } from "./args.ts";
-import { gangConf, sparkConf } from "./node-config.ts";
+import { gangConf, placeOf, sharingOf } from "./sharing.ts";
 import { FLEET_SCRIPTS, homeOf, PYTHON } from "./units.ts";
 
 /** Heap of the driver: the head has memory for little more. */
@@ -29,6 +29,7 @@ export interface FleetRun {
  */
 export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requirements, secrets }: FleetRun): string {
   const places = jobFiles(job);
+  const { master, manager, conf, runConf } = sharingOf(plan, head);
   const spec = runSpec(
     job,
     {
@@ -38,8 +39,8 @@ export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requ
       scratch: `webhdfs://${head}:9870/scratch/${run}`,
       work: `${homeOf("run")}/runs/${run}`,
       deadlineSeconds: plan.deadlineSeconds,
-      master: `spark://${head}:7077`,
-      masterPage: `http://${head}:8080`,
+      master,
+      masterPage: `http://${placeOf(manager, head)}`,
       origin: JSON.stringify(origin),
       secretsFile: null,
       secretsCommand: secretsCommand(secrets),
@@ -47,7 +48,7 @@ export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requ
     },
     {
       program: `${FLEET_SCRIPTS}/submit`,
-      conf: { ...sparkConf(plan), ...gangConf(plan) },
+      conf: { ...conf, ...runConf, ...gangConf(plan) },
       driverMebibytes: DRIVER_MEBIBYTES,
       place: (path) => places.get(path) as string,
     },

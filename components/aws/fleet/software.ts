@@ -8,6 +8,7 @@ import type { Contents, Staged, Staging } from "../../../assets/fleet-stager/eve
 import { arg, invalid, quote, refusal, UsageError } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job.ts";
 import { manifestKey, Prefix, softwareKey } from "../../../core/lake-layout.ts";
+import { NodeRole } from "../../../core/node-role.ts";
 import type { SparkStep } from "../../../core/step.ts";
 import { stackId, stackTags } from "../../common/naming.ts";
 import { ASSETS } from "../../common/node-code.ts";
@@ -15,6 +16,7 @@ import { lambdaFunction } from "../function.ts";
 import type { Statement } from "../iam.ts";
 import type { S3Lake } from "../lake.ts";
 import { APP_REQUIREMENTS, appFiles } from "./app.ts";
+import { YARN_JARS, yarnFiles } from "./sharing.ts";
 
 const FLEET = join(ASSETS, "fleet");
 const HDFS = join(ASSETS, "images/hdfs");
@@ -23,10 +25,8 @@ const LOADER = "software.py";
 const JUPYTER = join(ASSETS, "nodes/emr/jupyter/requirements.txt");
 const PYPI = "https://pypi.org/simple";
 const MAVEN = "https://repo1.maven.org/maven2";
-/** Name of the manifest that nodes install when they start. */
+/** Name of the manifest that nodes install when they start, but for those of roles that have more. */
 const NODES = "nodes";
-/** And of the head's, where that scores flows. */
-const HEAD = "head";
 
 export interface FleetSoftwareArgs {
   /** Where it is put, and all that nodes reach of the world. */
@@ -39,6 +39,8 @@ export interface FleetSoftwareArgs {
   readonly notebook?: boolean;
   /** Whether the head has what scores flows. @default false */
   readonly app?: boolean;
+  /** Whether head and workers have YARN. @default false */
+  readonly yarn?: boolean;
   /** Files of our own beside those of {@link fleetScripts}: path below /opt/oneoff/scripts, and the file. @default none */
   readonly scripts?: Readonly<Record<string, string>>;
   /** Where wheels come from, a simple index. @default "https://pypi.org/simple" */
@@ -51,8 +53,8 @@ export interface FleetSoftwareArgs {
 export interface FleetSoftware {
   /** Digest of the manifest, for `software.py install --manifest`. It is known when all that it names is in the lake. */
   readonly manifest: pulumi.Output<string>;
-  /** The head's: with what scores flows, and else the same. What is turned on there changes nothing for the others. */
-  readonly headManifest: pulumi.Output<string>;
+  /** Those of roles that have more, or the same: what is turned on for some changes nothing for the others. */
+  readonly manifests: Readonly<Record<NodeRole, pulumi.Output<string>>>;
   /** Where the manifest lies in the lake: `_software/manifests/<digest>.json`. */
   readonly manifestKey: pulumi.Output<string>;
   /**
@@ -75,7 +77,7 @@ export interface FleetSoftware {
  * @throws UsageError when a file isn't there, and for an address that is none or holds credentials.
  */
 export function fleetSoftware(name: string, args: FleetSoftwareArgs, parent: pulumi.Resource): FleetSoftware {
-  const { lake, job = lake.job, hdfs = true, notebook = true, app = false, packageIndex = PYPI, maven = MAVEN } = args;
+  const { lake, job = lake.job, hdfs = true, notebook = true, packageIndex = PYPI, maven = MAVEN } = args;
   checkSources(args);
   const uploads = new Map<string, Upload>();
   /** Key of a file, which is uploaded. */
@@ -92,10 +94,10 @@ export function fleetSoftware(name: string, args: FleetSoftwareArgs, parent: pul
     ...(hdfs && { hadoop: { jars: key(join(HDFS, "jars.txt"), "jars-hadoop") } }),
     ...(notebook && { jupyter: { requirements: key(JUPYTER, "requirements-jupyter") } }),
   };
-  const head = app && {
-    ...nodes,
+  const scoring = args.app && {
     scoring: { files: keys(appFiles()), requirements: key(APP_REQUIREMENTS, "requirements-scoring") },
   };
+  const yarn = args.yarn && { yarn: { files: keys(yarnFiles()), jars: key(YARN_JARS, "jars-yarn") } };
   const venvs = new Map<string, string>();
   for (const step of job.steps) {
     if (step.requirements) venvs.set(step.requirements, key(step.requirements, `requirements-step-${step.name}`));
@@ -135,17 +137,26 @@ export function fleetSoftware(name: string, args: FleetSoftwareArgs, parent: pul
   const staged = stage("staged", manifests);
   const manifest = digest(staged, NODES);
   // Of its own, so that even a preview sees that the others' stays; and after the other, which most of it is part of.
-  const headStaged = head && stage("staged-head", { [HEAD]: head }, staged);
+  const more = (role: NodeRole, parts: Readonly<Record<string, Contents>>) =>
+    Object.keys(parts).length === 0
+      ? undefined
+      : stage(`staged-${role}`, { [role]: { ...nodes, ...parts } }, staged);
+  const head = more(NodeRole.head, { ...scoring, ...yarn });
+  const worker = more(NodeRole.worker, { ...yarn });
   const loader = key(join(FLEET, LOADER), LOADER);
   return {
     manifest,
-    headManifest: headStaged ? digest(headStaged, HEAD) : manifest,
+    manifests: {
+      [NodeRole.head]: head ? digest(head, NodeRole.head) : manifest,
+      [NodeRole.data]: manifest,
+      [NodeRole.worker]: worker ? digest(worker, NodeRole.worker) : manifest,
+    },
     manifestKey: manifest.apply(manifestKey),
     requirements: ({ requirements }) =>
       requirements === undefined ? pulumi.output("") : digest(staged, venvs.get(requirements) as string),
     loader: { key: loader, sha256: loader.split("/")[1] as string },
     statements: lake.statements.read([Prefix.software]),
-    parts: headStaged ? [staged, headStaged] : [staged],
+    parts: [staged, ...(head ? [head] : []), ...(worker ? [worker] : [])],
   };
 }
 

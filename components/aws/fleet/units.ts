@@ -1,4 +1,5 @@
 import type { Service } from "../../../core/service.ts";
+import { DAEMONS } from "../../common/services/scheduler.ts";
 
 /** Where software.py puts what a machine runs. */
 export const SOFTWARE = "/opt/oneoff";
@@ -7,6 +8,8 @@ export const FLEET_SCRIPTS = `${SCRIPTS}/fleet`;
 /** Environments of jobs, which the account that executors and drivers run as makes when they are first asked for. */
 const VENVS = `${SOFTWARE}/venvs`;
 export const PYTHON = `${SOFTWARE}/python/bin/python`;
+/** Where files of YARN's are: its part of the software is laid out as assets/ is. */
+export const YARN = `${SOFTWARE}/yarn/yarn`;
 /** What is this machine's alone; node.py writes it. */
 const NODE_ENV = "/etc/oneoff/node.env";
 /** Where secrets are root's, by name. */
@@ -21,6 +24,7 @@ export const homeOf = (service: string): string => `/var/lib/oneoff/${service}`;
 const IMAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   hdfs: { HADOOP_HOME: `${SOFTWARE}/hadoop` },
   spark: { ONEOFF_PYTHON: PYTHON },
+  yarn: { HADOOP_HOME: `${SOFTWARE}/yarn`, ONEOFF_PYTHON: PYTHON },
   scoring: {
     ONEOFF_PYTHON: PYTHON,
     ONEOFF_SCORING: `${SOFTWARE}/scoring/scoring`,
@@ -28,8 +32,14 @@ const IMAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-/** Its folder of scripts has it; that of scoring is Spark's. */
-const entrypoint = (image: string): string => `${SCRIPTS}/${image === "scoring" ? "spark" : image}/entrypoint`;
+/** Its folder of scripts has it, and a part of the software that of YARN; that of scoring is Spark's. */
+function entrypoint(image: string): string {
+  if (image === "yarn") return `${YARN}/entrypoint`;
+  return `${SCRIPTS}/${image === "scoring" ? "spark" : image}/entrypoint`;
+}
+
+/** Those that start executors, which make environments of jobs. */
+const WORKERS: readonly string[] = Object.values(DAEMONS).map(({ worker }) => worker);
 
 /** Of a unit, each section's lines. */
 type Sections = Readonly<Record<"Unit" | "Service" | "Install", readonly string[]>>;
@@ -75,7 +85,7 @@ export function serviceUnit(
   more: readonly string[] = [],
 ): string {
   const { name, image, command = [], files = [], disks = [] } = service;
-  const writes = name === "worker" ? [VENVS] : []; // for its executors
+  const writes = WORKERS.includes(name) ? [VENVS] : [];
   const home = homeOf(name);
   const folders = [home, `${home}/tmp`, ...disks.map((disk) => `${home}${disk}`), ...writes];
   const secrets = files.filter(({ isSecret }) => isSecret);

@@ -4,6 +4,12 @@ import { invalid } from "../../../core/errors.ts";
 export const Scheduler = { standalone: "standalone", yarn: "yarn" } as const;
 export type Scheduler = (typeof Scheduler)[keyof typeof Scheduler];
 
+/** What its two kinds of processes are called. */
+export const DAEMONS = {
+  [Scheduler.standalone]: { manager: "master", worker: "worker" },
+  [Scheduler.yarn]: { manager: "resourcemanager", worker: "nodemanager" },
+} as const;
+
 /** @throws UsageError for what is none. */
 export function checkScheduler(scheduler: string): Scheduler {
   const known = Object.values(Scheduler).find((one) => one === scheduler);

@@ -47,6 +47,12 @@ export const executorConf = (workers: SparkWorkers): Readonly<Record<string, str
   "spark.executor.memory": `${executorHeap(workers)}m`,
 });
 
+/** What applications ask for where workers have GPUs: an executor has one, which the tasks that it runs at a time share. */
+export const gpuConf = ({ cores }: SparkWorkers): Readonly<Record<string, string>> => ({
+  "spark.executor.resource.gpu.amount": "1",
+  "spark.task.resource.gpu.amount": String(1 / cores),
+});
+
 /** What a driver of Spark and the history server must know. */
 export const eventsEnv = (events: string, replication: number | undefined): Readonly<Record<string, string>> => ({
   ONEOFF_EVENTS: events,

@@ -11,6 +11,7 @@ const HEAP = "256m";
  */
 const MASTER_HEAP_MEBIBYTES = 256;
 const MASTER_REST_MEBIBYTES = 192;
+export const MASTER_MEBIBYTES = MASTER_HEAP_MEBIBYTES + MASTER_REST_MEBIBYTES;
 
 /** Where Spark's jars are said to be; a node puts in the folder that it has them in. */
 const ANYWHERE = "/spark";
@@ -27,7 +28,7 @@ export interface YarnServices<Text> {
  */
 export function yarnServices<Text>(workers: SparkWorkers, image: Text): YarnServices<Text> {
   const common = { image, env: { HADOOP_HEAP: HEAP }, disks: ["/data"] };
-  const node = workers.memoryMebibytes + MASTER_HEAP_MEBIBYTES + MASTER_REST_MEBIBYTES;
+  const node = workers.memoryMebibytes + MASTER_MEBIBYTES;
   return {
     manager: {
       ...common,

@@ -7,7 +7,7 @@ import { runOrigin } from "../../common/run-origin.ts";
 import { appService, MODELS } from "../../common/services/app.ts";
 import { HDFS_EVENTS, hdfsServices } from "../../common/services/hdfs.ts";
 import { notebookService } from "../../common/services/notebook.ts";
-import { Scheduler } from "../../common/services/scheduler.ts";
+import { DAEMONS, Scheduler } from "../../common/services/scheduler.ts";
 import { eventsEnv, sparkServices } from "../../common/services/spark.ts";
 import { applyTransform } from "../../common/transform.ts";
 import { Process, type ProcessArgs } from "../process.ts";
@@ -17,7 +17,7 @@ import { Secret } from "../secret.ts";
 import { Software } from "../software.ts";
 import { type FleetPlan, type FleetPlanArgs, fleetPlan, Gpu, type LocalFleetArgs } from "./args.ts";
 import { DataNodes } from "./data-nodes.ts";
-import { DAEMONS, portsAlone, SPARK, sharingConf, sharingServices, sparkOf, YARN } from "./scheduler.ts";
+import { portsAlone, SPARK, sharingConf, sharingServices, sparkOf, YARN } from "./scheduler.ts";
 
 const ASSETS = join(import.meta.dirname, "../../../assets");
 const HDFS = join(ASSETS, "images/hdfs");

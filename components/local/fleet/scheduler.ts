@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ServiceFile } from "../../../core/service.ts";
 import { HDFS_EVENTS } from "../../common/services/hdfs.ts";
-import { Scheduler } from "../../common/services/scheduler.ts";
-import { executorConf, sparkServices } from "../../common/services/spark.ts";
+import { DAEMONS, Scheduler } from "../../common/services/scheduler.ts";
+import { executorConf, gpuConf, sparkServices } from "../../common/services/spark.ts";
 import { yarnConf, yarnServices } from "../../common/services/yarn.ts";
 import type { LocalService, Processes } from "../processes.ts";
 import type { SparkArgs } from "../run.ts";
@@ -14,12 +14,6 @@ import { type FleetPlan, Gpu } from "./args.ts";
 const ASSETS = join(import.meta.dirname, "../../../assets");
 export const SPARK = join(ASSETS, "images/spark");
 export const YARN = join(ASSETS, "yarn");
-
-/** What its two kinds of processes are called. */
-export const DAEMONS = {
-  [Scheduler.standalone]: { manager: "master", worker: "worker" },
-  [Scheduler.yarn]: { manager: "resourcemanager", worker: "nodemanager" },
-} as const;
 
 /** What shares out, and the workers: those of `wanted`, or the ports of the others alone, so that no port is anybody else's before. */
 export function sharingServices(
@@ -87,10 +81,6 @@ function confOf(plan: FleetPlan, address: Processes["address"]): Conf {
     "spark.eventLog.enabled": "true",
     "spark.eventLog.dir": HDFS_EVENTS.replace("namenode:8020", address("namenode", "rpc")),
     "spark.hadoop.dfs.replication": String(hdfs.replication),
-    // An executor has one GPU, which the tasks that it runs at a time share.
-    ...(gpu === Gpu.all && {
-      "spark.executor.resource.gpu.amount": "1",
-      "spark.task.resource.gpu.amount": String(1 / workers.cores),
-    }),
+    ...(gpu === Gpu.all && gpuConf(workers)),
   };
 }
