@@ -108,7 +108,7 @@ export const NodeReport = z.object({
   hostKeys: z.array(z.string()),
   /** Of the head: where each user's JupyterLab listens on its 127.0.0.1. The token is in the user's ~/.oneoff/notebook-token. */
   notebooks: z.array(z.object({ user: z.string(), port: z.int() })),
-  /** Of the head: where pages are as SSH forwards to them, "10.84.0.10:9870", by name: spark, history, hdfs, app. */
+  /** Of the head: where pages are as SSH forwards to them, "10.84.0.10:9870", by name: spark or yarn, history, hdfs, app. */
   pages: z.record(z.string(), z.string()),
   /** When its copy of the users was last known to be so. */
   usersConfirmed: moment().nullable(),

@@ -84,7 +84,7 @@ class Agent:
         if self.config.notebooks:
             own.append(Duty("spark.conf", MINUTE, self.follow_conf))
         if self.config.role == "worker":
-            notice = Notice(self.metadata, self.config.services, lambda: self.report(own))
+            notice = Notice(self.metadata, self.config.services, self.config.master, lambda: self.report(own))
             own.append(Duty("notice", LOOK_S, notice.look))
         return [*own, Duty("report", MINUTE, lambda: self.report(own))]
 

@@ -51,16 +51,18 @@ def ask_master(master: str) -> dict[str, Any]:
     return ask_json(master, "/json/")
 
 
-def ask_json(master: str, path: str) -> dict[str, Any]:
-    """An answer of a master's page."""
+def ask_json(master: str, path: str, told: object = None) -> dict[str, Any]:
+    """An answer of a master's page, which may be told something."""
     connection = http.client.HTTPConnection(*host_and_port(master), timeout=TIMEOUT_S)
     try:
-        connection.request("GET", path, headers={"Accept": "application/json"})
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        method, body = ("GET", None) if told is None else ("POST", json.dumps(told))
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
-        body = response.read()
+        answer = response.read()
         if response.status != 200:
             raise FleetError(f"the master {master} answers with status {response.status}")
-        return json.loads(body)
+        return json.loads(answer)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise FleetError(f"the master {master} does not answer: {reason_of(error)}") from error
     finally:

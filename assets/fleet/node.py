@@ -25,6 +25,8 @@ DISK_S = 300
 # Of a worker's memory this is the system's and the worker's own; of the rest four tenths are heaps (see executorHeap).
 SYSTEM_MEBIBYTES = 1024
 HEAP = 0.4
+# As many applications have their masters on a machine of YARN's, beside all that its executors may have.
+MASTERS = 2
 SSH = {
     "/etc/ssh/sshd_config.d/10-oneoff.conf": "sshd.conf",
 }
@@ -126,6 +128,8 @@ def node_env(metadata: Metadata) -> str:
         f"ONEOFF_ADDRESS={metadata.facts['address']}\n"
         f"SPARK_WORKER_CORES={os.cpu_count()}\n"
         f"SPARK_WORKER_MEMORY={max(int(mebibytes * HEAP), 512)}m\n"
+        f"YARN_NODE_CORES={(os.cpu_count() or 1) + MASTERS}\n"
+        f"YARN_NODE_MEBIBYTES={max(mebibytes, 512)}\n"
     )
 
 

@@ -30,7 +30,8 @@ class NodeConfig:
     lake: str
     region: str
     namenode: str  # host:port of its page
-    master: str  # host:port of its page
+    master: str | None  # [yarn://]host:port of the page of what shares out the workers; None: it isn't asked from here
+    pages: dict[str, str]  # of the head: host:port by name
     disk: Disk | None
     parameters: dict[str, str]  # of Systems Manager, by the secret that each holds
     files: dict[str, str]

@@ -83,7 +83,7 @@ class Reporter:
             "notebooks": [{"user": each.user, "port": each.port} for each in users],
             "usersConfirmed": tried(users_confirmed, None),
             "taken": tried(self.metadata.taken, None),
-            **({"pages": self.pages(), "fleet": tried(self.fleet, None)} if self.config.is_head else {}),
+            **({"pages": self.config.pages, "fleet": tried(self.fleet, None)} if self.config.is_head else {}),
         }
         return {**self.brief("ready", "; ".join(found) or None), **told}
 
@@ -110,12 +110,6 @@ class Reporter:
     def fleet(self) -> dict[str, Any]:
         """HDFS and Spark, by fleet_status.py."""
         return script("fleet_status.py", "--namenode", self.config.namenode, "--master", self.config.master)
-
-    def pages(self) -> dict[str, str]:
-        """Where SSH forwards to."""
-        host = self.metadata.facts["address"]
-        app = {"app": f"{host}:8000"} if "oneoff-app.service" in self.config.services else {}
-        return {"spark": self.config.master, "hdfs": self.config.namenode, "history": f"{host}:18080", **app}
 
 
 def script(name: str, *words: str) -> Any:  # noqa: ANN401 -- JSON

@@ -7,7 +7,7 @@ each. What isn't what they say is refused, and nothing is installed from it. Bel
 
   scripts/   files of our own                        hadoop/    lib and webapps, as HADOOP_HOME
   python/    an environment with PySpark             jupyter/   JupyterLab as pip's --target has it, for that Python
-  scoring/   what scores flows, with its packages
+  scoring/   what scores flows, with its packages    yarn/      YARN and its lib, as HADOOP_HOME
   venvs/     environments of jobs: job_python.py; whoever makes them has to be let write there
 
 each a link to what is whole. It needs Python 3.11 with venv and pip, and the AWS command line, or --fetch. This file
@@ -36,7 +36,7 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path("/opt/oneoff")
 PREFIX = "_software"
-PARTS = ("scripts", "hadoop", "python", "jupyter", "scoring")
+PARTS = ("scripts", "hadoop", "python", "jupyter", "scoring", "yarn")
 KINDS = ("jar", "script", "sdist", "wheel")
 FETCHES_AT_ONCE = 4
 PAGES = re.compile(r"webapps/(hdfs|datanode|static)/.*[^/]")
@@ -243,6 +243,11 @@ class Node:
         self.make_scripts(folder, [each for each in entries if each.kind == "script"])
         self.install(self.root / "python/bin/python", entries, "wheel", "--target", folder / "packages")
 
+    def make_yarn(self, folder: Path, entries: Sequence[Entry]) -> None:
+        """Files of our own, and beside them the jars."""
+        self.make_scripts(folder, [each for each in entries if each.kind == "script"])
+        self.make_hadoop(folder, [each for each in entries if each.kind == "jar"])
+
     def install(
         self, python: Path, entries: Iterable[Entry], kind: str, *options: str | Path, into: Path | None = None
     ) -> None:
@@ -319,6 +324,7 @@ def install(node: Node, lake: Lake, digest: str, parts: Sequence[str]) -> dict[s
         "python": node.make_python,
         "jupyter": node.make_jupyter,
         "scoring": node.make_scoring,
+        "yarn": node.make_yarn,
     }
     before = linked(node.root)
     for part, place in places.items():

@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, onTestFailed, onTestFinished, test } from "vitest";
-import { sparkConf, workerConfig } from "../../components/aws/fleet/node-config.ts";
+import { workerConfig } from "../../components/aws/fleet/node-config.ts";
 import { fleetPlan } from "../../components/aws/fleet/plan.ts";
+import { sharingOf } from "../../components/aws/fleet/sharing.ts";
 import { freePorts } from "../free-port.ts";
 import { quickJava } from "../spark/quick-java.ts";
 
@@ -115,7 +116,7 @@ import sys, time
 sys.path[:0] = [sys.argv[1]]
 from metadata import Metadata
 from notice import Notice
-heed = Notice(Metadata(), ["oneoff-worker.service"], lambda: print("told"))
+heed = Notice(Metadata(), ["oneoff-worker.service"], None, lambda: print("told"))
 while not heed.heeded:
     heed.look()
     time.sleep(0.2)
@@ -139,7 +140,7 @@ test("a worker that EC2 takes away in mid-job costs no task: it ends what it has
   const conf = {
     ...{ "spark.master": `spark://127.0.0.1:${ports.rpc}`, "spark.authenticate": "true" },
     ...{ "spark.authenticate.secret": SECRET, "spark.ui.enabled": "false" },
-    ...sparkConf(plan),
+    ...sharingOf(plan, "127.0.0.1").conf,
     ...{ "spark.executor.memory": "512m", "spark.executor.cores": "2" },
     ...{ "spark.eventLog.enabled": "true", "spark.eventLog.dir": `file://${work}/events` },
   };

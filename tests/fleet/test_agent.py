@@ -29,6 +29,7 @@ CONFIG: dict[str, Any] = {
     "region": "us-west-2",
     "namenode": "10.84.0.10:9870",
     "master": "10.84.0.10:8080",
+    "pages": {"hdfs": "10.84.0.10:9870"},
     "disk": {"device": "/dev/sdf", "folder": "/var/lib/oneoff/namenode/data"},
     "parameters": {},
     "files": {},
@@ -319,7 +320,8 @@ def test_a_machine_offers_less_than_it_has(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(node.os, "sysconf", sizes.get)
     monkeypatch.setattr(node.os, "cpu_count", lambda: 2)
     lines = node.node_env(Facts()).splitlines()
-    assert lines == ["ONEOFF_ADDRESS=10.84.0.20", "SPARK_WORKER_CORES=2", "SPARK_WORKER_MEMORY=2867m"]
+    assert lines[:3] == ["ONEOFF_ADDRESS=10.84.0.20", "SPARK_WORKER_CORES=2", "SPARK_WORKER_MEMORY=2867m"]
+    assert lines[3:] == ["YARN_NODE_CORES=4", "YARN_NODE_MEBIBYTES=7168"]
 
 
 def test_credentials_of_one_role_are_kept_though_another_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,13 +188,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory, scripts: dict[str, bytes
         entry("jupyter", "wheel", "lab-1.0-py3-none-any.whl", wheel("lab", "1.0")),
         entry("scoring", "script", "scoring/page/page.css", b"body {}"),
         entry("scoring", "wheel", "both-1.0-py3-none-any.whl", wheel("both", "1.0")),
+        entry("yarn", "script", "yarn/entrypoint", b"#!/bin/sh"),
+        entry("yarn", "jar", "yarn-1.jar", b"a jar"),
     )
     words = [sys.executable, str(FLEET / "software.py"), "install", "--root", str(site.root), "--python"]
     more = [sys.executable, "--manifest", digest, "--fetch", *site.lake.fetch()]
     env = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PYTHONPATH": "/x"}
     done = subprocess.run([*words, *more], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["made"] == ["scripts", "hadoop", "python", "jupyter", "scoring"]
+    assert json.loads(done.stdout)["made"] == ["scripts", "hadoop", "python", "jupyter", "scoring", "yarn"]
     (site.root / "digest").write_text(digest)
     site.lake.asked()
     return site
@@ -207,6 +209,8 @@ def test_a_node_has_what_its_manifest_says(installed: Site) -> None:
     root = installed.root
     assert os.access(root / "scripts/fleet/run-python", os.X_OK)
     assert not os.access(root / "scripts/fleet/software.py", os.X_OK)
+    assert os.access(root / "yarn/yarn/entrypoint", os.X_OK)
+    assert (root / "yarn/lib/yarn-1.jar").read_bytes() == b"a jar"
     hadoop = root / "hadoop"
     assert sorted(str(path.relative_to(hadoop)) for path in hadoop.rglob("*") if path.is_file()) == [
         "lib/hdfs-1.jar",

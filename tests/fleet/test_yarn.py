@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import json
 import os
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yarn
+from fleet_status import ask_json
 from fleet_support import FakeHdfs, call, fake_hdfs, say, serving
 
 GPUS = Path(__file__).parents[2] / "assets/yarn/gpus"
@@ -53,9 +56,13 @@ class Manager:
         self.nodes: object = {"node": [NODE, LOST]}
         self.applications: list[dict[str, Any]] = []
         self.asked: list[str] = []
+        self.told: list[tuple[str, object]] = []
 
-    def answer(self, handler: http.server.BaseHTTPRequestHandler, _: bytes) -> None:
+    def answer(self, handler: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
         """Any request."""
+        if handler.command == "POST":
+            self.told.append((handler.path, json.loads(body)))
+            return say(handler, {})
         path = handler.path.removeprefix("/ws/v1/cluster/")
         self.asked.append(path)
         kind = path.partition("?")[0]
@@ -113,6 +120,16 @@ def test_status_tells_of_nodes_and_applications(
     manager.nodes = None  # as it says where there are none
     done = call(capsys, "fleet_status", "--namenode", hdfs.place, "--master", manager.place)
     assert json.loads(done.out)["spark"]["nodes"] == []
+
+
+def test_a_node_that_goes_is_given_nothing_more(manager: Manager) -> None:
+    manager.nodes = {"node": [{**NODE, "nodeHostName": "localhost"}, {**LOST, "nodeHostName": "localhost"}]}
+    ask = functools.partial(ask_json, manager.place.removeprefix(yarn.SCHEME))
+    yarn.close_node(ask, "127.0.0.2")
+    assert manager.told == []
+    yarn.close_node(ask, "127.0.0.1")
+    nothing = {"resource": {"memory": 0, "vCores": 0}, "overCommitTimeout": -1}
+    assert manager.told == [("/ws/v1/cluster/nodes/localhost:8041/resource", nothing)]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ export const gpuFleet = clusterKind({
   name: "gpu-fleet",
   platform: aws,
   outputs,
-  pages: ["spark", "history", "hdfs", "jupyter", "app"],
+  pages: ["spark", "yarn", "history", "hdfs", "jupyter", "app"],
   part: async () => (await sdk()).part,
   attach: async (stack, outputs) => (await sdk()).attach(stack, outputs),
   fleet: async (stack, outputs) => (await sdk()).fleetOf(stack, outputs),

@@ -10,6 +10,8 @@ export const outputs = z.object({
   deadline: optionalText(),
   /** What a colleague's IAM identity must be allowed, as JSON. */
   colleaguePolicy: optionalText(),
+  /** Where YARN's page is, as machines of the fleet reach it; not set where Spark's own master shares out the workers. */
+  yarn: optionalText(),
   /** Where flows are scored, as machines of the fleet reach it; not set without `app`. */
   app: optionalText(),
   dashboardInstance: optionalText(),

@@ -22,6 +22,7 @@ import { toldUsers } from "./users.ts";
 /** Those of the head, by the names that `--ui` takes. */
 const TITLES = {
   spark: "Spark",
+  yarn: "YARN",
   history: "Spark's history",
   hdfs: "HDFS",
   jupyter: "JupyterLab",
@@ -29,16 +30,26 @@ const TITLES = {
 } as const;
 type PageName = keyof typeof TITLES;
 
+/** Settings that decide whether there is a page, where that is known beforehand. */
+const SETTINGS: Partial<Readonly<Record<PageName, string>>> = { spark: "scheduler", yarn: "scheduler", app: "app" };
+
+/** Whether the fleet is one that has it. */
+function has({ yarn, app }: FleetOutputs, page: string): boolean {
+  if (page === "spark") return yarn === undefined;
+  if (page === "yarn") return yarn !== undefined;
+  return page !== "app" || app !== undefined;
+}
+
 const PATIENCE_MS = 2 * 60_000;
 const TOKEN = "~/.oneoff/notebook-token";
 
 /** None has an open port, so the commands that lead there. */
-export const pagesOf = ({ name }: StackContext, { dashboardInstance, app }: FleetOutputs): readonly Page[] => [
-  ...(dashboardInstance === undefined
+export const pagesOf = ({ name }: StackContext, outputs: FleetOutputs): readonly Page[] => [
+  ...(outputs.dashboardInstance === undefined
     ? []
     : [{ name: "dashboard", title: "Dashboard", address: `npx --no oneoff open ${name}` }]),
   ...Object.entries(TITLES)
-    .filter(([page]) => page !== "app" || app !== undefined)
+    .filter(([page]) => has(outputs, page))
     .map(([page, title]) => ({ name: page, title, address: `npx --no oneoff open ${name} --ui ${page}` })),
 ];
 
@@ -50,8 +61,9 @@ export async function routeTo(
   name: string,
 ): Promise<Route> {
   if (name === "dashboard") return dashboardRoute(stack, outputs);
-  if (name === "app" && outputs.app === undefined) {
-    throw new UsageError(`stack ${stack.name} has no ${TITLES.app}: oneoff:app decides about it`);
+  const page = name as PageName;
+  if (!has(outputs, page)) {
+    throw new UsageError(`stack ${stack.name} has no ${TITLES[page]}: oneoff:${SETTINGS[page]} decides about it`);
   }
   await neededPlugin();
   const identity = identityOf(stack, outputs);
@@ -60,7 +72,6 @@ export async function routeTo(
   const head = nodesOf(seen).find(({ machine }) => machine.role === NodeRole.head);
   const entrance = entranceOf(seen, identity.region, await toldUsers(lake, outputs.fleet));
   const files = writeSshFiles(stack.name, entrance);
-  const page = name as PageName;
   const { host, port } = placeOf(stack.name, page, head?.report as NodeReport, files.user);
   const machine = { address: `ssh://${head?.name}`, options: ["-F", files.config] };
   const token = page === "jupyter" ? await tokenOf(machine, files.user) : undefined;

@@ -274,7 +274,9 @@ function keepObjects(
       { parent, dependsOn: [lake] },
     );
   const conf = head.card.privateIp.apply((address) =>
-    Object.entries(sharingOf(plan, address).conf).map(([property, value]) => `${property} ${value}\n`).join(""),
+    Object.entries(sharingOf(plan, address).conf)
+      .map(([property, value]) => `${property} ${value}\n`)
+      .join(""),
   );
   const archive = pulumi
     .all([lake.uri, head.card.privateIp, runOrigin(job), pulumi.all(job.steps.map(software.requirements))])

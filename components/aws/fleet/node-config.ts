@@ -189,7 +189,9 @@ function servicesOf(plan: FleetPlan, { head }: NodePlace) {
 /** Where pages of the head are, by their names. */
 const pagesOf = ({ app }: FleetPlan, { head }: NodePlace, services: readonly Service[]): NodeConfig["pages"] => ({
   ...Object.fromEntries(
-    services.flatMap((service) => (service.pages ?? []).map(({ name, listen }) => [name, placeOf(service, head, listen)])),
+    services.flatMap((service) =>
+      (service.pages ?? []).map(({ name, listen }) => [name, placeOf(service, head, listen)]),
+    ),
   ),
   ...(app && { app: `${head}:${APP_PORT}` }),
 });

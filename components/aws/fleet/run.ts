@@ -3,7 +3,7 @@ import type { Job } from "../../../core/job.ts";
 import type { RunOrigin } from "../../../core/run-origin.ts";
 import { runSpec } from "../../../core/run-spec.ts";
 import type { FleetPlan } from "./args.ts";
-import { gangConf, placeOf, sharingOf } from "./sharing.ts";
+import { placeOf, sharingOf } from "./sharing.ts";
 import { FLEET_SCRIPTS, homeOf, PYTHON } from "./units.ts";
 
 /** Heap of the driver: the head has memory for little more. */
@@ -48,7 +48,7 @@ export function runArchive(plan: FleetPlan, { job, run, lake, head, origin, requ
     },
     {
       program: `${FLEET_SCRIPTS}/submit`,
-      conf: { ...conf, ...runConf, ...gangConf(plan) },
+      conf: { ...conf, ...runConf },
       driverMebibytes: DRIVER_MEBIBYTES,
       place: (path) => places.get(path) as string,
     },

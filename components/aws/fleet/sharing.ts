@@ -32,7 +32,7 @@ export interface Sharing {
   readonly asked: string;
   /** Properties by which an application takes what the workers have. */
   readonly conf: Conf;
-  /** Those by which a run takes all of them. */
+  /** Those that a run has besides: it takes all executors, and in a gang its first task waits until all of them are there. */
   readonly runConf: Conf;
 }
 
@@ -50,8 +50,8 @@ function byMaster(plan: FleetPlan, head: string): Sharing {
     master: `spark://${placeOf(master, head, "rpc")}`,
     asked: placeOf(master, head),
     conf: { ...executorConf(executors), ...asked(plan, executors) },
-    // It gives all that it has; a gang has to be told how many are waited for.
-    runConf: plan.gangMinutes === undefined ? {} : { "spark.cores.max": String(executors.count * executors.cores) },
+    // It gives all that it has; who waits for all has to know how many they are.
+    runConf: isGang(plan) ? { "spark.cores.max": String(executors.count * executors.cores), ...gangConf(plan) } : {},
   };
 }
 
@@ -73,7 +73,7 @@ function byYarn(plan: FleetPlan, head: string): Sharing {
     master: "yarn",
     asked: `yarn://${places.http}`,
     conf: { ...yarnConf(executors, places, gpus), ...asked(plan, executors) },
-    runConf: { "spark.executor.instances": String(executors.count) },
+    runConf: { "spark.executor.instances": String(executors.count), ...(isGang(plan) && gangConf(plan)) },
   };
 }
 
@@ -83,14 +83,13 @@ const asked = ({ gpu, workers }: FleetPlan, executors: SparkWorkers): Conf => ({
   ...(workers.spot && DECOMMISSION),
 });
 
-/** What a run of a gang asks for besides: its first task waits until all of its executors are there. */
-export const gangConf = ({ gangMinutes, deadlineSeconds }: FleetPlan): Conf =>
-  gangMinutes === undefined
-    ? {}
-    : {
-        "spark.scheduler.minRegisteredResourcesRatio": "1.0",
-        "spark.scheduler.maxRegisteredResourcesWaitingTime": `${deadlineSeconds}s`,
-      };
+const isGang = ({ gangMinutes }: FleetPlan): boolean => gangMinutes !== undefined;
+
+/** How a run of a gang waits. */
+const gangConf = ({ deadlineSeconds }: FleetPlan): Conf => ({
+  "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+  "spark.scheduler.maxRegisteredResourcesWaitingTime": `${deadlineSeconds}s`,
+});
 
 /** Where a service of the head listens. */
 export const placeOf = ({ listens }: Service, head: string, port = "http"): string => `${head}:${listens?.[port]}`;

@@ -138,9 +138,7 @@ export function fleetSoftware(name: string, args: FleetSoftwareArgs, parent: pul
   const manifest = digest(staged, NODES);
   // Of its own, so that even a preview sees that the others' stays; and after the other, which most of it is part of.
   const more = (role: NodeRole, parts: Readonly<Record<string, Contents>>) =>
-    Object.keys(parts).length === 0
-      ? undefined
-      : stage(`staged-${role}`, { [role]: { ...nodes, ...parts } }, staged);
+    Object.keys(parts).length === 0 ? undefined : stage(`staged-${role}`, { [role]: { ...nodes, ...parts } }, staged);
   const head = more(NodeRole.head, { ...scoring, ...yarn });
   const worker = more(NodeRole.worker, { ...yarn });
   const loader = key(join(FLEET, LOADER), LOADER);

@@ -1,15 +1,15 @@
 import { expect, test } from "vitest";
+import { executorsOf } from "../../../components/aws/fleet/executors.ts";
 import {
   dataConfig,
-  executorsOf,
   headConfig,
   loader,
   type NodePlace,
   partsOf,
-  sparkConf,
   workerConfig,
 } from "../../../components/aws/fleet/node-config.ts";
 import { fleetPlan } from "../../../components/aws/fleet/plan.ts";
+import { sharingOf } from "../../../components/aws/fleet/sharing.ts";
 import { serviceUnit } from "../../../components/aws/fleet/units.ts";
 import { instanceType, pricedTypes } from "../../../components/aws/prices.ts";
 import { executorHeap } from "../../../components/common/services/spark.ts";
@@ -32,11 +32,11 @@ test("GPUs on or off is told to workers alone", () => {
   expect(dataConfig(on, place, "data-1")).toEqual(dataConfig(off, place, "data-1"));
   expect(workerConfig(on, place).units["oneoff-worker.service"]).toContain('Environment="ONEOFF_GPU=all"');
   expect(JSON.stringify(workerConfig(off, place))).not.toContain("ONEOFF_GPU");
-  expect(sparkConf(on)).toMatchObject({
+  expect(sharingOf(on, place.head).conf).toMatchObject({
     "spark.executor.resource.gpu.amount": "1",
     "spark.task.resource.gpu.amount": "0.25",
   });
-  expect(Object.keys(sparkConf(off))).toEqual(["spark.executor.cores", "spark.executor.memory"]);
+  expect(Object.keys(sharingOf(off, place.head).conf)).toEqual(["spark.executor.cores", "spark.executor.memory"]);
 });
 
 test("what scores flows is the head's alone: a unit with an account and a role of its own, and a page that users reach", () => {
@@ -72,20 +72,23 @@ test.each(pricedTypes.filter((type) => instanceType(type).memoryGiB >= 4))(
     const { memoryGiB } = instanceType(type);
     // What the system finds is up to 7 % less than what a type is said to have; node.py offers four tenths of the rest.
     const offered = Math.trunc((memoryGiB * 1024 * 0.93 - 1024) * 0.4);
-    const executors = executorsOf({ workers: { count: 1, types: [type] } });
+    const executors = executorsOf({ scheduler: "standalone", workers: { count: 1, types: [type] } });
     expect(executorHeap(executors)).toBeLessThanOrEqual(offered);
     expect(executors.memoryMebibytes).toBeGreaterThan(0);
   },
 );
 
 test("executors are such as the smallest of the types can have", () => {
-  expect(executorsOf({ workers: { count: 3, types: ["g6.2xlarge", "g6.xlarge"] } })).toEqual({
+  expect(executorsOf({ scheduler: "standalone", workers: { count: 3, types: ["g6.2xlarge", "g6.xlarge"] } })).toEqual({
     count: 3,
     cores: 4,
     memoryMebibytes: Math.floor(16 * 1024 * 0.9 - 1024),
   });
   // Four GPUs: an executor for each.
-  expect(executorsOf({ workers: { count: 1, types: ["g6.12xlarge"] } })).toMatchObject({ cores: 12 });
+  expect(executorsOf({ scheduler: "standalone", workers: { count: 2, types: ["g6.12xlarge"] } })).toMatchObject({
+    count: 8,
+    cores: 12,
+  });
 });
 
 test("secrets are named by where they are kept, and stand nowhere", () => {

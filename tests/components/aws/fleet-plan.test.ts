@@ -18,6 +18,7 @@ test("without anything said it is small, and without GPUs", () => {
   const { bill, ...plan } = planOf();
   expect(plan).toEqual({
     region: "us-east-1",
+    scheduler: "standalone",
     gpu: [],
     nodes: "m6i.large",
     hdfs: { datanodes: 3, replication: 2, diskGibibytes: 64 },
@@ -42,7 +43,7 @@ test("what is said is taken", () => {
       workers: { count: 4, types: ["g6.12xlarge"], spot: { fallback: "fewer", onDemand: 1, wait: "1 day" } },
       hdfs: { datanodes: 2, disk: "1 TB", replication: 1 },
       nodes: "r7i.xlarge",
-      scheduler: "standalone",
+      scheduler: "yarn",
       capacity: "any",
       power: "on",
       notebook: false,
@@ -51,6 +52,7 @@ test("what is said is taken", () => {
     }),
   ).toMatchObject({
     region: "eu-central-1",
+    scheduler: "yarn",
     gpu: ["L4"],
     nodes: "r7i.xlarge",
     hdfs: { datanodes: 2, replication: 1, diskGibibytes: 1024 },
@@ -90,11 +92,10 @@ test.each<[string, object]>([
   ["hdfs.datanodes is -1: expected a whole number from 1 to 400", { hdfs: { datanodes: -1 } }],
   ['hdfs.disk is "8 GB": expected whole gigabytes, "16 GB" to "16 TB"', { hdfs: { disk: "8 GB" } }],
   [
-    'scheduler is "mesos": Spark 3.2 deprecated Mesos and Spark 4 has it no more; take standalone, which shares out CPUs, memory and GPUs as well',
+    'scheduler is "mesos": Spark 3.2 deprecated Mesos and Spark 4 has it no more; take standalone or yarn, which share out CPUs, memory and GPUs as well',
     { scheduler: "mesos" },
   ],
-  ['scheduler is "yarn": YARN is not offered on rented machines yet; take standalone', { scheduler: "yarn" }],
-  ['scheduler is "slurm": expected standalone', { scheduler: "slurm" }],
+  ['scheduler is "slurm": expected standalone or yarn', { scheduler: "slurm" }],
   ['capacity is "all": expected any or gang', { capacity: "all" }],
   ['gangWait is "2 days": expected whole minutes from "5 minutes" to "1 day"', { gangWait: "2 days" }],
   [

@@ -89,7 +89,7 @@ test("a fleet without HDFS or notebooks has nothing of them", async () => {
 
 test("what scores flows is in a manifest of the head's, and the others' stays as it is", async () => {
   const without = await make();
-  expect(await result(without.headManifest)).toBe(await result(without.manifest));
+  expect(await result(without.manifests.head)).toBe(await result(without.manifest));
   const before = named("fleet-staged").input;
   resources.length = 0;
   const software = await make({ app: true });
@@ -105,7 +105,28 @@ test("what scores flows is in a manifest of the head's, and the others' stays as
   );
   const there = new Set(uploads().map(({ inputs }) => inputs.key));
   expect([...Object.values(scoring.files), scoring.requirements].filter((key) => !there.has(key))).toEqual([]);
-  expect(await result(software.headManifest)).not.toBe(await result(software.manifest));
+  expect(await result(software.manifests.head)).not.toBe(await result(software.manifest));
+});
+
+test("YARN is in manifests of the head's and the workers', and the data nodes' stays as it is", async () => {
+  const without = await make();
+  const before = named("fleet-staged").input;
+  resources.length = 0;
+  const software = await make({ yarn: true, app: true });
+  expect(named("fleet-staged").input).toBe(before);
+  const { manifest, manifests } = software;
+  expect(await result(manifests.data)).toBe(await result(without.manifest));
+  const there = new Set(uploads().map(({ inputs }) => inputs.key));
+  const own = (role: string) => JSON.parse(named(`fleet-staged-${role}`).input as string).manifests[role];
+  const { yarn, ...others } = own("worker");
+  expect(others).toEqual(nodes());
+  expect(own("head")).toEqual({ ...nodes(), scoring: expect.anything(), yarn });
+  expect(Object.keys(yarn.files)).toEqual(
+    expect.arrayContaining(["yarn/entrypoint", "yarn/gpus", "yarn/conf/yarn-site.xml", "images/spark/gpus"]),
+  );
+  expect([...Object.values(yarn.files), yarn.jars].filter((key) => !there.has(key))).toEqual([]);
+  const digests = await result(pulumi.all([manifest, manifests.head, manifests.worker]));
+  expect(new Set(digests).size).toBe(3);
 });
 
 test("what a job requires is a manifest of its own, once for all steps that require the same", async () => {
