@@ -1,4 +1,4 @@
-"""A resource manager of YARN: what it tells, in the words of Spark's own master, and what it is told of a node that goes."""
+"""A resource manager of YARN: what it tells, as Spark's own master would, and what it is told of a node that goes."""
 
 from __future__ import annotations
 

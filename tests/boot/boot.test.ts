@@ -12,12 +12,10 @@ import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
 import { usersFile } from "../../components/aws/fleet/keys.ts";
 import { dataConfig, headConfig, type NodePlace, workerConfig } from "../../components/aws/fleet/node-config.ts";
 import { fleetPlan } from "../../components/aws/fleet/plan.ts";
-import { runArchive } from "../../components/aws/fleet/run.ts";
-import { FleetAnswer } from "../../core/fleet-lake.ts";
-import { type Job, job } from "../../core/job.ts";
-import { RunRecord } from "../../core/run.ts";
+import type { Job } from "../../core/job.ts";
 import { software } from "../../provider/software.ts";
 import { type Box, eventually, FLEET, keys, type Machine, startBox } from "./box.ts";
+import { asked as askedIn, begin as beginIn, counts, ended as endedIn } from "./runs.ts";
 
 const HEAD = "10.84.0.10";
 const place: NodePlace = {
@@ -37,16 +35,6 @@ const plan = fleetPlan({
   workers: { count: 1 },
   app: true,
 });
-const counts = (more: readonly string[] = [], secrets: readonly string[] = []) => {
-  const count = { name: "count", script: "count.py", arguments: ["--numbers", "{numbers}", ...more] };
-  return job({
-    name: "counts",
-    from: import.meta.url,
-    steps: [{ ...count, secrets, leaves: ["numbers"] }],
-    tables: [{ name: "numbers", about: "A number", columns: [{ name: "n", type: "integer" }] }],
-  });
-};
-
 const at = (path: string) => join(import.meta.dirname, "../..", path);
 const PYTHON = at(".oneoff/venv/bin/python");
 const SCORED = `${HEAD}:8000`;
@@ -101,18 +89,10 @@ test("every machine comes up by its user data, and tells of itself", async () =>
   });
 });
 
-/** Has the head run a job, as an update does. */
-function begin(run: string, job: Job, secrets: Readonly<Record<string, string>> = {}): void {
-  const origin = { version: "0", settings: {}, steps: [] };
-  const archive = runArchive(plan, { job, run, lake: "/lake", head: HEAD, origin, requirements: [], secrets });
-  box.put(keys.run(run), Buffer.from(archive, "base64"));
-}
-const ended = (run: string) =>
-  eventually(`the end of run ${run}`, () => {
-    const text = box.get(`_runs/${run}.json`);
-    const found = text === undefined ? undefined : RunRecord.parse(JSON.parse(text));
-    return found && found.state !== "running" ? found : undefined;
-  });
+const begin = (run: string, job: Job, secrets: Readonly<Record<string, string>> = {}) =>
+  beginIn(box, plan, { run, job, head: HEAD, secrets });
+const ended = (run: string) => endedIn(box, run);
+const asked = (id: string, request: object) => askedIn(box, id, request);
 
 test("a run is begun by an object of the lake, and its results are in the lake", async () => {
   keepLogs();
@@ -193,16 +173,6 @@ test("nobody but root reaches what has a machine's credentials", async () => {
     expect(await head.must("sh", "-c", `${words.join(" ")} || true`), user).toBe("000");
   }
 });
-
-/** What becomes of a request. */
-async function asked(id: string, request: object): Promise<FleetAnswer> {
-  box.put(keys.request(id), JSON.stringify({ ...request, asked: new Date().toISOString() }));
-  return eventually(`the answer to ${id}`, () => {
-    const text = box.get(keys.answer(id));
-    const answer = text === undefined ? undefined : FleetAnswer.parse(JSON.parse(text));
-    return answer && answer.state !== "running" ? answer : undefined;
-  });
-}
 
 test("what is asked by way of the lake is answered there", async () => {
   keepLogs();

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { appFiles } from "../../components/aws/fleet/app.ts";
 import { loader, type NodeConfig, partsOf, sha256 } from "../../components/aws/fleet/node-config.ts";
+import { yarnFiles } from "../../components/aws/fleet/sharing.ts";
 import { fleetScripts } from "../../components/aws/fleet/software.ts";
 import { fleetKeys, NodeReport } from "../../core/fleet-lake.ts";
 import { nftablesRoot, opensshRoot } from "../debian.ts";
@@ -57,14 +58,28 @@ function layOut(files: Readonly<Record<string, string>>, folder: string): string
   return folder;
 }
 
-/** @param packages folders into which JupyterLab was installed, and what scoring imports. */
-export async function startBox(packages: { readonly jupyter: string; readonly scoring: string }) {
+/** What machines of a box have beside HDFS and Spark. */
+export interface Packages {
+  /** Folder into which JupyterLab was installed. */
+  readonly jupyter?: string;
+  /** The same of what scoring imports. */
+  readonly scoring?: string;
+  /** Folder with the jars of YARN. */
+  readonly yarn?: string;
+}
+
+export async function startBox({ jupyter, scoring, yarn }: Packages) {
   const folder = mkdtempSync(join(tmpdir(), "oneoff-box-"));
   const lake = join(folder, "lake");
   const scripts = layOut(fleetScripts(), join(folder, "scripts"));
-  const scoring = layOut(appFiles(), join(folder, "scoring"));
-  cpSync(packages.scoring, join(scoring, "packages"), { recursive: true });
-  const software = { scripts, hadoop: await hadoopHome(), python: VENV, jupyter: packages.jupyter, scoring };
+  if (scoring !== undefined) cpSync(scoring, join(folder, "scoring/packages"), { recursive: true });
+  const software = {
+    ...{ scripts, hadoop: await hadoopHome(), python: VENV },
+    ...(jupyter !== undefined && { jupyter }),
+    ...(scoring !== undefined && { scoring: layOut(appFiles(), join(folder, "scoring")) }),
+    // One over the other.
+    ...(yarn !== undefined && { yarn: `${layOut(yarnFiles(), join(folder, "yarn"))}:${yarn}` }),
+  };
   const debian = [opensshRoot(), nftablesRoot()].filter((root) => root !== "/").join(" ");
   const words = [BOX, folder, debian, ...Object.entries(software).map(([name, place]) => `${name}=${place}`)];
   const namespaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];

@@ -43,7 +43,8 @@ for each in "$@"; do
 done
 chmod 755 "$root/root"
 chmod 777 "$root/lake"
-# A VPC's own DNS answers for its machines' names.
+# A VPC's own DNS answers for its machines' names, and tells that of an address.
+for last in $(seq 10 30); do echo "10.84.0.$last ip-10-84-0-$last.box.internal"; done >> "$root/etc/hosts"
 echo "$address $(hostname)" >> "$root/etc/hosts"
 for each in $debian; do cp -a "$each/usr" "$each/etc" "$root/" 2> /dev/null || cp -a "$each/usr" "$root/"; done
 [ -e "$root/etc/ssh/sshd_config" ] || cp "$root/usr/share/openssh/sshd_config" "$root/etc/ssh/"

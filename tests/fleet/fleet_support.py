@@ -58,7 +58,7 @@ def serving(answer: Callable[[http.server.BaseHTTPRequestHandler, bytes], None])
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             answer(self, body)
 
-        do_GET = do_PUT = do_DELETE = handle_any
+        do_GET = do_PUT = do_POST = do_DELETE = handle_any
 
         def log_message(self, *_: object) -> None:
             pass
