@@ -47,12 +47,12 @@ def missing_of_spark(master: str, page: str) -> str | None:
 
 
 def missing_of_yarn(page: str) -> str | None:
-    """The same of YARN, which says at its resource manager's page how many nodes it has."""
+    """The same of YARN, which says at its resource manager's page what its nodes have: one that goes has nothing."""
     state = f"{page}/ws/v1/cluster/metrics"
     answer = _ask(state)
     if not isinstance(answer, dict):
         return f"{state} (YARN) did not answer"
-    return None if answer.get("clusterMetrics", {}).get("activeNodes") else f"no node registered with {page} (YARN)"
+    return None if answer.get("clusterMetrics", {}).get("totalMB", 0) > 0 else f"no node registered with {page} (YARN)"
 
 
 def is_hdfs(address: str) -> bool:

@@ -137,6 +137,20 @@ describe("a fleet through its life, on the real engine, with providers that make
     }
   });
 
+  test("YARN in place of Spark's own master is another head and other workers; no data node, no disk", async () => {
+    const done = await changed({ "oneoff:scheduler": "yarn" });
+    expect(done.filter((one) => !/^create fleet-(yarn|images|jars-yarn)\b/.test(one)).sort()).toEqual([
+      "create fleet-staged-worker",
+      "update fleet-gpu-worker-config",
+      "update fleet-gpu-worker-template",
+      "update fleet-head",
+      "update fleet-head-config",
+      "update fleet-spark-conf",
+      "update fleet-workers",
+    ]);
+    await changed({ "oneoff:scheduler": undefined });
+  });
+
   test("workers that the reaper gave back stay away, also when that was read by a refresh", async () => {
     const group = [...project.provider.ledger.values()].find(({ name }) => name === "fleet-workers") as Resource;
     project.provider.change(group.id, { desiredCapacity: 0 });

@@ -563,9 +563,9 @@ def test_what_yarn_lacks(service: tuple[int, dict[str, object]]) -> None:
     page = f"http://127.0.0.1:{port}"
     metrics = "/ws/v1/cluster/metrics"
     assert run_services.missing_of_spark("yarn", page) == f"{page}{metrics} (YARN) did not answer"
-    pages[metrics] = {"clusterMetrics": {"activeNodes": 0}}
+    pages[metrics] = {"clusterMetrics": {"activeNodes": 1, "totalMB": 0}}  # which goes
     assert run_services.missing_of_spark("yarn", page) == f"no node registered with {page} (YARN)"
-    pages[metrics] = {"clusterMetrics": {"activeNodes": 2}}
+    pages[metrics] = {"clusterMetrics": {"activeNodes": 2, "totalMB": 4096}}
     assert run_services.missing_of_spark("yarn", page) is None
 
 
