@@ -270,6 +270,7 @@ test("a page that isn't there, a user without one, and whom ssh doesn't let in a
   await oneoff("fleet", "ssh", "--user", "bob");
   await expect(route("jupyter")).rejects.toThrow("bob has no JupyterLab on the fleet of stack team: it comes a minute");
   await expect(route("app")).rejects.toThrow("stack team has no Scoring: oneoff:app decides about it");
+  await expect(route("yarn")).rejects.toThrow("stack team has no YARN: oneoff:scheduler decides about it");
   await expect(route("history")).rejects.toThrow("the fleet of stack team has no page history just now");
   const tunnel = (await route("hdfs")).tunnel as Tunnel;
   expect(tunnel.whyNever?.("bob@i-1: Permission denied (publickey)", true)?.message).toBe(

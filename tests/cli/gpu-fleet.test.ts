@@ -389,6 +389,9 @@ test("what is told of other clusters is of a fleet too: its run, what it costs a
   const always = ["dashboard", "spark", "history", "hdfs", "jupyter"];
   expect(await pages({})).toEqual(always);
   expect(await pages({ app: "http://10.84.0.10:8000/" })).toEqual([...always, "app"]);
+  expect(await pages({ yarn: "http://10.84.0.10:8088/" })).toEqual(
+    always.map((name) => (name === "spark" ? "yarn" : name)),
+  );
 });
 
 /** Public keys that ssh-keygen made. */

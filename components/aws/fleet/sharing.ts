@@ -13,8 +13,8 @@ import { YARN } from "./units.ts";
 type Conf = Readonly<Record<string, string>>;
 
 /** What the head's namenode and history server are to drivers. */
-export const NAMENODE_PORT = 8020;
-export const HISTORY_PORT = 18_080;
+const NAMENODE_PORT = 8020;
+const HISTORY_PORT = 18_080;
 
 /** What Spark's own daemons and drivers know each other by; YARN makes one for each application. */
 export const SPARK_SECRET: ServiceFile = { name: "spark", path: "/run/secrets/spark", content: "", isSecret: true };
@@ -49,7 +49,7 @@ function byMaster(plan: FleetPlan, head: string): Sharing {
     env: { ONEOFF_MASTER: head },
     master: `spark://${placeOf(master, head, "rpc")}`,
     asked: placeOf(master, head),
-    conf: { ...executorConf(executors), ...asked(plan, executors) },
+    conf: { ...executorConf(executors), ...wanted(plan, executors) },
     // It gives all that it has; who waits for all has to know how many they are.
     runConf: isGang(plan) ? { "spark.cores.max": String(executors.count * executors.cores), ...gangConf(plan) } : {},
   };
@@ -72,13 +72,13 @@ function byYarn(plan: FleetPlan, head: string): Sharing {
     env: { ONEOFF_RESOURCEMANAGER: head, ONEOFF_YARN: YARN },
     master: "yarn",
     asked: `yarn://${places.http}`,
-    conf: { ...yarnConf(executors, places, gpus), ...asked(plan, executors) },
+    conf: { ...yarnConf(executors, places, gpus), ...wanted(plan, executors) },
     runConf: { "spark.executor.instances": String(executors.count), ...(isGang(plan) && gangConf(plan)) },
   };
 }
 
 /** What applications ask for whoever shares out. */
-const asked = ({ gpu, workers }: FleetPlan, executors: SparkWorkers): Conf => ({
+const wanted = ({ gpu, workers }: FleetPlan, executors: SparkWorkers): Conf => ({
   ...(gpu.length > 0 && gpuConf(executors)),
   ...(workers.spot && DECOMMISSION),
 });
