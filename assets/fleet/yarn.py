@@ -37,12 +37,15 @@ def tell(ask: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
 
 
 def close_node(ask: Callable[..., dict[str, Any]], address: str) -> None:
-    """Has the node at an address be given nothing more; what it has it keeps. One that registers anew is open again.
+    """Has the node at an address be given nothing more, unless it is the last; what it has it keeps.
 
-    That is "Cluster Node Update Resource API" of ResourceManagerRest, which Hadoop 3.4.2 asks nobody's name for.
+    That is "Cluster Node Update Resource API" of ResourceManagerRest, which Hadoop 3.4.2 asks nobody's name for. Where
+    no node has anything YARN refuses what applications ask for, and their masters end.
     """
-    for node in (ask("/ws/v1/cluster/nodes")["nodes"] or {}).get("node", []):
-        if node["nodeHTTPAddress"] and numeric(node["nodeHostName"]) == address:
+    nodes = [node for node in (ask("/ws/v1/cluster/nodes")["nodes"] or {}).get("node", []) if node["nodeHTTPAddress"]]
+    mine = [node for node in nodes if numeric(node["nodeHostName"]) == address]
+    if any(node["availMemoryMB"] + node["usedMemoryMB"] > 0 for node in nodes if node not in mine):
+        for node in mine:
             nothing = {"resource": {"memory": 0, "vCores": 0}, "overCommitTimeout": -1}
             ask(f"/ws/v1/cluster/nodes/{node['id']}/resource", nothing)
 

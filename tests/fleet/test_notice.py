@@ -65,7 +65,10 @@ def test_of_yarn_a_node_is_closed_before_its_executors_are_told_to_go(
         asked.append((len(called), *words))
         nodes = [("10.84.0.20", "10.84.0.20:8042"), ("10.84.0.21", "10.84.0.21:8042"), ("10.84.0.20", "")]
         ids = [
-            {"id": f"{host}:{at}", "nodeHostName": host, "nodeHTTPAddress": page}
+            {
+                **{"id": f"{host}:{at}", "nodeHostName": host, "nodeHTTPAddress": page},
+                **{"usedMemoryMB": 0, "availMemoryMB": 1024},
+            }
             for at, (host, page) in enumerate(nodes)
         ]
         return {"nodes": {"node": ids}}

@@ -122,11 +122,15 @@ def test_status_tells_of_nodes_and_applications(
     assert json.loads(done.out)["spark"]["nodes"] == []
 
 
-def test_a_node_that_goes_is_given_nothing_more(manager: Manager) -> None:
-    manager.nodes = {"node": [{**NODE, "nodeHostName": "localhost"}, {**LOST, "nodeHostName": "localhost"}]}
+def test_a_node_that_goes_is_given_nothing_more_unless_it_is_the_last(manager: Manager) -> None:
+    mine, other = {**NODE, "nodeHostName": "localhost"}, {**NODE, "id": "other:1", "nodeHostName": "127.0.0.2"}
+    closed = {**other, "availMemoryMB": -1300}
     ask = functools.partial(ask_json, manager.place.removeprefix(yarn.SCHEME))
-    yarn.close_node(ask, "127.0.0.2")
+    for nodes in ([mine], [mine, {**LOST, "nodeHostName": "127.0.0.2"}], [mine, closed], [other]):
+        manager.nodes = {"node": nodes}
+        yarn.close_node(ask, "127.0.0.1")
     assert manager.told == []
+    manager.nodes = {"node": [mine, other]}
     yarn.close_node(ask, "127.0.0.1")
     nothing = {"resource": {"memory": 0, "vCores": 0}, "overCommitTimeout": -1}
     assert manager.told == [("/ws/v1/cluster/nodes/localhost:8041/resource", nothing)]
