@@ -124,6 +124,9 @@ export type NodeReport = z.infer<typeof NodeReport>;
 /** How old a report may be: later a machine counts as busy, whatever it said last. */
 export const REPORT_SECONDS = 300;
 
+/** How long machines that are to be stopped wait at most for HDFS to rest. */
+export const REST_SECONDS = 600;
+
 /** What the reaper saw and did when it looked last. */
 export const ReaperReport = z.object({
   looked: moment(),

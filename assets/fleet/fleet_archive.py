@@ -14,7 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from fleet_hdfs import FleetError, RefusalError, reason_of
+from fleet_hdfs import FleetError, RefusalError, in_words, reason_of
 
 PIECE_BYTES = 1 << 20
 TIMEOUT_S = 60
@@ -36,6 +36,9 @@ SAYS_MORE = (
     tarfile.GNUTYPE_LONGLINK,
 )
 MOST_SAID = 1 << 20
+# What names of files and folders may be together, which all are in memory too; a name counts as more than its letters.
+MOST_NAMES = 1 << 28
+NAME_BYTES = 64
 CURE = "make the archive without it (tar czf ARCHIVE -C FOLDER .)"
 
 
@@ -190,7 +193,7 @@ def members(source: Source) -> Iterator[tuple[str, tarfile.TarInfo, Callable[[in
     """Each file and folder: its path within the archive, what the archive says of it, and how its content is read."""
     with source.open() as packed, errors_of(source):
         unzipped = Unzipped(packed)
-        seen: dict[str, bool] = {}
+        seen = Seen(source)
         whole: Any = Whole(unzipped)
         with tarfile.open(
             fileobj=whole,
@@ -201,8 +204,10 @@ def members(source: Source) -> Iterator[tuple[str, tarfile.TarInfo, Callable[[in
             tarinfo=Header,
         ) as tar:
             for member in tar:
+                if sum(map(len, (*tar.pax_headers, *tar.pax_headers.values()))) > MOST_SAID:
+                    raise tarfile.ReadError(f"headers for all of it of more than {MOST_SAID:,} letters")
                 path = path_of(source, member)
-                refuse_twice(source, path, member, seen)
+                seen.add(path, member.isdir())
                 if not path:
                     continue
                 content = tar.extractfile(member)
@@ -243,14 +248,34 @@ def path_of(source: Source, member: tarfile.TarInfo) -> str:
     raise refusal("is no UTF-8")
 
 
-def refuse_twice(source: Source, path: str, member: tarfile.TarInfo, seen: dict[str, bool]) -> None:
-    """Refuses a path that was there before, but a folder that is a folder again."""
-    is_folder = member.isdir()
-    above = path.split("/")[:-1]
-    for depth in range(1, len(above) + 1):
-        folder = "/".join(above[:depth])
-        if not seen.setdefault(folder, True):
-            raise RefusalError(f"{source.name} has {folder!r} as a file and as a folder: {CURE}")
-    if path in seen and not (is_folder and seen[path]):
-        raise RefusalError(f"{source.name} has {path!r} more than once: {CURE}")
-    seen[path] = is_folder
+class Seen:
+    """What was there before in an archive."""
+
+    def __init__(self, source: Source) -> None:
+        """Nothing was."""
+        self.source = source
+        self.folders: dict[str, bool] = {}
+        self.bytes = 0
+
+    def add(self, path: str, is_folder: bool) -> None:
+        """Refuses a path that was there before, but a folder that is a folder again."""
+        for end in (at for at, letter in enumerate(path) if letter == "/"):
+            folder = path[:end]
+            if not self.note(folder, True):
+                raise RefusalError(f"{self.source.name} has {folder!r} as a file and as a folder: {CURE}")
+        if path in self.folders and not (is_folder and self.folders[path]):
+            raise RefusalError(f"{self.source.name} has {path!r} more than once: {CURE}")
+        self.note(path, is_folder)
+
+    def note(self, path: str, is_folder: bool) -> bool:
+        """Whether it is a folder; refuses one name too many."""
+        if path not in self.folders:
+            self.folders[path] = is_folder
+            self.bytes += len(path) + NAME_BYTES
+            if self.bytes > MOST_NAMES:
+                raise RefusalError(
+                    f"{self.source.name} has more than {len(self.folders):,} files and folders, with paths of "
+                    f"{in_words(self.bytes)}, and {in_words(MOST_NAMES)} are the most here: "
+                    "make several archives of it, or pack small files into larger ones"
+                )
+        return self.folders[path]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import re
 import string
 import sys
 import threading
@@ -19,6 +20,7 @@ HEADERS = {"X-XSRF-HEADER": "oneoff"}
 TIMEOUT_S = 60
 READ_BYTES = 1 << 20
 TRIES = 4
+SHORT = re.compile(r"Under replicated \S+\. Target Replicas is (\d+) but found (\d+) live replica")
 
 
 class FleetError(Exception):
@@ -116,6 +118,16 @@ class Hdfs:
         if not beans:
             raise NoAnswerError(f"the namenode {self.namenode} has no {name} yet: it is starting")
         return beans[0]
+
+    def short_blocks(self) -> list[tuple[int, int]]:
+        """Of each block with too few copies how many it should have, and how many there are.
+
+        By fsck, as Hadoop's own command does (org.apache.hadoop.hdfs.server.namenode.NamenodeFsck).
+        """
+        status, body = self._request("GET", f"/fsck?{urlencode({'ugi': USER, 'path': '/'})}")
+        if status != 200:
+            answer_of(status, body, "/fsck")
+        return [(int(target), int(copies)) for target, copies in SHORT.findall(body.decode(errors="replace"))]
 
     # What data nodes do.
 

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from fleet_hdfs import (
     DEAD,
     ENTERING,
+    IN_SERVICE,
     FleetError,
     Hdfs,
     Node,
@@ -40,6 +41,8 @@ TIMEOUT_S = 10
 LOOK_S = 0.2
 COMMAND_TRIES_S = 2
 BACK_S = 300
+# All files are looked through for that.
+CHECK_S = 10
 NORMAL = "NORMAL"
 DECOMMISSIONED = "DECOMMISSIONED"
 MAINTENANCE = "IN_MAINTENANCE"
@@ -312,13 +315,24 @@ class Members:
     def count_missing(self) -> str:
         """Which blocks have too few copies, in words; "" for none."""
         bean = self.hdfs.bean("FSNamesystem")
-        counts = {
-            "has": bean["MissingBlocks"],
-            "needs": bean["LowRedundancyBlocks"] + bean["PendingReconstructionBlocks"],
-        }
-        if counts["has"]:
-            return f"{counts['has']:,} blocks have no copy: start it again, or delete the files that they are of"
-        return f"{counts['needs']:,} blocks have too few copies" if counts["needs"] else ""
+        if missing := bean["MissingBlocks"]:
+            return f"{blocks_have(missing)} no copy: start it again, or delete the files that hold such blocks"
+        if copied := bean["PendingReconstructionBlocks"]:
+            return f"{blocks_have(copied + bean['LowRedundancyBlocks'])} too few copies"
+        # Those that there can't be more of, as of a file with more copies than data nodes, are no reason to wait for ever.
+        needs = bean["LowRedundancyBlocks"] and self.count_short()
+        return f"{blocks_have(needs)} too few copies" if needs else ""
+
+    def count_short(self) -> int:
+        """How many blocks have fewer copies than they should, and than there are data nodes for."""
+        if time.monotonic() < self.next_check:
+            return self.short
+        staying = sum(node.state == IN_SERVICE for node in nodes(self.hdfs))
+        self.short = sum(copies < min(target, staying) for target, copies in self.hdfs.short_blocks())
+        self.next_check = time.monotonic() + CHECK_S
+        return self.short
+
+    short, next_check = 0, 0.0
 
     def what_is_left(self, leaving: Sequence[str]) -> str:
         """For when it takes too long."""
@@ -327,6 +341,11 @@ class Members:
             return self.trouble
         left = self.find_left(bean, leaving)
         return "; ".join(f"{node} is still being decommissioned, {why}" for node, why in left.items())
+
+
+def blocks_have(count: int) -> str:
+    """How many, and the word that follows."""
+    return "1 block has" if count == 1 else f"{count:,} blocks have"
 
 
 def is_absent(all_nodes: Sequence[Node], node: str) -> bool:

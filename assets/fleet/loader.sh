@@ -1,6 +1,6 @@
 #!/bin/bash
 # Starts a machine of a fleet, at its first boot: brings what it is told and what it runs from the lake, by hash. node.py does the rest.
-set -euo pipefail
+set -Eeuo pipefail
 umask 022
 export AWS_REGION={{region}} AWS_DEFAULT_REGION={{region}}
 lake=s3://{{bucket}}

@@ -18,6 +18,8 @@ MAX_NAME_BYTES = 255
 MAX_PATH = 7000
 MAX_DEPTH = 900
 RESERVED = (".snapshot", ".reserved")
+# Of the namenode's memory for a file or folder, and for a block: a million files of one block each take 1 GB.
+NAME_BYTES = 512
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Plan:
     files: dict[str, int] = field(default_factory=dict)
     there: set[str] = field(default_factory=set)  # equal, at their place
     staged: set[str] = field(default_factory=set)  # equal, put aside by a call that was interrupted
+    new_folders: int = 0
     looked_through: int = 0  # bytes
 
     @property
@@ -83,9 +86,14 @@ class Planner:
         """Refuses what can't be, and finds what need not be sent. In `staging` is what was put aside before."""
         there = Folders(self.hdfs, self.target)
         staged = Folders(self.hdfs, staging) if staging else None
+        left, names_left = self.room(), self.names_left()
+        new_files = new_bytes = 0
         for path, member, read in members(self.source):
             refuse_name(self.source, path)
             self.add_folders(path if member.isdir() else posixpath.dirname(path), there)
+            # A file is a name and a block.
+            if self.plan.new_folders + 2 * new_files > names_left:
+                raise self.too_many(self.plan.new_folders + new_files, names_left)
             if member.isdir():
                 continue
             found = there.find(path)
@@ -93,16 +101,22 @@ class Planner:
                 raise self.in_the_way(path, "a folder", "a file")
             self.plan.files[path] = member.size
             self.compare(path, member, read, found, staged)
+            if not self.plan.has(path):
+                new_files += 1
+                new_bytes += member.size
+            if new_bytes > left:
+                raise self.too_large(new_bytes, left)
             self.plan.looked_through += member.size
-        self.refuse_size()
 
     def add_folders(self, path: str, there: Folders) -> None:
         """Notes a folder and those above it; refuses one where HDFS has a file."""
         for folder in [*folders_above(path), path] if path else []:
             if folder in self.plan.folders:
                 continue
-            if (found := there.find(folder)) and found["type"] != "DIRECTORY":
+            found = there.find(folder)
+            if found and found["type"] != "DIRECTORY":
                 raise self.in_the_way(folder, "a file", "a folder")
+            self.plan.new_folders += found is None
             self.plan.folders.add(folder)
 
     def compare(
@@ -147,17 +161,31 @@ class Planner:
             "delete it, or name another folder"
         )
 
-    def refuse_size(self) -> None:
-        """Refuses what HDFS has no room for."""
-        size = self.plan.size() - self.plan.size(self.plan.skipped)
+    def room(self) -> int:
+        """Bytes of files that HDFS has room for."""
+        return room(node for node in nodes(self.hdfs) if node.state == IN_SERVICE) // self.checksums.replication
+
+    def too_large(self, size: int, left: int) -> RefusalError:
+        """Said before the rest of the archive is looked through."""
         copies = self.checksums.replication
-        left = room(node for node in nodes(self.hdfs) if node.state == IN_SERVICE) // copies
-        if size > left:
-            raise RefusalError(
-                f"{self.source.name} holds {in_words(size)} that HDFS does not have, which has room for "
-                f"{in_words(left)} ({in_words(left * copies)} at {copies} copies of each block): "
-                "give it more data nodes or larger disks, or delete what is not needed any more"
-            )
+        return RefusalError(
+            f"{self.source.name} holds at least {in_words(size)} that HDFS does not have, which has room for "
+            f"{in_words(left)} ({in_words(left * copies)} at {copies} copies of each block): "
+            "give it more data nodes or larger disks, or delete what is not needed any more"
+        )
+
+    def names_left(self) -> int:
+        """How many files, folders and blocks the namenode has memory for."""
+        held = self.hdfs.bean("FSNamesystem")
+        most = self.hdfs.bean("JvmMetrics")["MemHeapMaxM"] * 2**20 / NAME_BYTES
+        return max(0, int(most) - held["FilesTotal"] - held["BlocksTotal"])
+
+    def too_many(self, names: int, left: int) -> RefusalError:
+        """Said before the rest of the archive is looked through."""
+        return RefusalError(
+            f"{self.source.name} has at least {names:,} files and folders that HDFS does not have, which has memory "
+            f"for {left // 2:,} files: pack small ones into larger ones, or delete what is not needed any more"
+        )
 
 
 def refuse_name(source: Source, path: str) -> None:

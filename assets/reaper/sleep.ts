@@ -1,7 +1,7 @@
 /** What becomes of a fleet that nobody works on, or that is to be off: its workers go, then its other machines are stopped, and their disks stay. */
 import { UpdateAutoScalingGroupCommand } from "@aws-sdk/client-auto-scaling";
 import { StopInstancesCommand } from "@aws-sdk/client-ec2";
-import type { ReaperReport } from "../../core/fleet-lake.ts";
+import { type ReaperReport, REST_SECONDS } from "../../core/fleet-lake.ts";
 import { NodeRole } from "../../core/node-role.ts";
 import { Tag } from "../../core/tags.ts";
 import { inBatches } from "./batches.ts";
@@ -11,9 +11,6 @@ import { fleetDuration } from "./fleets.ts";
 import type { Idleness } from "./idle.ts";
 import type { Candidate } from "./overdue.ts";
 import type { Demand } from "./power.ts";
-
-/** How long nodes wait at most for HDFS to be ready. */
-const REST_SECONDS = 600;
 
 /** What is to be done about a fleet that nobody works on, or that is told to be off, and when the rest is. */
 export interface SleepPlan {

@@ -22,6 +22,11 @@ import pytest
 BLOCK = 1 << 20
 PIECE = 4096
 HEADER = "X-XSRF-HEADER"
+# As HDFS 3.4.2 says it.
+SHORT = (
+    " Under replicated BP-1-127.0.0.1-2:blk_1073741825_1001. Target Replicas is {} but found {} live replica(s), "
+    "0 decommissioned replica(s), 0 decommissioning replica(s).\n"
+)
 
 
 class Called(NamedTuple):
@@ -114,7 +119,9 @@ class FakeHdfs:
         self.leaving: dict[str, dict[str, Any]] = {}
         self.safemode = ""
         self.blocks = {"MissingBlocks": 0, "LowRedundancyBlocks": 0, "PendingReconstructionBlocks": 0}
+        self.short: list[tuple[int, int]] = []
         self.replication = 2
+        self.heap_mebibytes = 192.0
         self.algorithm = f"MD5-of-0MD5-of-{PIECE}CRC32"
         self.created: list[str] = []
         self.spoil: Callable[[str, bytes], bytes | None] = lambda _, data: data
@@ -131,6 +138,8 @@ class FakeHdfs:
         query = {key: value[0] for key, value in parse_qs(parts.query).items()}
         if parts.path == "/jmx":
             return say(handler, {"beans": [self.bean(query["qry"].rpartition("=")[2])]})
+        if parts.path == "/fsck":
+            return say(handler, "".join(f"/f: {SHORT.format(*each)}" for each in self.short).encode())
         path = unquote(parts.path).removeprefix("/webhdfs/v1") or "/"
         assert query["user.name"] == "oneoff"
         assert handler.command == "GET" or handler.headers[HEADER], "the header that a browser can't send"
@@ -144,7 +153,9 @@ class FakeHdfs:
     def bean(self, name: str) -> dict[str, Any]:
         """What the namenode tells of itself."""
         if name == "FSNamesystem":
-            return dict(self.blocks)
+            return {**self.blocks, "FilesTotal": len(self.tree), "BlocksTotal": 0}
+        if name == "JvmMetrics":
+            return {"MemHeapMaxM": self.heap_mebibytes}
         return {
             "Safemode": self.safemode,
             "Used": 1,

@@ -23,6 +23,7 @@ def node(address: str, **other: object) -> dict[str, Any]:
 def hdfs(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHdfs]:
     monkeypatch.setattr(hdfs_nodes, "LOOK_S", 0.01)
     monkeypatch.setattr(hdfs_nodes, "COMMAND_TRIES_S", 0.01)
+    monkeypatch.setattr(hdfs_nodes, "CHECK_S", 0)
     with fake_hdfs() as fake:
         fake.live = {each: node(each) for each in (A, B, C)}
         yield fake
@@ -110,14 +111,29 @@ def test_one_that_is_dead_is_gone_once_there_are_enough_copies(hdfs: FakeHdfs, s
     set_nodes(A, B, C)
     del hdfs.live[C]
     hdfs.dead[C] = {"xferaddr": C, "lastContact": 100}
-    hdfs.blocks["LowRedundancyBlocks"] = 4
-    later(hdfs, lambda: hdfs.blocks.update(LowRedundancyBlocks=0), looks=5)
+    hdfs.blocks["PendingReconstructionBlocks"] = 4
+    later(hdfs, lambda: hdfs.blocks.update(PendingReconstructionBlocks=0), looks=5)
     done = set_nodes(A, B)
     assert done.code == 0
     assert done.err.splitlines() == [
         f"hdfs: {C} is being decommissioned: it is dead, and 4 blocks have too few copies",
         f"hdfs: {C} is decommissioned",
     ]
+
+
+def test_one_that_is_dead_waits_for_no_copy_that_there_can_not_be(hdfs: FakeHdfs, set_nodes) -> None:  # noqa: ANN001
+    set_nodes(A, B, C)
+    del hdfs.live[C]
+    hdfs.dead[C] = {"xferaddr": C, "lastContact": 100}
+    hdfs.blocks["LowRedundancyBlocks"] = 3
+    hdfs.short = [(3, 2), (10, 2), (2, 1)]
+    done = set_nodes(A, B, patience=1)
+    assert (done.code, done.err.splitlines()[0]) == (
+        1,
+        f"hdfs: {C} is being decommissioned: it is dead, and 1 block has too few copies",
+    )
+    hdfs.short.pop()
+    assert set_nodes(A, B) == (0, "", "")
 
 
 def test_too_long_says_what_is_left(hdfs: FakeHdfs, set_nodes) -> None:  # noqa: ANN001

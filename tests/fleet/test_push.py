@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import fleet_archive
 import fleet_checksum
 import pytest
 from fleet_support import BLOCK, Called, FakeHdfs, call, fake_hdfs, say, serving, special, tgz
@@ -288,6 +289,37 @@ def test_more_than_hdfs_has_room_for_is_refused(hdfs: FakeHdfs, push) -> None:  
     assert (done.code, hdfs.files()) == (2, {})
     assert "4.5 kB that HDFS does not have, which has room for 4.5 kB (9.0 kB at 2 copies of each block)" in done.err
     assert push(tgz(("a", "x" * 4500))).code == 0
+
+
+def test_more_files_than_the_namenode_has_memory_for_are_refused(hdfs: FakeHdfs, push) -> None:  # noqa: ANN001
+    hdfs.heap_mebibytes = 9 / 2**11  # for nine names and blocks, of which the root is one
+    archive = tgz(*((f"a/{i}", "x") for i in range(3)))
+    assert push(archive).code == 0
+    assert push(archive).code == 0, "what is there already takes no more"
+    done = push(tgz(*((f"a/{i}", "x") for i in range(6))))
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith(
+        "has at least 2 files and folders that HDFS does not have, which has memory for 1 files: "
+        "pack small ones into larger ones, or delete what is not needed any more\n"
+    )
+    assert len(hdfs.files("/data/a/")) == 3
+
+
+def test_names_that_would_fill_the_memory_are_refused(push, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+    monkeypatch.setattr(fleet_archive, "MOST_NAMES", 5000)
+    done = push(tgz(("/".join("abcdefghijklmnopqrstuvwxyz" * 2), "x")))
+    assert (done.code, done.out) == (2, "")
+    assert "files and folders, with paths of 5.1 kB, and 5.0 kB are the most here" in done.err
+    monkeypatch.setattr(fleet_archive, "MOST_SAID", 100)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", pax_headers={"a": "b" * 60, "c": "d" * 60}) as tar:
+        tar.addfile(tarfile.TarInfo("a"))
+    assert "a header of 132 bytes, of which 100 are the most here" in push(packed.getvalue()).err
+    monkeypatch.setattr(fleet_archive, "MOST_SAID", 132)
+    assert push(packed.getvalue()).code == 0
+    twice = gzip.decompress(packed.getvalue())
+    twice = twice[:1024] + twice[:1024].replace(b"a=b", b"e=b").replace(b"c=d", b"f=d") + twice[1024:]
+    assert "headers for all of it of more than 132 letters" in push(gzip.compress(twice)).err
 
 
 def test_an_address_is_a_source_and_what_follows_its_path_stays_a_secret(hdfs: FakeHdfs, push) -> None:  # noqa: ANN001

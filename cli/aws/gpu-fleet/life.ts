@@ -4,7 +4,7 @@ import { seconds } from "../../../core/duration.ts";
 import { costSoFar } from "../../cost-so-far.ts";
 import type { FleetLife } from "../../fleet.ts";
 import { clock, minute } from "../../when.ts";
-import { wakesBy, whyOff } from "./power.ts";
+import { wakesBy, whyOff, whyStillOn } from "./power.ts";
 import { isSilent, minutes, type Node, nodesOf, type SeenFleet } from "./seen.ts";
 import { gaveBackOf } from "./shortage.ts";
 
@@ -49,7 +49,7 @@ function whyOf(seen: SeenFleet, times: Omit<FleetLife, "why">): string {
   }
   const off = whyOff(seen);
   if (off !== undefined) {
-    return sentence("Going off: the workers go, then the other nodes are stopped, and keep their disks", off, ends);
+    return sentence("Going off: the workers go, then the other nodes are stopped, and keep their disks", off, whyStillOn(seen), ends);
   }
   const busy = nodesOf(seen).flatMap(busyWith);
   const workers = [spareIn(seen), ...nodesOf(seen).map(takenAway)];
@@ -68,6 +68,7 @@ function whyOf(seen: SeenFleet, times: Omit<FleetLife, "why">): string {
     times.nodesStop === times.clock?.off
       ? byClock
       : at(times.nodesStop, "the other nodes are stopped, and keep their disks"),
+    whyStillOn(seen),
     times.idleSince === undefined ? otherwise(seen) : "",
     ends,
   );
@@ -107,8 +108,9 @@ const more = (reasons: readonly string[]): readonly string[] =>
 
 /** What keeps a node from being idle; what isn't known of it does. */
 function busyWith(node: Node): readonly string[] {
-  const { name, machine, report, silent } = node;
+  const { name, machine, report, silent, failed } = node;
   if (STOPPED.has(machine.state)) return [];
+  if (failed !== undefined) return [`${name} could not be set up, which counts as busy`];
   if (!report) return [`${name} is being set up, for ${minutes(silent)}`];
   if (isSilent(node)) return [`${name} sent no word for ${minutes(silent)}, which counts as busy`];
   if (report.state !== "ready") return [`${name} is ${report.state}, which counts as busy`];

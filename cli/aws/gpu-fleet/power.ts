@@ -1,7 +1,7 @@
 /** What is said of whether a fleet's machines run: what its owner set, the clock, and what the reaper did of it. */
 import { UsageError } from "../../../core/errors.ts";
-import type { FleetPower } from "../../../core/fleet-lake.ts";
-import { minute } from "../../when.ts";
+import { type FleetPower, REST_SECONDS } from "../../../core/fleet-lake.ts";
+import { clock, minute } from "../../when.ts";
 import type { SeenFleet } from "./seen.ts";
 
 const startsIt = (stack: string): string =>
@@ -27,4 +27,15 @@ export function whyOff({ power, reaper }: SeenFleet): string | undefined {
   if (power?.power === "off") return "its oneoff:power is off";
   const told = reaper?.power;
   return told?.state === "off" && !told.done && told.at ? `the clock said so at ${minute(told.at)} UTC` : undefined;
+}
+
+/** What the nodes that are due to be stopped still wait for; empty when they aren't due, or wait for nothing. */
+export function whyStillOn({ reaper, members, nodes }: SeenFleet): string {
+  if (reaper?.stopping === undefined || reaper.nodesStop === null || nodes.some(({ rests }) => rests)) return "";
+  const latest = clock(new Date(Date.parse(reaper.stopping) + REST_SECONDS * 1000));
+  const why =
+    members?.state === "running"
+      ? `can't rest while data nodes give up their blocks (${members.said.at(-1) ?? "which has just begun"})`
+      : "is brought to rest";
+  return `HDFS ${why}, which is waited for until ${latest} UTC`;
 }

@@ -10,6 +10,8 @@ export interface FleetReports {
   readonly unreadable: readonly string[];
   /** What the head says of data nodes that were to become more or fewer. @default they never were */
   readonly members?: FleetAnswer | undefined;
+  /** What machines printed last whose first boot failed, a line by instance. @default none did */
+  readonly bootFailures?: ReadonlyMap<string, string> | undefined;
   /** @default it has not looked yet */
   readonly reaper?: ReaperReport | undefined;
   /** Whether its machines are to run. @default on */
@@ -29,17 +31,35 @@ export async function readReports(lake: LakeStore, fleet: string): Promise<Fleet
     if (found && `${keys.nodes}${found.node}.json` === key) nodes.push(found);
     else unreadable.push(key);
   };
-  const [reaper, members, power] = await Promise.all([
+  const [reaper, members, power, bootFailures] = await Promise.all([
     readJson(lake, keys.reaper),
     readJson(lake, keys.answer("members")),
     readPower(lake, fleet),
+    readBootFailures(lake, fleet),
     lake.keys(keys.nodes).then((found) => sideBySide(found, read)),
   ]);
   return {
     nodes,
     unreadable: unreadable.sort(),
     members: FleetAnswer.safeParse(members).data,
+    bootFailures,
     reaper: ReaperReport.safeParse(reaper).data,
     power,
   };
+}
+
+/** A boot's log is some hundred kilobytes; its end says why. */
+const END_BYTES = 4096;
+const LOG = ".log";
+
+/** Machines whose loader ended in the middle (assets/fleet/loader.sh), and what it said last. */
+async function readBootFailures(lake: LakeStore, fleet: string): Promise<ReadonlyMap<string, string>> {
+  const { boot } = fleetKeys(fleet);
+  const failures = new Map<string, string>();
+  const logs = (await lake.keys(`${boot}/`)).filter((key) => key.endsWith(LOG));
+  await sideBySide(logs, async (key) => {
+    const end = new TextDecoder().decode((await lake.piece(key, { last: END_BYTES }))?.bytes);
+    failures.set(key.slice(boot.length + 1, -LOG.length), end.trim().split("\n").at(-1)?.trim() ?? "");
+  });
+  return failures;
 }

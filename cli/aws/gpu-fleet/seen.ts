@@ -21,13 +21,15 @@ export interface Node {
   readonly report: NodeReport | undefined;
   /** Seconds since it said anything, or was started. */
   readonly silent: number;
+  /** What it printed last where its first boot failed, before it could report. */
+  readonly failed?: string | undefined;
 }
 
 /** How long a machine may take to install all that it needs before it is asked about. */
 export const INSTALLS_SECONDS = 1800;
 
 /** The machines; reports of those that are no more don't count. */
-export const nodesOf = ({ machines, nodes, now }: SeenFleet): readonly Node[] =>
+export const nodesOf = ({ machines, nodes, bootFailures, now }: SeenFleet): readonly Node[] =>
   machines.map((machine) => {
     const report = nodes.find(({ instance }) => instance === machine.id);
     return {
@@ -35,6 +37,7 @@ export const nodesOf = ({ machines, nodes, now }: SeenFleet): readonly Node[] =>
       machine,
       report,
       silent: secondsBetween(report?.reported ?? machine.started, now),
+      failed: report ? undefined : bootFailures?.get(machine.id),
     };
   });
 

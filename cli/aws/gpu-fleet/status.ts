@@ -60,7 +60,8 @@ function gpusIn({ gpus }: NodeReport): Pick<FleetNode, "gpuMebibytes" | "gpuPerc
 
 /** What keeps a machine from work; undefined when nothing does. */
 function reportedState(node: Node): string | undefined {
-  const { report, silent } = node;
+  const { report, silent, failed } = node;
+  if (failed !== undefined) return "failed";
   if (!report) return silent < INSTALLS_SECONDS ? "installing" : "silent";
   if (isSilent(node)) return `no word for ${minutes(silent)}`;
   if (report.taken !== null) return `taken ${clock(report.taken)}`;
@@ -75,10 +76,11 @@ function reportedState(node: Node): string | undefined {
 const EC2_STATES: Readonly<Record<string, string>> = { pending: "starting", "shutting-down": "ending" };
 
 function nodeWarnings(node: Node): readonly string[] {
-  const { name, machine, report, silent } = node;
+  const { name, machine, report, silent, failed } = node;
   const { id, state } = machine;
   if (state !== "running") return [];
   const log = `what it printed is to be had by "aws ec2 get-console-output --latest --instance-id ${id}"`;
+  if (failed !== undefined) return [`${name} could not be set up (${failed}): ${log}`];
   if (!report)
     return silent < INSTALLS_SECONDS ? [] : [`${name} runs for ${minutes(silent)} and has never reported: ${log}`];
   if (isSilent(node)) return [`${name} sent no word for ${minutes(silent)}, and counts as busy: ${log}`];
