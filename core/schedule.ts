@@ -31,7 +31,7 @@ const FIELDS = [
 export function checkSchedule({ on, off, timeZone }: PowerSchedule): void {
   checkCron("power.on", on);
   checkCron("power.off", off);
-  if (on.trim() === off.trim()) throw invalid("power.off", off, "expected another time than that of power.on");
+  if (isWithin(on, off)) throw invalid("power.off", off, "expected another time than that of power.on");
   if (isTimeZone(timeZone)) return;
   throw invalid("power.timeZone", timeZone, 'expected a time zone, such as "Europe/Berlin" or "UTC"');
 }
@@ -50,6 +50,13 @@ function checkCron(argument: string, cron: string): void {
   }
   if (momentOf(cron, "UTC", ANY_DATE, "before") !== undefined) return;
   throw invalid(argument, cron, "no month has such a day; expected one that comes");
+}
+
+/** Whether one of two schedules comes whenever the other does, as far as its fields tell: then nothing is ever on. */
+function isWithin(on: string, off: string): boolean {
+  const [inner, outer] = [cronOf(on), cronOf(off)];
+  if (inner.isEither && !outer.isEither) return false;
+  return inner.fields.every((values, i) => values.every((value) => outer.fields[i]?.includes(value)));
 }
 
 /** What the clock said last; off where it says both at once. */
@@ -71,26 +78,38 @@ const DAY_MS = 86_400_000;
 /** February has a 29th day every fourth year, but in 2100. */
 const MOST_DAYS = 8 * 366;
 
+interface Cron {
+  readonly fields: readonly (readonly number[])[];
+  /** Whether either of the two days will do, as cron has it where both are told. */
+  readonly isEither: boolean;
+}
+
+function cronOf(cron: string): Cron {
+  const texts = fieldsOf(cron);
+  const fields = FIELDS.map(([, least, most], i) => valuesOf(texts[i] ?? "", least, most) ?? []);
+  const [, , day = "", , weekday = ""] = texts;
+  return {
+    fields: [...fields.slice(0, 4), (fields[4] ?? []).map((weekday) => weekday % 7)],
+    isEither: !day.startsWith("*") && !weekday.startsWith("*"),
+  };
+}
+
 /** The last moment up to `now`, or the first after it. Days are looked at as the place's calendar has them. */
 function momentOf(cron: string, timeZone: string, now: Date, which: "before" | "after"): Date | undefined {
-  const [minutes = [], hours = [], days = [], months = [], weekdays = []] = fieldsOf(cron).map((field, i) => {
-    const [, least, most] = FIELDS[i] as (typeof FIELDS)[number];
-    return valuesOf(field, least, most) ?? [];
-  });
-  const [, , dayField = "", , weekdayField = ""] = fieldsOf(cron);
-  // As cron has it: where both are told, either will do.
-  const isEither = !dayField.startsWith("*") && !weekdayField.startsWith("*");
+  const { fields, isEither } = cronOf(cron);
+  const [minutes = [], hours = [], days = [], months = [], weekdays = []] = fields;
   const isDay = (day: Date): boolean => {
     const byDate = days.includes(day.getUTCDate());
-    const byWeek = weekdays.some((weekday) => weekday % 7 === day.getUTCDay());
+    const byWeek = weekdays.includes(day.getUTCDay());
     return months.includes(day.getUTCMonth() + 1) && (isEither ? byDate || byWeek : byDate && byWeek);
   };
-  const today = Math.floor(wallOf(now, timeZone) / DAY_MS);
+  const clock = clockOf(timeZone);
+  const today = Math.floor(wallOf(now, clock) / DAY_MS);
   for (let away = 0; away <= MOST_DAYS; away++) {
     const day = (which === "before" ? today - away : today + away) * DAY_MS;
     if (!isDay(new Date(day))) continue;
     const moments = hours
-      .flatMap((hour) => minutes.map((minute) => instantOf(day + (hour * 60 + minute) * 60_000, timeZone)))
+      .flatMap((hour) => minutes.map((minute) => instantOf(day + (hour * 60 + minute) * 60_000, clock)))
       .filter((moment) => (which === "before" ? moment <= now.getTime() : moment > now.getTime()));
     if (moments.length > 0) return new Date(which === "before" ? Math.max(...moments) : Math.min(...moments));
   }
@@ -115,9 +134,9 @@ function valuesOf(field: string, least: number, most: number): readonly number[]
 }
 
 /** What a clock there shows, as if it were UTC; in milliseconds. */
-function wallOf(instant: Date, timeZone: string): number {
+function wallOf(instant: Date, clock: Intl.DateTimeFormat): number {
   const { year, month, day, hour, minute, second } = Object.fromEntries(
-    clockOf(timeZone)
+    clock
       .formatToParts(instant)
       .map(({ type, value }) => [type, Number(value)]),
   ) as Record<string, number>;
@@ -128,10 +147,12 @@ const CLOCK = { year: "numeric", month: "numeric", day: "numeric", hour: "numeri
 const clockOf = (timeZone: string) =>
   new Intl.DateTimeFormat("en-US", { timeZone, hourCycle: "h23", second: "numeric", ...CLOCK });
 
-/** When a clock there shows that: an hour later where it is skipped, and once where it comes twice. */
-function instantOf(wall: number, timeZone: string): number {
-  const offset = (instant: number) => wallOf(new Date(instant), timeZone) - instant;
-  return wall - offset(wall - offset(wall));
+/** When a clock there shows that: an hour later where it is skipped, and the second time where it comes twice. */
+function instantOf(wall: number, clock: Intl.DateTimeFormat): number {
+  const shown = (instant: number) => wallOf(new Date(instant), clock);
+  const offset = (instant: number) => shown(instant) - instant;
+  const late = wall - offset(wall + DAY_MS);
+  return shown(late) === wall ? late : wall - offset(wall - DAY_MS);
 }
 
 function isTimeZone(name: string): boolean {

@@ -45,6 +45,14 @@ test("what a clock skips comes an hour later, and what it shows twice comes once
   expect(next(half, "2026-03-29T01:30:00Z")).toBe("2026-03-30T00:30:00.000Z");
   expect(next(half, "2026-10-24T12:00:00Z")).toBe("2026-10-25T01:30:00.000Z");
   expect(next(half, "2026-10-25T01:30:00Z")).toBe("2026-10-26T01:30:00.000Z");
+  // West of Greenwich too, and where midnight is skipped.
+  const west = of("30 1,2 * * *", "America/New_York");
+  expect(next(west, "2026-03-08T06:30:00Z")).toBe("2026-03-08T07:30:00.000Z");
+  expect(next(west, "2026-11-01T04:00:00Z")).toBe("2026-11-01T06:30:00.000Z");
+  expect(next(west, "2026-11-01T06:30:00Z")).toBe("2026-11-01T07:30:00.000Z");
+  const havana = of("0 0 * * *", "America/Havana");
+  expect(next(havana, "2026-03-07T12:00:00Z")).toBe("2026-03-08T05:00:00.000Z");
+  expect(lastTurn(havana, new Date("2026-03-08T04:59:00Z"))?.at.toISOString()).toBe("2026-03-07T05:00:00.000Z");
 });
 
 test("a day that comes every fourth year is found before and after", () => {
@@ -65,7 +73,10 @@ test.each([
   [of("0 8 31 2 *"), 'power.on is "0 8 31 2 *": no month has such a day; expected one that comes'],
   [of("0 8 30 2,2 *", "UTC"), 'power.on is "0 8 30 2,2 *": no month has such a day; expected one that comes'],
   [of("0 8 * * *", "UTC", " 0 8 * * *"), 'power.off is " 0 8 * * *": expected another time than that of power.on'],
+  [of("0 8 * * *", "UTC", "0  8 * * *"), 'power.off is "0  8 * * *": expected another time than that of power.on'],
+  [of("0 8 * * 1-5", "UTC", "0 */4 * * *"), 'power.off is "0 */4 * * *": expected another time than that of power.on'],
 ])("what never comes, or is the same, is refused", (schedule, message) => {
   expect(() => checkSchedule(schedule)).toThrow(message);
   expect(() => checkSchedule(of("0 8 31 2 1"))).not.toThrow();
+  expect(() => checkSchedule(of("0 8 1 * 1", "UTC", "0 8 * * 1"))).not.toThrow();
 });
