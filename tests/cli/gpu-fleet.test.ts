@@ -159,8 +159,9 @@ test("the schema of fleet status on EC2 is what it was", async () => {
 });
 
 test("what a machine lacks is its state, and a warning with what to do", async () => {
-  const [head, silent, never, stopped] = [
+  const [head, silent, never, stopped, broken] = [
     await machine("head"),
+    await machine("data"),
     await machine("data"),
     await machine("data"),
     await machine("data"),
@@ -174,6 +175,9 @@ test("what a machine lacks is its state, and a warning with what to do", async (
     report("data-9", "data", "i-gone"), // replaced meanwhile
     report("worker-1", "worker", spot.id, { taken, problem: "nvidia-smi does not answer" }),
   );
+  const said = "sha256sum: WARNING: 1 computed checksum did NOT match";
+  await put(`${keys.boot}/${broken.id}.log`, `${"x".repeat(5000)}\n${said}\n`);
+  await put(`${keys.boot}/${head.id}.log`, "as it was before it was started by hand\n");
   await put(keys.node("data-2"), "{");
   await put(keys.node("data-3"), report("head", "head", head.id)); // says that it is another
   const { code, out } = await oneoff("fleet", "status");
@@ -185,8 +189,12 @@ test("what a machine lacks is its state, and a warning with what to do", async (
     `taken ${clock(taken)}`,
   ]);
   expect([state(`data-${never.id}`), state(`data-${stopped.id}`)]).toEqual(["installing", "stopped"]);
+  expect(state(`data-${broken.id}`)).toBe("failed");
   expect(out).not.toContain("data-9");
-  expect(out.split("\n").filter((line) => line.startsWith("Warning"))).toEqual([
+  const failed = `Warning: data-${broken.id} could not be set up (${said}): what it printed is to be had by "aws ec2 get-console-output --latest --instance-id ${broken.id}"`;
+  const warnings = out.split("\n").filter((line) => line.startsWith("Warning"));
+  expect(warnings).toContain(failed);
+  expect(warnings.filter((line) => line !== failed)).toEqual([
     "Warning: namenode of head is down",
     `Warning: data-1 sent no word for 7 minutes, and counts as busy: what it printed is to be had by "aws ec2 get-console-output --latest --instance-id ${silent.id}"`,
     "Warning: worker-1: nvidia-smi does not answer",
@@ -194,6 +202,33 @@ test("what a machine lacks is its state, and a warning with what to do", async (
     "Warning: _fleets/fleet/nodes/data-2.json of the lake is no report of a node, and counts as busy",
     "Warning: _fleets/fleet/nodes/data-3.json of the lake is no report of a node, and counts as busy",
   ]);
+});
+
+test("what a fleet that goes off waits for is told: HDFS, and for data nodes that give up their blocks", async () => {
+  const head = await machine("head");
+  const data = await machine("data");
+  const stopping = ago(120);
+  const told = { power: { state: "off", done: false }, workersGo: null, nodesStop: stopping, stopping } as const;
+  const why = async (rests: boolean) => {
+    await reports(report("head", "head", head.id, { rests }));
+    return (await oneoff("fleet", "why")).out;
+  };
+  await put(keys.power, { power: "off" });
+  await reaper(told);
+  const latest = clock(ago(120 - 600));
+  await put(`${keys.boot}/${data.id}.log`, "no\n");
+  expect(await why(false)).toContain(`; HDFS is brought to rest, which is waited for until ${latest} UTC; at `);
+  const answer = { updated: ago(1), said: ["hdfs: data-2 is being decommissioned: 3 blocks left"] };
+  await put(keys.answer("members"), { state: "running", ...answer });
+  expect(await why(false)).toContain(
+    `; HDFS can't rest while data nodes give up their blocks (hdfs: data-2 is being decommissioned: 3 blocks left), which is waited for until ${latest} UTC; at `,
+  );
+  expect(await why(true)).not.toContain("HDFS is");
+  await put(keys.power, { power: "on" });
+  await reaper({ idleSince: ago(9000), ...told });
+  expect(await why(false)).toContain(`Not idle: data-${data.id} could not be set up, which counts as busy; `);
+  await reaper({ idleSince: ago(9000), workersGo: null, nodesStop: null });
+  expect(await why(false)).not.toContain("HDFS can't rest");
 });
 
 test("machines of another fleet, another lake or another stack aren't told of", async () => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 import time
 from datetime import datetime, timedelta, timezone
@@ -50,6 +51,30 @@ def config_of(tmp_path: Path, **more: Any) -> node_config.NodeConfig:  # noqa: A
     file = tmp_path / "node.json"
     file.write_text(json.dumps({**CONFIG, **more}))
     return node_config.read_config(file)
+
+
+@pytest.mark.parametrize("broken", ["dnf", "aws", "sha256sum", "python3.11"])
+def test_whatever_the_loader_ends_by_its_log_is_in_the_lake(tmp_path: Path, broken: str) -> None:
+    """Of which `fleet status` tells why a machine didn't come up; in another root, and with stand-ins."""
+    root, bin = tmp_path / "root", tmp_path / "bin"
+    for folder in (bin, root / "etc/dnf/vars", root / "etc/oneoff", root / "var/lib/cloud/data"):
+        folder.mkdir(parents=True)
+    (root / "var/lib/cloud/data/instance-id").write_text("i-1\n")
+    calls = tmp_path / "calls"
+    for name in ("dnf", "aws", "sha256sum", "python3.11", "sleep", "python"):
+        fails = f'case "$*" in *boot*) exit 0;; esac; exit {int(name == broken)}'
+        (bin / name).write_text(f'#!/bin/sh\necho {name} "$*" >> {calls}\n{fails}\n')
+        (bin / name).chmod(0o755)
+    text = (Path(agent.__file__).parent / "loader.sh").read_text().replace("/opt/oneoff/python/bin/python", "python")
+    for word in ("region", "bucket", "boot", "config", "installer", "manifest", "parts", "packages", "configDigest"):
+        text = text.replace(f"{{{{{word}}}}}", word)
+    for folder in ("etc", "var", "opt"):
+        text = text.replace(f" /{folder}/", f" {root}/{folder}/").replace(f">/{folder}/", f">{root}/{folder}/")
+    done = subprocess.run(["bash", "-c", text], env={**os.environ, "PATH": f"{bin}:{os.environ['PATH']}"})
+    assert done.returncode != 0
+    last = calls.read_text().splitlines()[-1]
+    log = f"{root}/var/log/cloud-init-output.log"
+    assert last == f"aws s3 cp --only-show-errors {log} s3://bucket/boot/i-1.log"
 
 
 def test_what_a_machine_is_told_is_read_whole_or_refused(tmp_path: Path) -> None:
