@@ -85,10 +85,18 @@ const wanted = ({ gpu, workers }: FleetPlan, executors: SparkWorkers): Conf => (
 
 const isGang = ({ gangMinutes }: FleetPlan): boolean => gangMinutes !== undefined;
 
-/** How a run of a gang waits. */
+/** So often Spark looks whether a barrier stage has all the slots that it needs, and gives up after 40 times, where nobody says otherwise. */
+const BARRIER_CHECK_SECONDS = 15;
+
+/**
+ * How a run of a gang waits: its first task until all are there, and so does a barrier stage, which looks for slots before that
+ * (https://spark.apache.org/docs/3.5.7/configuration.html, "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures").
+ */
 const gangConf = ({ deadlineSeconds }: FleetPlan): Conf => ({
   "spark.scheduler.minRegisteredResourcesRatio": "1.0",
   "spark.scheduler.maxRegisteredResourcesWaitingTime": `${deadlineSeconds}s`,
+  "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": `${BARRIER_CHECK_SECONDS}s`,
+  "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": `${Math.ceil(deadlineSeconds / BARRIER_CHECK_SECONDS)}`,
 });
 
 /** Where a service of the head listens. */

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { FleetPlanArgs } from "../../../components/aws/fleet/args.ts";
 import { executorsOf } from "../../../components/aws/fleet/executors.ts";
 import {
   dataConfig,
@@ -14,7 +15,7 @@ import { serviceUnit } from "../../../components/aws/fleet/units.ts";
 import { instanceType, pricedTypes } from "../../../components/aws/prices.ts";
 import { executorHeap } from "../../../components/common/services/spark.ts";
 
-const plan = (args: { readonly gpu?: string; readonly notebook?: boolean; readonly app?: boolean } = {}) =>
+const plan = (args: Partial<FleetPlanArgs> = {}) =>
   fleetPlan({ lifetime: { deadline: "8 hours", idle: "1 hour" }, region: "us-east-1", ...args });
 const place: NodePlace = {
   fleet: "fleet",
@@ -98,6 +99,18 @@ test("secrets are named by where they are kept, and stand nowhere", () => {
   const unit = head.units["oneoff-master.service"] as string;
   expect(unit).toContain("LoadCredential=spark:/var/lib/oneoff/secrets/spark\n");
   expect(unit).not.toMatch(/Environment=.*SECRET/);
+});
+
+test("a gang's run waits for all of it, as long as the fleet may stand, and a barrier stage does too", () => {
+  const runConf = (args: Partial<FleetPlanArgs>) => sharingOf(plan(args), place.head).runConf;
+  expect(runConf({})).toEqual({});
+  expect(runConf({ capacity: "gang", workers: { count: 3, types: ["m7i.xlarge"] } })).toEqual({
+    "spark.cores.max": "12",
+    "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+    "spark.scheduler.maxRegisteredResourcesWaitingTime": "28800s",
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "15s",
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "1920",
+  });
 });
 
 test("what a unit's variables say is taken as it is", () => {

@@ -91,6 +91,8 @@ test("an application is told where YARN is; a run takes all executors, and in a 
     "spark.executor.instances": "8",
     "spark.scheduler.minRegisteredResourcesRatio": "1.0",
     "spark.scheduler.maxRegisteredResourcesWaitingTime": "28800s",
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "15s",
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "1920",
   });
   const { conf: spot } = sharingOf(plan("yarn", { gpu: "L4", workers: { spot: { fallback: "fewer" } } }), HEAD);
   expect(spot).toMatchObject({
