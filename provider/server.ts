@@ -11,6 +11,9 @@ import { isTaken } from "./port.ts";
 import { isAlive, registered, startDetached, stop } from "./process.ts";
 import { isSame, type ResourceKind } from "./resource.ts";
 
+const ANSWER_MS = 1000;
+const OWN_ANSWER_MS = 20_000;
+
 interface Server {
   readonly name: string;
   readonly lake: string;
@@ -28,7 +31,9 @@ export const server: ResourceKind = {
   async check(_urn, { lake, name, port }: Server) {
     const problem = name === undefined ? undefined : nameProblem(name); // undefined: it will be known at `up`
     if (problem) return [{ property: "name", reason: `name is ${JSON.stringify(name)}: ${problem}` }];
-    if (!(await isTaken(port)) || (await tokenAt(port)) === tokenOf(lake, name)) return [];
+    // One of ours that runs may be slow to answer, where the machine has much to do.
+    const patience = lake && name && isAlive(registered(home({ lake, name }))) ? OWN_ANSWER_MS : ANSWER_MS;
+    if (!(await isTaken(port)) || (await tokenAt(port, patience)) === tokenOf(lake, name)) return [];
     const reason = `port is ${port}: another program listens on it; end that, or choose another with: pulumi config set oneoff:port ${port + 1}`;
     return [{ property: "port", reason }];
   },
@@ -93,9 +98,9 @@ async function start(inputs: Server, urn: string | undefined): Promise<Running> 
 }
 
 /** The token of the dashboard that listens on a port, undefined where there is none. */
-async function tokenAt(port: number): Promise<string | undefined> {
+async function tokenAt(port: number, patience = ANSWER_MS): Promise<string | undefined> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/api/identity`, { signal: AbortSignal.timeout(1000) });
+    const response = await fetch(`http://127.0.0.1:${port}/api/identity`, { signal: AbortSignal.timeout(patience) });
     return ((await response.json()) as { token?: string }).token;
   } catch {
     return undefined;

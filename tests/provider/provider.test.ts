@@ -571,6 +571,9 @@ test("the dashboard's process is started, found dead and started again, refuses 
   ]);
 
   const first = registered(places().dashboard("board")) as ProcessId;
+  process.kill(first.pid, "SIGSTOP"); // as where the machine has much to do
+  setTimeout(() => process.kill(first.pid, "SIGCONT"), 1200);
+  expect(await server.check("", board)).toEqual([]);
   process.kill(first.pid, "SIGKILL");
   await until(() => !isAlive(first), "the dashboard's death");
   expect(await server.read(outs)).toBeUndefined();
