@@ -136,9 +136,7 @@ function valuesOf(field: string, least: number, most: number): readonly number[]
 /** What a clock there shows, as if it were UTC; in milliseconds. */
 function wallOf(instant: Date, clock: Intl.DateTimeFormat): number {
   const { year, month, day, hour, minute, second } = Object.fromEntries(
-    clock
-      .formatToParts(instant)
-      .map(({ type, value }) => [type, Number(value)]),
+    clock.formatToParts(instant).map(({ type, value }) => [type, Number(value)]),
   ) as Record<string, number>;
   return Date.UTC(year as number, (month as number) - 1, day, hour, minute, second);
 }

@@ -319,7 +319,7 @@ class Members:
             return f"{blocks_have(missing)} no copy: start it again, or delete the files that hold such blocks"
         if copied := bean["PendingReconstructionBlocks"]:
             return f"{blocks_have(copied + bean['LowRedundancyBlocks'])} too few copies"
-        # Those that there can't be more of, as of a file with more copies than data nodes, are no reason to wait for ever.
+        # Where there can't be more, as of a file with more copies than data nodes, nobody would wait for ever.
         needs = bean["LowRedundancyBlocks"] and self.count_short()
         return f"{blocks_have(needs)} too few copies" if needs else ""
 

@@ -1,7 +1,7 @@
 /** What becomes of a fleet that nobody works on, or that is to be off: its workers go, then its other machines are stopped, and their disks stay. */
 import { UpdateAutoScalingGroupCommand } from "@aws-sdk/client-auto-scaling";
 import { StopInstancesCommand } from "@aws-sdk/client-ec2";
-import { type ReaperReport, REST_SECONDS } from "../../core/fleet-lake.ts";
+import { REST_SECONDS, type ReaperReport } from "../../core/fleet-lake.ts";
 import { NodeRole } from "../../core/node-role.ts";
 import { Tag } from "../../core/tags.ts";
 import { inBatches } from "./batches.ts";

@@ -154,9 +154,13 @@ test("one is decommissioned and another killed, and nothing is lost", async () =
 });
 
 test("one that is dead leaves once there are enough copies elsewhere, and one is decommissioned beside it", async () => {
+  // Of a block with as many copies as there were data nodes there can't be enough any more.
+  hdfs.dfs("-setrep", "4", "/data/small/1.csv");
   const { code, err } = await hdfs.setNodes(those(1, 2, 4));
   expect(code, err).toBe(0);
   expect(err).toContain(`hdfs: ${hdfs.nodes[2]} is decommissioned\n`);
+  expect((await hdfs.status()).underReplicated).toBe(1);
+  hdfs.dfs("-setrep", "2", "/data/small/1.csv");
   const both = await hdfs.setNodes(those(2, 4));
   expect(both.code, both.err).toBe(0);
   expect(await hdfs.status()).toMatchObject({ missing: 0, underReplicated: 0 });

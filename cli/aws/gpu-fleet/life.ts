@@ -49,7 +49,12 @@ function whyOf(seen: SeenFleet, times: Omit<FleetLife, "why">): string {
   }
   const off = whyOff(seen);
   if (off !== undefined) {
-    return sentence("Going off: the workers go, then the other nodes are stopped, and keep their disks", off, whyStillOn(seen), ends);
+    return sentence(
+      "Going off: the workers go, then the other nodes are stopped, and keep their disks",
+      off,
+      whyStillOn(seen),
+      ends,
+    );
   }
   const busy = nodesOf(seen).flatMap(busyWith);
   const workers = [spareIn(seen), ...nodesOf(seen).map(takenAway)];
