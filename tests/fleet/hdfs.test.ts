@@ -159,7 +159,7 @@ test("one that is dead leaves once there are enough copies elsewhere, and one is
   const { code, err } = await hdfs.setNodes(those(1, 2, 4));
   expect(code, err).toBe(0);
   expect(err).toContain(`hdfs: ${hdfs.nodes[2]} is decommissioned\n`);
-  expect((await hdfs.status()).underReplicated).toBe(1);
+  await expect.poll(async () => (await hdfs.status()).underReplicated, { timeout: 60_000, interval: 1000 }).toBe(1);
   hdfs.dfs("-setrep", "2", "/data/small/1.csv");
   const both = await hdfs.setNodes(those(2, 4));
   expect(both.code, both.err).toBe(0);

@@ -85,11 +85,11 @@ const wanted = ({ gpu, workers }: FleetPlan, executors: SparkWorkers): Conf => (
 
 const isGang = ({ gangMinutes }: FleetPlan): boolean => gangMinutes !== undefined;
 
-/** So often Spark looks whether a barrier stage has all the slots that it needs, and gives up after 40 times, where nobody says otherwise. */
+/** So often Spark looks whether there are slots for a barrier stage, and gives up after 40 times, where nobody says otherwise. */
 const BARRIER_CHECK_SECONDS = 15;
 
 /**
- * How a run of a gang waits: its first task until all are there, and so does a barrier stage, which looks for slots before that
+ * How a run of a gang waits: before its first task, and with a barrier stage where one is missing later
  * (https://spark.apache.org/docs/3.5.7/configuration.html, "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures").
  */
 const gangConf = ({ deadlineSeconds }: FleetPlan): Conf => ({

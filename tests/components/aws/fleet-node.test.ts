@@ -102,9 +102,9 @@ test("secrets are named by where they are kept, and stand nowhere", () => {
 });
 
 test("a gang's run waits for all of it, as long as the fleet may stand, and a barrier stage does too", () => {
-  const runConf = (args: Partial<FleetPlanArgs>) => sharingOf(plan(args), place.head).runConf;
-  expect(runConf({})).toEqual({});
-  expect(runConf({ capacity: "gang", workers: { count: 3, types: ["m7i.xlarge"] } })).toEqual({
+  expect(sharingOf(plan(), "head").runConf).toEqual({});
+  const gang = plan({ capacity: "gang", workers: { count: 3, types: ["m7i.xlarge"] } });
+  expect(sharingOf(gang, "head").runConf).toEqual({
     "spark.cores.max": "12",
     "spark.scheduler.minRegisteredResourcesRatio": "1.0",
     "spark.scheduler.maxRegisteredResourcesWaitingTime": "28800s",
