@@ -1,5 +1,6 @@
 /** What the machines of a fleet, its owner's command line and the reaper tell each other by objects of the lake (ADR 19). */
 import { z } from "zod";
+import type { End } from "./ends.ts";
 import { checkName, Prefix } from "./lake-layout.ts";
 import { NodeRole } from "./node-role.ts";
 import type { FleetPower as PlainFleetPower } from "./schedule.ts";
@@ -152,3 +153,14 @@ export const ReaperReport = z.object({
   clock: z.object({ off: moment(), on: moment() }).optional(),
 });
 export type ReaperReport = z.infer<typeof ReaperReport>;
+
+/** What the reaper will do to a fleet whoever is on. Its machines tell users the same (assets/fleet/agent.py). */
+export function endsOf({ ends, clock, power, nodesStop }: ReaperReport): readonly End[] {
+  const off = power?.state === "off" ? nodesStop : null;
+  return [
+    { at: ends, what: "this fleet ends, with all that is in HDFS and on its disks" },
+    ...[clock?.off ?? null, off]
+      .filter((at) => at !== null)
+      .map((at) => ({ at, what: "all machines of this fleet are stopped, with whoever is on; disks and HDFS stay" })),
+  ];
+}

@@ -21,6 +21,7 @@ import { UsageError } from "../core/errors.ts";
 import { count, duration, flag, inSettingsOf, runId, size, texts } from "../core/settings.ts";
 
 const JOB = "nids";
+const FLEET = "fleet";
 
 const settings = z.object({
   job: z
@@ -132,10 +133,10 @@ export default stackProgram({
 
     const reaper = new Reaper("reaper");
     const lake = new S3Lake("lake", lakeArgs);
-    const cluster = new GpuFleet("fleet", { ...fleetArgs, lake, reaper });
+    const cluster = new GpuFleet(FLEET, { ...fleetArgs, lake, reaper });
     // Of its own: nothing of the fleet leads to the internet, from where the dashboard installs itself.
     const network = new Network("network");
-    const dashboard = new AthenaDashboard("dashboard", { ...dashboardArgs, lake, reaper, network });
+    const dashboard = new AthenaDashboard("dashboard", { ...dashboardArgs, lake, reaper, network, fleet: FLEET });
     return outputs({ cluster, dashboard, bill });
   },
 });

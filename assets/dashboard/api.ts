@@ -1,3 +1,4 @@
+import type { End } from "../../core/ends.ts";
 import type { Panel } from "../../core/panel.ts";
 import type { RunRecord } from "../../core/run.ts";
 import type { QueryResult, TableVersions, Value } from "./engine.ts";
@@ -60,6 +61,8 @@ export interface Events {
   readonly tables: { readonly run: string; readonly tables: TableVersions };
   /** What came of feeds, by their names; at first the last of what came before. A reader who is slow is not told all. */
   readonly rows: { readonly run: string; readonly feeds: Readonly<Record<string, readonly FeedRow[]>> };
+  /** What ends by itself that people may be at work with; not told where nothing does. */
+  readonly ends: { readonly ends: readonly End[] };
   /** Nothing happened, and the connection is alive. */
   readonly beat: { readonly now: string };
 }

@@ -80,6 +80,8 @@ export const DashboardConfig = z.strictObject({
       workgroup: z.string().regex(/^[\w.-]{1,128}$/, "expected letters, digits, underscores, dots and dashes"),
       /** Bytes that queries may be billed for in a day (UTC). A query is billed for 10 MB at least. */
       dailyScanBytes: z.int().min(1),
+      /** Name of a fleet of whose end the page warns. @default of none */
+      fleet: z.string().optional(),
     }),
     z.strictObject({
       kind: z.literal("bigquery"),

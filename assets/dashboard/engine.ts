@@ -1,4 +1,5 @@
 import type { ByteRange, Piece } from "../../clients/lake/piece.ts";
+import type { End } from "../../core/ends.ts";
 import type { RunRecord } from "../../core/run.ts";
 import type { ColumnType } from "../../core/table.ts";
 
@@ -63,6 +64,8 @@ export interface QueryEngine {
   query(sql: string, run: string, options?: CallOptions): Promise<QueryResult>;
   /** Bytes of a step's log, as they lie in the lake; undefined when there is none. */
   log(run: string, step: string, range: ByteRange): Promise<Piece | undefined>;
+  /** What ends by itself that people may be at work with. @default nothing */
+  ends?(): Promise<readonly End[]>;
   close(): Promise<void>;
 }
 

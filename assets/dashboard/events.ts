@@ -62,6 +62,7 @@ export class EventStreams {
       runIds,
       runs: (records) => news.tell("runs", () => ({ now: now(), runs: shownRuns(records) })),
       tables: (run, tables) => news.tellTables(run, tables),
+      ends: (ends) => news.tell("ends", () => ({ ends })),
     });
     const fed = this.#feeds.subscribe(runIds, (run, feed, rows) => news.tellRows(run, feed, rows));
     const beat = setInterval(() => news.isTold && news.tell("beat", () => ({ now: now() })), BEAT_MILLISECONDS);

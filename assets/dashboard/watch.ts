@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { End } from "../../core/ends.ts";
 import type { RunRecord } from "../../core/run.ts";
 import type { QueryEngine, TableVersions } from "./engine.ts";
 import { log } from "./log.ts";
+
+const NOTHING_ENDS = JSON.stringify([]);
 
 /** Who is told of changes. */
 export interface Listener {
@@ -9,11 +12,13 @@ export interface Listener {
   runs(records: readonly RunRecord[]): void;
   /** Only the tables that changed. */
   tables(run: string, versions: TableVersions): void;
+  ends(ends: readonly End[]): void;
 }
 
 /** What a listener knows already. */
 interface Known {
   runs?: string;
+  ends: string;
   readonly versions: Map<string, string>;
 }
 
@@ -22,6 +27,7 @@ interface Sight {
   /** The same as text, once for all listeners. */
   readonly runs: string;
   readonly tables: ReadonlyMap<string, TableVersions>;
+  readonly ends: readonly End[];
 }
 
 /** Looks at the lake for all listeners together, and not at all while there are none. */
@@ -44,7 +50,7 @@ export class LakeWatch {
 
   /** The listener is told first how things stand, then of each change. @returns what ends that. */
   subscribe(listener: Listener): () => void {
-    this.#listeners.set(listener, { versions: new Map() });
+    this.#listeners.set(listener, { versions: new Map(), ends: NOTHING_ENDS });
     this.#wake.abort();
     if (!this.#looking) void this.#look();
     return () => {
@@ -72,22 +78,29 @@ export class LakeWatch {
 
   async #see(): Promise<Sight> {
     const runIds = [...new Set([...this.#listeners.keys()].flatMap((listener) => listener.runIds))];
-    const [records, ...versions] = await Promise.all([
+    const [records, ends, ...versions] = await Promise.all([
       this.#engine.runs(),
+      this.#engine.ends?.() ?? [],
       ...runIds.map((run) => this.#engine.versions(run)),
     ]);
     return {
       records,
       runs: JSON.stringify(records),
       tables: new Map(runIds.map((run, i) => [run, versions[i] as TableVersions])),
+      ends,
     };
   }
 }
 
-function tell(listener: Listener, known: Known, { records, runs, tables }: Sight): void {
+function tell(listener: Listener, known: Known, { records, runs, tables, ends }: Sight): void {
   if (runs !== known.runs) {
     known.runs = runs;
     listener.runs(records);
+  }
+  const text = JSON.stringify(ends);
+  if (text !== known.ends) {
+    known.ends = text;
+    listener.ends(ends);
   }
   for (const run of listener.runIds) {
     const changed = Object.entries(tables.get(run) ?? {}).filter(

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { DashboardConfig } from "../../assets/dashboard/config.ts";
 import { userData } from "../../assets/dashboard/instance/aws/user-data.ts";
 import { type BillLine, refuseAbove } from "../../core/bill.ts";
+import { fleetKeys } from "../../core/fleet-lake.ts";
 import { jobFor } from "../../core/job/same.ts";
 import type { Job } from "../../core/job.ts";
 import { Prefix } from "../../core/lake-layout.ts";
@@ -15,7 +16,7 @@ import { rolePath, stackTags } from "../common/naming.ts";
 import { type CommandOutputs, openCommand } from "../common/outputs.ts";
 import { applyTransform, type Transform } from "../common/transform.ts";
 import { dashboardBill } from "./bill.ts";
-import { allow, SESSION_STATEMENTS, serviceRole } from "./iam.ts";
+import { allow, SESSION_STATEMENTS, type Statement, serviceRole } from "./iam.ts";
 import type { S3Lake } from "./lake.ts";
 import { checkSubnets, egressAnywhere, type Subnets } from "./network.ts";
 import { instanceType } from "./prices.ts";
@@ -33,6 +34,8 @@ export interface AthenaDashboardArgs {
   readonly reaper: Reaper;
   /** Where the instance is put: a `Network` of the stack's own, or subnets of yours; the first is taken. */
   readonly network: Subnets;
+  /** Name of a {@link GpuFleet} over the same lake: the page warns people an hour before it ends, or is stopped. @default none */
+  readonly fleet?: string;
   /** Its deadline is within {@link AthenaDashboard.deadlines}. @default { deadline: "7 days" } */
   readonly lifetime?: Pick<Lifetime, "deadline" | "maxCost">;
   /** @default "t4g.small" */
@@ -81,7 +84,7 @@ export class AthenaDashboard extends pulumi.ComponentResource {
     const { lake } = args;
     const job = jobFor(args, "some");
 
-    const release = dashboardRelease(name, configOf(job, lake, dailyScanMebibytes * 2 ** 20));
+    const release = dashboardRelease(name, configOf({ ...args, job }, dailyScanMebibytes * 2 ** 20));
     const { prefix } = release;
     const objects = release.objects.map(
       ({ name, key, from }) =>
@@ -96,6 +99,7 @@ export class AthenaDashboard extends pulumi.ComponentResource {
         ...lake.statements.read([prefix]),
         // Those of steps: what EMR keeps beside them is compressed.
         { Action: ["s3:GetObject"], Resource: pulumi.interpolate`${lake.bucketArn}/${Prefix.logs}/*.log` },
+        ...endsStatements(args),
         ...SESSION_STATEMENTS,
       ],
       this,
@@ -212,12 +216,29 @@ function launchTemplate(
   );
 }
 
-function configOf(job: Job, lake: S3Lake, dailyScanBytes: number): pulumi.Output<DashboardConfig> {
+/** The one object that tells when a fleet ends. */
+const endsStatements = ({ lake, fleet }: AthenaDashboardArgs): readonly Statement[] =>
+  fleet === undefined
+    ? []
+    : [{ Action: ["s3:GetObject"], Resource: pulumi.interpolate`${lake.bucketArn}/${fleetKeys(fleet).reaper}` }];
+
+function configOf(
+  { job, lake, fleet }: AthenaDashboardArgs & { readonly job: Job },
+  dailyScanBytes: number,
+): pulumi.Output<DashboardConfig> {
   return pulumi.all([lake.uri, lake.region, lake.database, lake.workgroup]).apply(
     ([uri, region, database, workgroup]): DashboardConfig => ({
       job: dashboardJob(job),
       stack: pulumi.getStack(),
-      engine: { kind: "athena", region, lake: uri, database, workgroup, dailyScanBytes },
+      engine: {
+        kind: "athena",
+        region,
+        lake: uri,
+        database,
+        workgroup,
+        dailyScanBytes,
+        ...(fleet !== undefined && { fleet }),
+      },
       port: PORT,
       token: "athena",
     }),

@@ -1,3 +1,4 @@
+import type { End } from "../../../core/ends.ts";
 import type { RunRecord } from "../../../core/run.ts";
 import type { JobAnswer, RunsAnswer } from "../api.ts";
 import { fetchRuns } from "./api.ts";
@@ -7,14 +8,17 @@ import { Header } from "./header.ts";
 import { Latency } from "./latency.ts";
 import { Live } from "./live.ts";
 import { onThemeChange } from "./theme.ts";
-import { Clock } from "./time.ts";
+import { Clock, moment } from "./time.ts";
 
 /** Where the page is put up. */
 export interface Places {
   readonly header: HTMLElement;
+  readonly ends: HTMLElement;
   readonly banner: HTMLElement;
   readonly main: HTMLElement;
 }
+
+const WARNS_MILLISECONDS = 3_600_000;
 
 /** Everything on the page: which runs are on display, and who is told when something changes. */
 export class Dashboard {
@@ -28,6 +32,7 @@ export class Dashboard {
   readonly #empty = h("p", { class: "notice" }, "No run yet. This page shows the first one as soon as it starts.");
   readonly #panels = h("div", { id: "panels", class: "panels", tabindex: "-1" });
   #runs: readonly RunRecord[] = [];
+  #ends: readonly End[] = [];
   #shown: readonly string[] = [];
   #address = addressed();
 
@@ -56,6 +61,7 @@ export class Dashboard {
         runs: (runs) => this.#update(runs),
         tables: ({ run, tables }) => this.#each((card) => card.tables(run, tables)),
         rows: ({ run, feeds }) => this.#each((card) => card.feed(run, feeds)),
+        ends: ({ ends }) => this.#warn(ends),
         beat: ({ now }) => this.#clock.sync(now),
       },
       connected: (connected) => this.#connected(connected),
@@ -107,7 +113,23 @@ export class Dashboard {
     if (connected) this.#each((card) => card.retry());
   }
 
+  /** Of what ends soon, from an hour before. */
+  #warn(ends: readonly End[]): void {
+    this.#ends = ends;
+    const now = this.#clock.now();
+    const soon = ends
+      .map(({ at, what }) => ({ at: Date.parse(at), what }))
+      .filter(({ at }) => at > now && at - now <= WARNS_MILLISECONDS);
+    const text = soon
+      .map(({ at, what }) => `In ${Math.ceil((at - now) / 60_000)} min, at ${moment(at, now)}, ${what}.`)
+      .join(" ");
+    const { ends: place } = this.#places;
+    place.hidden = text === "";
+    if (place.textContent !== text) place.textContent = text;
+  }
+
   #tick(): void {
+    this.#warn(this.#ends);
     this.#header.tick();
     this.#latency.tick();
     this.#each((card) => card.tick());

@@ -18,4 +18,4 @@ async function start(places: Places): Promise<void> {
   }
 }
 
-void start({ header: place("header"), banner: place("banner"), main: place("main") });
+void start({ header: place("header"), ends: place("ends"), banner: place("banner"), main: place("main") });

@@ -4,6 +4,7 @@ import { buildPage } from "../../../assets/dashboard/build.ts";
 import { size } from "../../../assets/dashboard/page/size.ts";
 import { serve } from "../../../assets/dashboard/server.ts";
 import { xo } from "../../../assets/jobs/xo/index.ts";
+import { fleetKeys } from "../../../core/fleet-lake.ts";
 import { fake, over, PLACE, part, record, started } from "./athena-toy.ts";
 import { launch, open, panel, picture, soon } from "./browser.ts";
 import { planOf, xoPlans } from "./fake-athena-xo.ts";
@@ -33,6 +34,29 @@ test("each panel says what was scanned for it", async () => {
     await soon(() => page.locator("canvas[role=img]").count()).toBe(4);
     await picture(page, "athena");
     expect(complaints).toEqual([]);
+  } finally {
+    await browser.close();
+    await dashboard.close();
+  }
+});
+
+test("an hour before its fleet ends, or is stopped, the page says so", async () => {
+  const [browser] = await Promise.all([launch(), buildPage(BUILT)]);
+  const inMinutes = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString();
+  const idle = { idleSince: null, why: [], workersGo: null, nodesStop: null };
+  const clock = { off: inMinutes(30), on: inMinutes(600) };
+  const report = { looked: inMinutes(0), ends: inMinutes(90), ...idle, clock };
+  fake.put(`lake/${fleetKeys("fleet").reaper}`, JSON.stringify(report));
+  const engine = { kind: "athena", ...PLACE, fleet: "fleet" } as const;
+  const dashboard = await serve({ job: xo(), engine, port: 0, token: "t", page: BUILT });
+  try {
+    const { page } = await open(browser, dashboard.url);
+    const warning = page.locator("#ends");
+    await soon(() => warning.textContent()).toMatch(
+      /^In (30|29) min, at [^,]+, all machines of this fleet are stopped, with whoever is on; disks and HDFS stay\.$/,
+    );
+    expect(await warning.isVisible()).toBe(true);
+    await picture(page, "fleet-ends");
   } finally {
     await browser.close();
     await dashboard.close();

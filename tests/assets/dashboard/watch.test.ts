@@ -2,10 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import type { QueryEngine } from "../../../assets/dashboard/engine.ts";
 import { LakeWatch, type Listener } from "../../../assets/dashboard/watch.ts";
+import type { End } from "../../../core/ends.ts";
 
 /** An engine whose tables change when told to, and that counts what it is asked. */
 function fakeEngine() {
-  const state = { version: "0", fails: false };
+  const state = { version: "0", fails: false, ends: [] as readonly End[] };
   const runs = vi.fn(async () => []);
   const versions = vi.fn(async () => {
     if (state.fails) throw new Error("the bucket is away");
@@ -16,6 +17,7 @@ function fakeEngine() {
     runs,
     versions,
     run: vi.fn(),
+    ends: async () => state.ends,
     query: vi.fn(),
     log: vi.fn(),
     close: vi.fn(),
@@ -23,7 +25,8 @@ function fakeEngine() {
   return { engine, state, runs, versions };
 }
 
-const listener = (...runIds: string[]) => ({ runIds, runs: vi.fn(), tables: vi.fn() }) satisfies Listener;
+const listener = (...runIds: string[]) =>
+  ({ runIds, runs: vi.fn(), tables: vi.fn(), ends: vi.fn() }) satisfies Listener;
 
 test("listeners share one look, and nobody looks when nobody listens", async () => {
   const { engine, runs, versions } = fakeEngine();
@@ -66,6 +69,9 @@ test("each listener is told how things stand and then of changes only", async ()
   ]);
   expect(late.tables.mock.calls).toEqual([["a", { readings: { version: "1" }, monthly: { version: "0" } }]]);
   expect(early.runs).toHaveBeenCalledTimes(1);
+  expect(early.ends).not.toHaveBeenCalled();
+  state.ends = [{ at: "2026-01-01T18:00:00Z", what: "it ends" }];
+  await expect.poll(() => late.ends.mock.calls).toEqual([[state.ends]]);
   stopEarly();
   stopLate();
 });

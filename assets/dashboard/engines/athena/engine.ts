@@ -1,6 +1,10 @@
 import { AthenaClient } from "@aws-sdk/client-athena";
 import { S3Client } from "@aws-sdk/client-s3";
+import { readJson } from "../../../../clients/lake/read.ts";
 import { S3Store } from "../../../../clients/lake/s3.ts";
+import type { LakeStore } from "../../../../clients/lake/store.ts";
+import type { End } from "../../../../core/ends.ts";
+import { endsOf, fleetKeys, ReaperReport } from "../../../../core/fleet-lake.ts";
 import type { Job } from "../../../../core/job.ts";
 import { fill } from "../../../../core/placeholders.ts";
 import type { RunRecord } from "../../../../core/run.ts";
@@ -21,11 +25,16 @@ export interface AthenaEngineArgs {
   readonly workgroup: string;
   /** Bytes that queries may be billed for in a day (UTC), as far as this process knows. */
   readonly dailyScanBytes: number;
+  /** Name of a fleet whose end is told. @default none */
+  readonly fleet?: string | undefined;
   readonly job: Pick<Job, "name" | "tables">;
 }
 
 /** The most that Athena takes. */
 const REUSE_MINUTES = 7 * 24 * 60;
+
+/** The reaper looks every 5 minutes. */
+const ENDS_MILLISECONDS = 60_000;
 
 /** Queries a lake on Amazon S3, by Amazon Athena. */
 export class AthenaEngine extends BucketEngine {
@@ -33,14 +42,29 @@ export class AthenaEngine extends BucketEngine {
   readonly #athena: AthenaClient;
   readonly #results: AthenaResults;
   readonly #budget: ScanBudget;
+  readonly #store: LakeStore;
+  #ends: { readonly read: number; readonly ends: readonly End[] } | undefined;
 
   constructor(args: AthenaEngineArgs) {
     const s3 = new S3Client(clientConfig(args.region));
-    super(new S3Store(args.lake, s3), args.job);
+    const store = new S3Store(args.lake, s3);
+    super(store, args.job);
+    this.#store = store;
     this.#args = args;
     this.#athena = new AthenaClient(clientConfig(args.region));
     this.#results = new AthenaResults(this.#athena, s3, args);
     this.#budget = new ScanBudget(args.dailyScanBytes);
+  }
+
+  async ends(): Promise<readonly End[]> {
+    const { fleet } = this.#args;
+    if (fleet === undefined) return [];
+    if (this.#ends && performance.now() - this.#ends.read < ENDS_MILLISECONDS) return this.#ends.ends;
+    const told = await this.look(() => readJson(this.#store, fleetKeys(fleet).reaper));
+    const report = ReaperReport.safeParse(told).data;
+    const ends = report ? endsOf(report) : [];
+    this.#ends = { read: performance.now(), ends };
+    return ends;
   }
 
   override async close(): Promise<void> {
