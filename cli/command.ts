@@ -22,5 +22,5 @@ export interface CommandEntry {
 }
 
 /** Headings of the help, in their order. */
-export const groups = ["Start", "Runs", "Fleet", "Money and traces", "Set-up"] as const;
+export const groups = ["Start", "Runs", "Fleet", "Streams", "Money and traces", "Set-up"] as const;
 export type Group = (typeof groups)[number];

@@ -11,6 +11,7 @@ import type { Check } from "./check.ts";
 import type { StackFiles } from "./config.ts";
 import type { Fleet } from "./fleet.ts";
 import type { LogText } from "./step-log.ts";
+import type { Stream } from "./stream.ts";
 
 /** Outputs of a stack. */
 export type Outputs = Readonly<Record<string, unknown>>;
@@ -243,6 +244,8 @@ export interface Attached {
   isKept?(status: RunStatus): boolean;
   /** Beside its lake: what stays where it is when a run is removed, such as "rows in BigQuery". @default nothing */
   readonly stays?: string | undefined;
+  /** The stream that its job reads. @default it reads none */
+  readonly stream?: Stream;
   /** Where to look at it, the dashboard first where there is one. */
   pages(): Promise<readonly Page[]>;
   /**

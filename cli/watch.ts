@@ -12,6 +12,7 @@ import type { Follower } from "./follow.ts";
 import { printable, printableOn } from "./printable.ts";
 import { Rates } from "./rates.ts";
 import { runJson } from "./runs.ts";
+import { type StreamFigures, streamJson, streamLine } from "./stream.ts";
 import { secondsBetween } from "./when.ts";
 
 const SLOWEST_POLL_MS = 60_000;
@@ -26,6 +27,8 @@ interface WatchOptions {
   readonly isBilled?: boolean;
   /** Whether to leave once the run does what it does without an end. @default false */
   readonly leavesEndless?: boolean;
+  /** How the stream does that the run reads, as it stands. @default it reads none, or nobody tells */
+  readonly stream?: { figures(): StreamFigures | undefined } | undefined;
   /** Named in what to type next. @default the stack that commands take when none is given */
   readonly stack?: string;
 }
@@ -52,7 +55,9 @@ export async function watch(cluster: Watched, run: string, options: WatchOptions
   for (;;) {
     const status = await patiently(once, cluster.pollMs, show.print);
     rates.note(status);
-    show.status(status, rates);
+    const figures = isEndless(status) ? options.stream?.figures() : undefined;
+    if (figures) show.stream(status, figures);
+    else show.status(status, rates);
     if (options.leavesEndless && isEndless(status)) {
       show.print(goesOn(status, options));
       return Exit.ok;
@@ -153,6 +158,8 @@ const spent = ({ cost }: RunStatus): string => (cost === undefined ? "" : `, for
 
 interface Display {
   status(status: RunStatus, rates: Rates): void;
+  /** In the place of the status, where the run reads a stream. */
+  stream(status: RunStatus, figures: StreamFigures): void;
   print(text: string): void;
   /** Lines that a step has printed. */
   log(step: string, text: string): void;
@@ -169,8 +176,12 @@ export const ofStep = (step: string, text: string): string => text.replace(/^/gm
 /** For programs: a line whenever something has changed; what is for people alone is on standard error. */
 function events(json: JsonLines, isBilled: boolean): Display {
   let last = "";
+  const isDue = every(JSON_MS);
   return {
     print: (text) => console.error(text),
+    stream(_, figures) {
+      if (isDue()) json.write("stream", streamJson(figures));
+    },
     log: (step, text) => json.write("log", { step, text }),
     status(status) {
       const now = runJson({ status, state: status.state, usd: isBilled ? status.cost : 0 });
@@ -185,8 +196,12 @@ function events(json: JsonLines, isBilled: boolean): Display {
 function lines(output: NodeJS.WriteStream): Display {
   let last: readonly string[] = [];
   const print = (text: string) => void output.write(`${printableOn(output, text)}\n`);
+  const isDue = every(LINE_MS);
   return {
     print,
+    stream(status, figures) {
+      if (isDue()) print(`[${elapsed(status)}${cost(status)}] ${streamLine(figures)}`);
+    },
     log: (step, text) => print(ofStep(step, text)),
     status(status, rates) {
       const steps = status.steps.filter((step) => step.state !== "pending");
@@ -219,14 +234,34 @@ function bars(output: NodeJS.WriteStream): Display {
         (step) =>
           `  ${step.name.padEnd(width)}  ${bar(fraction(step))}  ${describeStep(step)}${rate(step, rates)}${took(step)}`,
       );
-      const left = status.deadline
-        ? `, deadline in ${formatDuration(secondsBetween(new Date(), status.deadline))}`
-        : "";
       if (waiting(status)) rows.unshift(`  cluster ${machines(status)}`);
-      const time = `  ${elapsed(status)} elapsed${status.state === "running" ? left : ""}${cost(status)}`;
-      update(printable([...rows, time].join("\n")));
+      update(printable([...rows, `  ${time(status)}`].join("\n")));
       if (status.state !== "running") update.done();
     },
+    stream: (status, figures) => update(printable(`  ${streamLine(figures)}; ${time(status)}`)),
+  };
+}
+
+/** The time gone and, while it goes on, the time left. */
+function time(status: RunStatus): string {
+  const { state, deadline } = status;
+  const isLimited = state === "running" && deadline !== undefined;
+  const left = isLimited ? `, deadline in ${formatDuration(secondsBetween(new Date(), deadline))}` : "";
+  return `${elapsed(status)} elapsed${left}${cost(status)}`;
+}
+
+/** From one line about a stream to the next: figures change all the time. */
+const LINE_MS = 10_000;
+const JSON_MS = 1000;
+
+/** Whether so much time has gone since it last was. */
+function every(ms: number): () => boolean {
+  let next = 0;
+  return () => {
+    const now = Date.now();
+    if (now < next) return false;
+    next = now + ms;
+    return true;
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { streamingRegression } from "../assets/jobs/streaming-regression/index.ts";
-import { produceOptions } from "../assets/jobs/streaming-regression/produce.ts";
+import { checkCsv, produceOptions } from "../assets/jobs/streaming-regression/produce.ts";
 import { produceSettings } from "../assets/jobs/streaming-regression/produce-settings.ts";
 import { streamingRegressionSettings } from "../assets/jobs/streaming-regression/settings.ts";
 import { outputs } from "../components/common/outputs.ts";
@@ -51,6 +51,7 @@ export default stackProgram({
       kafka: { topics, retention },
       ...(settings.producer && { producer: inSettings(() => produceOptions(settings)) }),
     };
+    if (settings.producer) inSettings(() => checkCsv(settings));
     inSettings(() => LocalPipeline.check({ ...pipelineArgs, job }));
 
     const lake = new LocalLake("lake", { job, path, removal: settings.removal });

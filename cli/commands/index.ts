@@ -70,6 +70,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "nodes of a fleet, who enters them, data, what ends when",
     load: async () => (await import("./fleet.ts")).fleet,
   },
+  produce: {
+    group: "Streams",
+    summary: "send records to a stack's stream, to be learnt from",
+    load: async () => (await import("./produce.ts")).produce,
+  },
   cost: {
     group: "Money and traces",
     summary: "say what it costs at most, without credentials",

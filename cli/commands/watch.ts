@@ -6,6 +6,7 @@ import type { OneoffCommand } from "../command.ts";
 import { mayBeLeft } from "../leave.ts";
 import { meantUp } from "../meant-stack.ts";
 import { StackRuns } from "../runs.ts";
+import type { StreamReader } from "../stream-events.ts";
 import { watch as watchRun } from "../watch.ts";
 
 interface Options extends StackOptions {
@@ -62,12 +63,22 @@ async function watchIt(word: string | undefined, { logs, run, json, timeout, ...
   const isLimited = timeout !== undefined && !isOver;
   const timer = isLimited ? setTimeout(() => leave(id, lines), timeout * 1000) : undefined;
   const shown = { logs: logs ?? !(json || isTTY), output: process.stdout, stack: stack.name };
+  const stream = isOver ? undefined : await streamOf(runs, id);
   try {
-    process.exitCode = await watchRun(runs.follower, id, { ...shown, json: lines, isBilled: runs.isBilled });
+    process.exitCode = await watchRun(runs.follower, id, { ...shown, json: lines, isBilled: runs.isBilled, stream });
   } finally {
+    stream?.stop();
     clearTimeout(timer);
     stay();
   }
+}
+
+async function streamOf({ attached, stack }: StackRuns, run: string): Promise<StreamReader | undefined> {
+  const page = attached.stream?.page;
+  if (page === undefined) return undefined;
+  const { StreamReader } = await import("../stream-events.ts");
+  const hint = `"npx --no oneoff up ${stack.name}" starts it again`;
+  return new StreamReader(page, run, hint, (line) => console.error(line));
 }
 
 async function tellPages({ attached }: StackRuns): Promise<void> {

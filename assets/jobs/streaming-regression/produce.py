@@ -27,7 +27,7 @@ except ImportError:  # not beside it, but in the folder above
 
 CLIENT = "assets/scoring/kafka/requirements.txt"
 CONNECT_SECONDS = 8
-FLUSH_SECONDS = 30
+FLUSH_SECONDS = 10
 BURST_EVERY = 10  # seconds, of which one has a burst
 _MALFORMED = (
     b"no JSON",
@@ -68,12 +68,12 @@ def made_up(options: argparse.Namespace) -> Iterator[Record]:
     """Records without end."""
     truth = Truth(options.seed, options.features, options.drift, options.rate)
     print(f"the truth begins at {truth.weights}, the noise's variance is {options.noise**2:g}", flush=True)
-    dice = random.Random(f"{options.seed} records")
+    dice, ids = random.Random(f"{options.seed} records"), options.ids or options.seed
     for number in itertools.count():
         x = [round(dice.uniform(-1, 1), 6) for _ in range(options.features)]
         exact = truth.at(x)
         truth.wander()
-        found = {"id": f"{options.seed}-{number}", "x": x, "y": exact + dice.gauss(0, options.noise), "truth": exact}
+        found = {"id": f"{ids}-{number}", "x": x, "y": exact + dice.gauss(0, options.noise), "truth": exact}
         is_test, is_malformed, kind = (
             dice.random() < options.test_share,
             dice.random() < options.malformed,
@@ -123,13 +123,14 @@ def paced(records: Iterable[Record], options: argparse.Namespace, stop: threadin
 class Sender:
     """Kafka's end of it."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, stop: threading.Event) -> None:
         """Raises ValueError where the broker or a topic is not there, or there is no client."""
         try:
             import confluent_kafka
         except ImportError as problem:
             raise ValueError(f"{problem}: install it with pip install --require-hashes -r {CLIENT}") from None
-        self._options, self.sent, self._problem = options, 0, ""
+        self._options, self._stop, self.sent, self._problem = options, stop, 0, ""
+        self._told, self._before, self._stands = time.monotonic(), -1, False
         self._producer = confluent_kafka.Producer(
             {
                 "bootstrap.servers": options.kafka,
@@ -155,13 +156,26 @@ class Sender:
     def send(self, record: Record) -> None:
         """Takes a record in; it goes out by itself."""
         topic = self._options.test_topic if record.is_test else self._options.train_topic
-        while True:
+        while not self._stop.is_set():
             try:
                 self._producer.produce(topic, record.value, on_delivery=self._delivered)
                 break
-            except BufferError:  # the broker is slower than we are
+            except BufferError:  # the broker is slower than we are, or gone
                 self._producer.poll(0.1)
+                self.tell()
         self._producer.poll(0)
+        self.tell()
+
+    def tell(self) -> None:
+        """From time to time, how many have arrived."""
+        if not self._options.tell or time.monotonic() - self._told < self._options.tell:
+            return
+        self._told = time.monotonic()
+        oneoff.progress("records", self.sent, self._options.rows or 0)
+        stands = self.sent == self._before and self._problem != ""
+        if stands and not self._stands:
+            print(f"produce.py: nothing arrives: {self._problem}", file=sys.stderr, flush=True)
+        self._before, self._stands = self.sent, stands
 
     def _delivered(self, error: Any, _: object) -> None:  # noqa: ANN401 - the client's
         if error is None:
@@ -215,7 +229,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--burst", type=_burst, default=1, help=f"times as many, in one of {BURST_EVERY} seconds (default: 1, none)")
     add("--rows", type=oneoff.count, metavar="N", help="end after so many records")
     add("--seconds", type=_positive, metavar="N", help="end after so long")
+    add("--tell", type=_positive, metavar="SECONDS", help="say every so often how many have arrived")
     add("--seed", type=oneoff.seed, default=1, help="equal seeds make equal records (default: %(default)s)")
+    add("--ids", metavar="WORD", help="what ids begin with: one that came before is a duplicate (default: the seed)")
     add("--features", type=oneoff.count, default=2, help="numbers of x (default: %(default)s)")
     add("--drift", type=_positive, default=0, help="how far each weight wanders in a minute (default: 0)")
     add("--noise", type=_positive, default=0.1, help="standard deviation of y about its truth (default: 0.1)")
@@ -237,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        sender = Sender(options)
+        sender = Sender(options, stop)
         for record in paced(of_csv(options) if options.csv else made_up(options), options, stop):
             sender.send(record)
     except (ValueError, OSError) as problem:

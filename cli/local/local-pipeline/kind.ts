@@ -8,5 +8,5 @@ export const localPipeline = clusterKind({
   platform: thisMachine,
   outputs,
   pages: [],
-  attach: async (stack, outputs) => (await import("../cluster.ts")).attach(stack, outputs),
+  attach: async (stack, outputs) => (await import("./cluster.ts")).attach(stack, outputs),
 });
