@@ -4,12 +4,16 @@ import { checkCsv, produceOptions } from "../assets/jobs/streaming-regression/pr
 import { produceSettings } from "../assets/jobs/streaming-regression/produce-settings.ts";
 import { streamingRegressionSettings } from "../assets/jobs/streaming-regression/settings.ts";
 import { outputs } from "../components/common/outputs.ts";
+import { MOST_PARTITIONS } from "../components/common/services/kafka.ts";
 import { stackProgram } from "../components/common/stack.ts";
 import { LocalDashboard, LocalLake, LocalPipeline, Removal } from "../components/local/index.ts";
 import { count, duration, flag, inSettingsOf, port, runId, size } from "../core/settings.ts";
 
 /** Which the stack itself sees to. */
 const OWN = { kafka: true, page: true, state: true } as const;
+
+/** Behind the dashboard's there are those of the broker. */
+const MOST_PORT = 65_519;
 
 const settings = z
   .object({
@@ -23,7 +27,10 @@ const settings = z
       .optional()
       .describe("Cores that Spark uses; 2, or all of this machine where it has fewer, when not set"),
     memory: size().default("1 GB").describe("Memory of Spark's Java virtual machine; Python comes on top"),
-    partitions: count().default(1).describe("Partitions of each topic; topics that are there already keep theirs"),
+    partitions: count()
+      .max(MOST_PARTITIONS, `expected at most ${MOST_PARTITIONS}`)
+      .default(1)
+      .describe("Partitions of each topic; more come to one that is there already, and none go"),
     retention: size().default("256 MB").describe("What Kafka keeps of a partition: older records go"),
     producer: flag().default(true).describe("Whether records are made and sent; without it, send your own"),
     lake: z.string().default(".oneoff/streaming-lake").describe("Folder of the results"),
@@ -31,7 +38,10 @@ const settings = z
       .enum(Removal)
       .default("delete")
       .describe("What `pulumi destroy` does with the results: delete or retain"),
-    port: port().default(8765).describe("Port of the dashboard on 127.0.0.1; the next one is Kafka's"),
+    port: port()
+      .max(MOST_PORT, `expected a number from 1 to ${MOST_PORT}, as the next ones are used too`)
+      .default(8765)
+      .describe("Port of the dashboard on 127.0.0.1; the next one is Kafka's"),
   })
   .extend(streamingRegressionSettings.omit(OWN).shape)
   .extend(produceSettings.shape);

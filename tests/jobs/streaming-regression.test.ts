@@ -84,7 +84,7 @@ test.each<[string, object, string]>([
   ["forgetting more than half", { forgetting: 0.4 }, "forgetting is 0.4: expected a number from 0.5 to 1"],
   ["another algorithm", { algorithm: "gru" }, 'algorithm is "gru"'],
   ["a model that is no Python", { model: "model.json" }, 'model is "model.json": expected a Python file'],
-  ["a model that is not there", { model: "/nowhere/m.py" }, 'file "/nowhere/m.py" is not there'],
+  ["a model that is not there", { model: "/nowhere/m.py" }, 'model is "/nowhere/m.py": there is no such file'],
   ["a state in a bucket", { state: "s3://b/state" }, 'state is "s3://b/state": expected the absolute path of a folder'],
   ["a page that is no address", { page: "localhost" }, 'page is "localhost": expected an address'],
   ["parts by the moment", { partEvery: "0.1 seconds" }, 'partEvery is "0.1 seconds"'],

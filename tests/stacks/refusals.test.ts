@@ -26,6 +26,25 @@ const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>
     ],
     [{ "oneoff:rowz": "1" }, "oneoff:rowz is not a setting of this stack"],
   ],
+  "streaming-local": [
+    [{ "oneoff:partitions": "65" }, 'oneoff:partitions is "65": expected at most 64'],
+    [{ "oneoff:port": "65520" }, 'oneoff:port is "65520": expected a number from 1 to 65519, as the next ones are'],
+    [{ "oneoff:memory": "256 MB" }, 'oneoff:memory is "256 MB": expected at least "512 MB"'],
+    [{ "oneoff:retention": "1 MB" }, 'oneoff:retention is "1 MB": expected at least "32 MB"'],
+    [{ "oneoff:trainTopic": "a.b" }, 'oneoff:trainTopic is "a.b": expected a topic of Kafka\'s'],
+    [{ "oneoff:testTopic": "train" }, 'oneoff:testTopic is "train": that is what is learnt from: give another topic'],
+    [{ "oneoff:model": "/no/such.py" }, 'oneoff:model is "/no/such.py": there is no such file'],
+    [{ "oneoff:csv": "a.csv" }, 'a.csv": give csv, columns and target together, or none of them'],
+    [
+      { "oneoff:csv": "/no/such.csv", "oneoff:columns": "a,b,c", "oneoff:target": "d" },
+      'oneoff:columns is "a,b,c": expected 2 of them, as features is 2',
+    ],
+    [
+      { "oneoff:csv": "/no/such.csv", "oneoff:columns": "a,b", "oneoff:target": "d" },
+      'oneoff:csv is "/no/such.csv": there is no such file',
+    ],
+    [{ "oneoff:kafka": "127.0.0.1:9092" }, "oneoff:kafka is a setting of job streaming-regression: remove it with"],
+  ],
   "emr-oneoff": [
     [{ "oneoff:spot": "true", "oneoff:spotFallback": undefined }, "oneoff:spotFallback"],
     [{ "oneoff:keepAlive": "true" }, "oneoff:keepAlive needs oneoff:idle: how long"],

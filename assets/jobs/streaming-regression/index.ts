@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { type Duration, seconds } from "../../../core/duration.ts";
 import { invalid } from "../../../core/errors.ts";
@@ -63,6 +64,7 @@ export function streamingRegression(args: StreamingRegressionArgs = {}): Job {
   const { model, features, trainTopic, testTopic } = settings;
   if (trainTopic === testTopic)
     throw invalid("testTopic", testTopic, "that is what is learnt from: give another topic");
+  if (model !== undefined && !existsSync(model)) throw invalid("model", model, "there is no such file");
   return tried(
     job({
       name: "streaming-regression",

@@ -15,7 +15,7 @@ export interface KafkaPlan {
 
 /** What brokers keep, as users say it. */
 export interface KafkaArgs {
-  /** Partitions by topic; topics that are there already stay as they are. */
+  /** Partitions by topic; a topic that is there already may get more, and never has fewer. */
   readonly topics: Readonly<Record<string, number>>;
   /** What a partition keeps: older messages go. @default "256 MB" */
   readonly retention?: Size;
@@ -23,7 +23,7 @@ export interface KafkaArgs {
 
 /** What Kafka takes, with dots left out, which it confuses with underscores. */
 const TOPIC = /^[a-zA-Z0-9_-]{1,200}$/;
-const MOST_PARTITIONS = 64;
+export const MOST_PARTITIONS = 64;
 /** As much as a segment, of which one is always kept. */
 const LEAST_MEBIBYTES = 32;
 

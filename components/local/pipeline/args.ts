@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { firstPort, wholeNumber } from "../../../core/checks.ts";
+import { invalid } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job.ts";
 import { mebibytes, type Size } from "../../../core/size.ts";
 import { type KafkaArgs, type KafkaPlan, kafkaPlan } from "../../common/services/kafka.ts";
@@ -47,6 +48,15 @@ export const FEED_TOKEN = "feed-token";
 export const PORT = 8766;
 const CORES = 2;
 
+/** Below this Spark refuses to start: it keeps 300 MiB, and wants that half as much again is there. */
+const LEAST_MEBIBYTES = 512;
+
+function memoryOf(memory: Size): number {
+  const given = mebibytes(memory, "memory");
+  if (given >= LEAST_MEBIBYTES) return given;
+  throw invalid("memory", memory, `expected at least "${LEAST_MEBIBYTES} MB", without which Spark doesn't start`);
+}
+
 /** The arguments, checked and with their defaults. @throws UsageError. */
 export function pipelinePlan(args: PipelinePlanArgs): PipelinePlan {
   const feedsPage = args.job.steps.some(({ secrets }) => secrets.includes(FEED_TOKEN));
@@ -55,7 +65,7 @@ export function pipelinePlan(args: PipelinePlanArgs): PipelinePlan {
     feedsPage,
     kafka: kafkaPlan(args.kafka),
     cores: wholeNumber("cores", args.cores ?? Math.min(CORES, availableParallelism())),
-    memoryMebibytes: mebibytes(args.memory ?? "1 GB", "memory"),
+    memoryMebibytes: memoryOf(args.memory ?? "1 GB"),
     port: firstPort("port", args.port ?? PORT, portsOf(1)),
   };
 }
