@@ -194,7 +194,7 @@ async function portsFree(inputs: Process): Promise<void> {
 async function portProblem(name: string, ports: readonly number[]): Promise<string | undefined> {
   for (const port of ports) {
     if (!(await isTaken(port))) continue;
-    return `port ${port} of ${name}: another program listens on it; end that, or give the services another first port`;
+    return `port ${port} of ${name}: another program listens on it; end that, or give the services another first port, as by oneoff:port`;
   }
   return undefined;
 }

@@ -237,7 +237,7 @@ describe("any service", () => {
   test("a port that another program has, and a name that is no folder's, are refused", async () => {
     const one = await rendered(STAYS, { listens: { http: 80 } });
     const [port] = one.ports as [number];
-    const reason = `port ${port} of one: another program listens on it; end that, or give the services another first port`;
+    const reason = `port ${port} of one: another program listens on it; end that, or give the services another first port, as by oneoff:port`;
     expect(await serviceProcess.check("", one)).toEqual([]);
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(port, "127.0.0.1", resolve));

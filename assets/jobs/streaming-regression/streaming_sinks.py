@@ -29,6 +29,7 @@ import streaming_tables
 from streaming_state import State
 from streaming_tables import Row
 
+MODEL_SECONDS = 60  # from one row of the model to the next
 MOST_ROWS = 50_000  # that part files are written for at the latest
 HUB_SECONDS = 0.2  # that a page has to take a batch
 HUB_ROWS = 2_000  # that it is told of a batch at most, the newest
@@ -62,7 +63,7 @@ class Lake:
 
     def __init__(self, place: LakePlace, state: State, clock: Callable[[], float] = time.time) -> None:
         """Writes what earlier runs of the same state could not. Raises OSError and ValueError."""
-        self._place, self._clock = place, clock
+        self._place, self._state, self._clock = place, state, clock
         for folder in sorted(place.logs.glob("*")):
             if folder != place.log and (folder / _PLACE).exists():
                 self._finish(folder, state)
@@ -70,11 +71,17 @@ class Lake:
         kept = {"lake": place.lake, "run": place.run}
         streaming_files.replace(place.log / _PLACE, json.dumps(kept).encode())
         self._log = streaming_log.Log(place.log, state.batch)
+        self._modelled = self._log.last if self._log.has_model else None  # the batch of the last model
         self._write_pieces(place)
         self._written = clock()
 
     def write(self, batch: Batch) -> None:
         rows = {"predictions": batch.predictions, "rejected": batch.rejected, "batches": [batch.summary]}
+        ended = batch.summary[1]
+        if (minute := ended // (1000 * MODEL_SECONDS)) != self._state.modelled and self._state.learnt:
+            self._state.modelled = minute  # which is saved with the batch, so that another start has the same rows
+            rows["models"] = [model_row(self._state, self._place.algorithm, ended)]
+            self._modelled = batch.number
         self._log.append({"batch": batch.number, **{name: found for name, found in rows.items() if found}})
 
     def settle(self, state: State, *, over: bool = False) -> None:
@@ -82,10 +89,10 @@ class Lake:
         if not (over or due):
             return
         self._written = self._clock()
+        if over and state.learnt and self._modelled != state.batch:
+            model = model_row(state, self._place.algorithm, round(1000 * self._clock()))
+            self._log.append({"batch": state.batch, "models": [model]})
         if self._log.first is not None:
-            if not self._log.has_model:
-                model = model_row(state, self._place.algorithm, round(1000 * self._clock()))
-                self._log.append({"batch": state.batch, "models": [model]})
             self._log.cut()
             self._write_pieces(self._place)
         if over:

@@ -60,6 +60,7 @@ class State:
     rejected: dict[str, int] = dataclasses.field(default_factory=dict)  # how many, by reason
     repeated: int = 0  # that came again though they were done
     learnt: int = 0  # examples, which is the model's version
+    modelled: int = -1  # the minute, since 1970, of the last model in the lake
     mean: float = 0.0  # of all y that were learnt from
     errors: dict[str, Errors] = dataclasses.field(default_factory=lambda: {"train": Errors(), "test": Errors()})
     names: dict[str, None] = dataclasses.field(default_factory=dict)  # digests of the newest records' names, in order
