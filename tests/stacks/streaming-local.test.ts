@@ -46,6 +46,21 @@ test("a model learns from what is sent until it is asked to end, and the page ha
   await expect.poll(() => rowsOf("points-train"), { timeout: 120_000 }).toBeGreaterThan(0);
   await up("--expect-no-changes");
 
+  const sent = await project.oneoff("produce", "-s", STACK, "--rate", "300", "--for", "4s", "--seed", "7");
+  expect(sent).toMatchObject({ code: 0, output: expect.stringMatching(/^[\d,]+ records were sent\.$/m) });
+  expect(Number(/^([\d,]+) records/m.exec(sent.output)?.[1]?.replace(",", ""))).toBeGreaterThan(100);
+  expect(await project.oneoff("produce", "-s", STACK, "--topic", "nowhere")).toMatchObject({
+    ...{ code: 2, output: expect.stringContaining(`there is no topic nowhere at 127.0.0.1:${port + 1}`) },
+  });
+  const watched = await project.oneoff("watch", STACK, "--json", "--timeout", "6s");
+  expect(watched.code).toBe(9);
+  const figures = watched.output.split("\n").findLast((line) => line.startsWith('{"type":"stream"'));
+  expect(JSON.parse(figures ?? "{}")).toMatchObject({
+    ...{ records: expect.any(Number), perSecond: expect.any(Number), lagSeconds: expect.any(Number) },
+    ...{ errors: { train: expect.any(Number), test: expect.any(Number) } },
+    eventToPageP95Seconds: expect.any(Number),
+  });
+
   const cancelled = await project.oneoff("cancel", STACK, "--yes");
   expect(cancelled.output).toMatch(/Run 1 of streaming-regression ended as it was asked to, after .+: it succeeded\./);
   const { state, tables } = RunRecord.parse(readJsonFile(lakeLayout(lake()).record("1")));
