@@ -1,12 +1,15 @@
+import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { streamingRegression } from "../assets/jobs/streaming-regression/index.ts";
 import { checkCsv, produceOptions } from "../assets/jobs/streaming-regression/produce.ts";
 import { produceSettings } from "../assets/jobs/streaming-regression/produce-settings.ts";
 import { streamingRegressionSettings } from "../assets/jobs/streaming-regression/settings.ts";
 import { outputs } from "../components/common/outputs.ts";
+import { checkSecretSetting } from "../components/common/secret-setting.ts";
 import { MOST_PARTITIONS } from "../components/common/services/kafka.ts";
 import { stackProgram } from "../components/common/stack.ts";
 import { LocalDashboard, LocalLake, LocalPipeline, Removal } from "../components/local/index.ts";
+import { UsageError } from "../core/errors.ts";
 import { count, duration, flag, inSettingsOf, port, runId, size } from "../core/settings.ts";
 
 /** Which the stack itself sees to. */
@@ -38,6 +41,7 @@ const settings = z
       .enum(Removal)
       .default("delete")
       .describe("What `pulumi destroy` does with the results: delete or retain"),
+    storeLogin: z.string().optional().describe("USER:PASSWORD for the store, as a secret"),
     port: port()
       .max(MOST_PORT, `expected a number from 1 to ${MOST_PORT}, as the next ones are used too`)
       .default(8765)
@@ -59,9 +63,11 @@ export default stackProgram({
     const pipelineArgs = {
       ...{ lifetime: { deadline }, runId, cores: settings.cores, memory: settings.memory, port: port + 1 },
       kafka: { topics, retention },
+      ...(settings.storeLogin && { secrets: { "store-login": pulumi.secret(settings.storeLogin) } }),
       ...(settings.producer && { producer: inSettings(() => produceOptions(settings)) }),
     };
     if (settings.producer) inSettings(() => checkCsv(settings));
+    checkStore(settings);
     inSettings(() => LocalPipeline.check({ ...pipelineArgs, job }));
 
     const lake = new LocalLake("lake", { job, path, removal: settings.removal });
@@ -73,3 +79,16 @@ export default stackProgram({
 
 /** Errors name settings, and here stand the arguments of the components that are called otherwise. */
 const inSettings = inSettingsOf(settings, {});
+
+function checkStore({ store, storeLogin }: z.output<typeof settings>): void {
+  checkSecretSetting("oneoff:storeLogin", storeLogin, " USER:PASSWORD");
+  if (storeLogin !== undefined && !/^[^:\s]+:\S+$/.test(storeLogin))
+    // without its value: it is secret
+    throw new UsageError(
+      "oneoff:storeLogin is no USER:PASSWORD: pulumi config set --secret oneoff:storeLogin USER:PASSWORD",
+    );
+  if (store?.startsWith("https://") && storeLogin === undefined)
+    throw new UsageError(
+      "oneoff:store begins with https:// and oneoff:storeLogin is not set: pulumi config set --secret oneoff:storeLogin USER:PASSWORD",
+    );
+}

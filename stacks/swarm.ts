@@ -4,6 +4,7 @@ import { z } from "zod";
 import { jobKind, jobSettings, jobs } from "../assets/jobs/registry.ts";
 import { endpointOf } from "../clients/docker.ts";
 import { outputs } from "../components/common/outputs.ts";
+import { checkSecretSetting } from "../components/common/secret-setting.ts";
 import { stackProgram } from "../components/common/stack.ts";
 import {
   type FolderLake,
@@ -105,7 +106,7 @@ export default stackProgram({
     const job = jobKind(settings.job).create(settings);
     const { removal, port, registry, mongo, notebook } = settings;
     const buildArgs: Record<string, string> = settings.baseImage === undefined ? {} : { BASE: settings.baseImage };
-    checkSecret(settings);
+    checkSecretSetting("oneoff:credentials", settings.credentials, " < FILE");
     const lake = { ...lakeOf(settings), job };
     const builds = { ...(registry && { registry }), buildArgs };
     const clusterArgs = { ...clusterOf(settings), ...builds, lake, mongo, notebook, port: port + 1 };
@@ -181,14 +182,5 @@ function lakeOf({ lake, removal, user }: Settings): FolderLake | ObjectLake {
   if (isAbsolute(lake) && removal === Removal.retain) return { path: lake };
   throw new UsageError(
     `oneoff:lake is ${quote(lake)} and docker:host another machine, where a folder is neither made nor deleted from here: make one there, set oneoff:lake to its absolute path and oneoff:removal to retain; or take s3:// or gs://`,
-  );
-}
-
-/** Pulumi would keep it as plain text in the stack's settings and state. */
-function checkSecret({ credentials }: Settings): void {
-  const secret: readonly string[] = JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS || "[]");
-  if (credentials === undefined || secret.includes("oneoff:credentials")) return;
-  throw new UsageError(
-    "oneoff:credentials is plain text: pulumi config set --secret oneoff:credentials < FILE, and make new ones if others could read these",
   );
 }

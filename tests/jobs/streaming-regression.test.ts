@@ -34,13 +34,27 @@ test("settings come into the step", () => {
   expect(learn()?.secrets).toEqual([]);
 });
 
+test("a store is sent a login where nobody else reads it, and its certificates go with the step", () => {
+  const ca = "tests/jobs/classifier.py"; // a file that is there
+  expect(argumentsOf({ store: "http://127.0.0.1:9200" })).toContain(
+    "--every 10 --store http://127.0.0.1:9200 --store-index streaming-regression",
+  );
+  expect(learn({ store: "http://127.0.0.1:9200" })?.secrets).toEqual([]);
+  const safe = { store: "https://search:9200", storeIndex: "points", storeCa: ca, page: "http://a" };
+  expect(argumentsOf(safe)).toMatch(
+    /--store https:\/\/search:9200 --store-index points --store-login \{secret:store-login\} --store-ca classifier\.py$/,
+  );
+  expect(learn(safe)?.secrets).toEqual(["feed-token", "store-login"]);
+  expect(learn(safe)?.files).toEqual([resolve(ca)]);
+});
+
 test("the step is endless, leaves all tables, and is given what it imports", () => {
   const step = learn();
   expect(step?.endless).toBe(true);
   expect(step?.leaves).toEqual(streamingRegression().tables.map(({ name }) => name));
   expect(step?.packages).toEqual(["org.apache.spark:spark-sql-kafka-0-10_2.12:3.5.7"]);
   expect(step?.pyFiles.map((path) => path.split("/").at(-1))).toEqual(
-    "oneoff engine files kafka log models records sinks state tables"
+    "oneoff engine files kafka log models records sinks state store tables"
       .split(" ")
       .map((name) => (name === "oneoff" ? "oneoff.py" : `streaming_${name}.py`)),
   );
@@ -87,6 +101,10 @@ test.each<[string, object, string]>([
   ["a model that is not there", { model: "/nowhere/m.py" }, 'model is "/nowhere/m.py": there is no such file'],
   ["a state in a bucket", { state: "s3://b/state" }, 'state is "s3://b/state": expected the absolute path of a folder'],
   ["a page that is no address", { page: "localhost" }, 'page is "localhost": expected an address'],
+  ["a store that is no address", { store: "search:9200" }, 'store is "search:9200": expected an address'],
+  ["a store with a user", { store: "https://a:b@search" }, 'store is "https://a:b@search": expected an address'],
+  ["an index in capitals", { storeIndex: "Points" }, 'storeIndex is "Points": expected small letters'],
+  ["certificates that are not there", { store: "https://a", storeCa: "/nowhere/ca.pem" }, 'file "/nowhere/ca.pem" is'],
   ["parts by the moment", { partEvery: "0.1 seconds" }, 'partEvery is "0.1 seconds"'],
 ])("%s is refused", (_, args, message) => expect(() => streamingRegression(args)).toThrow(message));
 

@@ -25,6 +25,12 @@ PLACE = ["--lake", "/lake", "--run", "r1", "--state", "/state", "--kafka", "127.
         (["--state", "/lake/"], "argument --state: '/lake/' is the lake: give another folder"),
         (["--test-topic", "train"], "argument --test-topic: 'train' is the topic that is learnt from"),
         (["--page", "localhost"], "argument --page: 'localhost' is not an address that begins with http://"),
+        (["--store", "search:9200"], "argument --store: 'search:9200' is not an address that begins with http://"),
+        (["--store", "https://a:b@search"], "argument --store: a user stands in it, which whoever lists processes"),
+        (
+            ["--store", "http://a:1", "--store-login", "f"],
+            "argument --store-login: 'http://a:1' would be sent it in the",
+        ),
         (["--forgetting", "1.1"], "argument --forgetting: '1.1' is not a number from 0.5 to 1"),
         (["--features", "0"], "argument --features: '0' is not a whole number of at least 1"),
     ],

@@ -133,6 +133,17 @@ const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>
     [{ "oneoff:csv": "power.csv" }, 'oneoff:csv is "power.csv": expected an object of a bucket'],
     [{ "oneoff:zone": "us-east1-b" }, 'oneoff:zone is "us-east1-b"'],
   ],
+  "streaming-local": [
+    [
+      { "oneoff:store": "https://search" },
+      "oneoff:store begins with https:// and oneoff:storeLogin is not set: pulumi",
+    ],
+    [
+      { "oneoff:storeLogin": "a:b" },
+      "oneoff:storeLogin is plain text: pulumi config set --secret oneoff:storeLogin USER",
+    ],
+    [{ "oneoff:storeCa": "/no/ca.pem" }, 'file "/no/ca.pem" is not there'],
+  ],
   swarm: [
     [{ "oneoff:workerMemory": "lots" }, 'oneoff:workerMemory is "lots": expected a number and a unit'],
     [{ "oneoff:workerMemory": "512 MB" }, 'oneoff:workerMemory is "512 MB": Spark and Python need at least "1024 MB"'],

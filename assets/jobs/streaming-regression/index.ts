@@ -47,6 +47,15 @@ export interface StreamingRegressionArgs {
    * a dashboard has as its `feedToken`. @default the dashboard shows what is in the lake
    */
   readonly page?: string;
+  /**
+   * Address of an OpenSearch or Elasticsearch that gets a document for each record. One with https:// is sent the secret
+   * "store-login" of the cluster, `USER:PASSWORD`; one with http:// is sent none. @default there is none
+   */
+  readonly store?: string;
+  /** The store's index. @default "streaming-regression" */
+  readonly storeIndex?: string;
+  /** A file of certificates (PEM) that the store's may be of. @default those that the driver's system has */
+  readonly storeCa?: string;
   /** End after so many records. @default it goes on until somebody asks for its end, or the deadline comes */
   readonly endAfter?: number;
   /** End when no record has come for so long. @default never */
@@ -57,7 +66,7 @@ export interface StreamingRegressionArgs {
  * A model that learns from Kafka while it predicts: each record is predicted, recorded, and then learnt from. It goes on until
  * somebody asks for its end, which it then has succeeded at.
  *
- * @throws UsageError when an argument is out of its range, both topics are one, or the file of the model is not there.
+ * @throws UsageError when an argument is out of its range, both topics are one, or a file is not there.
  */
 export function streamingRegression(args: StreamingRegressionArgs = {}): Job {
   const settings = checkArgs("streamingRegression", streamingRegressionSettings, args);
@@ -75,12 +84,12 @@ export function streamingRegression(args: StreamingRegressionArgs = {}): Job {
           script: "learn.py",
           arguments: argumentsOf(settings),
           pyFiles: MODULES,
-          files: model === undefined ? [] : [model],
+          files: [model, settings.storeCa].filter((path) => path !== undefined),
           packages: ["org.apache.spark:spark-sql-kafka-0-10_2.12:3.5.7"],
           requirements: "requirements.txt",
           // It writes into the lake itself, where its tables are seen while it goes on: no cluster needs to bring them there.
           leaves: ["predictions", "models", "rejected", "batches"],
-          secrets: settings.page === undefined ? [] : [FEED_TOKEN],
+          secrets: [...(settings.page === undefined ? [] : [FEED_TOKEN]), ...(hasLogin(settings) ? [STORE_LOGIN] : [])],
           endless: true,
         },
       ],
@@ -93,6 +102,11 @@ export function streamingRegression(args: StreamingRegressionArgs = {}): Job {
 /** What a dashboard takes rows by. */
 const FEED_TOKEN = "feed-token";
 
+/** `USER:PASSWORD` of the store. */
+const STORE_LOGIN = "store-login";
+
+const hasLogin = ({ store }: Settings): boolean => store?.startsWith("https://") ?? false;
+
 type Settings = ReturnType<typeof streamingRegressionSettings.parse>;
 
 function argumentsOf(settings: Settings): readonly string[] {
@@ -104,6 +118,7 @@ function argumentsOf(settings: Settings): readonly string[] {
     ...["--window", String(errorWindow), "--late", String(seconds(settings.late)), "--most", String(batch)],
     ...["--every", String(seconds(settings.partEvery))],
     ...(page === undefined ? [] : ["--page", page, "--page-token", `{secret:${FEED_TOKEN}}`]),
+    ...storeArguments(settings),
     ...(endAfter === undefined ? [] : ["--rows", String(endAfter)]),
     ...(idle === undefined ? [] : ["--idle", String(seconds(idle))]),
   ];
@@ -115,7 +130,17 @@ function modelArguments({ model, algorithm, forgetting, learningRate }: Settings
   return ["--algorithm", algorithm, ...(algorithm === "rls" ? rls : ["--learning-rate", String(learningRate)])];
 }
 
+function storeArguments(settings: Settings): readonly string[] {
+  const { store, storeIndex, storeCa } = settings;
+  if (store === undefined) return [];
+  return [
+    ...["--store", store, "--store-index", storeIndex],
+    ...(hasLogin(settings) ? ["--store-login", `{secret:${STORE_LOGIN}}`] : []),
+    ...(storeCa === undefined ? [] : ["--store-ca", basename(storeCa)]),
+  ];
+}
+
 /** What the script imports. */
-const MODULES = ["engine", "files", "kafka", "log", "models", "records", "sinks", "state", "tables"].map(
+const MODULES = ["engine", "files", "kafka", "log", "models", "records", "sinks", "state", "store", "tables"].map(
   (name) => `streaming_${name}.py`,
 );

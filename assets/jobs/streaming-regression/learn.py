@@ -26,11 +26,13 @@ import streaming_kafka
 import streaming_models
 import streaming_sinks
 import streaming_state
+import streaming_store
 from streaming_engine import Engine, Rules
 from streaming_kafka import KafkaError
 from streaming_models import Model, ModelError
 from streaming_records import Delivered
 from streaming_state import StateError
+from streaming_store import StoreError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -76,7 +78,7 @@ class Learner:
         self.terminated, self.is_busy = threading.Event(), threading.Event()
 
     def run(self, spark: SparkSession) -> None:
-        """Raises StateError, ModelError, KafkaError, OSError, and StreamingQueryException."""
+        """Raises StateError, ModelError, KafkaError, StoreError, OSError, and StreamingQueryException."""
         options = self.options
         with locked(self.folder):
             model = model_of(options)
@@ -106,6 +108,8 @@ class Learner:
             options.lake, options.run, self.folder / "log", options.every, options.features, model.name
         )
         sinks: list[streaming_sinks.Sink] = [streaming_sinks.Lake(place, state)]
+        if options.store:
+            sinks.append(streaming_store.Store(store_of(options)))
         if options.page:
             token = Path(options.page_token).read_text(encoding="utf-8").strip() if options.page_token else None
             address = f"{options.page}/api/feeds/{options.run}"
@@ -206,6 +210,13 @@ def model_of(options: argparse.Namespace) -> Model:
     return streaming_models.Rls(options.features, options.forgetting)
 
 
+def store_of(options: argparse.Namespace) -> streaming_store.StorePlace:
+    """The store that was asked for. Raises StoreError and OSError."""
+    login = streaming_store.read_login(options.store_login)
+    ca = _file(options.store_ca) if options.store_ca else None
+    return streaming_store.StorePlace(options.store, options.store_index, options.run, options.features, login, ca)
+
+
 def _file(name: str) -> Path:
     """A file of the step, wherever the cluster has put it."""
     from pyspark import SparkFiles
@@ -276,6 +287,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--every", type=_number(0.1, 86_400), default=10, metavar="SECONDS", help=about)
     parser.add_argument("--page", metavar="ADDRESS", help="of the dashboard, which is sent rows as they come")
     parser.add_argument("--page-token", metavar="FILE", help="with what the page is told by who sends rows")
+    about = "of OpenSearch or Elasticsearch, which is given a document for each record"
+    parser.add_argument("--store", metavar="ADDRESS", help=about)
+    parser.add_argument("--store-index", default="streaming-regression", help="of documents (default: %(default)s)")
+    parser.add_argument("--store-login", metavar="FILE", help="with USER:PASSWORD, for https:// alone")
+    parser.add_argument("--store-ca", metavar="FILE", help="of certificates (PEM) that the store's may be of")
     parser.add_argument("--rows", type=oneoff.count, metavar="N", help="end after so many records")
     parser.add_argument("--idle", type=_number(0.1, 1e9), metavar="SECONDS", help="end when none came for so long")
     options = parser.parse_args(arguments)
@@ -289,6 +305,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"argument --test-topic: {options.test_topic!r} is the topic that is learnt from: give another")
     if options.page and not options.page.startswith(("http://", "https://")):
         parser.error(f"argument --page: {options.page!r} is not an address that begins with http:// or https://")
+    if problem := streaming_store.problem_of(options.store, options.store_login):
+        parser.error(problem)
     options.page = options.page and options.page.rstrip("/")
     options.lake = options.lake.rstrip("/")
     return options
@@ -309,7 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ours = learner.failure or problem
         reason = oneoff._why(str(ours)) if isinstance(ours, StreamingQueryException) else str(ours)
         print(f"learn.py: error: {' '.join(reason.split())}", file=sys.stderr, flush=True)
-        return EXIT_WRONG if isinstance(ours, (StateError, ModelError)) else 1
+        return EXIT_WRONG if isinstance(ours, (StateError, ModelError, StoreError)) else 1
     finally:
         with contextlib.suppress(Exception):  # its JVM may be gone
             spark.stop()

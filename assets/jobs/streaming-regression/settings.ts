@@ -63,6 +63,24 @@ export const streamingRegressionSettings = z.object({
     .regex(/^https?:\/\/[^\s{}]+$/, "expected an address that begins with http:// or https://")
     .optional()
     .describe("Address of a dashboard that rows are sent to as they come, with the cluster's secret feed-token"),
+  store: z
+    .string()
+    .regex(/^https?:\/\/[^\s{}@?#]+$/, "expected an address that begins with http:// or https://, without a user")
+    .optional()
+    .describe(
+      "Address of an OpenSearch or Elasticsearch of your own, which gets a document for each record; with https:// it is sent the secret store-login",
+    ),
+  storeIndex: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_.-]{0,199}$/, "expected small letters, digits, dashes, underscores and dots")
+    .default("streaming-regression")
+    .describe("Index of the store; another run that reads a record again writes over its document"),
+  storeCa: z
+    .string()
+    .regex(/^[^{}]+$/, "expected a file of certificates (PEM)")
+    .transform((path) => resolve(path))
+    .optional()
+    .describe("A file of certificates (PEM) that the store's may be of; those of the driver's system when not set"),
   endAfter: count()
     .optional()
     .describe("End after so many records; goes on until somebody asks for its end when not set"),
