@@ -100,6 +100,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "list what can be set, and the defaults",
     load: async () => (await import("./settings.ts")).settings,
   },
+  kibana: {
+    group: "Set-up",
+    summary: "print what a Kibana of one's own imports of a stream",
+    load: async () => (await import("./kibana.ts")).kibana,
+  },
   completion: {
     group: "Set-up",
     summary: "print what completes commands in bash, zsh or fish",
