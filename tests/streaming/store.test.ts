@@ -1,5 +1,5 @@
 /** A stream's store is a real OpenSearch, with TLS, logins and roles: what dies, what is refused, and what Kibana's panels ask. */
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { kibanaObjects, ndjson } from "../../assets/jobs/streaming-regression/ki
 import { draw } from "../jobs/kibana-draw.ts";
 import { readObjects, specsOf } from "../jobs/kibana-schema.ts";
 import { OpenSearch } from "./opensearch.ts";
+import { stored } from "./stored.ts";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const python = at("../../.oneoff/venv/bin/python");
@@ -49,21 +50,7 @@ async function feed(name: string, dies = "", as: { readonly login?: string; read
   }
 }
 
-/** What the index has, by names; and that it is the lake's. */
-async function stored(name: string): Promise<string> {
-  await store.must("POST", `/${INDEX}-${name}/_refresh`);
-  const { hits } = await store.must("POST", `/${INDEX}-${name}/_search`, { size: 10_000 });
-  const documents = Object.fromEntries(
-    hits.hits.map((hit: { _id: string; _source: object }) => [hit._id, hit._source]),
-  );
-  expect(Object.keys(documents)).toHaveLength(hits.total.value);
-  const input = JSON.stringify(documents);
-  const { stdout, stderr } = spawnSync(python, [at("stored.py"), join(folder, name), "r1", "2"], {
-    input,
-    encoding: "utf8",
-  });
-  return stdout || stderr;
-}
+const look = (name: string) => stored(store, `${INDEX}-${name}`, join(folder, name));
 
 const DIES = [
   "after-lake:2",
@@ -81,7 +68,7 @@ test.each([...DIES, "part-begun:3", "piece-removed:2"])(
     const name = dies.replace(":", "-");
     expect(await feed(name, dies)).toMatchObject({ signal: "SIGKILL" });
     expect(await feed(name)).toEqual({ code: 0, signal: null, error: "" });
-    expect(await stored(name)).toBe("300 documents are the lake's rows\n");
+    expect(await look(name)).toBe("300 documents are the lake's rows\n");
   },
   300_000,
 );
@@ -97,7 +84,7 @@ test("a store that is killed stops the stream and skips nothing", async () => {
     expect(first.error).toContain("could not be had for 30 s");
     expect(await feed("away")).toMatchObject({ code: 0 });
   }
-  expect(await stored("away")).toBe("300 documents are the lake's rows\n");
+  expect(await look("away")).toBe("300 documents are the lake's rows\n");
 }, 600_000);
 
 test("a wrong password, a user without rights and a certificate of somebody else are refused in a sentence", async () => {
