@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { kibanaObjects, ndjson } from "../../assets/jobs/streaming-regression/kibana/index.ts";
 import { draw } from "../jobs/kibana-draw.ts";
 import { readObjects, specsOf } from "../jobs/kibana-schema.ts";
+import { figuresOf } from "./figures.ts";
 import { OpenSearch } from "./opensearch.ts";
 import { stored } from "./stored.ts";
 
@@ -122,9 +123,7 @@ test("what Kibana's panels ask is answered, drawn, and what the lake has", async
     expect(svg).toContain("<svg");
     drawn[title] = rows;
   }
-  const script = at("figures.py");
-  const { stdout } = await promisify(execFile)(python, [script, join(folder, name), "r1"]);
-  const figures = JSON.parse(stdout);
+  const figures = await figuresOf(join(folder, name));
   const close = (rows: readonly (readonly unknown[])[]) =>
     rows
       .map((row) => row.map((each) => (typeof each === "number" ? Number(each.toPrecision(9)) : each)))

@@ -10,8 +10,6 @@ import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Broker, kafkaClient, sparkKafkaJars } from "../scoring/kafka.ts";
 import { quickJava } from "../spark/quick-java.ts";
-import { OpenSearch } from "./opensearch.ts";
-import { stored } from "./stored.ts";
 
 const at = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const python = at(".oneoff/venv/bin/python");
@@ -23,7 +21,6 @@ const SMALL = ["--most", "200"];
 
 let folder: string;
 let broker: Broker;
-let store: OpenSearch;
 let env: NodeJS.ProcessEnv;
 let jars: string;
 const started: ChildProcess[] = [];
@@ -34,7 +31,6 @@ beforeAll(async () => {
   const own = { PYSPARK_PYTHON: python, PYSPARK_DRIVER_PYTHON: python, PYTHONPATH: await kafkaClient(python) };
   env = { ...process.env, ...quickJava(), ...own };
   broker = await Broker.start(join(folder, "kafka"));
-  store = await OpenSearch.start(join(folder, "opensearch"));
 }, 600_000);
 afterEach(() => {
   for (const { pid } of started.splice(0)) {
@@ -45,7 +41,6 @@ afterEach(() => {
 });
 afterAll(async () => {
   await broker?.stop();
-  await store?.stop();
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
@@ -103,23 +98,19 @@ async function goesOn(name: string, run: ReturnType<typeof start>, more: number)
 test("each record counts once, though driver, JVM and broker are killed, and it ends when it is asked to", async () => {
   await look("topics", broker.address, "train:2", "test:1");
   const producer = produce("--rate", "50", "--malformed", "0.02", "--drift", "0.1");
-  const login = join(folder, "login");
-  writeFileSync(login, await store.addWriter("stream", "seen"));
-  const stores = ["--store", store.address, "--store-index", "seen", "--store-login", login, "--store-ca", store.ca];
-  const words = [...SMALL, ...stores];
 
-  for (const dies of ["state-written:4", "part-begun:5", "after-lake:2", "after-store:3"]) {
-    const { output } = await learn("one", words, { ONEOFF_STREAM_DIES: dies }).ended;
+  for (const dies of ["state-written:4", "part-begun:5"]) {
+    const { output } = await learn("one", SMALL, { ONEOFF_STREAM_DIES: dies }).ended;
     expect(output).toContain("topics are read");
     expect(output).not.toContain("learn.py: error");
   }
 
-  const driver = learn("one", words);
+  const driver = learn("one", SMALL);
   await goesOn("one", driver, 2);
   driver.child.kill("SIGKILL"); // the JVM, which is what spark-submit becomes
   await driver.ended;
 
-  const beside = learn("one", words);
+  const beside = learn("one", SMALL);
   await goesOn("one", beside, 2);
   const port = Number(broker.address.split(":")[1]);
   await broker.stop("SIGKILL");
@@ -138,9 +129,8 @@ test("each record counts once, though driver, JVM and broker are killed, and it 
   expect(records).toBeGreaterThan(500);
 
   rmSync(join(folder, "one/lake/_cancels"), { recursive: true });
-  expect((await learn("one", ["--idle", "3", ...stores]).ended).code).toBe(0);
+  expect((await learn("one", ["--idle", "3"]).ended).code).toBe(0);
   expect(await look("whole", broker.address, join(folder, "one"), "r1")).toMatch(/\d+ records are there once/);
-  expect(await stored(store, "seen", join(folder, "one"))).toMatch(/^\d+ documents are the lake's rows\n$/);
 }, 1_800_000);
 
 test("what it can't do is refused in a sentence, within seconds of Spark's start", async () => {
