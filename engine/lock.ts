@@ -18,7 +18,8 @@ function lock(folder: string, python: string): void {
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 for (const folder of ["engine", "tests", "tests/bench"]) lock(folder, "3.10");
-for (const folder of ["tests/scoring/spark-kafka", "tests/streaming/opensearch"]) run("sh", ["engine/lock-jars.sh", folder]);
+for (const folder of ["tests/scoring/spark-kafka", "tests/streaming/opensearch"])
+  run("sh", ["engine/lock-jars.sh", folder]);
 for (const [name, { requirements = [], jars }] of Object.entries(MANIFEST)) {
   const folder = join("assets", name);
   for (const part of requirements) lock(join(folder, part), "3.11");

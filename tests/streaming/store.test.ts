@@ -74,20 +74,6 @@ test.each([...DIES, "part-begun:3", "piece-removed:2"])(
   300_000,
 );
 
-test("a store that is killed stops the stream and skips nothing", async () => {
-  expect((await feed("away", "after-store:4")).signal).toBe("SIGKILL");
-  const port = Number(new URL(store.address).port);
-  await store.stop("SIGKILL");
-  const going = feed("away");
-  store = await OpenSearch.start(join(folder, "opensearch"), port);
-  const first = await going; // it came back in time, or not
-  if (first.code !== 0) {
-    expect(first.error).toContain("could not be had for 30 s");
-    expect(await feed("away")).toMatchObject({ code: 0 });
-  }
-  expect(await look("away")).toBe("300 documents are the lake's rows\n");
-}, 600_000);
-
 test("a wrong password, a user without rights and a certificate of somebody else are refused in a sentence", async () => {
   expect((await feed("refused", "", { login: "stream:wrong" })).error).toMatch(
     /StoreError: https:\S+ answers 401 to PUT \/_index_template\/\S+: give the store's user and password, secret store-login/,
