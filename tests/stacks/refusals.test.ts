@@ -27,6 +27,15 @@ const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>
     [{ "oneoff:rowz": "1" }, "oneoff:rowz is not a setting of this stack"],
   ],
   "streaming-local": [
+    [
+      { "oneoff:store": "https://search" },
+      "oneoff:store begins with https:// and oneoff:storeLogin is not set: pulumi",
+    ],
+    [
+      { "oneoff:storeLogin": "a:b" },
+      "oneoff:storeLogin is plain text: pulumi config set --secret oneoff:storeLogin USER",
+    ],
+    [{ "oneoff:storeCa": "/no/ca.pem" }, 'file "/no/ca.pem" is not there'],
     [{ "oneoff:partitions": "65" }, 'oneoff:partitions is "65": expected at most 64'],
     [{ "oneoff:port": "65520" }, 'oneoff:port is "65520": expected a number from 1 to 65519, as the next ones are'],
     [{ "oneoff:memory": "256 MB" }, 'oneoff:memory is "256 MB": expected at least "512 MB"'],
@@ -132,17 +141,6 @@ const refused: Readonly<Record<string, readonly (readonly [Settings, string])[]>
     [{ "oneoff:maxCost": "0.10" }, "oneoff:maxCost is 0.1 USD and this can cost up to"],
     [{ "oneoff:csv": "power.csv" }, 'oneoff:csv is "power.csv": expected an object of a bucket'],
     [{ "oneoff:zone": "us-east1-b" }, 'oneoff:zone is "us-east1-b"'],
-  ],
-  "streaming-local": [
-    [
-      { "oneoff:store": "https://search" },
-      "oneoff:store begins with https:// and oneoff:storeLogin is not set: pulumi",
-    ],
-    [
-      { "oneoff:storeLogin": "a:b" },
-      "oneoff:storeLogin is plain text: pulumi config set --secret oneoff:storeLogin USER",
-    ],
-    [{ "oneoff:storeCa": "/no/ca.pem" }, 'file "/no/ca.pem" is not there'],
   ],
   swarm: [
     [{ "oneoff:workerMemory": "lots" }, 'oneoff:workerMemory is "lots": expected a number and a unit'],
