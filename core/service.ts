@@ -25,6 +25,11 @@ export interface Service<Text = string> {
   readonly pages?: readonly ServicePage[];
   /** Absolute paths of folders on disks of its own, which end with it. @default none */
   readonly disks?: readonly string[];
+  /**
+   * Whether it is the same one whenever it starts again: it finds its disks as they were, and its name leads to itself too. There
+   * is one of it then. @default false: it may be another
+   */
+  readonly stays?: boolean;
   /** What it sees of the machine. @default none */
   readonly mounts?: readonly Mount[];
   /** Command that exits with 0 once it can be used. @default it can when it has started */

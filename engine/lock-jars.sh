@@ -8,14 +8,14 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# group:artifact:version, with the classifier of a jar that is taken without what it needs as a fourth part.
+# group:artifact:version, with a fourth part for a jar that is taken without what it needs: its classifier, or "alone" where it has none.
 dependency() {
   IFS=: read -r group artifact version classifier <<COORDINATES
 $1
 COORDINATES
   printf '<dependency><groupId>%s</groupId><artifactId>%s</artifactId><version>%s</version>' "$group" "$artifact" "$version"
   if [ -n "$classifier" ]; then
-    printf '<classifier>%s</classifier>' "$classifier"
+    [ "$classifier" = alone ] || printf '<classifier>%s</classifier>' "$classifier"
     printf '<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>'
   fi
   printf '</dependency>\n'

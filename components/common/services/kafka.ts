@@ -58,6 +58,7 @@ export function kafkaService<Text>(plan: KafkaPlan, image: Text): Service<Text |
         .join(" "),
     },
     disks: ["/data"],
+    stays: true,
     listens: { client: 9092, controller: 9093 },
     health: ["/opt/oneoff/healthy"],
   };

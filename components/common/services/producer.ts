@@ -9,9 +9,13 @@ const MEMORY_MEBIBYTES = 192;
  * @param options of assets/jobs/streaming-regression/produce.py, beside the broker's address.
  * @param image one in which ONEOFF_PRODUCER has that script and what it imports.
  */
-export const producerService = <Text>(options: readonly string[], image: Text): Service<Text | string> => ({
-  name: "producer",
-  image,
-  command: ["producer", ...options],
-  memoryMebibytes: MEMORY_MEBIBYTES,
-});
+export function producerService<Text>(options: readonly string[], image: Text): Service<Text | string> {
+  const csv = options.includes("--csv") ? options[options.indexOf("--csv") + 1] : undefined;
+  return {
+    name: "producer",
+    image,
+    command: ["producer", ...options],
+    memoryMebibytes: MEMORY_MEBIBYTES,
+    mounts: csv === undefined ? [] : [{ path: csv, readOnly: true }],
+  };
+}
