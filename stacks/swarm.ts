@@ -1,8 +1,6 @@
-import { isAbsolute, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { jobKind, jobSettings, jobs } from "../assets/jobs/registry.ts";
-import { endpointOf } from "../clients/docker.ts";
 import { outputs } from "../components/common/outputs.ts";
 import { checkSecretSetting } from "../components/common/secret-setting.ts";
 import { stackProgram } from "../components/common/stack.ts";
@@ -14,8 +12,8 @@ import {
   SwarmCluster,
   SwarmDashboard,
 } from "../components/docker/index.ts";
-import { quote, UsageError } from "../core/errors.ts";
 import { count, duration, flag, inSettingsOf, port, runId, size, texts } from "../core/settings.ts";
+import { folderOf, isRemote } from "./docker/lake.ts";
 
 const JOB = "london-power";
 
@@ -163,24 +161,7 @@ function clusterOf(settings: Settings) {
   };
 }
 
-/** Whether Docker is on another machine, whose folders can't be made or deleted from here. */
-function isRemote(): boolean {
-  const config = new pulumi.Config("docker");
-  const given = ["context", "host"].map((key) => [`docker:${key}`, config.get(key) ?? ""]);
-  return /^(ssh|tcp|http):/.test(endpointOf(Object.fromEntries(given), process.env).value);
-}
-
-function lakeOf({ lake, removal, user }: Settings): FolderLake | ObjectLake {
-  if (/^(s3|gs):\/\//.test(lake)) return { uri: lake.replace(/\/+$/, "") };
-  const own = `${process.getuid?.()}:${process.getgid?.()}`;
-  if (!isRemote() && user !== undefined && user !== own && process.getuid?.() !== 0) {
-    throw new UsageError(
-      `oneoff:user is ${quote(user)}, and the lake's folder is made by you (${own}), so that user can't write there; leave oneoff:user out`,
-    );
-  }
-  if (!isRemote()) return { path: resolve(pulumi.getRootDirectory(), lake) };
-  if (isAbsolute(lake) && removal === Removal.retain) return { path: lake };
-  throw new UsageError(
-    `oneoff:lake is ${quote(lake)} and docker:host another machine, where a folder is neither made nor deleted from here: make one there, set oneoff:lake to its absolute path and oneoff:removal to retain; or take s3:// or gs://`,
-  );
+function lakeOf(settings: Settings): FolderLake | ObjectLake {
+  if (/^(s3|gs):\/\//.test(settings.lake)) return { uri: settings.lake.replace(/\/+$/, "") };
+  return folderOf(settings, "; or take s3:// or gs://");
 }

@@ -27,7 +27,7 @@ import kept
 import oneoff
 import run_record
 import run_spec
-from run_cancel import CancelWatch
+from run_cancel import CancelWatch, asking_on_sigterm
 from run_secrets import printed_secrets, read_secrets, write_secrets
 from run_services import YARN, address_towards, is_hdfs, missing_of_hdfs, missing_of_spark
 from run_space import is_full, no_space
@@ -230,9 +230,10 @@ class Run:
             execute()
             return
         self.patience = ENDS_SECONDS
-        keep_running(
-            execute, lambda: not run_record.cancelled(self.spec.lake, self.spec.run) and self.time_left() > 0, self.say
-        )
+        lake, run = self.spec.lake, self.spec.run
+        asks = asking_on_sigterm(lake, run, DESTROYED) if self.options.sigterm_asks else contextlib.nullcontext()
+        with asks:
+            keep_running(execute, lambda: not run_record.cancelled(lake, run) and self.time_left() > 0, self.say)
 
     def check_tables(self, step: Step) -> None:
         """Holds the tables that are complete by now against their declarations."""
@@ -467,6 +468,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--log-every", type=float, default=5, metavar="SECONDS", help=often)
     place = "where installed requirements are kept for other runs on this machine (default: nowhere)"
     parser.add_argument("--kept", type=Path, metavar="FOLDER", help=place)
+    about = "SIGTERM asks an endless step for its end, as `oneoff cancel` does: whoever sends it waits for that"
+    parser.add_argument("--sigterm-asks", action="store_true", help=about)
     quiet = "write what the steps print into their logs alone"
     parser.add_argument("--quiet", action="store_true", help=quiet)
     return parser.parse_args(arguments)

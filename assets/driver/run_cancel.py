@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import oneoff
 import run_record
+from run_status import now
+from step_runner import TerminatedError, raise_on_sigterm
 
 
 class CancelWatch(threading.Thread):
@@ -33,3 +38,26 @@ class CancelWatch(threading.Thread):
     def end(self) -> None:
         """Looks no more."""
         self._over.set()
+
+
+@contextlib.contextmanager
+def asking_on_sigterm(lake: str, run: str, meaning: str) -> Iterator[None]:
+    """Has SIGTERM ask for the run's end, as `oneoff cancel` does, so that what runs now can end itself.
+
+    Whoever sends it again doesn't wait: then, and afterwards, it raises TerminatedError with that text.
+    """
+
+    def ask(*_: object) -> None:
+        raise_on_sigterm(meaning)
+        request = {"run": run, "at": now()}
+        try:
+            if run_record.cancelled(lake, run) is None:
+                oneoff.put(f"{lake}/_cancels/{run}.json", json.dumps(request).encode())
+        except Exception as problem:
+            raise TerminatedError(meaning) from problem
+
+    signal.signal(signal.SIGTERM, ask)
+    try:
+        yield
+    finally:
+        raise_on_sigterm(meaning)

@@ -12,3 +12,5 @@ export type {
 } from "./args.ts";
 export { SwarmCluster } from "./cluster.ts";
 export { SwarmDashboard, type SwarmDashboardArgs } from "./dashboard.ts";
+export type { PipelineImages, PipelineKafka, StreamingPipelineArgs } from "./pipeline/args.ts";
+export { StreamingPipeline } from "./pipeline/pipeline.ts";

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { driverArchive, jobFiles } from "../../assets/driver/code.ts";
 import { quote, UsageError } from "../../core/errors.ts";
 import type { Job } from "../../core/job.ts";
@@ -9,6 +9,9 @@ import { type RunSpec, runSpec } from "../../core/run-spec.ts";
 import { HDFS_EVENTS } from "../common/services/hdfs.ts";
 import { executorConf } from "../common/services/spark.ts";
 import type { SwarmPlan } from "./args.ts";
+
+/** What the image of Spark has beside Spark's own. */
+const JARS = join(import.meta.dirname, "../../assets/images/spark/jars.txt");
 
 /** Docker refuses larger configs. */
 const LARGEST_CONFIG = 500 * 1024;
@@ -35,7 +38,7 @@ function swarmRunSpec(job: Job, plan: SwarmPlan, lake: string, origin?: RunOrigi
   const { runId, hdfs } = plan;
   const places = jobFiles(job);
   return runSpec(
-    job,
+    withoutImages(job),
     {
       run: runId,
       lake,
@@ -56,6 +59,17 @@ function swarmRunSpec(job: Job, plan: SwarmPlan, lake: string, origin?: RunOrigi
       place: (path) => places.get(path) as string,
     },
   );
+}
+
+/** The job without the packages that the image has: its containers may reach no repository. */
+function withoutImages(job: Job): Job {
+  const jars = readFileSync(JARS, "utf8");
+  const isThere = (coordinate: string) => {
+    const [group = "", artifact, version] = coordinate.split(":");
+    return jars.includes(`  ${group.replaceAll(".", "/")}/${artifact}/${version}/`);
+  };
+  const steps = job.steps.map((step) => ({ ...step, packages: step.packages.filter((one) => !isThere(one)) }));
+  return { ...job, steps };
 }
 
 function tooLarge(job: Job, bytes: number): UsageError {

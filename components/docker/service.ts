@@ -17,6 +17,8 @@ export interface ServicePlace {
   readonly file: (file: SwarmServiceFile) => SwarmFile;
   /** Placement constraint of the nodes that have what is mounted. */
   readonly nodeOf: (mount: Mount) => string;
+  /** Placement constraint of the node that has the volumes of services that stay: where Docker is asked. */
+  readonly keptOn: string;
   /** What makes the folders that are mounted. */
   readonly needs: readonly pulumi.Resource[];
   readonly transform: Transform<docker.ServiceArgs> | undefined;
@@ -37,8 +39,9 @@ export function swarmService(
   opts: pulumi.CustomResourceOptions = {},
   swarmName = service.name,
 ): docker.Service {
-  const { name, prefix, network, nodeOf, needs, transform, parent } = place;
-  const { mounts = [], replicas = 1 } = service;
+  const { name, prefix, network, nodeOf, keptOn, needs, transform, parent } = place;
+  const { mounts = [], replicas = 1, stays } = service;
+  const constraints = [...new Set([...mounts.map(nodeOf), ...(stays && service.disks ? [keptOn] : [])])];
   const bytes = service.memoryMebibytes * 2 ** 20;
   const args: docker.ServiceArgs = {
     name: `${prefix}-${swarmName}`,
@@ -51,7 +54,7 @@ export function swarmService(
       // No cores: Spark shares them out, and a machine with fewer than it is told only takes longer.
       resources: { limits: { memoryBytes: bytes }, reservation: { memoryBytes: bytes } },
       restartPolicy: { condition: service.once ? "none" : "any", delay: "2s", window: "0s", maxAttempts: 0 },
-      ...(mounts.length > 0 && { placement: { constraints: [...new Set(mounts.map(nodeOf))] } }),
+      ...(constraints.length > 0 && { placement: { constraints } }),
     },
   };
   const options = pulumi.mergeOptions(
@@ -66,15 +69,12 @@ export function swarmService(
   return new docker.Service(...applyTransform(transform, `${name}-${swarmName}`, args, options));
 }
 
-function containerSpec(
-  { prefix, file }: ServicePlace,
-  service: SwarmService,
-): docker.types.input.ServiceTaskSpecContainerSpec {
-  const { image, command, env, user, health, files = [], mounts = [], disks = [] } = service;
+function containerSpec(place: ServicePlace, service: SwarmService): docker.types.input.ServiceTaskSpecContainerSpec {
+  const { prefix, file } = place;
+  const { image, command, env, user, health, files = [], mounts = [], stays } = service;
   const volumes = [
     ...mounts.map(({ path, readOnly }) => ({ type: "bind", source: path, target: path, readOnly })),
-    // Without options, labels among them: with any, Docker makes a second volume that nobody uses (moby#31492).
-    ...disks.map((target) => ({ type: "volume", target })),
+    ...disksOf(place, service),
   ];
   const made = files.map((one) => ({ ...file(one), isSecret: one.isSecret, place: placed(one, service) }));
   const secrets = made.filter(({ isSecret }) => isSecret);
@@ -84,6 +84,8 @@ function containerSpec(
     ...(command && { args: [...command] }),
     ...(env && { env }),
     ...(user && { user }),
+    // Docker's DNS leads to a task once it is healthy, and its own /etc/hosts at once.
+    ...(stays && { hostname: service.name }),
     labels: labels(prefix),
     capDrops: ["ALL"],
     ...(volumes.length > 0 && { mounts: volumes }),
@@ -105,6 +107,27 @@ function containerSpec(
       },
     }),
   };
+}
+
+/**
+ * Disks as volumes: of a service that stays each has a name, and is the stack's; others go with their task, on whichever node.
+ * They are mounted without options, labels among them: with any, Docker makes a second volume that nobody uses (moby#31492).
+ */
+function disksOf(
+  { name, prefix, parent }: ServicePlace,
+  { name: service, disks = [], stays }: SwarmService,
+): docker.types.input.ServiceTaskSpecContainerSpecMount[] {
+  return disks.map((target) => {
+    if (!stays) return { type: "volume", target };
+    const end = `${service}${target.replaceAll("/", "-")}`;
+    const volume = new docker.Volume(
+      `${name}-${end}-volume`,
+      { name: `${prefix}-${end}`, labels: labels(prefix) },
+      // What lies in it would go with it.
+      { parent, ignoreChanges: ["labels"] },
+    );
+    return { type: "volume", target, source: volume.name };
+  });
 }
 
 /** Where a secret or config lies; only the service's own user can read it. */

@@ -3,6 +3,7 @@ import { firstPort, wholeNumber } from "../../../core/checks.ts";
 import { invalid } from "../../../core/errors.ts";
 import type { Job } from "../../../core/job.ts";
 import { mebibytes, type Size } from "../../../core/size.ts";
+import { FEED_TOKEN, feedsPage } from "../../common/feed.ts";
 import { type KafkaArgs, type KafkaPlan, kafkaPlan } from "../../common/services/kafka.ts";
 import type { Transform } from "../../common/transform.ts";
 import type { LocalLake } from "../lake.ts";
@@ -43,8 +44,6 @@ export interface PipelinePlan {
   readonly feedsPage: boolean;
 }
 
-/** What a step that sends rows to the page names among its secrets. */
-export const FEED_TOKEN = "feed-token";
 export const PORT = 8766;
 const CORES = 2;
 
@@ -59,10 +58,10 @@ function memoryOf(memory: Size): number {
 
 /** The arguments, checked and with their defaults. @throws UsageError. */
 export function pipelinePlan(args: PipelinePlanArgs): PipelinePlan {
-  const feedsPage = args.job.steps.some(({ secrets }) => secrets.includes(FEED_TOKEN));
+  const feeds = feedsPage(args.job);
   return {
-    run: runPlan({ ...args, secrets: { ...args.secrets, ...(feedsPage && { [FEED_TOKEN]: "" }) } }),
-    feedsPage,
+    run: runPlan({ ...args, secrets: { ...args.secrets, ...(feeds && { [FEED_TOKEN]: "" }) } }),
+    feedsPage: feeds,
     kafka: kafkaPlan(args.kafka),
     cores: wholeNumber("cores", args.cores ?? Math.min(CORES, availableParallelism())),
     memoryMebibytes: memoryOf(args.memory ?? "1 GB"),

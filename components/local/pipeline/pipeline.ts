@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { jobFor } from "../../../core/job/same.ts";
+import { FEED_TOKEN } from "../../common/feed.ts";
 import type { CommandOutputs } from "../../common/outputs.ts";
 import { runOrigin } from "../../common/run-origin.ts";
 import { kafkaService } from "../../common/services/kafka.ts";
@@ -11,14 +12,7 @@ import { type LocalService, type Processes, renderProcesses } from "../processes
 import { LOCAL_DEADLINES, LocalRun, type RunArgs } from "../run.ts";
 import { Secret } from "../secret.ts";
 import { Software } from "../software.ts";
-import {
-  FEED_TOKEN,
-  type LocalPipelineArgs,
-  type PipelinePlan,
-  type PipelinePlanArgs,
-  PORT,
-  pipelinePlan,
-} from "./args.ts";
+import { type LocalPipelineArgs, type PipelinePlan, type PipelinePlanArgs, PORT, pipelinePlan } from "./args.ts";
 
 const ASSETS = join(import.meta.dirname, "../../../assets");
 const KAFKA = join(ASSETS, "images/kafka");
