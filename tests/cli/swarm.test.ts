@@ -956,7 +956,7 @@ test("cost says that there is none; env makes the stack and leaves its settings"
     expect(readFileSync(fresh.settingsFile("swarm"), "utf8")).toBe(before);
     expect(
       JSON.parse(await fresh.mustPulumi("stack", "ls", "--json")).map(({ name }: { name: string }) => name),
-    ).toEqual(["gpu-fleet-local", "local", "streaming-local", "swarm"]);
+    ).toEqual(["gpu-fleet-local", "local", "streaming", "streaming-local", "swarm"]);
     expect((await fresh.oneoff("env")).code).toBe(0);
     const rented = await fresh.oneoff("env", "emr-oneoff");
     expect(rented).toEqual({

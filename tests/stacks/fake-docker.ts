@@ -7,6 +7,7 @@ const IMMUTABLE: Readonly<Record<string, readonly string[]>> = {
   "docker:index/remoteImage:RemoteImage": ["name", "build"],
   "docker:index/network:Network": ["name", "driver", "options"],
   "docker:index/service:Service": ["name"],
+  "docker:index/volume:Volume": ["name"],
 };
 
 export const fakeDocker: FakeOptions = {

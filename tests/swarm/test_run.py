@@ -450,6 +450,16 @@ def test_an_endless_step_is_started_again_when_it_dies_and_ends_the_run_well_whe
         assert (content["state"], step["state"], step["endless"]) == ("succeeded", "succeeded", True)
 
 
+def test_an_endless_step_ends_well_when_its_container_is_ended(archive: Archive) -> None:
+    starts = archive.home / "starts"
+    starts.write_text("before\n")
+    archive.add("stream", ENDLESS, str(starts), str(archive.lake / "_cancels" / "1.json"), endless=True)
+    process = archive.start("--sigterm-asks")
+    wait_for(lambda: "started" in starts.read_text())
+    process.terminate()
+    assert (process.wait(60), archive.record()["state"]) == (0, "succeeded")
+
+
 def test_an_endless_step_that_is_told_nonsense_fails_at_once(archive: Archive) -> None:
     archive.add("stream", "import sys\nsys.exit(2)", endless=True)
     assert archive.run()[0] == 1
