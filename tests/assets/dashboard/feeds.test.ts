@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Feeds, takeRows } from "../../../assets/dashboard/feeds.ts";
+import { guard } from "../../../assets/dashboard/guard.ts";
 
 const TOKEN = "0123456789abcdef";
 const shows = (feed: string, rows: number) => ({ live: { feed, key: ["n"], time: "at", rows } });
@@ -75,4 +76,15 @@ test.each([
   const all = { authorization: `Bearer ${TOKEN}`, "content-length": String(body.length), ...headers };
   expect((await app.request("/", { method: "POST", body, headers: all })).status).toBe(status);
   expect(listen("r1")).toEqual([]);
+});
+
+test("rows may be sent under another name than that of this machine, by no page of another site, and nothing else is answered", async () => {
+  const app = new Hono().use(guard).all("*", (context) => context.body(null, 204));
+  const ask = async (method: string, path: string, headers: Record<string, string> = {}) =>
+    (await app.request(path, { method, headers: { host: "page:8765", ...headers } })).status;
+  expect(await ask("POST", "/api/feeds/1")).toBe(204);
+  expect(await ask("POST", "/api/feeds/1", { origin: "http://evil.example" })).toBe(403);
+  expect(await ask("POST", "/api/feeds/1", { "sec-fetch-site": "cross-site" })).toBe(403);
+  expect(await ask("GET", "/api/feeds/1")).toBe(403);
+  expect(await ask("POST", "/api/runs")).toBe(403);
 });
