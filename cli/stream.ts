@@ -5,8 +5,8 @@ import { Speed } from "./speed.ts";
 
 /** A stack's stream, as this machine reaches it. */
 export interface Stream {
-  /** Its brokers: HOST:PORT, several separated by commas. */
-  readonly kafka: string;
+  /** Its brokers: HOST:PORT, several separated by commas. @default this machine doesn't reach them */
+  readonly kafka?: string | undefined;
   /** Address of the page that is told of rows as they come. @default there is none */
   readonly page?: string | undefined;
 }

@@ -78,14 +78,20 @@ async function send({ topic, for: seconds, json, stack: named, ...given }: Optio
       `stack ${stack.name} has no stream that records could be sent to: name one that has, such as streaming-local`,
     );
   }
+  const { kafka } = stream;
+  if (kafka === undefined) {
+    throw new UsageError(
+      `the broker of stack ${stack.name} is reached within its own network alone: its producer is set by "npx --no pulumi config set oneoff:rate 1000 --stack ${stack.name}" and the like`,
+    );
+  }
   const { produce, produceWords } = await import("../produce.ts");
   const ids = `produce-${Date.now().toString(36)}`; // what is sent again another time is no duplicate
   const words = produceWords(given, { topic, seconds, ids }, stack.files.config);
-  const lines = json ? new JsonLines("produce/1", { stack: stack.name, kafka: stream.kafka }) : undefined;
+  const lines = json ? new JsonLines("produce/1", { stack: stack.name, kafka }) : undefined;
   const display = lines ? programDisplay(lines) : await peopleDisplay(process.stdout);
-  console.error(`Records go to ${stream.kafka}${seconds === undefined ? " until Ctrl-C" : ""}.`);
+  console.error(`Records go to ${kafka}${seconds === undefined ? " until Ctrl-C" : ""}.`);
   const records = await produce({
-    ...{ words, kafka: stream.kafka, hint: `"npx --no oneoff up ${stack.name}" starts it again` },
+    ...{ words, kafka, hint: `"npx --no oneoff up ${stack.name}" starts it again` },
     ...{ say: (line) => console.error(line), sent: display.sent, stop: stopSignal() },
   });
   display.end(records);

@@ -8,5 +8,5 @@ export const swarmPipeline = clusterKind({
   platform: docker,
   outputs,
   pages: ["spark", "history"],
-  attach: async (stack, outputs) => (await import("../swarm/cluster.ts")).attach(stack, outputs),
+  attach: async (stack, outputs) => (await import("./cluster.ts")).attach(stack, outputs),
 });
