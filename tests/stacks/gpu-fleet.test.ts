@@ -79,12 +79,13 @@ describe("a fleet through its life, on the real engine, with providers that make
   });
 
   test("GPUs on changes the workers, and what applications ask for; no data node, no disk", async () => {
-    expect(await changed({ "oneoff:gpu": "L4,A10G", "oneoff:capacity": "gang" })).toEqual([
-      "update fleet-spark-conf",
+    const done = await changed({ "oneoff:gpu": "L4,A10G", "oneoff:capacity": "gang" });
+    expect(done.sort()).toEqual([
       "create fleet-gpu-worker-config",
       "create fleet-gpu-worker-template",
-      "update fleet-workers",
       "delete fleet-worker-template",
+      "update fleet-spark-conf",
+      "update fleet-workers",
     ]);
     const workers = [...project.provider.ledger.values()].find(({ name }) => name === "fleet-workers");
     expect(workers?.properties.tags).toContainEqual({
@@ -140,13 +141,14 @@ describe("a fleet through its life, on the real engine, with providers that make
   test("YARN in place of Spark's own master is another head and other workers; no data node, no disk", async () => {
     const done = await changed({ "oneoff:scheduler": "yarn" });
     expect(done.filter((one) => !/^create fleet-(yarn|images|jars-yarn)\b/.test(one)).sort()).toEqual([
+      "create fleet-staged-head",
       "create fleet-staged-worker",
+      "delete fleet-staged-head",
       "update fleet-gpu-worker-config",
-      "update fleet-gpu-worker-template",
+      "update fleet-gpu-worker-template", // whose next version the group's machines begin with
       "update fleet-head",
       "update fleet-head-config",
       "update fleet-spark-conf",
-      "update fleet-workers",
     ]);
     await changed({ "oneoff:scheduler": undefined });
   });
